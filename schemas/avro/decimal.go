@@ -1,0 +1,136 @@
+package avro
+
+import (
+	"fmt"
+	"math"
+	"math/big"
+	"strings"
+)
+
+const (
+	// decimalScale and decimalDigits are those of decimal(38,9), the type of
+	// ContributionRow.Value.
+	decimalScale  = 9
+	decimalDigits = 38
+	// decimalBytesMax bounds the two's complement of 38 digits, sign included:
+	// 127 bits hold 38 digits, 16 bytes hold 127 bits and the sign.
+	decimalBytesMax = 16
+)
+
+// SetValue sets Value to minor x 10^-exponent, exactly. The exponent is that of
+// the minor unit, 0 to 9.
+func (r *ContributionRow) SetValue(minor int64, exponent int) error {
+	scale, err := tenTo(exponent)
+	if err != nil {
+		return err
+	}
+	r.Value = twosComplement(new(big.Int).Mul(big.NewInt(minor), scale))
+	return nil
+}
+
+// ValueMinor gives Value as an integer of minor units of the exponent, 0 to 9.
+// A value that is not a whole number of them, or overflows, is [ErrDecimal].
+func (r *ContributionRow) ValueMinor(exponent int) (int64, error) {
+	scale, err := tenTo(exponent)
+	if err != nil {
+		return 0, err
+	}
+	unscaled, err := parseUnscaled(r.Value)
+	if err != nil {
+		return 0, err
+	}
+	minor, rest := new(big.Int).QuoRem(unscaled, scale, new(big.Int))
+	if rest.Sign() != 0 {
+		return 0, fmt.Errorf("%w: value has parts below 10^-%d", ErrDecimal, exponent)
+	}
+	if !minor.IsInt64() {
+		return 0, fmt.Errorf("%w: %d bits of minor units", ErrDecimal, minor.BitLen())
+	}
+	return minor.Int64(), nil
+}
+
+// ValueText gives Value as exact decimal text with at least exponent decimal
+// places, 0 to 9: further places are shown only while they are not zero, so
+// 12.5 under exponent 2 is "12.50".
+func (r *ContributionRow) ValueText(exponent int) (string, error) {
+	if _, err := tenTo(exponent); err != nil {
+		return "", err
+	}
+	unscaled, err := parseUnscaled(r.Value)
+	if err != nil {
+		return "", err
+	}
+	return decimalText(unscaled, decimalScale, exponent), nil
+}
+
+// decimalText writes unscaled x 10^-scale with trailing zeros cut down to
+// placesMin decimal places.
+func decimalText(unscaled *big.Int, scale, placesMin int) string {
+	digits := new(big.Int).Abs(unscaled).String()
+	if len(digits) <= scale {
+		digits = strings.Repeat("0", scale-len(digits)+1) + digits
+	}
+	whole, places := digits[:len(digits)-scale], digits[len(digits)-scale:]
+	for len(places) > placesMin && places[len(places)-1] == '0' {
+		places = places[:len(places)-1]
+	}
+	text := whole
+	if places != "" {
+		text += "." + places
+	}
+	if unscaled.Sign() < 0 {
+		text = "-" + text
+	}
+	return text
+}
+
+func tenTo(exponent int) (*big.Int, error) {
+	if exponent < 0 || exponent > decimalScale {
+		return nil, fmt.Errorf("%w: exponent %d is not within 0 and %d", ErrDecimal, exponent, decimalScale)
+	}
+	return pow10(decimalScale - exponent), nil
+}
+
+func pow10(n int) *big.Int {
+	return new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(n)), nil)
+}
+
+func parseUnscaled(b []byte) (*big.Int, error) {
+	if len(b) == 0 || len(b) > decimalBytesMax {
+		return nil, fmt.Errorf("%w: %d bytes", ErrDecimal, len(b))
+	}
+	v := fromTwosComplement(b)
+	if v.CmpAbs(pow10(decimalDigits)) >= 0 {
+		return nil, fmt.Errorf("%w: more than %d digits", ErrDecimal, decimalDigits)
+	}
+	return v, nil
+}
+
+// twosComplement gives the shortest big-endian two's complement of v, at least
+// one byte, as Avro's decimal demands.
+func twosComplement(v *big.Int) []byte {
+	if v.Sign() >= 0 {
+		b := v.Bytes()
+		if len(b) == 0 || b[0] > math.MaxInt8 {
+			b = append([]byte{0}, b...)
+		}
+		return b
+	}
+	// -v-1 has the inverted bits of v, which gives the length with the sign bit.
+	inverted := new(big.Int).Not(v)
+	n := inverted.BitLen()/8 + 1
+	b := inverted.FillBytes(make([]byte, n))
+	for i := range b {
+		b[i] = ^b[i]
+	}
+	return b
+}
+
+// fromTwosComplement reads big-endian two's complement; no bytes are zero.
+func fromTwosComplement(b []byte) *big.Int {
+	v := new(big.Int).SetBytes(b)
+	if len(b) > 0 && b[0] > math.MaxInt8 {
+		v.Sub(v, new(big.Int).Lsh(big.NewInt(1), uint(len(b))*8))
+	}
+	return v
+}

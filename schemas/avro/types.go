@@ -1,0 +1,268 @@
+package avro
+
+import "time"
+
+// Times of the types below are microseconds at the wire (milliseconds in
+// [ContributionRow]): a time is truncated to that unit, and decodes in UTC. The
+// zero time survives the round trip. A nil and an empty slice are the same at
+// the wire; both decode as an empty slice. Kinds are open sets: a reader ignores
+// or refuses the ones it does not know, it never fails to decode them.
+
+// Observation is a fact about one identity, a message between identities or a
+// broadcast: what ingest extracted from one native event, neither joined nor
+// judged. Its Kafka key is Node.
+type Observation struct {
+	Kind            string       `avro:"kind"`             // fact, attach, detach, place or control
+	Node            []byte       `avro:"node"`             // encoded identity the record belongs to; empty for control
+	Reporter        string       `avro:"reporter"`         // partner that owns the feed
+	Feed            string       `avro:"feed"`             // crm, map or analytics
+	Source          string       `avro:"source"`           // native shape, such as salesforce
+	EventID         string       `avro:"event_id"`         // unique within Reporter and Source
+	OccurredAt      time.Time    `avro:"occurred_at"`      // by the source's clock
+	MappingRevision int64        `avro:"mapping_revision"` // 0 is the built-in adapter
+	Origin          *Origin      `avro:"origin"`           // nil for messages and broadcasts
+	Touch           *TouchFacts  `avro:"touch"`
+	Object          *ObjectFacts `avro:"object"`
+	Links           []Link       `avro:"links"`
+	Attach          *Attach      `avro:"attach"` // for attach and detach
+	Place           *Place       `avro:"place"`
+	Control         *Control     `avro:"control"`
+}
+
+// Origin is the place of a native event in its raw feed.
+type Origin struct {
+	Topic     string `avro:"topic"`
+	Partition int32  `avro:"partition"`
+	Offset    int64  `avro:"offset"`
+}
+
+// TouchFacts is what a source said about one touch. Empty text means absent.
+type TouchFacts struct {
+	Type        string `avro:"type"`  // visit, ad_click, email_click, form, download, registration, attendance or meeting
+	Asset       string `avro:"asset"` // as the source names it
+	UTMSource   string `avro:"utm_source"`
+	UTMMedium   string `avro:"utm_medium"`
+	UTMCampaign string `avro:"utm_campaign"`
+	UTMTerm     string `avro:"utm_term"`
+	UTMContent  string `avro:"utm_content"`
+	ClickID     string `avro:"click_id"`     // the kind of identifier, such as gclid; never its value
+	Referrer    string `avro:"referrer"`     // registrable domain
+	CRMCampaign string `avro:"crm_campaign"` // campaign identifier of the reporter's system
+	Status      string `avro:"status"`       // native status
+	Session     string `avro:"session"`      // hash of the session
+	Bot         bool   `avro:"bot"`          // known bot or internal traffic
+}
+
+// ObjectFacts is a full or partial update of one CRM object.
+type ObjectFacts struct {
+	Type       string    `avro:"type"`      // opportunity or account
+	ID         string    `avro:"id"`        // in the reporter's CRM
+	Order      int64     `avro:"order"`     // the source's total order of updates
+	SubOrder   int64     `avro:"sub_order"` // order within one commit
+	ModifiedAt time.Time `avro:"modified_at"`
+	Deleted    bool      `avro:"deleted"`
+	Fields     []Field   `avro:"fields"` // an absent field is unchanged
+}
+
+// Field is one field of a CRM object under its canonical name.
+type Field struct {
+	Name  string  `avro:"name"`
+	Value *string `avro:"value"` // normalised text; nil when the source cleared the field
+}
+
+// Link is evidence that the identity of an observation belongs under another.
+type Link struct {
+	Parent   []byte    `avro:"parent"`   // encoded identity
+	Evidence int       `avro:"evidence"` // the higher wins; 32 bits at the wire
+	At       time.Time `avro:"at"`
+}
+
+// Attach tells a parent that a child exists (kind attach) or left (detach).
+type Attach struct {
+	Child  []byte `avro:"child"`  // encoded identity
+	Number int64  `avro:"number"` // the child's own counter; a lower one is ignored
+}
+
+// Place tells a child where it now belongs.
+type Place struct {
+	Parent []byte `avro:"parent"` // encoded identity of the sender
+	Root   []byte `avro:"root"`   // encoded identity of the account
+	Number int64  `avro:"number"` // the parent's own counter; a lower one is ignored
+}
+
+// JourneyEvent is one item of one account's journey as it now is. Its Kafka key
+// is Account; a broadcast has no key and an explicit partition.
+type JourneyEvent struct {
+	Kind       string       `avro:"kind"`    // touch, object or control
+	Account    []byte       `avro:"account"` // encoded identity of the root
+	Node       []byte       `avro:"node"`    // encoded identity of the item itself
+	Reporter   string       `avro:"reporter"`
+	Feed       string       `avro:"feed"`
+	Source     string       `avro:"source"`
+	Item       string       `avro:"item"`      // event id of a touch, or "type/id" of an object
+	Placement  int64        `avro:"placement"` // rises with every emission of the item; a lower one is ignored
+	Removed    bool         `avro:"removed"`   // the item left this account or was deleted
+	OccurredAt time.Time    `avro:"occurred_at"`
+	EventID    string       `avro:"event_id"` // native event that caused this emission
+	Touch      *TouchFacts  `avro:"touch"`
+	Object     *ObjectState `avro:"object"`
+	Control    *Control     `avro:"control"`
+}
+
+// ObjectState is a CRM object folded from its updates.
+type ObjectState struct {
+	Type       string        `avro:"type"` // opportunity or account
+	ID         string        `avro:"id"`   // in the reporter's CRM
+	ModifiedAt time.Time     `avro:"modified_at"`
+	Fields     []Field       `avro:"fields"` // all known fields
+	Stages     []StageChange `avro:"stages"` // oldest first
+	Deleted    bool          `avro:"deleted"`
+}
+
+// StageChange is one change of an opportunity's stage.
+type StageChange struct {
+	Stage    string    `avro:"stage"` // native stage entered
+	IsClosed bool      `avro:"is_closed"`
+	IsWon    bool      `avro:"is_won"`
+	At       time.Time `avro:"at"`
+	EventID  string    `avro:"event_id"` // native event that moved the stage
+}
+
+// Control is one decision that every partition sees at one place of its order.
+// It is the value of the control topic and travels inside [Observation] and
+// [JourneyEvent] as a broadcast.
+type Control struct {
+	Kind     string          `avro:"kind"`     // contract, rate or horizon
+	Number   int64           `avro:"number"`   // number of the broadcast; 0 in the control topic
+	Contract *ContractRecord `avro:"contract"` // for kind contract
+	Rate     *RateRecord     `avro:"rate"`     // for kind rate
+	Horizon  *HorizonRecord  `avro:"horizon"`  // for kind horizon
+}
+
+// ContractRecord is one revision of a campaign contract.
+type ContractRecord struct {
+	Campaign   string    `avro:"campaign"`
+	Revision   int64     `avro:"revision"` // from 1
+	Previous   int64     `avro:"previous"` // revision the author saw; 0 for the first
+	Document   string    `avro:"document"` // YAML
+	Hash       string    `avro:"hash"`     // SHA-256 of Document, lower-case hexadecimal
+	RecordedAt time.Time `avro:"recorded_at"`
+}
+
+// RateRecord is the exchange rate of one currency pair on one day.
+type RateRecord struct {
+	Base   string `avro:"base"`  // ISO 4217
+	Quote  string `avro:"quote"` // ISO 4217
+	Day    string `avro:"day"`   // YYYY-MM-DD
+	Rate   string `avro:"rate"`  // units of Quote for one of Base, exact decimal text
+	Source string `avro:"source"`
+}
+
+// HorizonRecord is the day before which events are no longer accepted.
+type HorizonRecord struct {
+	Day string `avro:"day"` // YYYY-MM-DD
+}
+
+// CreditEntry is one entry of the ledger: the net change of one conversion's
+// credit for one set of dimensions. Models, Delta and Running have one length.
+type CreditEntry struct {
+	Kind             string    `avro:"kind"`       // entry or generation
+	Contract         string    `avro:"contract"`   // campaign whose book this is
+	Revision         int64     `avro:"revision"`   // contract revision in force
+	Account          []byte    `avro:"account"`    // encoded identity
+	Conversion       string    `avro:"conversion"` // within the account
+	Measure          string    `avro:"measure"`
+	Day              string    `avro:"day"` // YYYY-MM-DD in the contract's zone
+	Partner          string    `avro:"partner"`
+	Channel          string    `avro:"channel"`
+	Asset            string    `avro:"asset"`
+	Region           string    `avro:"region"`
+	Segment          string    `avro:"segment"`
+	Source           string    `avro:"source"`
+	TouchCampaign    string    `avro:"touch_campaign"`
+	Currency         string    `avro:"currency"`          // ISO 4217; empty for counts
+	Exponent         int       `avro:"exponent"`          // decimal places of a minor unit; 6 for counts
+	Models           []string  `avro:"models"`            // in the contract's fixed order
+	Delta            []int64   `avro:"delta"`             // minor units, for each model
+	Running          []int64   `avro:"running"`           // minor units: the key's total from this source after the entry
+	Generation       int64     `avro:"generation"`        // a higher one retires the lower ones of its source
+	SourcePartition  int32     `avro:"source_partition"`  // partition of journeys
+	Sequence         int64     `avro:"sequence"`          // contiguous for (SourcePartition, credits partition)
+	Cause            string    `avro:"cause"`             // such as late_touch
+	CauseEvent       string    `avro:"cause_event"`       // native event
+	ChangeID         string    `avro:"change_id"`         // shared by all entries of one change
+	EntryCount       int       `avro:"entry_count"`       // entries of that change
+	OriginalAmount   string    `avro:"original_amount"`   // exact decimal text; empty for counts
+	OriginalCurrency string    `avro:"original_currency"` // ISO 4217; empty for counts
+	Rate             string    `avro:"rate"`              // exact decimal text; empty when none applied
+	RateDay          string    `avro:"rate_day"`          // YYYY-MM-DD; empty when none applied
+	AsOf             time.Time `avro:"as_of"`             // Kafka time of the input that caused the change
+}
+
+// ContributionKey is the key of one contribution row.
+type ContributionKey struct {
+	Contract      string `avro:"contract"`
+	Measure       string `avro:"measure"`
+	Model         string `avro:"model"`
+	Day           string `avro:"day"` // YYYY-MM-DD in the contract's zone
+	Partner       string `avro:"partner"`
+	Channel       string `avro:"channel"`
+	Asset         string `avro:"asset"`
+	Region        string `avro:"region"`
+	Segment       string `avro:"segment"`
+	Source        string `avro:"source"`
+	TouchCampaign string `avro:"touch_campaign"`
+}
+
+// ContributionRow is one row for BI: flat, repeating its key. Its times have
+// milliseconds.
+type ContributionRow struct {
+	Contract         string    `avro:"contract"`
+	Measure          string    `avro:"measure"`
+	Model            string    `avro:"model"`
+	Day              string    `avro:"day"` // YYYY-MM-DD in the contract's zone
+	Partner          string    `avro:"partner"`
+	Channel          string    `avro:"channel"`
+	Asset            string    `avro:"asset"`
+	Region           string    `avro:"region"`
+	Segment          string    `avro:"segment"`
+	Source           string    `avro:"source"`
+	TouchCampaign    string    `avro:"touch_campaign"`
+	Value            []byte    `avro:"value"`    // decimal(38,9): see SetValue and ValueText
+	Currency         string    `avro:"currency"` // ISO 4217; empty for counts
+	Version          int64     `avro:"version"`  // the higher one is the newer
+	IsFinal          bool      `avro:"is_final"`
+	IsDeleted        bool      `avro:"is_deleted"` // a tombstone follows
+	UpdatedAt        time.Time `avro:"updated_at"`
+	AsOf             time.Time `avro:"as_of"`             // Kafka time of the newest input in the row
+	CreditsPartition int32     `avro:"credits_partition"` // read last for this row
+	CreditsOffset    int64     `avro:"credits_offset"`    // of the newest entry in the row
+}
+
+// Alert is something that an operator or a partner should act on.
+type Alert struct {
+	ID       string    `avro:"id"` // the same alert raised again has the same one
+	Kind     string    `avro:"kind"`
+	Severity string    `avro:"severity"` // info, warning or critical
+	Rung     string    `avro:"rung"`     // step of the escalation; empty when it has none
+	Campaign string    `avro:"campaign"` // empty when none is concerned
+	Partner  string    `avro:"partner"`  // empty when none is concerned
+	Subject  string    `avro:"subject"`
+	Message  string    `avro:"message"`
+	Evidence []string  `avro:"evidence"` // identifiers of events, entries or rows
+	RaisedAt time.Time `avro:"raised_at"`
+}
+
+// DeadLetter says why a raw record was refused. It travels in one header beside
+// the original bytes and holds no personal data.
+type DeadLetter struct {
+	Code            string    `avro:"code"` // stable
+	Message         string    `avro:"message"`
+	Feed            string    `avro:"feed"`
+	Reporter        string    `avro:"reporter"`
+	RawTopic        string    `avro:"raw_topic"`
+	RawPartition    int32     `avro:"raw_partition"`
+	RawOffset       int64     `avro:"raw_offset"`
+	MappingRevision int64     `avro:"mapping_revision"` // 0 is the built-in adapter
+	FailedAt        time.Time `avro:"failed_at"`
+}
