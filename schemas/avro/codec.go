@@ -1,6 +1,7 @@
 package avro
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -13,7 +14,7 @@ import (
 type Codec[T any] struct {
 	schema  Schema
 	id      int
-	writers *writers // nil without a registry
+	writers *lookups[*twmb.Schema] // by id, resolved into schema; nil without a registry
 }
 
 // NewCodec gives a codec that writes schema under id and reads only that id.
@@ -75,7 +76,7 @@ func (c *Codec[T]) Decode(b []byte, v *T) error {
 	}
 	from := c.schema.parsed
 	if id != c.id {
-		if from, err = c.writers.resolve(id); err != nil {
+		if from, err = c.writers.find(context.Background(), id); err != nil {
 			return fmt.Errorf("decode %s: schema id %d: %w", c.schema.Name, id, err)
 		}
 	}
@@ -106,6 +107,21 @@ func (c *Codec[T]) read(from *twmb.Schema, body []byte, v *T) error {
 		return fmt.Errorf("decode %s: %w: %d of %d", c.schema.Name, ErrTrailing, len(rest), len(body))
 	}
 	return nil
+}
+
+// resolver gives what reads data of a writer's schema into the reader's.
+func resolver(reader *twmb.Schema) func(text string) (*twmb.Schema, error) {
+	return func(text string) (*twmb.Schema, error) {
+		writer, err := twmb.Parse(text)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrSchema, err)
+		}
+		resolved, err := twmb.Resolve(writer, reader)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrSchema, err)
+		}
+		return resolved, nil
+	}
 }
 
 // classify gives a decoding error of the library one of our types.

@@ -91,7 +91,7 @@ func open[T any](ctx context.Context, registry Registry, to **Codec[T], name, su
 		if err != nil {
 			return err
 		}
-		codec.writers = newWriters(registry, schema.parsed)
+		codec.writers = newLookups(registry, resolver(schema.parsed))
 		*to = codec
 		return nil
 	}

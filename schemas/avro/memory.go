@@ -218,3 +218,21 @@ func compact(text string) (string, error) {
 	}
 	return b.String(), nil
 }
+
+// snapshot gives all versions, sorted by subject and version.
+func (m *Memory) snapshot() fileContent {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return m.content()
+}
+
+// level gives the policy in force for a subject, known or not; that of the empty
+// name is the global one.
+func (m *Memory) level(name string) Compatibility {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	if s := m.subjects[name]; s != nil {
+		return m.levelOf(s)
+	}
+	return m.global
+}
