@@ -1,0 +1,366 @@
+package stream_test
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"tracksource/stream"
+)
+
+// lateConn holds back the answer to one EndTxn, so that the broker commits and
+// the client's deadline passes.
+type lateConn struct {
+	net.Conn
+	armed *atomic.Bool
+	late  atomic.Bool
+	by    time.Duration
+}
+
+func (c *lateConn) Write(b []byte) (int, error) {
+	if len(b) > 6 && kmsg.Key(binary.BigEndian.Uint16(b[4:6])) == kmsg.EndTxn && c.armed.CompareAndSwap(true, false) {
+		c.late.Store(true)
+	}
+	return c.Conn.Write(b)
+}
+
+func (c *lateConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if err == nil && c.late.CompareAndSwap(true, false) {
+		time.Sleep(c.by)
+	}
+	return n, err
+}
+
+// TestEndUnknown: the broker commits, the answer is lost. Going on with the
+// same client would count the batch twice.
+func TestEndUnknown(t *testing.T) {
+	r := newRig(t)
+	var armed atomic.Bool
+	a := r.start("a", newDisk(), func(_ *stream.Config, _ *counter, n *network) {
+		n.wrap = func(c net.Conn) net.Conn { return &lateConn{Conn: c, armed: &armed, by: 2 * time.Second} }
+	})
+	r.send(50)
+	r.settle()
+	armed.Store(true)
+	r.send(50)
+	until(t, "an EndTxn was held back", func() bool { return !armed.Load() })
+	r.check()
+	a.drain()
+}
+
+// TestTickCommitsOffsets: a transaction without input commits the offsets of
+// the partitions it writes for, so that the group fences it.
+func TestTickCommitsOffsets(t *testing.T) {
+	r := newRig(t)
+	r.send(20)
+	var pending, commits, ends atomic.Int64
+	a := r.start("a", newDisk(), func(_ *stream.Config, c *counter, _ *network) { c.pending = &pending })
+	r.settle()
+	for _, k := range []kmsg.Key{kmsg.TxnOffsetCommit, kmsg.EndTxn} {
+		r.c.ControlKey(k.Int16(), func(req kmsg.Request) (kmsg.Response, error, bool) {
+			r.c.KeepControl()
+			switch req := req.(type) {
+			case *kmsg.TxnOffsetCommitRequest:
+				for _, rt := range req.Topics {
+					commits.Add(int64(len(rt.Partitions)))
+				}
+			case *kmsg.EndTxnRequest:
+				ends.Add(1)
+			}
+			return nil, nil, false
+		})
+	}
+	pending.Store(8)
+	until(t, "the ticks are through", func() bool { return pending.Load() <= 0 && ends.Load() > 0 })
+	a.drain()
+	if commits.Load() < ends.Load() {
+		t.Errorf("%d transactions committed the offsets of %d partitions", ends.Load(), commits.Load())
+	}
+	r.check()
+}
+
+// TestZombieTick: an instance that was thought dead wakes up in the middle of
+// a Tick and must not get its transaction through.
+func TestZombieTick(t *testing.T) {
+	r := newRig(t)
+	r.send(40)
+	var pending atomic.Int64
+	var ticking atomic.Bool
+	asleep, wake := make(chan struct{}), make(chan struct{})
+	var once atomic.Bool
+	r.start("zombie", newDisk(), func(c *stream.Config, p *counter, n *network) {
+		p.pending = &pending
+		c.TransactionTimeout, c.SessionTimeout, c.RebalanceTimeout = 900*time.Millisecond, 900*time.Millisecond, time.Second
+		c.At = func(at stream.Point, _ int32) error {
+			// The process is stopped: no heartbeat leaves it until it wakes.
+			if at == stream.AfterFlush && ticking.Load() && once.CompareAndSwap(false, true) {
+				n.freeze(true)
+				close(asleep)
+				<-wake
+				n.freeze(false)
+			}
+			return nil
+		}
+	})
+	r.settle()
+	ticking.Store(true)
+	pending.Store(1)
+	select {
+	case <-asleep:
+	case <-time.After(waitForLong):
+		t.Fatal("no tick ran on the zombie")
+	}
+	b := r.start("b", newDisk())
+	until(t, "the other instance has taken over", func() bool { return b.w.Ready() == nil && len(b.w.Status().Partitions) == inParts })
+	close(wake)
+	r.send(40)
+	r.check() // its checkpoint sequence shows any transaction of the zombie
+}
+
+// TestStoreThatMayNotBeUsed: each rule that sets a store aside, and the exact
+// result that follows from the rebuild.
+func TestStoreThatMayNotBeUsed(t *testing.T) {
+	tests := []struct {
+		name, reason string
+		spoil        func(d *disk)
+		opts         []option
+	}{
+		{"swapped partitions", "foreign", func(d *disk) { d.parts[0], d.parts[1] = d.parts[1], d.parts[0] }, nil},
+		{"garbage meta", "unreadable", func(d *disk) { d.parts[0].meta = []byte("{") }, nil},
+		{"aged", "aged", func(*disk) {}, []option{func(c *stream.Config, _ *counter, _ *network) {
+			c.Clock = func() time.Time { return time.Now().Add(100 * time.Hour) }
+		}}},
+		{"changed behind our back", "digest", func(d *disk) { d.parts[0].data["stray"] = "1" }, []option{}},
+		{"ahead of the changelog", "ahead", func(d *disk) {
+			d.parts[0].meta = []byte(strings.Replace(string(d.parts[0].meta), `"position":`, `"position":9`, 1))
+		}, nil},
+		{"half restored", "restoring", func(d *disk) { d.parts[0].restoring = true }, nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			r := newRig(t)
+			r.send(200)
+			d := newDisk()
+			a := r.start("a", d)
+			r.check()
+			a.drain()
+			tt.spoil(d)
+			a = r.start("a", d, tt.opts...)
+			r.send(100)
+			r.check()
+			a.drain()
+			if got := d.asides(); !slices.Contains(got, tt.reason) {
+				t.Errorf("stores set aside for %v, want %q", got, tt.reason)
+			}
+		})
+	}
+}
+
+// TestGroupOffsets: the checkpoint wins over offsets that are behind or gone,
+// and a group that was moved forward halts its partition.
+func TestGroupOffsets(t *testing.T) {
+	tests := []struct {
+		name string
+		move func(adm *kadm.Client) error
+		halt string
+	}{
+		{"deleted", func(adm *kadm.Client) error {
+			_, err := adm.DeleteGroups(context.Background(), group)
+			return err
+		}, ""},
+		{"set back", func(adm *kadm.Client) error { return setOffset(adm, 0, 1) }, ""},
+		{"set forward", func(adm *kadm.Client) error { return setOffset(adm, 0, 1000) }, "moved the group forward"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			r := newRig(t)
+			r.send(200)
+			d := newDisk()
+			a := r.start("a", d)
+			r.check()
+			a.drain()
+			if err := tt.move(kadm.NewClient(r.cl)); err != nil {
+				t.Fatal(err)
+			}
+			a = r.start("a", d)
+			if tt.halt != "" {
+				until(t, "the partition halts", func() bool {
+					err := a.w.Ready()
+					return err != nil && strings.Contains(err.Error(), tt.halt)
+				})
+				a.drain()
+				return
+			}
+			r.send(100)
+			r.check()
+			a.drain()
+		})
+	}
+}
+
+func setOffset(adm *kadm.Client, p int32, at int64) error {
+	var os kadm.Offsets
+	os.Add(kadm.Offset{Topic: inTopic, Partition: p, At: at, LeaderEpoch: -1})
+	return adm.CommitAllOffsets(context.Background(), group, os)
+}
+
+// TestChangelogDeleted: a changelog that vanished is never taken for a fresh
+// start.
+func TestChangelogDeleted(t *testing.T) {
+	r := newRig(t)
+	r.send(100)
+	d := newDisk()
+	a := r.start("a", d)
+	r.check()
+	a.drain()
+	if err := r.c.DeleteTopic(changelog); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.c.CreateTopic(changelog, inParts, nil); err != nil {
+		t.Fatal(err)
+	}
+	a = r.start("a", d)
+	until(t, "the partitions halt", func() bool {
+		err := a.w.Ready()
+		return err != nil && strings.Contains(err.Error(), "the changelog was deleted")
+	})
+	a.drain()
+}
+
+// TestSmallerBatches: a batch that is too big or too slow is retried in
+// smaller ones until it fits.
+func TestSmallerBatches(t *testing.T) {
+	for name, opt := range map[string]option{
+		"too big":  func(_ *stream.Config, p *counter, _ *network) { p.maxBatch = 3 },
+		"too slow": func(_ *stream.Config, p *counter, _ *network) { p.slow = 40 * time.Millisecond },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			r.send(100)
+			a := r.start("a", newDisk(), opt)
+			r.check()
+			a.drain()
+		})
+	}
+}
+
+// TestRecordThatNeverFits stops the worker with a clear error.
+func TestRecordThatNeverFits(t *testing.T) {
+	r := newRig(t)
+	r.send(1)
+	a := r.start("a", newDisk(), func(_ *stream.Config, p *counter, _ *network) { p.slow = time.Hour })
+	if err := a.wait(); err == nil || !strings.Contains(err.Error(), "single record does not fit") {
+		t.Errorf("Run() = %v, want that a single record does not fit", err)
+	}
+}
+
+// TestHangingTransaction: an open transaction on the changelog holds restore
+// up until it is decided, and no longer.
+func TestHangingTransaction(t *testing.T) {
+	r := newRig(t)
+	r.send(100)
+	a := r.start("a", newDisk())
+	r.check()
+	a.drain()
+	p, err := kgo.NewClient(kgo.SeedBrokers(r.c.ListenAddrs()...), kgo.TransactionalID("hanging"), kgo.TransactionTimeout(time.Minute),
+		kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	if err := p.BeginTransaction(); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.ProduceSync(context.Background(), &kgo.Record{Topic: changelog, Partition: 0, Key: []byte("\x01k0"), Value: []byte("999")}).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	a = r.start("a", newDisk())
+	phase := func() string {
+		for _, ps := range a.w.Status().Partitions {
+			if ps.Partition == 0 {
+				return ps.Phase
+			}
+		}
+		return ""
+	}
+	until(t, "the other partitions are ready", func() bool {
+		n := 0
+		for _, ps := range a.w.Status().Partitions {
+			if ps.Phase == "ready" {
+				n++
+			}
+		}
+		return n == inParts-1
+	})
+	if got := phase(); got != "restoring" {
+		t.Errorf("partition 0 is %q while a transaction on its changelog is open, want restoring", got)
+	}
+	if err := p.EndTransaction(context.Background(), kgo.TryAbort); err != nil {
+		t.Fatal(err)
+	}
+	r.send(50)
+	r.check()
+	a.drain()
+}
+
+// TestMembersComeAndGo: partitions move between instances, disks are met again
+// in an older state, and some instances are killed.
+func TestMembersComeAndGo(t *testing.T) {
+	r := newRig(t)
+	disks := []*disk{newDisk(), newDisk(), newDisk()}
+	live := map[int]*instance{}
+	for round := range 14 {
+		r.send(50)
+		n := r.rng.IntN(len(disks))
+		switch i := live[n]; {
+		case i == nil:
+			live[n] = r.start(fmt.Sprint(n), disks[n])
+		case round%3 == 0:
+			i.net.cut()
+			i.stop()
+			_ = i.wait()
+			delete(live, n)
+		default:
+			i.drain()
+			delete(live, n)
+		}
+		time.Sleep(time.Duration(r.rng.IntN(150)) * time.Millisecond) // let some of it happen
+	}
+	last := r.start("last", newDisk())
+	r.check()
+	last.drain()
+}
+
+// TestFenced: a second live instance under the same transactional id ends with
+// an error that says so.
+func TestFenced(t *testing.T) {
+	r := newRig(t)
+	a := r.start("same", newDisk())
+	b := r.start("same", newDisk())
+	deadline := time.Now().Add(waitForLong)
+	for len(a.err) == 0 && len(b.err) == 0 && time.Now().Before(deadline) {
+		r.send(5)
+		time.Sleep(20 * time.Millisecond)
+	}
+	var err error
+	select {
+	case err = <-a.err:
+	case err = <-b.err:
+	default:
+	}
+	if !errors.Is(err, stream.ErrFenced) {
+		t.Errorf("Run() = %v, want ErrFenced", err)
+	}
+}
