@@ -1,0 +1,365 @@
+package contract
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"tracksource/money"
+)
+
+const (
+	idMax   = 63
+	nameMax = 200
+)
+
+// compiler turns a document into a Contract and gathers what is wrong with it.
+type compiler struct {
+	doc      document
+	root     *yamlNode
+	contract *Contract
+	problems []Problem
+}
+
+func (k *compiler) fail(at path, format string, args ...any) {
+	k.problems = append(k.problems, Problem{Line: lineOf(k.root, at), Field: at.String(), Message: fmt.Sprintf(format, args...)})
+}
+
+// sorted returns the problems by line, of one line in the order found.
+func (k *compiler) sorted() []Problem {
+	slices.SortStableFunc(k.problems, func(a, b Problem) int { return cmp.Compare(a.Line, b.Line) })
+	return k.problems
+}
+
+// sortedKeys makes the walk through a YAML map the same every time.
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+
+// compile fills the contract. Later parts refer to earlier ones: partners come
+// first, assets before what matches them.
+func (k *compiler) compile() {
+	k.campaign()
+	k.partners()
+	k.window()
+	k.models()
+	k.systemOfRecord()
+	k.assets()
+	k.match()
+	k.touches()
+	k.channels()
+	k.credit()
+	k.stages()
+	k.regions()
+	k.segments()
+	k.sourced()
+}
+
+func (k *compiler) campaign() {
+	c := k.contract
+	c.Campaign = k.id(path{"campaign", "id"}, k.doc.Campaign.ID)
+	c.Name = k.name(path{"campaign", "name"}, k.doc.Campaign.Name)
+	c.Currency, c.Exponent = k.currency(path{"currency"}, k.doc.Currency)
+	// "Local" would be a different zone on every machine.
+	zone, err := time.LoadLocation(k.doc.Zone)
+	if k.doc.Zone == "" || k.doc.Zone == "Local" || err != nil {
+		k.fail(path{"zone"}, "%q is not an IANA time zone; write one such as America/New_York", k.doc.Zone)
+		return
+	}
+	c.Zone = zone
+}
+
+func (k *compiler) partners() {
+	k.contract.rules.partners = make(map[string]int)
+	hosts := 0
+	for i, p := range k.doc.Partners {
+		at := path{"partners", i}
+		partner := Partner{
+			ID: k.id(at.with("id"), p.ID), Name: cmp.Or(p.Name, p.ID),
+			Role: Role(cmp.Or(p.Role, string(RolePartner))), Visibility: Visibility(cmp.Or(p.Visibility, string(VisibilityOpen))),
+		}
+		partner.Currency, _ = k.currency(at.with("currency"), p.Currency)
+		if partner.Role == RoleHost {
+			hosts++
+		} else if partner.Role != RolePartner {
+			k.fail(at.with("role"), "%q is not a role; write host or partner", p.Role)
+		}
+		if partner.Visibility != VisibilityOpen && partner.Visibility != VisibilityOwn {
+			k.fail(at.with("visibility"), "%q is not a visibility; write open or own", p.Visibility)
+		}
+		if _, twice := k.contract.rules.partners[p.ID]; twice {
+			k.fail(at.with("id"), "partner %q is listed twice", p.ID)
+		}
+		k.contract.rules.partners[p.ID] = i
+		k.contract.Partners = append(k.contract.Partners, partner)
+	}
+	if hosts != 1 {
+		k.fail(path{"partners"}, "%d partners with role host; there must be exactly one", hosts)
+	}
+}
+
+func (k *compiler) window() {
+	w := k.doc.Window
+	window := Window{
+		LookbackDays: k.days(path{"window", "lookback"}, cmp.Or(w.Lookback, "90d"), 1, LookbackMax),
+		LatenessDays: k.days(path{"window", "lateness"}, cmp.Or(w.Lateness, "30d"), 0, LatenessMax),
+	}
+	if w.HistoryFrom != "" {
+		day, err := money.ParseDay(w.HistoryFrom)
+		if err != nil {
+			k.fail(path{"window", "history_from"}, "%v", err)
+		}
+		window.HistoryFrom, window.HasHistory = day, true
+	}
+	k.contract.Window = window
+}
+
+func (k *compiler) models() {
+	known := []string{ModelFirstTouch, ModelLastTouch, ModelLinear, ModelPositionBased}
+	models := k.doc.Models
+	if len(models) == 0 {
+		models = []string{ModelFirstTouch, ModelLastTouch}
+		if multi := cmp.Or(k.doc.MultiTouch, ModelLinear); !slices.Contains(models, multi) {
+			models = append(models, multi)
+		}
+	}
+	if len(models) > ModelsMax {
+		k.fail(path{"models"}, "%d models; a ledger has at most %d", len(models), ModelsMax)
+	}
+	for i, model := range models {
+		if !slices.Contains(known, model) {
+			k.fail(path{"models", i}, "%q is not a ledger model; choose from %s", model, strings.Join(known, ", "))
+		}
+		if slices.Contains(models[:i], model) {
+			k.fail(path{"models", i}, "%s is listed twice", model)
+		}
+	}
+	multi := k.doc.MultiTouch
+	if multi == "" {
+		multi = models[len(models)-1]
+		if slices.Contains(models, ModelLinear) {
+			multi = ModelLinear
+		}
+	}
+	if !slices.Contains(models, multi) {
+		k.fail(path{"multi_touch"}, "%s is not among the models", multi)
+	}
+	k.contract.Models, k.contract.MultiTouch = slices.Clone(models), multi
+}
+
+func (k *compiler) systemOfRecord() {
+	s := k.doc.SystemOfRecord
+	k.partner(path{"system_of_record", "partner"}, s.Partner)
+	k.contract.SystemOfRecord = Source{Partner: s.Partner, Source: k.id(path{"system_of_record", "source"}, s.Source)}
+}
+
+func (k *compiler) assets() {
+	k.contract.rules.assets = make(map[string]int)
+	for i, a := range k.doc.Assets {
+		at := path{"assets", i}
+		k.name(at.with("id"), a.ID)
+		if a.Owner != "" {
+			k.partner(at.with("owner"), a.Owner)
+		}
+		for _, name := range append([]string{a.ID}, a.Aliases...) {
+			key := fold(name)
+			if other, taken := k.contract.rules.assets[key]; taken && other != i {
+				k.fail(at, "%q is already a name of asset %q", name, k.doc.Assets[other].ID)
+			}
+			if key == "" {
+				k.fail(at.with("aliases"), "an alias is empty")
+			}
+			k.contract.rules.assets[key] = i
+		}
+		k.contract.Assets = append(k.contract.Assets, Asset{ID: value(a.ID), Aliases: a.Aliases, Owner: a.Owner})
+	}
+}
+
+func (k *compiler) match() {
+	m := k.doc.Match
+	r := &k.contract.rules
+	r.utmCampaigns = k.patterns(path{"match", "utm_campaign"}, m.UTMCampaign)
+	r.crmCampaigns, r.matchAssets = make(map[string]bool), make(map[string]bool)
+	for i, id := range m.CRMCampaigns {
+		if fold(id) == "" {
+			k.fail(path{"match", "crm_campaigns", i}, "is empty")
+		}
+		r.crmCampaigns[fold(id)] = true
+	}
+	for i, id := range m.Assets {
+		index, found := r.assets[fold(id)]
+		if !found {
+			k.fail(path{"match", "assets", i}, "%q is not listed under assets", id)
+			continue
+		}
+		r.matchAssets[k.contract.Assets[index].ID] = true
+	}
+	if len(m.UTMCampaign)+len(m.CRMCampaigns)+len(m.Assets) == 0 {
+		k.fail(path{"match"}, "nothing belongs to the campaign; list utm_campaign, crm_campaigns or assets")
+	}
+}
+
+func (k *compiler) touches() {
+	k.contract.rules.touchTypes = make(map[string]bool)
+	types := k.doc.Touches
+	if len(types) == 0 {
+		types = defaultTouchTypes[:]
+	}
+	for i, touchType := range types {
+		k.touchType(path{"touches", i}, touchType)
+		k.contract.rules.touchTypes[touchType] = true
+	}
+}
+
+func (k *compiler) channels() {
+	for i, rule := range k.doc.Channels {
+		at := path{"channels", i}
+		compiled := channelRule{channel: k.name(at.with("channel"), rule.Channel), rule: "channels[" + strconv.Itoa(i) + "]"}
+		for _, c := range []struct {
+			field string
+			texts []string
+			fact  func(TouchInput) string
+		}{
+			{"reporter", rule.Reporter, func(in TouchInput) string { return in.Reporter }},
+			{"feed", rule.Feed, func(in TouchInput) string { return in.Feed }},
+			{"type", rule.Type, func(in TouchInput) string { return in.Type }},
+			{"asset", rule.Asset, func(in TouchInput) string { return in.Asset }},
+			{"utm_source", rule.UTMSource, func(in TouchInput) string { return in.UTMSource }},
+			{"utm_medium", rule.UTMMedium, func(in TouchInput) string { return in.UTMMedium }},
+			{"utm_campaign", rule.UTMCampaign, func(in TouchInput) string { return in.UTMCampaign }},
+			{"referrer", rule.Referrer, func(in TouchInput) string { return in.Referrer }},
+			{"click_id", rule.ClickID, func(in TouchInput) string { return in.ClickID }},
+		} {
+			if len(c.texts) > 0 {
+				compiled.conditions = append(compiled.conditions, condition{fact: c.fact, patterns: k.patterns(at.with(c.field), c.texts)})
+			}
+		}
+		if len(compiled.conditions) == 0 {
+			k.fail(at, "the rule has no condition and would take every touch")
+		}
+		k.contract.rules.channels = append(k.contract.rules.channels, compiled)
+	}
+}
+
+func (k *compiler) credit() {
+	r := &k.contract.rules
+	at := path{"credit", "utm_source"}
+	seen := make(map[string]bool)
+	for _, source := range sortedKeys(k.doc.Credit.UTMSource) {
+		partner := k.doc.Credit.UTMSource[source]
+		k.credited(at.with(source), partner)
+		k.once(at.with(source), seen, source)
+		r.creditUTM = append(r.creditUTM, creditRule{source: k.pattern(at.with(source), source), partner: partner, rule: at.with(source).String()})
+	}
+	for _, p := range k.contract.Partners {
+		r.creditUTM = append(r.creditUTM, creditRule{source: pattern(p.ID), partner: p.ID, rule: "utm_source is the partner"})
+	}
+	slices.SortStableFunc(r.creditUTM, comparePrecedence)
+	r.creditCRM, r.creditFeeds = make(map[string]string), make(map[string]string)
+	seen = make(map[string]bool)
+	for _, campaign := range sortedKeys(k.doc.Credit.CRMCampaigns) {
+		partner := k.doc.Credit.CRMCampaigns[campaign]
+		k.credited(path{"credit", "crm_campaigns", campaign}, partner)
+		k.once(path{"credit", "crm_campaigns", campaign}, seen, campaign)
+		r.creditCRM[fold(campaign)] = partner
+	}
+	for _, feed := range sortedKeys(k.doc.Credit.Feeds) {
+		partner := k.doc.Credit.Feeds[feed]
+		at := path{"credit", "feeds", feed}
+		k.credited(at, partner)
+		owner, kind, split := strings.Cut(feed, "/")
+		k.partner(at, owner)
+		if split && kind != FeedCRM && kind != FeedMAP && kind != FeedAnalytics {
+			k.fail(at, "%q is not a feed; write crm, map or analytics", kind)
+		}
+		r.creditFeeds[feed] = partner
+	}
+	r.mayCredit = make(map[string]map[string]bool)
+	for _, reporter := range sortedKeys(k.doc.Credit.Reporters) {
+		at := path{"credit", "reporters", reporter}
+		k.partner(at, reporter)
+		r.mayCredit[reporter] = make(map[string]bool)
+		for i, partner := range k.doc.Credit.Reporters[reporter] {
+			k.partner(at.with(i), partner)
+			r.mayCredit[reporter][partner] = true
+		}
+	}
+}
+
+// comparePrecedence puts an exact utm_source before a pattern, a longer pattern
+// before a shorter one, and what the document says before what is built in.
+func comparePrecedence(a, b creditRule) int {
+	if a.source.exact() != b.source.exact() {
+		if a.source.exact() {
+			return -1
+		}
+		return 1
+	}
+	return cmp.Or(cmp.Compare(len(b.source), len(a.source)), strings.Compare(string(a.source), string(b.source)))
+}
+
+func (k *compiler) stages() {
+	for i, s := range k.doc.Stages {
+		at := path{"stages", i}
+		if s.Partner != "" {
+			k.partner(at.with("partner"), s.Partner)
+		}
+		switch State(s.State) {
+		case StateOpen, StateWon, StateLost, "":
+		default:
+			k.fail(at.with("state"), "%q is not a state; write open, won or lost", s.State)
+		}
+		if s.State == "" && s.Milestone == "" {
+			k.fail(at, "the rule decides nothing; give a state or a milestone")
+		}
+		k.contract.rules.stages = append(k.contract.rules.stages, stageRule{
+			partner: s.Partner, source: s.Source, stage: k.pattern(at.with("stage"), s.Stage),
+			state: State(s.State), milestone: s.Milestone, rule: "stages[" + strconv.Itoa(i) + "]",
+		})
+	}
+}
+
+func (k *compiler) regions() {
+	k.contract.rules.regions = make(map[string]string)
+	seen := make(map[string]bool)
+	for _, country := range sortedKeys(k.doc.Regions) {
+		at := path{"regions", country}
+		k.once(at, seen, country)
+		k.contract.rules.regions[fold(country)] = k.name(at, k.doc.Regions[country])
+	}
+}
+
+func (k *compiler) segments() {
+	for i, s := range k.doc.Segments {
+		at := path{"segments", i}
+		rule := segmentRule{
+			segment: k.name(at.with("segment"), s.Segment), industries: k.patterns(at.with("industry"), s.Industry),
+			bySize: s.EmployeesMin != nil || s.EmployeesMax != nil,
+		}
+		if s.EmployeesMin != nil {
+			rule.employeesMin = *s.EmployeesMin
+		}
+		if s.EmployeesMax != nil {
+			rule.employeesMax = *s.EmployeesMax
+			if rule.employeesMax < 1 || rule.employeesMax < rule.employeesMin {
+				k.fail(at.with("employees_max"), "%d is not a greatest number of employees here", rule.employeesMax)
+			}
+		}
+		if rule.employeesMin < 0 {
+			k.fail(at.with("employees_min"), "%d is not a number of employees", rule.employeesMin)
+		}
+		k.contract.rules.segments = append(k.contract.rules.segments, rule)
+	}
+}
+
+func (k *compiler) sourced() {
+	k.contract.SourcedDays = 30
+	if days := k.doc.Sourced.Days; days != nil {
+		if *days < 1 || *days > LookbackMax {
+			k.fail(path{"sourced", "days"}, "%d; write a number of days from 1 to %d", *days, LookbackMax)
+		}
+		k.contract.SourcedDays = *days
+	}
+}

@@ -1,0 +1,14 @@
+// Package example holds the contract of the demonstration campaign: a host
+// that reports in dollars and a partner that sells in euros.
+//
+// It knows one document and nothing else.
+package example
+
+import _ "embed"
+
+//go:embed ai-launch-tour.yaml
+var aiLaunchTour string
+
+// AILaunchTour returns the document of the demonstration campaign. The bytes
+// are the caller's.
+func AILaunchTour() []byte { return []byte(aiLaunchTour) }
