@@ -1,0 +1,149 @@
+package identity
+
+import (
+	_ "embed"
+	"net/netip"
+	"net/url"
+	"strings"
+
+	"golang.org/x/net/publicsuffix"
+)
+
+// freeMailText lists providers whose addresses say nothing of an employer.
+//
+//go:embed data/free_mail.txt
+var freeMailText string
+
+// hostedText lists sites where companies keep a page instead of a website.
+//
+//go:embed data/hosted_sites.txt
+var hostedText string
+
+// hostBytesMax is the longest name of DNS (RFC 1035, 2.3.4).
+const hostBytesMax = 253
+
+// RegistrableDomain returns the part of a host name that somebody registered
+// ("www.sales.acme.co.uk" gives "acme.co.uk"), by the public suffix list that is
+// compiled in. It takes a bare host, with a port or a closing dot at most. ok is
+// false for addresses, for single labels, for public suffixes themselves, for
+// top-level domains that are not in the list (a typing error would become an
+// account), and for names that are not ASCII: those must come in their punycode
+// form.
+func RegistrableDomain(host string) (domain string, ok bool) {
+	h := strings.ToLower(strings.TrimSpace(host))
+	if i := strings.LastIndexByte(h, ':'); i >= 0 && strings.Count(h, ":") == 1 {
+		h = h[:i]
+	}
+	h = strings.TrimSuffix(h, ".")
+	if len(h) > hostBytesMax || !hostName(h) {
+		return "", false
+	}
+	if _, err := netip.ParseAddr(h); err == nil {
+		return "", false
+	}
+	suffix, icann := publicsuffix.PublicSuffix(h)
+	if !icann && !strings.Contains(suffix, ".") {
+		return "", false
+	}
+	d, err := publicsuffix.EffectiveTLDPlusOne(h)
+	if err != nil {
+		return "", false
+	}
+	return d, true
+}
+
+// hostName reports whether h is two or more labels of letters, digits and inner
+// hyphens, of 1 to 63 bytes each. Underscores are not allowed: no company is
+// registered under one.
+func hostName(h string) bool {
+	labels := strings.Split(h, ".")
+	if len(labels) < 2 {
+		return false
+	}
+	for _, l := range labels {
+		if l == "" || len(l) > 63 || l[0] == '-' || l[len(l)-1] == '-' {
+			return false
+		}
+		for i := range len(l) {
+			c := l[i]
+			if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// NormalizeEmail returns the address in the one spelling that is hashed: trimmed
+// and in lower case, without a display name. Dots and plus tags stay: folding
+// them is a rule of some providers, and a wrong one elsewhere. ok is false for
+// what is not an address.
+func NormalizeEmail(address string) (normal string, ok bool) {
+	a := strings.ToLower(strings.TrimSpace(address))
+	if i := strings.LastIndexByte(a, '<'); i >= 0 && strings.HasSuffix(a, ">") {
+		a = a[i+1 : len(a)-1]
+	}
+	local, host, found := strings.Cut(a, "@")
+	if !found || local == "" || len(local) > 64 || len(host) > hostBytesMax {
+		return "", false
+	}
+	if strings.ContainsAny(a, " \t\r\n,;<>()\"") || strings.Contains(host, "@") || !printable(a) {
+		return "", false
+	}
+	if !hostName(host) {
+		return "", false
+	}
+	return a, true
+}
+
+// EmailDomain returns the account domain of an e-mail address: its registrable
+// domain, unless that belongs to a free-mail provider. ok is false where the
+// address says nothing of a company.
+func EmailDomain(address string) (domain string, ok bool) {
+	a, ok := NormalizeEmail(address)
+	if !ok {
+		return "", false
+	}
+	_, host, _ := strings.Cut(a, "@")
+	d, ok := RegistrableDomain(host)
+	if !ok || FreeMail(d) {
+		return "", false
+	}
+	return d, true
+}
+
+// WebsiteDomain returns the account domain of a website as people type it, with
+// or without a scheme and a path. ok is false for free-mail providers and for
+// sites on which many companies keep a page: they would become one account.
+func WebsiteDomain(website string) (domain string, ok bool) {
+	w := strings.TrimSpace(website)
+	if !strings.Contains(w, "://") {
+		w = "https://" + strings.TrimPrefix(w, "//")
+	}
+	u, err := url.Parse(w)
+	if err != nil || u.Host == "" || u.User != nil {
+		return "", false
+	}
+	d, ok := RegistrableDomain(u.Hostname())
+	if !ok || FreeMail(d) || listed(hostedText, d) {
+		return "", false
+	}
+	return d, true
+}
+
+// FreeMail reports whether a registrable domain belongs to a provider of
+// personal mailboxes.
+func FreeMail(domain string) bool { return listed(freeMailText, domain) }
+
+// listed looks a domain up in an embedded list: one domain a line, "#" opens a
+// comment. The lists are a few kilobytes, and searching the text keeps them free
+// of start-up work and of state.
+func listed(list, domain string) bool {
+	if domain == "" || strings.ContainsAny(domain, "\n# ") {
+		return false
+	}
+	return strings.Contains(list, "\n"+domain+"\n")
+}
+
+// DomainNode returns the node of a registrable domain.
+func DomainNode(domain string) (Node, error) { return NewNode(Domain, "", domain) }
