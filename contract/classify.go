@@ -218,6 +218,10 @@ func (r channelRule) holds(in TouchInput) bool {
 	return true
 }
 
+// SourceName normalises a CRM lead source as Classify does a utm_source, so
+// that the two share one vocabulary; Unknown for none.
+func SourceName(leadSource string) string { return or(tag(leadSource), Unknown) }
+
 // tag returns a UTM value as a dimension, or "" where it says nothing.
 func tag(text string) string {
 	if text = fold(text); meant(text) {

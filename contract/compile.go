@@ -289,7 +289,8 @@ func (k *compiler) credit() {
 }
 
 // comparePrecedence puts an exact utm_source before a pattern, a longer pattern
-// before a shorter one, and what the document says before what is built in.
+// before a shorter one. The sort is stable, so of equals the document's stays
+// first and the built-in one after it.
 func comparePrecedence(a, b creditRule) int {
 	if a.source.exact() != b.source.exact() {
 		if a.source.exact() {
