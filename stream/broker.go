@@ -57,11 +57,28 @@ const (
 	logEnd   = -1 // and for the high watermark, under read_uncommitted
 )
 
+// Isolation levels of a ListOffsets request.
+const (
+	readUncommitted int8 = 0
+	readCommitted   int8 = 1
+)
+
 // listOffset returns the log start or the high watermark of a partition.
 func listOffset(ctx context.Context, cl *kgo.Client, topic string, partition int32, at int64) (int64, error) {
+	return listOffsetAs(ctx, cl, topic, partition, at, readUncommitted)
+}
+
+// decided reports whether no open transaction stands before end, so that a
+// reader whom nothing more reaches has read everything below it.
+func decided(ctx context.Context, cl *kgo.Client, topic string, partition int32, end int64) (bool, error) {
+	stable, err := listOffsetAs(ctx, cl, topic, partition, logEnd, readCommitted)
+	return stable >= end, err
+}
+
+func listOffsetAs(ctx context.Context, cl *kgo.Client, topic string, partition int32, at int64, isolation int8) (int64, error) {
 	req := kmsg.NewPtrListOffsetsRequest()
 	req.ReplicaID = -1
-	req.IsolationLevel = 0
+	req.IsolationLevel = isolation
 	rt := kmsg.NewListOffsetsRequestTopic()
 	rt.Topic = topic
 	rp := kmsg.NewListOffsetsRequestTopicPartition()

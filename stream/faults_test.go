@@ -48,7 +48,9 @@ func (c *lateConn) Read(b []byte) (int, error) {
 func TestEndUnknown(t *testing.T) {
 	r := newRig(t)
 	var armed atomic.Bool
-	a := r.start("a", newDisk(), func(_ *stream.Config, _ *counter, n *network) {
+	a := r.start("a", newDisk(), func(c *stream.Config, _ *counter, n *network) {
+		// The group must outlive the deadline, or leaving it would mend the fault.
+		c.SessionTimeout, c.RebalanceTimeout = 8*time.Second, 8*time.Second
 		n.wrap = func(c net.Conn) net.Conn { return &lateConn{Conn: c, armed: &armed, by: 2 * time.Second} }
 	})
 	r.send(50)

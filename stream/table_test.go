@@ -1,0 +1,136 @@
+package stream_test
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"maps"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"tracksource/stream"
+)
+
+func quietLog() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
+
+// startTable runs a table over the out topic until the returned stop.
+func (r *rig) startTable(d *disk) (*stream.Table, func()) {
+	r.t.Helper()
+	tb, err := stream.NewTable(stream.TableConfig{
+		Conn: stream.Conn{Brokers: r.c.ListenAddrs()}, Topic: outTopic, Stores: d, Log: quietLog(), Clock: time.Now,
+	})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- tb.Run(ctx) }()
+	return tb, func() {
+		r.t.Helper()
+		cancel()
+		if err := <-done; err != nil {
+			r.t.Errorf("Run() = %v", err)
+		}
+		if err := tb.Close(); err != nil {
+			r.t.Errorf("Close() = %v", err)
+		}
+	}
+}
+
+func (r *rig) wantTable(tb *stream.Table) {
+	r.t.Helper()
+	want := map[string]string{}
+	for k, n := range r.truth {
+		want[k] = strconv.Itoa(n)
+	}
+	if got := tb.Store().(*memStore).data; !maps.Equal(got, want) {
+		r.t.Errorf("table = %v\nwant %v", got, want)
+	}
+}
+
+// TestTable: ready means read to the end, a restart reads on, and a topic that
+// was recreated is read from its start.
+func TestTable(t *testing.T) {
+	r := newRig(t)
+	r.send(200)
+	a := r.start("a", newDisk())
+	r.check()
+	d := newDisk()
+	tb, stop := r.startTable(d)
+	until(t, "the table is ready", func() bool { return tb.Ready() == nil })
+	stop()
+	r.wantTable(tb)
+
+	r.send(200)
+	r.check()
+	a.drain()
+	tb, stop = r.startTable(d)
+	until(t, "the table is ready again", func() bool { return tb.Ready() == nil })
+	stop()
+	r.wantTable(tb)
+
+	if err := r.c.DeleteTopic(outTopic); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.c.CreateTopic(outTopic, 3, nil); err != nil {
+		t.Fatal(err)
+	}
+	tb, stop = r.startTable(d)
+	until(t, "the table of the new topic is ready", func() bool { return tb.Ready() == nil })
+	stop()
+	clear(r.truth)
+	r.wantTable(tb)
+}
+
+// TestReadTopicWaits: a reader of the whole topic does not stop before an open
+// transaction.
+func TestReadTopicWaits(t *testing.T) {
+	r := newRig(t)
+	p, err := kgo.NewClient(kgo.SeedBrokers(r.c.ListenAddrs()...), kgo.TransactionalID("open"), kgo.TransactionTimeout(time.Minute))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	if err := p.BeginTransaction(); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.ProduceSync(context.Background(), &kgo.Record{Topic: outTopic, Key: []byte("k"), Value: []byte("1")}).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	got := make(chan int, 1)
+	go func() {
+		n := 0
+		if err := stream.ReadTopic(context.Background(), stream.Conn{Brokers: r.c.ListenAddrs()}, quietLog(), outTopic, func(stream.Record) error {
+			n++
+			return nil
+		}); err != nil {
+			t.Errorf("ReadTopic: %v", err)
+		}
+		got <- n
+	}()
+	select {
+	case n := <-got:
+		t.Fatalf("ReadTopic returned %d records before the transaction was decided", n)
+	case <-time.After(2500 * time.Millisecond): // longer than the quiet that ends a read
+	}
+	if err := p.EndTransaction(context.Background(), kgo.TryCommit); err != nil {
+		t.Fatal(err)
+	}
+	if n := <-got; n != 1 {
+		t.Errorf("ReadTopic returned %d records, want 1", n)
+	}
+}
+
+// TestPartitionOf holds the hash against the Java client's, by way of kgo's.
+func TestPartitionOf(t *testing.T) {
+	java := kgo.StickyKeyPartitioner(nil).ForTopic("t")
+	for i := range 1000 {
+		key := []byte(strconv.Itoa(i * 7919)[:1+i%4])
+		if got, want := stream.PartitionOf(key, 12), java.Partition(&kgo.Record{Key: key}, 12); int(got) != want {
+			t.Errorf("PartitionOf(%q) = %d, want %d", key, got, want)
+		}
+	}
+}
