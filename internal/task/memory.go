@@ -1,0 +1,46 @@
+package task
+
+import (
+	"bytes"
+	"maps"
+	"slices"
+)
+
+// Memory is a KV that keeps everything in memory and forgets nothing: for the
+// tests of the tiers' logic and for offline tools.
+type Memory struct{ m map[string][]byte }
+
+// NewMemory makes an empty Memory.
+func NewMemory() *Memory { return &Memory{m: map[string][]byte{}} }
+
+// Get implements KV.
+func (m *Memory) Get(key []byte) ([]byte, error) { return m.m[string(key)], nil }
+
+// Put implements KV.
+func (m *Memory) Put(key, value []byte) error {
+	m.m[string(key)] = bytes.Clone(value)
+	return nil
+}
+
+// Delete implements KV.
+func (m *Memory) Delete(key []byte) error {
+	delete(m.m, string(key))
+	return nil
+}
+
+// Scan implements KV.
+func (m *Memory) Scan(from, to []byte, fn func(key, value []byte) (bool, error)) error {
+	for _, k := range slices.Sorted(maps.Keys(m.m)) {
+		if k < string(from) || k >= string(to) {
+			continue
+		}
+		more, err := fn([]byte(k), m.m[k])
+		if err != nil || !more {
+			return err
+		}
+	}
+	return nil
+}
+
+// Len returns the number of keys.
+func (m *Memory) Len() int { return len(m.m) }
