@@ -14,7 +14,8 @@ var (
 	// ErrSchema says that the writer's schema is not valid Avro, or that its data
 	// cannot be read as the record wanted.
 	ErrSchema = errors.New("unusable schema")
-	// ErrTruncated says that the bytes end inside a value.
+	// ErrTruncated says that the bytes end inside a value. A list that claims more
+	// items than the remaining bytes can hold is ErrMalformed or ErrTooLarge.
 	ErrTruncated = errors.New("record is truncated")
 	// ErrTrailing says that bytes remain after the record.
 	ErrTrailing = errors.New("bytes remain after the record")

@@ -1,0 +1,218 @@
+package avro_test
+
+import (
+	"reflect"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"tracksource/schemas/avro"
+)
+
+const sampleID = 1234567
+
+// subjectUnderTest is one record type with its codec, a full sample, and what the
+// tests need of it without its type.
+type subjectUnderTest struct {
+	name   string
+	sample any // pointer
+	// encode and decode are the codec's own; draw makes a random record.
+	encode     func(dst []byte, v any) ([]byte, error)
+	encodeBare func(dst []byte, v any) ([]byte, error)
+	decode     func(b []byte) (any, error)
+	decodeBare func(b []byte) (any, error)
+	draw       func(t *rapid.T) any
+}
+
+func subject[T any](t testing.TB, name string, sample *T) subjectUnderTest {
+	t.Helper()
+	schema, err := avro.Load(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	codec, err := avro.NewCodec[T](schema, sampleID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	unit := time.Microsecond
+	if name == avro.NameContributionRow {
+		unit = time.Millisecond
+	}
+	return subjectUnderTest{
+		name:       name,
+		sample:     sample,
+		encode:     func(dst []byte, v any) ([]byte, error) { return codec.Append(dst, v.(*T)) },
+		encodeBare: func(dst []byte, v any) ([]byte, error) { return codec.AppendBare(dst, v.(*T)) },
+		decode: func(b []byte) (any, error) {
+			v := new(T)
+			return v, codec.Decode(b, v)
+		},
+		decodeBare: func(b []byte) (any, error) {
+			v := new(T)
+			return v, codec.DecodeBare(b, v)
+		},
+		draw: func(rt *rapid.T) any {
+			v := new(T)
+			fill(rt, reflect.ValueOf(v).Elem(), unit)
+			return v
+		},
+	}
+}
+
+// fill sets every field at random, within what the wire can express: times in
+// whole units, integers of 32 bits where Go has int, slices never nil.
+func fill(t *rapid.T, v reflect.Value, unit time.Duration) {
+	switch v.Interface().(type) {
+	case time.Time:
+		n := rapid.Int64Range(-1<<40, 1<<40).Draw(t, "time")
+		v.Set(reflect.ValueOf(time.Unix(0, 0).Add(time.Duration(n) * unit).UTC()))
+		return
+	case []byte:
+		v.SetBytes(rapid.SliceOfN(rapid.Byte(), 1, 16).Draw(t, "bytes"))
+		return
+	}
+	switch v.Kind() {
+	case reflect.String:
+		v.SetString(rapid.String().Draw(t, "text"))
+	case reflect.Bool:
+		v.SetBool(rapid.Bool().Draw(t, "bool"))
+	case reflect.Int, reflect.Int32:
+		v.SetInt(int64(rapid.Int32().Draw(t, "int")))
+	case reflect.Int64:
+		v.SetInt(rapid.Int64().Draw(t, "long"))
+	case reflect.Pointer:
+		if rapid.Bool().Draw(t, "set") {
+			v.Set(reflect.New(v.Type().Elem()))
+			fill(t, v.Elem(), unit)
+		}
+	case reflect.Slice:
+		n := rapid.IntRange(0, 3).Draw(t, "items")
+		v.Set(reflect.MakeSlice(v.Type(), n, n))
+		for i := range n {
+			fill(t, v.Index(i), unit)
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			fill(t, v.Field(i), unit)
+		}
+	default:
+		t.Fatalf("no random value for %s", v.Type())
+	}
+}
+
+func subjects(t testing.TB) []subjectUnderTest {
+	t.Helper()
+	row := sampleRow()
+	if err := row.SetValue(-123456, 2); err != nil {
+		t.Fatal(err)
+	}
+	return []subjectUnderTest{
+		subject(t, avro.NameObservation, sampleObservation()),
+		subject(t, avro.NameJourneyEvent, sampleJourneyEvent()),
+		subject(t, avro.NameControl, sampleControl()),
+		subject(t, avro.NameContract, sampleControl().Contract),
+		subject(t, avro.NameCreditEntry, sampleCreditEntry()),
+		subject(t, avro.NameContributionKey, sampleKey()),
+		subject(t, avro.NameContributionRow, row),
+		subject(t, avro.NameAlert, sampleAlert()),
+		subject(t, avro.NameDeadLetter, sampleDeadLetter()),
+	}
+}
+
+func at(micros int64) time.Time { return time.UnixMicro(1_750_000_000_000_000 + micros).UTC() }
+
+func text(s string) *string { return &s }
+
+func sampleTouch() *avro.TouchFacts {
+	return &avro.TouchFacts{
+		Type: "ad_click", Asset: "guide", UTMSource: "linkedin", UTMMedium: "cpc", UTMCampaign: "joint-q3",
+		UTMTerm: "storage", UTMContent: "b", ClickID: "gclid", Referrer: "example.com", CRMCampaign: "7011",
+		Status: "Responded", Session: "5e55", Bot: true,
+	}
+}
+
+func sampleControl() *avro.Control {
+	return &avro.Control{
+		Kind: "contract", Number: 3,
+		Contract: &avro.ContractRecord{
+			Campaign: "joint-q3", Revision: 2, Previous: 1, Document: "campaign: joint-q3\n",
+			Hash: "9f86d081884c7d65", RecordedAt: at(1),
+		},
+		Rate:    &avro.RateRecord{Base: "EUR", Quote: "USD", Day: "2025-06-15", Rate: "1.0942", Source: "ecb"},
+		Horizon: &avro.HorizonRecord{Day: "2025-01-01"},
+	}
+}
+
+func sampleObservation() *avro.Observation {
+	return &avro.Observation{
+		Kind: "fact", Node: []byte{1, 0xfe}, Reporter: "acme", Feed: "crm", Source: "salesforce", EventID: "e-1",
+		OccurredAt: at(123456), MappingRevision: 4,
+		Origin: &avro.Origin{Topic: "tracksource.raw.crm.acme", Partition: 5, Offset: 1 << 40},
+		Touch:  sampleTouch(),
+		Object: &avro.ObjectFacts{
+			Type: "opportunity", ID: "006A", Order: 99, SubOrder: 1, ModifiedAt: at(7), Deleted: true,
+			Fields: []avro.Field{{Name: "amount", Value: text("12500.00")}, {Name: "stage"}},
+		},
+		Links:   []avro.Link{{Parent: []byte{2}, Evidence: -3, At: at(8)}},
+		Attach:  &avro.Attach{Child: []byte{3}, Number: 11},
+		Place:   &avro.Place{Parent: []byte{4}, Root: []byte{5}, Number: 12},
+		Control: sampleControl(),
+	}
+}
+
+func sampleJourneyEvent() *avro.JourneyEvent {
+	return &avro.JourneyEvent{
+		Kind: "object", Account: []byte{9, 9}, Node: []byte{8}, Reporter: "acme", Feed: "crm", Source: "salesforce",
+		Item: "opportunity/006A", Placement: 17, Removed: true, OccurredAt: at(10), EventID: "e-2",
+		Touch: sampleTouch(),
+		Object: &avro.ObjectState{
+			Type: "opportunity", ID: "006A", ModifiedAt: at(11),
+			Fields:  []avro.Field{{Name: "amount", Value: text("1")}, {Name: "campaign_id"}},
+			Stages:  []avro.StageChange{{Stage: "Closed Won", IsClosed: true, IsWon: true, At: at(12), EventID: "e-3"}},
+			Deleted: true,
+		},
+		Control: &avro.Control{Kind: "horizon", Horizon: &avro.HorizonRecord{Day: "2025-01-01"}},
+	}
+}
+
+func sampleCreditEntry() *avro.CreditEntry {
+	return &avro.CreditEntry{
+		Kind: "entry", Contract: "joint-q3", Revision: 2, Account: []byte{9, 9}, Conversion: "opportunity/006A",
+		Measure: "revenue", Day: "2025-06-15", Partner: "acme", Channel: "paid_social", Asset: "guide", Region: "emea",
+		Segment: "enterprise", Source: "linkedin", TouchCampaign: "joint-q3", Currency: "EUR", Exponent: 2,
+		Models: []string{"first-touch", "last-touch", "linear"}, Delta: []int64{-100, 0, 33}, Running: []int64{0, 50, 1 << 50},
+		Generation: 4, SourcePartition: 7, Sequence: 1001, Cause: "late_touch", CauseEvent: "e-1", ChangeID: "c-1",
+		EntryCount: 2, OriginalAmount: "13677.50", OriginalCurrency: "USD", Rate: "1.0942", RateDay: "2025-06-13", AsOf: at(20),
+	}
+}
+
+func sampleKey() *avro.ContributionKey {
+	return &avro.ContributionKey{
+		Contract: "joint-q3", Measure: "revenue", Model: "linear", Day: "2025-06-15", Partner: "acme", Channel: "paid_social",
+		Asset: "guide", Region: "emea", Segment: "enterprise", Source: "linkedin", TouchCampaign: "joint-q3",
+	}
+}
+
+func sampleRow() *avro.ContributionRow {
+	return &avro.ContributionRow{
+		Contract: "joint-q3", Measure: "revenue", Model: "linear", Day: "2025-06-15", Partner: "acme", Channel: "paid_social",
+		Asset: "guide", Region: "emea", Segment: "enterprise", Source: "linkedin", TouchCampaign: "joint-q3",
+		Currency: "EUR", Version: 12, IsFinal: true, IsDeleted: true, UpdatedAt: at(5000), AsOf: at(4000),
+		CreditsPartition: 3, CreditsOffset: 1 << 33,
+	}
+}
+
+func sampleAlert() *avro.Alert {
+	return &avro.Alert{
+		ID: "a-1", Kind: "duplicate_deal", Severity: "warning", Rung: "partner", Campaign: "joint-q3", Partner: "acme",
+		Subject: "opportunity/006A", Message: "two partners registered this deal", Evidence: []string{"e-1", "e-2"}, RaisedAt: at(30),
+	}
+}
+
+func sampleDeadLetter() *avro.DeadLetter {
+	return &avro.DeadLetter{
+		Code: "missing_field", Message: "set occurred_at", Feed: "map", Reporter: "acme", RawTopic: "tracksource.raw.map.acme",
+		RawPartition: 1, RawOffset: 42, MappingRevision: 3, FailedAt: at(40),
+	}
+}
