@@ -25,6 +25,9 @@ func builtinChannel(in TouchInput) (channel, rule string) {
 	if referrer := fold(in.Referrer); referrer != "" {
 		return referrerChannel(referrer), "built-in referrer"
 	}
+	if meant(fold(in.UTMCampaign)) {
+		return ChannelUnassigned, "a campaign tag without a source"
+	}
 	if in.Feed == FeedAnalytics {
 		return ChannelDirect, "built-in direct"
 	}

@@ -186,7 +186,9 @@ func yamlProblem(e *yaml.LoadError) Problem {
 		}
 	}
 	if before, _, found := strings.Cut(message, " into "); found && strings.HasPrefix(message, "cannot construct ") {
-		message = "this value does not fit here: " + strings.TrimPrefix(before, "cannot construct ")
+		what := strings.TrimPrefix(before, "cannot construct ")
+		what = strings.NewReplacer("!!seq", "a list", "!!map", "a mapping", "!!str", "the text", "!!int", "the number").Replace(what)
+		message = what + " does not fit here"
 	}
 	return Problem{Line: e.Mark.Line, Message: message}
 }

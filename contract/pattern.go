@@ -56,7 +56,9 @@ func fold(text string) string { return strings.ToLower(strings.TrimSpace(text)) 
 // mistaken for a value in brackets of our own.
 func value(text string) string {
 	text = strings.TrimSpace(strings.ToValidUTF8(text, "\uFFFD"))
-	text = strings.TrimSpace(strings.TrimLeft(text, "("+" "))
+	if strings.HasPrefix(text, "(") {
+		text = strings.Trim(text, "() ")
+	}
 	if len(text) > valueMax {
 		end := valueMax
 		for end > 0 && !utf8.RuneStart(text[end]) {
