@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -88,8 +89,8 @@ func (m *Memory) restoreVersion(v fileVersion) error {
 	if err != nil {
 		return err
 	}
-	if v.ID <= 0 {
-		return fmt.Errorf("id %d is not positive", v.ID)
+	if v.ID <= 0 || v.ID > math.MaxInt32 {
+		return fmt.Errorf("id %d is not within 1 and %d", v.ID, math.MaxInt32)
 	}
 	if old, ok := m.schemas[v.ID]; ok && old != text {
 		return fmt.Errorf("id %d is given to two schemas", v.ID)
