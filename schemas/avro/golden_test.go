@@ -153,14 +153,17 @@ func TestStateVersions(t *testing.T) {
 			t.Fatal(err)
 		}
 		sum := hex.EncodeToString(parsed.Fingerprint(sha256.New()))
+		if schema.Version == 0 {
+			t.Errorf("schema %s has no version", name)
+		}
 		key := fmt.Sprintf("%s %d", name, schema.Version)
 		if old, ok := pinned[key]; ok && old != sum {
-			t.Errorf("schema %s changed and its version did not: raise it in version()", name)
+			t.Errorf("schema %s changed and its version did not: raise it in versions()", name)
 		}
 		fmt.Fprintf(&lines, "%s %s\n", key, sum)
 	}
 	if t.Failed() {
-		return // -update must not hide it
+		return // so that -update cannot hide it
 	}
 	golden(t, "versions.txt", []byte(lines.String()))
 }
@@ -225,7 +228,9 @@ func flat(t *testing.T, name string, root *twmb.SchemaNode) {
 }
 
 func TestLoadUnknown(t *testing.T) {
-	if _, err := avro.Load("no_such"); err == nil {
-		t.Error("an unknown schema loaded")
+	for _, name := range []string{"no_such", "", "field"} {
+		if _, err := avro.Load(name); err == nil {
+			t.Errorf("%q loaded", name)
+		}
 	}
 }
