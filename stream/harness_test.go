@@ -155,6 +155,8 @@ func (s *memStore) Digest() ([16]byte, int64) {
 	return digest(all)
 }
 
+func (s *memStore) Fits() error { return nil }
+
 func (s *memStore) Commit(meta []byte) error {
 	for k, v := range s.staged {
 		s.data[k] = *v

@@ -132,6 +132,10 @@ type Staging interface {
 	// Staged yields the staged changes, each key once; a nil value deletes.
 	Staged() iter.Seq2[[]byte, []byte]
 
+	// Fits returns an error that wraps ErrTooBig when the staged changes would not
+	// fit into one Commit. It is asked before anything is produced.
+	Fits() error
+
 	// Digest returns the incremental digest and number of keys, staged changes
 	// included.
 	Digest() (sum [16]byte, keys int64)

@@ -199,6 +199,11 @@ func (t *task) fold(ctx context.Context, b *Batch) error {
 	if err := t.proc.Process(ctx, b); err != nil {
 		return fmt.Errorf("process %s/%d: %w", t.in.Topic, t.partition, err)
 	}
+	if t.store != nil {
+		if err := t.store.Fits(); err != nil {
+			return fmt.Errorf("process %s/%d: %w", t.in.Topic, t.partition, err)
+		}
+	}
 	t.staged = t.meta.Checkpoint
 	t.staged.Format = formatVersion
 	t.staged.Next = next

@@ -1,0 +1,208 @@
+package state
+
+import (
+	"bytes"
+	"fmt"
+	"iter"
+	"slices"
+)
+
+// Overlay stages the changes of one batch over a store: reads see them, the
+// store does not until Commit. One goroutine uses it.
+type Overlay struct {
+	store  *Store
+	staged map[string]change
+	order  []string // sorted keys of staged; nil when it must be sorted again
+	digest Digest
+	keys   int64
+	size   int
+}
+
+// change is a staged value, nil to delete, and what the store holds.
+type change struct {
+	value  []byte
+	stored []byte // nil when the store has no such key
+}
+
+// NewOverlay makes an empty overlay over s.
+func NewOverlay(s *Store) *Overlay {
+	o := &Overlay{store: s}
+	o.reset()
+	return o
+}
+
+func (o *Overlay) reset() {
+	o.staged = map[string]change{}
+	o.order, o.size = nil, 0
+	o.digest, o.keys = o.store.digest, o.store.keys
+}
+
+// Get returns the value of key, staged or stored, nil when there is none. The
+// caller must not change the slice.
+func (o *Overlay) Get(key []byte) ([]byte, error) {
+	if c, ok := o.staged[string(key)]; ok {
+		return c.value, nil
+	}
+	return o.store.Get(key)
+}
+
+// Put stages value, which must not be empty, under key. Both slices belong to
+// the overlay from then on.
+func (o *Overlay) Put(key, value []byte) error {
+	if len(value) == 0 {
+		return fmt.Errorf("put %x: a value is never empty: in a changelog nothing would tell it from a delete", key)
+	}
+	return o.stage(key, value)
+}
+
+// Delete stages the removal of key.
+func (o *Overlay) Delete(key []byte) error { return o.stage(key, nil) }
+
+func (o *Overlay) stage(key, value []byte) error {
+	c, staged := o.staged[string(key)]
+	if !staged {
+		stored, err := o.store.Get(key)
+		if err != nil {
+			return err
+		}
+		c = change{value: stored, stored: stored}
+	}
+	if c.value != nil {
+		o.digest.remove(key, c.value)
+		o.keys--
+	}
+	if value != nil {
+		o.digest.add(key, value)
+		o.keys++
+	}
+	if staged {
+		o.size -= len(key) + len(c.value)
+	}
+	c.value = value
+	if bytes.Equal(c.value, c.stored) && (c.value == nil) == (c.stored == nil) {
+		if staged {
+			delete(o.staged, string(key)) // back to what is stored: no change
+			o.order = nil
+		}
+		return nil
+	}
+	if !staged {
+		o.order = nil
+	}
+	o.staged[string(key)] = c
+	o.size += len(key) + len(value)
+	return nil
+}
+
+// Scan calls fn for the keys in [from, to), staged and stored ones in one
+// order, until it returns false. fn must not stage; slices are valid until it
+// returns.
+func (o *Overlay) Scan(from, to []byte, fn func(key, value []byte) (bool, error)) error {
+	keys := o.sorted()
+	i, _ := slices.BinarySearch(keys, string(from))
+	// stagedBelow visits the staged keys below limit, and the one equal to it.
+	stagedBelow := func(limit []byte) (met, more bool, err error) {
+		for ; i < len(keys) && (limit == nil || keys[i] <= string(limit)); i++ {
+			if keys[i] >= string(to) {
+				return false, true, nil
+			}
+			if limit != nil && keys[i] == string(limit) {
+				met = true
+			}
+			v := o.staged[keys[i]].value
+			if v == nil {
+				continue
+			}
+			if more, err := fn([]byte(keys[i]), v); err != nil || !more {
+				i = len(keys)
+				return met, false, err
+			}
+		}
+		return met, true, nil
+	}
+	stopped := false
+	err := o.store.Scan(from, to, func(k, v []byte) (bool, error) {
+		met, more, err := stagedBelow(k)
+		if err != nil || !more {
+			stopped = true
+			return false, err
+		}
+		if met {
+			return true, nil
+		}
+		more, err = fn(k, v)
+		stopped = !more
+		return more, err
+	})
+	if err != nil || stopped {
+		return err
+	}
+	_, _, err = stagedBelow(nil)
+	return err
+}
+
+func (o *Overlay) sorted() []string {
+	if o.order == nil {
+		o.order = make([]string, 0, len(o.staged))
+		for k := range o.staged {
+			o.order = append(o.order, k)
+		}
+		slices.Sort(o.order)
+	}
+	return o.order
+}
+
+// Staged yields the changes in the order of their keys; a nil value deletes. A
+// key that was put back to its stored value is no change.
+func (o *Overlay) Staged() iter.Seq2[[]byte, []byte] {
+	return func(yield func(k, v []byte) bool) {
+		for _, k := range o.sorted() {
+			if !yield([]byte(k), o.staged[k].value) {
+				return
+			}
+		}
+	}
+}
+
+// Size returns the bytes of the staged keys and values.
+func (o *Overlay) Size() int { return o.size }
+
+// Badger's bookkeeping of one entry in a transaction, rounded up, and the
+// entries that Apply adds to those staged.
+const (
+	entryOverhead = 64
+	ownEntries    = 4
+)
+
+// Fits returns ErrTooBig when the staged changes would not fit into one atomic
+// write. Its bound is a little below Badger's own.
+func (o *Overlay) Fits() error {
+	entries := int64(len(o.staged) + ownEntries)
+	bytes := int64(o.size) + entries*entryOverhead
+	if maxBytes, maxEntries := o.store.db.MaxBatchSize(), o.store.db.MaxBatchCount(); bytes >= maxBytes || entries >= maxEntries {
+		return fmt.Errorf("%w: %d changes of %d bytes, the store takes %d of %d", ErrTooBig, entries, bytes, maxEntries, maxBytes)
+	}
+	return nil
+}
+
+// Digest returns the digest and the number of keys with the staged changes.
+func (o *Overlay) Digest() ([16]byte, int64) { return o.digest.Bytes(), o.keys }
+
+// Commit applies the staged changes and meta in one atomic write, see
+// Store.Apply. The digest that the overlay has followed must be the one that
+// the store then has.
+func (o *Overlay) Commit(meta []byte) error {
+	want, keys := o.digest, o.keys
+	if err := o.store.Apply(o.Staged(), meta); err != nil {
+		return err
+	}
+	if o.store.digest != want || o.store.keys != keys {
+		panic(fmt.Sprintf("state: store %s has digest %x and %d keys after a commit that was to give %x and %d",
+			o.store.name, o.store.digest.Bytes(), o.store.keys, want.Bytes(), keys))
+	}
+	o.reset()
+	return nil
+}
+
+// Discard drops the staged changes.
+func (o *Overlay) Discard() { o.reset() }
