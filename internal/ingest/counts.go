@@ -1,0 +1,153 @@
+package ingest
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"sync"
+
+	"tracksource/internal/task"
+	"tracksource/schemas/avro"
+	"tracksource/state"
+	"tracksource/stream"
+)
+
+// FeedID names one partner's feed of one kind.
+type FeedID struct {
+	Feed     string `json:"feed"`
+	Reporter string `json:"reporter"`
+}
+
+// Counts says what became of the native events of a feed.
+type Counts struct {
+	Accepted   int64 `json:"accepted"`   // distinct events taken in
+	Duplicates int64 `json:"duplicates"` // the same event again
+	Late       int64 `json:"late"`       // older than the horizon
+	Collisions int64 `json:"collisions"` // another event under an id already seen; accepted, too
+	Unresolved int64 `json:"unresolved"` // accepted touches whose account is provisional now
+}
+
+// Add returns the sum of c and o.
+func (c Counts) Add(o Counts) Counts {
+	return Counts{
+		Accepted: c.Accepted + o.Accepted, Duplicates: c.Duplicates + o.Duplicates, Late: c.Late + o.Late,
+		Collisions: c.Collisions + o.Collisions, Unresolved: c.Unresolved + o.Unresolved,
+	}
+}
+
+// Stats collects the committed counts of the partitions of one process.
+type Stats struct {
+	mu sync.Mutex
+	by map[int32]map[FeedID]Counts // guarded by mu
+}
+
+// NewStats makes an empty collection.
+func NewStats() *Stats { return &Stats{by: map[int32]map[FeedID]Counts{}} }
+
+func (s *Stats) set(partition int32, counts map[FeedID]Counts) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.by[partition] = maps.Clone(counts)
+}
+
+// Feeds returns the counts of each feed over all partitions seen.
+func (s *Stats) Feeds() map[FeedID]Counts {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := map[FeedID]Counts{}
+	for _, counts := range s.by {
+		for feed, c := range counts {
+			out[feed] = out[feed].Add(c)
+		}
+	}
+	return out
+}
+
+func loadCounts(kv task.KV) (map[FeedID]Counts, error) {
+	out := map[FeedID]Counts{}
+	from, to := spaceCounts.Key().Range()
+	err := kv.Scan(from, to, func(key, value []byte) (bool, error) {
+		p := spaceCounts.Parts(key)
+		feed := FeedID{Feed: p.String(), Reporter: p.String()}
+		body, err := spaceCounts.Body(value)
+		if err := errors.Join(p.End(), err); err != nil {
+			return false, err
+		}
+		var c Counts
+		if err := json.Unmarshal(body, &c); err != nil {
+			return false, err
+		}
+		out[feed] = c
+		return true, nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read counts: %w", err)
+	}
+	return out, nil
+}
+
+func (r *Resolver) storeCounts() error {
+	for feed := range r.changed {
+		b, err := json.Marshal(r.counts[feed])
+		if err != nil {
+			return fmt.Errorf("encode counts: %w", err)
+		}
+		if err := r.kv.Put(countsKey(feed), spaceCounts.Value(b)); err != nil {
+			return err
+		}
+	}
+	clear(r.changed)
+	return nil
+}
+
+// late sends an event that is older than the horizon to its feed's dead
+// letters: its place in the raw feed, from where it can be replayed.
+func (r *Resolver) late(obs *avro.Observation, out Emitter) error {
+	d := avro.DeadLetter{
+		Code: CodeLate, Message: "older than the horizon of the contracts: let a contract hold it back with history_from, then replay",
+		Feed: obs.Feed, Reporter: obs.Reporter, MappingRevision: obs.MappingRevision, FailedAt: obs.OccurredAt,
+	}
+	if o := obs.Origin; o != nil {
+		d.RawTopic, d.RawPartition, d.RawOffset = o.Topic, o.Partition, o.Offset
+	}
+	headers, err := deadLetterHeaders(r.cfg.Codecs, &d)
+	if err != nil {
+		return err
+	}
+	out.Emit(r.cfg.DeadLetter(obs.Feed, obs.Reporter), obs.Node, []byte{}, headers...)
+	return nil
+}
+
+// The horizon and how far marks are forgotten, as days.
+var horizonKey = []byte(spaceControl.Key().String("horizon"))
+
+func loadHorizon(kv task.KV) (horizon, expired uint32, err error) {
+	b, err := kv.Get(horizonKey)
+	if err != nil || b == nil {
+		return 0, 0, err
+	}
+	body, err := spaceControl.Body(b)
+	if err != nil {
+		return 0, 0, err
+	}
+	p := state.Keyspace{}.Parts(append([]byte{0}, body...))
+	horizon, expired = p.Uint32(), p.Uint32()
+	return horizon, expired, p.End()
+}
+
+func (r *Resolver) putHorizon() error {
+	return r.kv.Put(horizonKey, spaceControl.Value(state.Key{}.Uint32(r.horizon).Uint32(r.expired)))
+}
+
+// expire forgets a slice of the marks before the horizon.
+func (r *Resolver) expire() error {
+	_, more, err := r.marks.Expire(r.horizon, expireSlice)
+	if err != nil || more {
+		return err
+	}
+	r.expired, r.expiring = r.horizon, false
+	return r.putHorizon()
+}
+
+var _ stream.Processor = (*Resolver)(nil)

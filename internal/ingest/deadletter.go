@@ -1,0 +1,42 @@
+package ingest
+
+import (
+	"strconv"
+
+	"tracksource/schemas/avro"
+	"tracksource/stream"
+)
+
+// CodeLate is the code of an event that is older than the horizon. The other
+// codes are those of normalize.
+const CodeLate = "too_late"
+
+// The headers of a dead letter. The first are those of Kafka Connect, so that
+// its users' tools work here, too.
+const (
+	headerTopic     = "__connect.errors.topic"
+	headerPartition = "__connect.errors.partition"
+	headerOffset    = "__connect.errors.offset"
+	headerStage     = "__connect.errors.stage"
+	headerMessage   = "__connect.errors.exception.message"
+	headerCode      = "tracksource.code"
+	headerEnvelope  = "tracksource.deadletter"
+)
+
+// deadLetterHeaders describes a dead letter to people, by text headers, and to
+// tools, by one header with the Avro envelope.
+func deadLetterHeaders(codecs *avro.Codecs, d *avro.DeadLetter) ([]stream.Header, error) {
+	envelope, err := codecs.DeadLetter.Append(nil, d)
+	if err != nil {
+		return nil, err
+	}
+	return []stream.Header{
+		{Key: headerTopic, Value: []byte(d.RawTopic)},
+		{Key: headerPartition, Value: strconv.AppendInt(nil, int64(d.RawPartition), 10)},
+		{Key: headerOffset, Value: strconv.AppendInt(nil, d.RawOffset, 10)},
+		{Key: headerStage, Value: []byte("VALUE_CONVERTER")},
+		{Key: headerMessage, Value: []byte(d.Message)},
+		{Key: headerCode, Value: []byte(d.Code)},
+		{Key: headerEnvelope, Value: envelope},
+	}, nil
+}

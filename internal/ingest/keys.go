@@ -1,0 +1,118 @@
+package ingest
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"tracksource/identity"
+	"tracksource/state"
+)
+
+// The keyspaces of the resolve and control stores; docs/state-layout.md.
+var (
+	spaceNode    = state.Keyspace{ID: 0x10, Version: 1, Name: "node"}
+	spaceChild   = state.Keyspace{ID: 0x11, Version: 1, Name: "child"}
+	spaceItem    = state.Keyspace{ID: 0x12, Version: 1, Name: "item"}
+	spaceObject  = state.Keyspace{ID: 0x13, Version: 1, Name: "object"}
+	spaceCounts  = state.Keyspace{ID: 0x16, Version: 1, Name: "counts"}
+	spaceControl = state.Keyspace{ID: 0x17, Version: 1, Name: "control"}
+)
+
+// The prefixes of the dedupe marks.
+const (
+	prefixMark    = 0x14
+	prefixMarkDay = 0x15
+)
+
+func nodeKey(node []byte) []byte { return spaceNode.Key().Bytes(node) }
+
+func childKey(parent, child []byte) []byte { return spaceChild.Key().Bytes(parent).Bytes(child) }
+
+func itemKey(node []byte, reporter, source, item string) []byte {
+	return spaceItem.Key().Bytes(node).String(reporter).String(source).String(item)
+}
+
+func objectKey(node []byte, reporter, source, item string) []byte {
+	return spaceObject.Key().Bytes(node).String(reporter).String(source).String(item)
+}
+
+func countsKey(feed FeedID) []byte { return spaceCounts.Key().String(feed.Feed).String(feed.Reporter) }
+
+// markID is what makes an event one: its reporter, its source and its id.
+func markID(reporter, source, event string) []byte {
+	return state.Key{}.String(reporter).String(source).String(event)
+}
+
+// nodeState is what a partition knows of one of its identities.
+type nodeState struct {
+	parent   []byte // nil: none
+	evidence int32
+	at       int64  // microseconds
+	attached uint64 // own counter of attach and detach messages
+	root     []byte // account as told by the parent; the node itself until then
+	placed   uint64 // number of the last place message taken from parent
+	places   uint64 // own counter of place messages to children
+}
+
+func newNodeState(node []byte) nodeState { return nodeState{root: node} }
+
+func (n nodeState) encode() []byte {
+	k := state.Key{}.Bytes(n.parent).Uint32(uint32(n.evidence)).Uint64(uint64(n.at)).Uint64(n.attached)
+	return spaceNode.Value(k.Bytes(n.root).Uint64(n.placed).Uint64(n.places))
+}
+
+func decodeNodeState(b []byte) (nodeState, error) {
+	body, err := spaceNode.Body(b)
+	if err != nil {
+		return nodeState{}, err
+	}
+	p := state.Keyspace{}.Parts(append([]byte{0}, body...))
+	n := nodeState{
+		parent: p.Bytes(), evidence: int32(p.Uint32()), at: int64(p.Uint64()), attached: p.Uint64(),
+		root: p.Bytes(), placed: p.Uint64(), places: p.Uint64(),
+	}
+	if len(n.parent) == 0 {
+		n.parent = nil
+	}
+	return n, p.End()
+}
+
+// link returns the state's best evidence, ok is false without any.
+func (n nodeState) link() (l identity.Link, ok bool, err error) {
+	if n.parent == nil {
+		return l, false, nil
+	}
+	parent, err := identity.Parse(n.parent)
+	if err != nil {
+		return l, false, fmt.Errorf("stored parent: %w", err)
+	}
+	return identity.Link{Parent: parent, Evidence: identity.Evidence(n.evidence), At: time.UnixMicro(n.at)}, true, nil
+}
+
+// childState is what a parent knows of one child.
+type childState struct {
+	number   uint64
+	attached bool
+}
+
+func (c childState) encode() []byte {
+	flag := uint32(0)
+	if c.attached {
+		flag = 1
+	}
+	return spaceChild.Value(state.Key{}.Uint64(c.number).Uint32(flag))
+}
+
+func decodeChildState(b []byte) (childState, error) {
+	body, err := spaceChild.Body(b)
+	if err != nil {
+		return childState{}, err
+	}
+	p := state.Keyspace{}.Parts(append([]byte{0}, body...))
+	c := childState{number: p.Uint64(), attached: p.Uint32() == 1}
+	return c, p.End()
+}
+
+// errBroken marks a record of our own that breaks an invariant.
+var errBroken = errors.New("broken invariant")

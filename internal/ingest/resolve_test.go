@@ -1,0 +1,359 @@
+package ingest_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"tracksource/identity"
+	"tracksource/internal/ingest"
+	"tracksource/internal/task"
+	"tracksource/schemas/avro"
+	"tracksource/stream"
+)
+
+const partitions = 12
+
+var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
+
+func codecs(t testing.TB) *avro.Codecs {
+	t.Helper()
+	c, err := avro.OpenCodecs(context.Background(), avro.NewMemory(), "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// line is twelve partitions of observations with their resolvers, and what
+// journeys holds, without a broker.
+type line struct {
+	t         fatal
+	codecs    *avro.Codecs
+	resolvers []*ingest.Resolver
+	queues    [partitions][]stream.Record
+	offsets   [partitions]int64
+	stats     *ingest.Stats
+	items     map[string]avro.JourneyEvent // by account, reporter, source and item
+	written   int
+	dead      []string
+}
+
+type fatal interface {
+	Fatalf(format string, args ...any)
+}
+
+func newLine(t fatal, c *avro.Codecs) *line {
+	l := &line{t: t, codecs: c, stats: ingest.NewStats(), items: map[string]avro.JourneyEvent{}}
+	for p := range int32(partitions) {
+		r, err := ingest.NewResolver(ingest.ResolveConfig{
+			Codecs: c, Observations: "observations", Journeys: "journeys", Stats: l.stats, Log: quiet(),
+			DeadLetter: func(feed, reporter string) string { return "deadletter." + feed + "." + reporter },
+		}, stream.Assignment{Partition: p}, task.NewMemory())
+		if err != nil {
+			t.Fatalf("%v", err)
+		}
+		l.resolvers = append(l.resolvers, r)
+	}
+	return l
+}
+
+// Emit implements ingest.Emitter as the topics would.
+func (l *line) Emit(topic string, key, value []byte, headers ...stream.Header) {
+	switch topic {
+	case "observations":
+		l.EmitTo(topic, stream.PartitionOf(key, partitions), key, value)
+	case "journeys":
+		var ev avro.JourneyEvent
+		if err := l.codecs.Journey.Decode(value, &ev); err != nil {
+			l.t.Fatalf("journey event: %v", err)
+		}
+		if string(ev.Account) != string(key) {
+			l.t.Fatalf("journey event of account %q has key %q", ev.Account, key)
+		}
+		l.written++
+		id := strings.Join([]string{string(ev.Account), ev.Reporter, ev.Source, ev.Item}, "|")
+		if old, ok := l.items[id]; !ok || ev.Placement > old.Placement {
+			l.items[id] = ev
+		}
+	default:
+		for _, h := range headers {
+			if h.Key == "tracksource.code" {
+				l.dead = append(l.dead, topic+" "+string(h.Value))
+			}
+		}
+	}
+}
+
+func (l *line) EmitTo(topic string, p int32, key, value []byte, _ ...stream.Header) {
+	l.queues[p] = append(l.queues[p], stream.Record{Topic: topic, Partition: p, Offset: l.offsets[p], Key: key, Value: value})
+	l.offsets[p]++
+}
+
+func (l *line) send(obs avro.Observation) {
+	b, err := l.codecs.Observation.Append(nil, &obs)
+	if err != nil {
+		l.t.Fatalf("%v", err)
+	}
+	l.Emit("observations", obs.Node, b)
+}
+
+// work lets partitions take batches, as choose says, until all is at rest.
+func (l *line) work(choose func(n int) int) {
+	for {
+		var busy []int
+		for p := range l.queues {
+			if len(l.queues[p]) > 0 {
+				busy = append(busy, p)
+			}
+		}
+		if len(busy) == 0 {
+			return
+		}
+		p := busy[choose(len(busy))]
+		n := 1 + choose(len(l.queues[p]))
+		batch := l.queues[p][:n:n]
+		l.queues[p] = l.queues[p][n:]
+		if err := l.resolvers[p].Fold(context.Background(), batch, l); err != nil {
+			l.t.Fatalf("partition %d: %v", p, err)
+		}
+		l.resolvers[p].Committed()
+	}
+}
+
+// placed lists what the journeys hold, one line an item.
+func (l *line) placed() []string {
+	var out []string
+	for _, ev := range l.items {
+		if !ev.Removed {
+			n, err := identity.Parse(ev.Account)
+			if err != nil {
+				l.t.Fatalf("%v", err)
+			}
+			out = append(out, fmt.Sprintf("%s: %s/%s", n, ev.Reporter, ev.Item))
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+func node(level identity.Level, scope, id string) identity.Node {
+	n, err := identity.NewNode(level, scope, id)
+	if err != nil {
+		panic(err)
+	}
+	return n
+}
+
+// graph is a small world of identities on six levels.
+var graph = []identity.Node{
+	node(identity.Anonymous, "acme", "a1"), node(identity.Anonymous, "acme", "a2"), node(identity.Anonymous, "globex", "a1"),
+	node(identity.Person, "acme", "p1"), node(identity.Person, "acme", "p2"), node(identity.Person, "globex", "p1"),
+	node(identity.Email, "", "e1"), node(identity.Email, "", "e2"),
+	node(identity.Object, "acme", "o1"), node(identity.Object, "globex", "o1"),
+	node(identity.CRMAccount, "acme", "c1"), node(identity.CRMAccount, "acme", "c2"), node(identity.CRMAccount, "globex", "c1"),
+	node(identity.Domain, "", "one.com"), node(identity.Domain, "", "two.com"),
+	node(identity.Imported, "", "m1"),
+}
+
+// TestJourneysAtRest: whatever the order of events, of deliveries between
+// partitions and of repetitions, at rest every touch is once on the account
+// that the whole of the evidence gives, as a batch over it computes.
+func TestJourneysAtRest(t *testing.T) {
+	c := codecs(t)
+	rapid.Check(t, func(t *rapid.T) {
+		var events []avro.Observation
+		links := map[identity.Node][]identity.Link{}
+		for i := range rapid.IntRange(1, 40).Draw(t, "events") {
+			child := rapid.SampledFrom(graph).Draw(t, "node")
+			obs := avro.Observation{
+				Kind: "fact", Node: child.Bytes(), Reporter: "acme", Feed: "map", Source: "test",
+				EventID: fmt.Sprint("e", i), OccurredAt: start.Add(time.Duration(i) * time.Second),
+			}
+			if rapid.Bool().Draw(t, "touch") {
+				obs.Touch = &avro.TouchFacts{Type: "form"}
+			}
+			for range rapid.IntRange(0, 2).Draw(t, "links") {
+				parent := rapid.SampledFrom(graph).Draw(t, "parent")
+				if parent.Level <= child.Level {
+					continue
+				}
+				l := identity.Link{
+					Parent: parent, Evidence: rapid.SampledFrom([]identity.Evidence{identity.Inferred, identity.Address, identity.Record}).Draw(t, "evidence"),
+					At: start.Add(time.Duration(rapid.IntRange(0, 5).Draw(t, "at")) * time.Hour),
+				}
+				links[child] = append(links[child], l)
+				obs.Links = append(obs.Links, avro.Link{Parent: parent.Bytes(), Evidence: int(l.Evidence), At: l.At})
+			}
+			events = append(events, obs)
+		}
+		l := newLine(t, c)
+		sent := slices.Concat(events, rapid.SliceOfN(rapid.SampledFrom(events), 0, 10).Draw(t, "again"))
+		choose := func(n int) int { return rapid.IntRange(0, n-1).Draw(t, "choose") }
+		for _, obs := range rapid.Permutation(sent).Draw(t, "order") {
+			l.send(obs)
+			if rapid.IntRange(0, 3).Draw(t, "work now") == 0 {
+				l.work(choose)
+			}
+		}
+		l.work(choose)
+
+		root := func(n identity.Node) identity.Node {
+			for {
+				best, ok := identity.Best(n, links[n])
+				if !ok {
+					return n
+				}
+				n = best.Parent
+			}
+		}
+		var want []string
+		unresolved := int64(0)
+		for _, obs := range events {
+			if obs.Touch == nil {
+				continue
+			}
+			n, err := identity.Parse(obs.Node)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := root(n)
+			want = append(want, fmt.Sprintf("%s: acme/%s", r, obs.EventID))
+			if r.Provisional() {
+				unresolved++
+			}
+		}
+		slices.Sort(want)
+		if got := l.placed(); !slices.Equal(got, want) {
+			t.Fatalf("at rest:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+		got := l.stats.Feeds()[ingest.FeedID{Feed: "map", Reporter: "acme"}]
+		wantCounts := ingest.Counts{Accepted: int64(len(events)), Duplicates: int64(len(sent) - len(events)), Unresolved: unresolved}
+		if got != wantCounts {
+			t.Fatalf("counts %+v, want %+v", got, wantCounts)
+		}
+	})
+}
+
+func text(s string) *string { return &s }
+
+// TestObjectsFold: partial updates of a deal give the same whole in any order.
+func TestObjectsFold(t *testing.T) {
+	c := codecs(t)
+	deal := node(identity.Object, "acme", "006A")
+	update := func(order int64, event string, deleted bool, fields ...avro.Field) avro.Observation {
+		at := start.Add(time.Duration(order) * time.Hour)
+		return avro.Observation{
+			Kind: "fact", Node: deal.Bytes(), Reporter: "acme", Feed: "crm", Source: "salesforce", EventID: event, OccurredAt: at,
+			Object: &avro.ObjectFacts{Type: "opportunity", ID: "006A", Order: order, ModifiedAt: at, Deleted: deleted, Fields: fields},
+		}
+	}
+	updates := []avro.Observation{
+		update(1, "u1", false, avro.Field{Name: "amount", Value: text("100.00")}, avro.Field{Name: "stage", Value: text("Open")}),
+		update(2, "u2", false, avro.Field{Name: "stage", Value: text("Won")}, avro.Field{Name: "is_won", Value: text("true")}),
+		update(3, "u3", false, avro.Field{Name: "amount", Value: text("120.00")}),
+		update(4, "u4", false, avro.Field{Name: "lead_source", Value: nil}),
+		update(5, "u5", true),
+		update(6, "u6", false, avro.Field{Name: "stage", Value: text("Open")}, avro.Field{Name: "is_won", Value: text("false")}),
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		l := newLine(t, c)
+		for _, u := range rapid.Permutation(slices.Concat(updates, updates[:2])).Draw(t, "order") {
+			l.send(u)
+		}
+		l.work(func(n int) int { return rapid.IntRange(0, n-1).Draw(t, "choose") })
+		if len(l.items) != 1 {
+			t.Fatalf("%d items", len(l.items))
+		}
+		got := slices.Collect(maps.Values(l.items))[0]
+		if got.Placement != int64(len(updates)) {
+			t.Fatalf("placement %d after %d distinct updates", got.Placement, len(updates))
+		}
+		var lines []string
+		for _, f := range got.Object.Fields {
+			v := "(cleared)"
+			if f.Value != nil {
+				v = *f.Value
+			}
+			lines = append(lines, f.Name+"="+v)
+		}
+		for _, s := range got.Object.Stages {
+			lines = append(lines, fmt.Sprintf("%s won=%t by %s", s.Stage, s.IsWon, s.EventID))
+		}
+		lines = append(lines, fmt.Sprint("deleted=", got.Object.Deleted))
+		const whole = "amount=120.00 is_won=false lead_source=(cleared) stage=Open Open won=false by u1 Won won=true by u2 Open won=false by u6 deleted=false"
+		if s := strings.Join(lines, " "); s != whole {
+			t.Fatalf("folded to\n%s\nwant\n%s", s, whole)
+		}
+	})
+}
+
+// TestCollision: two events under one id are both kept, in either order.
+func TestCollision(t *testing.T) {
+	c := codecs(t)
+	n := node(identity.Person, "acme", "p1")
+	ev := func(asset string) avro.Observation {
+		return avro.Observation{
+			Kind: "fact", Node: n.Bytes(), Reporter: "acme", Feed: "map", Source: "test", EventID: "same", OccurredAt: start,
+			Touch: &avro.TouchFacts{Type: "form", Asset: asset},
+		}
+	}
+	for _, order := range [][]avro.Observation{{ev("x"), ev("y"), ev("x"), ev("y")}, {ev("y"), ev("x"), ev("x"), ev("y")}} {
+		l := newLine(t, c)
+		for _, obs := range order {
+			l.send(obs)
+		}
+		l.work(func(int) int { return 0 })
+		if len(l.items) != 2 {
+			t.Errorf("%d items, want both", len(l.items))
+		}
+		got := l.stats.Feeds()[ingest.FeedID{Feed: "map", Reporter: "acme"}]
+		if want := (ingest.Counts{Accepted: 2, Duplicates: 2, Collisions: 1, Unresolved: 2}); got != want {
+			t.Errorf("counts %+v, want %+v", got, want)
+		}
+	}
+}
+
+// TestHorizon: behind the broadcast of a horizon, what is older is a dead
+// letter with a code, and what is not is still known as a duplicate.
+func TestHorizon(t *testing.T) {
+	c := codecs(t)
+	n := node(identity.Person, "acme", "p1")
+	ev := func(id string, at time.Time) avro.Observation {
+		return avro.Observation{
+			Kind: "fact", Node: n.Bytes(), Reporter: "acme", Feed: "map", Source: "test", EventID: id, OccurredAt: at,
+			Touch: &avro.TouchFacts{Type: "form"}, Origin: &avro.Origin{Topic: "raw", Partition: 1, Offset: 2},
+		}
+	}
+	l := newLine(t, c)
+	l.send(ev("old", start))
+	l.send(ev("young", start.AddDate(0, 0, 2)))
+	l.work(func(int) int { return 0 })
+	b, err := c.Observation.Append(nil, &avro.Observation{Kind: "control", Control: &avro.Control{Kind: "horizon", Number: 1, Horizon: &avro.HorizonRecord{Day: start.AddDate(0, 0, 1).Format(time.DateOnly)}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for p := range int32(partitions) {
+		l.EmitTo("observations", p, nil, b)
+	}
+	l.send(ev("older", start))
+	l.send(ev("young", start.AddDate(0, 0, 2)))
+	l.work(func(int) int { return 0 })
+	if want := []string{"deadletter.map.acme too_late"}; !slices.Equal(l.dead, want) {
+		t.Errorf("dead letters %v, want %v", l.dead, want)
+	}
+	got := l.stats.Feeds()[ingest.FeedID{Feed: "map", Reporter: "acme"}]
+	if want := (ingest.Counts{Accepted: 2, Duplicates: 1, Late: 1, Unresolved: 2}); got != want {
+		t.Errorf("counts %+v, want %+v", got, want)
+	}
+}
