@@ -1,0 +1,143 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+)
+
+// Offsets are positions by topic and partition.
+type Offsets map[string]map[int32]int64
+
+// Total adds up all positions. Positions count control records too, so a
+// total of ends less a total of starts is at least the number of records.
+func (o Offsets) Total() int64 {
+	var sum int64
+	for _, partitions := range o {
+		for _, at := range partitions {
+			sum += at
+		}
+	}
+	return sum
+}
+
+// EndOffsets are the positions behind the last record of each partition,
+// including records of open transactions.
+func EndOffsets(ctx context.Context, conn Conn, topics ...string) (Offsets, error) {
+	return listOffsets(ctx, conn, (*kadm.Client).ListEndOffsets, topics)
+}
+
+// CommittedOffsets are the positions up to which a read_committed consumer can
+// read now. Equal to EndOffsets where no transaction is open.
+func CommittedOffsets(ctx context.Context, conn Conn, topics ...string) (Offsets, error) {
+	return listOffsets(ctx, conn, (*kadm.Client).ListCommittedOffsets, topics)
+}
+
+// StartOffsets are the positions of the oldest record of each partition.
+func StartOffsets(ctx context.Context, conn Conn, topics ...string) (Offsets, error) {
+	return listOffsets(ctx, conn, (*kadm.Client).ListStartOffsets, topics)
+}
+
+func listOffsets(ctx context.Context, conn Conn, ask func(*kadm.Client, context.Context, ...string) (kadm.ListedOffsets, error), topics []string) (Offsets, error) {
+	out := make(Offsets)
+	if len(topics) == 0 {
+		return out, nil // Kafka would read no names as all topics.
+	}
+	cl, err := conn.open()
+	if err != nil {
+		return nil, err
+	}
+	defer cl.Close()
+	listed, err := ask(cl, ctx, topics...)
+	if err == nil {
+		err = listed.Error()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list offsets: %w", conn.explain(err))
+	}
+	listed.Each(func(o kadm.ListedOffset) {
+		if out[o.Topic] == nil {
+			out[o.Topic] = make(map[int32]int64)
+		}
+		out[o.Topic][o.Partition] = o.Offset
+	})
+	return out, nil
+}
+
+// Lag is how many positions a group's commits are behind the ends, by topic
+// and partition. A group that does not exist or committed nothing has none.
+func Lag(ctx context.Context, conn Conn, group string) (Offsets, error) {
+	cl, err := conn.open()
+	if err != nil {
+		return nil, err
+	}
+	defer cl.Close()
+	lags, err := cl.Lag(ctx, group)
+	if err != nil {
+		return nil, fmt.Errorf("read lag of group %s: %w", group, conn.explain(err))
+	}
+	l := lags[group]
+	if err := l.Error(); err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
+		return nil, fmt.Errorf("read lag of group %s: %w", group, err)
+	}
+	out := make(Offsets)
+	for topic, partitions := range l.Lag {
+		out[topic] = make(map[int32]int64)
+		for p, m := range partitions {
+			if m.Err != nil {
+				return nil, fmt.Errorf("read lag of group %s on %s partition %d: %w", group, topic, p, m.Err)
+			}
+			out[topic][p] = m.Lag
+		}
+	}
+	return out, nil
+}
+
+// DeleteTopics deletes topics with all their records. A topic that does not
+// exist is no error.
+func DeleteTopics(ctx context.Context, conn Conn, topics ...string) error {
+	if len(topics) == 0 {
+		return nil
+	}
+	cl, err := conn.open()
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	responses, err := cl.DeleteTopics(ctx, topics...)
+	if err != nil {
+		return fmt.Errorf("delete topics: %w", conn.explain(err))
+	}
+	for _, r := range responses.Sorted() {
+		if r.Err != nil && !errors.Is(r.Err, kerr.UnknownTopicOrPartition) {
+			return fmt.Errorf("delete topic %s: %w", r.Topic, r.Err)
+		}
+	}
+	return nil
+}
+
+// DeleteGroups deletes groups with their committed positions. A group that
+// does not exist is no error; one with members is.
+func DeleteGroups(ctx context.Context, conn Conn, groups ...string) error {
+	if len(groups) == 0 {
+		return nil
+	}
+	cl, err := conn.open()
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	responses, err := cl.DeleteGroups(ctx, groups...)
+	if err != nil {
+		return fmt.Errorf("delete groups: %w", conn.explain(err))
+	}
+	for _, r := range responses.Sorted() {
+		if r.Err != nil && !errors.Is(r.Err, kerr.GroupIDNotFound) {
+			return fmt.Errorf("delete group %s: %w", r.Group, r.Err)
+		}
+	}
+	return nil
+}
