@@ -11,7 +11,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kgo"
-	"github.com/twmb/franz-go/pkg/sasl"
+	"github.com/twmb/franz-go/pkg/sasl/plain"
+	"github.com/twmb/franz-go/pkg/sasl/scram"
 	"github.com/twmb/franz-go/plugin/kprom"
 )
 
@@ -19,10 +20,33 @@ import (
 type Conn struct {
 	Brokers []string // host:port, at least one
 	TLS     *tls.Config
-	SASL    sasl.Mechanism
+	SASL    *SASL
 
 	// Dial replaces the network; tests cut and delay connections with it.
 	Dial func(ctx context.Context, network, host string) (net.Conn, error)
+}
+
+// SASL is a user of the brokers. Formatting it shows no password.
+type SASL struct {
+	Mechanism string // PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512
+	User      string
+	Password  string
+}
+
+// String names the mechanism and the user.
+func (s SASL) String() string { return s.Mechanism + " user " + s.User }
+
+// GoString is String.
+func (s SASL) GoString() string { return s.String() }
+
+func (s SASL) option() kgo.Opt {
+	switch s.Mechanism {
+	case "SCRAM-SHA-256":
+		return kgo.SASL(scram.Auth{User: s.User, Pass: s.Password}.AsSha256Mechanism())
+	case "SCRAM-SHA-512":
+		return kgo.SASL(scram.Auth{User: s.User, Pass: s.Password}.AsSha512Mechanism())
+	}
+	return kgo.SASL(plain.Auth{User: s.User, Pass: s.Password}.AsMechanism())
 }
 
 func (c Conn) options() []kgo.Opt {
@@ -34,7 +58,7 @@ func (c Conn) options() []kgo.Opt {
 		opts = append(opts, kgo.DialTLSConfig(c.TLS))
 	}
 	if c.SASL != nil {
-		opts = append(opts, kgo.SASL(c.SASL))
+		opts = append(opts, c.SASL.option())
 	}
 	return opts
 }
