@@ -136,13 +136,19 @@ func groupOffset(ctx context.Context, cl *kgo.Client, group, topic string, parti
 	if err != nil {
 		return 0, fmt.Errorf("fetch offsets of group %s: %w", group, err)
 	}
-	if err := kerr.ErrorForCode(resp.ErrorCode); err != nil {
-		return 0, fmt.Errorf("fetch offsets of group %s: %w", group, err)
-	}
+	codes := []int16{resp.ErrorCode}
 	for _, g := range resp.Groups {
-		if err := kerr.ErrorForCode(g.ErrorCode); err != nil {
+		codes = append(codes, g.ErrorCode)
+	}
+	for _, code := range codes {
+		switch err := kerr.ErrorForCode(code); {
+		case errors.Is(err, kerr.GroupIDNotFound):
+			return noOffset, nil
+		case err != nil:
 			return 0, fmt.Errorf("fetch offsets of group %s: %w", group, err)
 		}
+	}
+	for _, g := range resp.Groups {
 		for _, t := range g.Topics {
 			for _, p := range t.Partitions {
 				if t.Topic == topic && p.Partition == partition {

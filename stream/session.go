@@ -330,10 +330,12 @@ func (s *session) report() {
 	s.mu.Lock()
 	st := Status{Group: s.cfg.Group, Joined: s.joined && len(s.assigned) == 0}
 	s.mu.Unlock()
+	now := s.cfg.Clock()
 	for tp, t := range s.tasks {
 		ps := PartitionStatus{Topic: tp.topic, Partition: tp.partition, Phase: string(t.phase)}
 		if t.phase == phaseReady { // else the task's goroutine may be writing these
 			ps.Next, ps.Sequence, ps.Keys, ps.End = t.meta.Checkpoint.Next, t.meta.Checkpoint.Sequence, t.meta.Checkpoint.Keys, t.endSeen
+			ps.Pending = t.proc.Pending(now)
 		}
 		if t.err != nil {
 			ps.Error = t.err.Error()

@@ -134,3 +134,39 @@ func TestPartitionOf(t *testing.T) {
 		}
 	}
 }
+
+// TestCaughtUp: not before the last record, and yes behind the last marker.
+func TestCaughtUp(t *testing.T) {
+	r := newRig(t)
+	conn := stream.Conn{Brokers: r.c.ListenAddrs()}
+	r.send(50)
+	want := func(topic, group string, want bool) {
+		t.Helper()
+		if got, err := stream.CaughtUp(context.Background(), conn, quietLog(), group, topic); err != nil || got != want {
+			t.Errorf("CaughtUp(%s, %s) = %v, %v, want %v", group, topic, got, err, want)
+		}
+	}
+	want(inTopic, group, false)
+	a := r.start("a", newDisk())
+	r.settle()
+	want(inTopic, group, true)
+	a.drain()
+	// A second stage whose input ends in markers.
+	cl, err := kgo.NewClient(kgo.SeedBrokers(r.c.ListenAddrs()...), kgo.ConsumerGroup("h"), kgo.ConsumeTopics(outTopic),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.DisableAutoCommit())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cl.Close()
+	for n := 0; n < 50; {
+		fs := cl.PollFetches(context.Background())
+		n += fs.NumRecords()
+		if n < 50 {
+			want(outTopic, "h", false)
+		}
+	}
+	if err := cl.CommitUncommittedOffsets(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	want(outTopic, "h", true)
+}

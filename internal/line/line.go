@@ -150,11 +150,15 @@ func (l *Line) Stateful(name, topic, changelog string, open func(stream.Assignme
 	}
 }
 
-// Service is what one tier runs: workers and tables, on one data directory.
+// Service is what one tier runs: workers, tables and whatever else, on one data
+// directory.
 type Service struct {
 	Line    *Line
 	Workers []*stream.Worker
 	Tables  []*stream.Table
+
+	// Parts run beside them until their context ends, such as an HTTP server.
+	Parts []func(context.Context) error
 }
 
 // Run runs all parts until ctx ends or one fails, and waits for all of them.
@@ -165,6 +169,9 @@ func (s *Service) Run(ctx context.Context) error {
 	}
 	for _, t := range s.Tables {
 		g.Go(func() error { return t.Run(ctx) })
+	}
+	for _, part := range s.Parts {
+		g.Go(func() error { return part(ctx) })
 	}
 	return g.Wait()
 }

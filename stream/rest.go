@@ -1,0 +1,96 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// CaughtUp reports whether a group has consumed every committed record of the
+// topics. A group's lag cannot tell: the marker that ends a transaction has an
+// offset, and no consumer ever commits behind it. An open transaction counts as
+// not caught up.
+func CaughtUp(ctx context.Context, conn Conn, log *slog.Logger, group string, topics ...string) (bool, error) {
+	cl, err := kgo.NewClient(append(conn.options(),
+		kgo.ClientID("track-source-rest"),
+		kgo.WithLogger(logAdapter{log}),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kgo.KeepControlRecords(),
+		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
+		kgo.FetchMaxWait(tablePoll),
+	)...)
+	if err != nil {
+		return false, fmt.Errorf("open client: %w", err)
+	}
+	defer cl.Close()
+	c, err := fetchCluster(ctx, cl, topics...)
+	if err != nil {
+		return false, err
+	}
+	from := map[string]map[int32]kgo.Offset{}
+	left := map[string]map[int32]int64{}
+	n := 0
+	for _, topic := range topics {
+		from[topic], left[topic] = map[int32]kgo.Offset{}, map[int32]int64{}
+		for p := range c.partitions[topic] {
+			at, err := groupOffset(ctx, cl, group, topic, p)
+			if errors.Is(err, kerr.UnstableOffsetCommit) {
+				return false, nil
+			}
+			if err != nil {
+				return false, err
+			}
+			start, err := listOffset(ctx, cl, topic, p, logStart)
+			if err != nil {
+				return false, err
+			}
+			end, err := listOffset(ctx, cl, topic, p, logEnd)
+			if err != nil {
+				return false, err
+			}
+			if at = max(at, start); at < end {
+				from[topic][p], left[topic][p] = kgo.NewOffset().At(at), end
+				n++
+			}
+		}
+	}
+	if n == 0 {
+		return true, nil
+	}
+	cl.AddConsumePartitions(from)
+	for quiet := 0; n > 0; quiet++ {
+		if quiet == tableQuiet {
+			return false, nil // an open transaction, or a marker that compaction took
+		}
+		pctx, cancel := context.WithTimeout(ctx, tablePoll)
+		fs := cl.PollFetches(pctx)
+		cancel()
+		if err := ctx.Err(); err != nil {
+			return false, err
+		}
+		for _, e := range fs.Errors() {
+			if !errors.Is(e.Err, context.DeadlineExceeded) {
+				return false, fmt.Errorf("read %s/%d: %w", e.Topic, e.Partition, e.Err)
+			}
+		}
+		for it := fs.RecordIter(); !it.Done(); {
+			r := it.Next()
+			end, ok := left[r.Topic][r.Partition]
+			if !ok {
+				continue
+			}
+			if !r.Attrs.IsControl() {
+				return false, nil
+			}
+			if r.Offset+1 >= end {
+				delete(left[r.Topic], r.Partition)
+				n--
+			}
+		}
+	}
+	return true, nil
+}
