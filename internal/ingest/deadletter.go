@@ -7,9 +7,11 @@ import (
 	"tracksource/stream"
 )
 
-// CodeLate is the code of an event that is older than the horizon. The other
-// codes are those of normalize.
-const CodeLate = "too_late"
+// The codes of dead letters beside those of normalize.
+const (
+	CodeLate          = "too_late"       // older than the horizon
+	CodeUnknownSchema = "unknown_schema" // the registry has no such id, or not a schema
+)
 
 // The headers of a dead letter. The first are those of Kafka Connect, so that
 // its users' tools work here, too.

@@ -25,6 +25,7 @@ type Emitter interface {
 // The kinds of observations.
 const (
 	kindFact    = "fact"
+	kindLink    = "link" // evidence of an event for another identity than its own
 	kindAttach  = "attach"
 	kindDetach  = "detach"
 	kindPlace   = "place"
@@ -139,6 +140,8 @@ func (r *Resolver) observe(obs *avro.Observation, out Emitter) error {
 	switch obs.Kind {
 	case kindFact:
 		return r.fact(obs, out)
+	case kindLink:
+		return r.evidence(obs, out)
 	case kindAttach, kindDetach:
 		return r.child(obs, out)
 	case kindPlace:
@@ -218,6 +221,19 @@ func (r *Resolver) fact(obs *avro.Observation, out Emitter) error {
 		return err
 	}
 	c.Unresolved += moved
+	return r.putNode(obs.Node, n)
+}
+
+// evidence takes in links alone. They are a set, so a repetition changes
+// nothing and nothing is counted.
+func (r *Resolver) evidence(obs *avro.Observation, out Emitter) error {
+	n, err := r.node(obs.Node)
+	if err != nil {
+		return err
+	}
+	if err := r.link(obs, &n, out); err != nil {
+		return err
+	}
 	return r.putNode(obs.Node, n)
 }
 

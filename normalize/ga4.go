@@ -1,0 +1,111 @@
+package normalize
+
+import (
+	"strings"
+
+	"tracksource/identity"
+)
+
+const shapeGA4 = "ga4"
+
+// ga4 normalises a row of the BigQuery export,
+// https://support.google.com/analytics/answer/7029846. Times are microseconds as
+// text; parameters are keys with one value of several types. Rows have no id:
+// what makes one is user, time, name and its place in its batch.
+func ga4(src Source, o object) ([]Observation, error) {
+	user, err := o.required("user_pseudo_id")
+	if err != nil {
+		return nil, err
+	}
+	name, err := o.required("event_name")
+	if err != nil {
+		return nil, err
+	}
+	at, err := o.micros("event_timestamp")
+	if err != nil {
+		return nil, err
+	}
+	if at, err = occurred(src, at); err != nil {
+		return nil, err
+	}
+	node, err := src.Pseudonyms.PersonNode(identity.Anonymous, identity.SchemeAnonymous, src.Reporter, user)
+	if err != nil {
+		return nil, problem(BadField, "user_pseudo_id")
+	}
+	params := ga4Params(o)
+	obs := Observation{
+		Node: node, Shape: shapeGA4, OccurredAt: at,
+		// The id names the user, so that it is a pseudonym as well.
+		EventID: src.Pseudonyms.Pseudonym(identity.SchemeEvent, src.Reporter, strings.Join([]string{
+			user, o.text("event_timestamp"), name, o.text("event_bundle_sequence_id"), o.text("batch_page_id"), o.text("batch_event_index"),
+		}, "\x00")),
+	}
+	var more []Observation
+	if id := o.text("user_id"); id != "" {
+		person, err := src.Pseudonyms.PersonNode(identity.Person, identity.SchemeUser, src.Reporter, id)
+		if err != nil {
+			return nil, problem(BadField, "user_id")
+		}
+		obs.Links = []identity.Link{{Parent: person, Evidence: identity.Login, At: at}}
+		if domain, ok := identity.RegistrableDomain(params.text("company_domain")); ok && !identity.FreeMail(domain) {
+			if company, err := identity.DomainNode(domain); err == nil {
+				more = append(more, Observation{Node: person, Shape: shapeGA4, OccurredAt: at,
+					Links: []identity.Link{{Parent: company, Evidence: identity.Asserted, At: at}}})
+			}
+		}
+	}
+	obs.Touch = ga4Touch(src, user, name, o, params)
+	return append([]Observation{obs}, more...), nil
+}
+
+func ga4Params(o object) object {
+	m := map[string]any{}
+	for _, p := range o.list("event_params") {
+		pm, ok := p.(map[string]any)
+		if !ok {
+			continue
+		}
+		for _, kind := range []string{"string_value", "int_value", "double_value", "float_value"} {
+			if v := (object{pm}).at("value", kind); v != nil {
+				m[asText(pm["key"])] = v
+				break
+			}
+		}
+	}
+	return object{m}
+}
+
+// ga4Touch returns the touch of an event, nil for what is evidence only: a
+// session touches once, by the event that GA4 sends at its start.
+func ga4Touch(src Source, user, name string, o, params object) *Touch {
+	t := &Touch{}
+	switch name {
+	case "session_start":
+		t.Type = "visit"
+	case "generate_lead", "form_submit":
+		t.Type = "form"
+	case "file_download":
+		t.Type = "download"
+	case "sign_up":
+		t.Type = "registration"
+	default:
+		return nil
+	}
+	path, query := splitURL(params.text("page_location"))
+	t.Asset = path
+	if t.Type == "download" && params.text("file_name") != "" {
+		t.Asset = params.text("file_name")
+	}
+	t.UTMSource = strings.ToLower(o.text("collected_traffic_source", "manual_source"))
+	t.UTMMedium = strings.ToLower(o.text("collected_traffic_source", "manual_medium"))
+	t.UTMCampaign = o.text("collected_traffic_source", "manual_campaign_name")
+	if o.text("collected_traffic_source", "gclid") != "" {
+		t.ClickID = "gclid"
+	}
+	t.setUTM(query)
+	t.Referrer = referrer(params.text("page_referrer"))
+	if s := params.text("ga_session_id"); s != "" {
+		t.Session = src.Pseudonyms.Pseudonym(identity.SchemeSession, src.Reporter, user+"\x00"+s)
+	}
+	return t
+}

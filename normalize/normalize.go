@@ -1,0 +1,235 @@
+// Package normalize reduces native events to observations: who, when, by which
+// UTM and referrer, which native stage, which amount. It knows native shapes,
+// one file each. It judges nothing that a contract decides, keeps no state and
+// does no input or output; the same bytes give the same observations.
+//
+// People leave it as pseudonyms only, in observations and in errors.
+package normalize
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+	"unicode/utf8"
+
+	"tracksource/identity"
+)
+
+// Code says why an event cannot be used. Codes are stable: people filter dead
+// letters by them.
+type Code string
+
+// The codes.
+const (
+	Undecodable  Code = "undecodable"   // not JSON
+	TooLarge     Code = "too_large"     // longer than BytesMax
+	TooDeep      Code = "too_deep"      // nested deeper than DepthMax
+	UnknownShape Code = "unknown_shape" // of no native shape that is known
+	MissingField Code = "missing_field" // a field without which it means nothing
+	BadField     Code = "bad_field"     // a field of the wrong type
+	BadTime      Code = "bad_time"      // a time that is none, or before 2000
+	TimeFuture   Code = "time_future"   // more than a day ahead of its arrival
+	BadAmount    Code = "bad_amount"    // an amount that is none, or out of bounds
+	BadCurrency  Code = "bad_currency"  // a currency that is none
+	DataGap      Code = "data_gap"      // the source says that it lost events
+)
+
+// Bounds of one payload.
+const (
+	BytesMax = 1 << 20
+	DepthMax = 32
+	textMax  = 2048 // bytes of a text that is kept; a longer one is cut at a rune
+)
+
+// Problem is why one event cannot be used. Message names fields, never values.
+type Problem struct {
+	Code    Code
+	Message string
+}
+
+// Error implements error.
+func (p *Problem) Error() string { return string(p.Code) + ": " + p.Message }
+
+func problem(code Code, format string, args ...any) error {
+	return &Problem{Code: code, Message: fmt.Sprintf(format, args...)}
+}
+
+// Source says where an event comes from.
+type Source struct {
+	Feed, Reporter string
+	Received       time.Time // Kafka's timestamp of the record
+	Pseudonyms     *identity.Pseudonymizer
+}
+
+// Event is one native event: either a Problem, or observations. The first
+// observation is the event itself; those behind it, which have no event id, are
+// links that it gives evidence of for other identities.
+type Event struct {
+	Problem      *Problem
+	Observations []Observation
+}
+
+// Observation is what one event says about one identity.
+type Observation struct {
+	Node       identity.Node
+	Shape      string // salesforce, marketo, ga4, segment
+	EventID    string
+	OccurredAt time.Time
+	Touch      *Touch  // nil: evidence only
+	Object     *Object // nil: no CRM object
+	Links      []identity.Link
+}
+
+// Touch is what the event says about a touch. Empty text is absent.
+type Touch struct {
+	Type                                                   string
+	Asset                                                  string
+	UTMSource, UTMMedium, UTMCampaign, UTMTerm, UTMContent string
+	ClickID                                                string // kind, such as gclid
+	Referrer                                               string // registrable domain
+	CRMCampaign                                            string
+	Status                                                 string
+	Session                                                string
+	Bot                                                    bool
+}
+
+// Object is a full or partial update of a CRM object.
+type Object struct {
+	Type, ID        string // opportunity or account
+	Order, SubOrder int64
+	ModifiedAt      time.Time
+	Deleted         bool
+	Fields          []Field // in the order of their names
+}
+
+// Field is a canonical field; a nil value is one that the source cleared.
+type Field struct {
+	Name  string
+	Value *string
+}
+
+// Decode reads a JSON payload and normalises the events in it. It is total:
+// any bytes give events or problems.
+func Decode(src Source, payload []byte) []Event {
+	v, err := decodeJSON(payload)
+	if err != nil {
+		return []Event{failed(err)}
+	}
+	return DecodeValue(src, v)
+}
+
+// DecodeValue normalises a decoded payload: maps, slices, strings, json.Number,
+// bool and nil. An array holds an event in each element.
+func DecodeValue(src Source, v any) []Event {
+	if list, ok := v.([]any); ok {
+		var events []Event
+		for _, e := range list {
+			events = append(events, one(src, e)...)
+		}
+		if len(events) == 0 {
+			events = []Event{failed(problem(UnknownShape, "the array is empty"))}
+		}
+		return events
+	}
+	return one(src, v)
+}
+
+// one normalises one value of the payload by what it looks like.
+func one(src Source, v any) []Event {
+	m, ok := v.(map[string]any)
+	if !ok {
+		return []Event{failed(problem(UnknownShape, "an event is a JSON object"))}
+	}
+	switch o := (object{m}); {
+	case o.has("payload", "ChangeEventHeader"), o.has("ChangeEventHeader"):
+		return salesforce(src, o)
+	case o.has("activityTypeId"):
+		return single(marketo(src, o))
+	case o.has("result") && o.has("requestId"):
+		return marketoPage(src, o)
+	case o.has("event_name") && o.has("event_timestamp"):
+		return single(ga4(src, o))
+	case o.has("messageId") && o.has("type"):
+		return single(segment(src, o))
+	}
+	return []Event{failed(problem(UnknownShape, "none of Salesforce change event, Marketo activity, GA4 row, Segment event"))}
+}
+
+func single(obs []Observation, err error) []Event {
+	if err != nil {
+		return []Event{failed(err)}
+	}
+	return []Event{{Observations: obs}}
+}
+
+func failed(err error) Event {
+	var p *Problem
+	if !errors.As(err, &p) {
+		p = &Problem{Code: BadField, Message: err.Error()}
+	}
+	return Event{Problem: p}
+}
+
+func decodeJSON(payload []byte) (any, error) {
+	if len(payload) > BytesMax {
+		return nil, problem(TooLarge, "%d bytes, at most %d are read", len(payload), BytesMax)
+	}
+	if !utf8.Valid(payload) {
+		return nil, problem(Undecodable, "not UTF-8")
+	}
+	if err := checkDepth(payload); err != nil {
+		return nil, err
+	}
+	dec := json.NewDecoder(bytes.NewReader(payload))
+	dec.UseNumber() // amounts must not pass through a float
+	var v any
+	if err := dec.Decode(&v); err != nil {
+		return nil, problem(Undecodable, "not JSON at byte %d", dec.InputOffset())
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return nil, problem(Undecodable, "more than one JSON value")
+	}
+	return v, nil
+}
+
+// checkDepth bounds the nesting before anything is built.
+func checkDepth(b []byte) error {
+	depth, inText := 0, false
+	for i := 0; i < len(b); i++ {
+		switch c := b[i]; {
+		case inText && c == '\\':
+			i++
+		case c == '"':
+			inText = !inText
+		case inText:
+		case c == '{' || c == '[':
+			if depth++; depth > DepthMax {
+				return problem(TooDeep, "nested deeper than %d", DepthMax)
+			}
+		case c == '}' || c == ']':
+			depth--
+		}
+	}
+	return nil
+}
+
+// earliest is before any campaign; a time below it is a unit mistaken.
+var earliest = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// ahead is how far a source's clock may run ahead of the broker's.
+const ahead = 24 * time.Hour
+
+// occurred checks an event's time against its arrival.
+func occurred(src Source, at time.Time) (time.Time, error) {
+	at = at.UTC().Truncate(time.Microsecond)
+	if at.Before(earliest) {
+		return at, problem(BadTime, "before the year 2000")
+	}
+	if !src.Received.IsZero() && at.After(src.Received.Add(ahead)) {
+		return at, problem(TimeFuture, "more than %v ahead of its arrival", ahead)
+	}
+	return at, nil
+}

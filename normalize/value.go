@@ -1,0 +1,204 @@
+package normalize
+
+import (
+	"encoding/json"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"tracksource/identity"
+)
+
+// object reads members of a JSON object. What a member holds is never put into
+// an error.
+type object struct{ m map[string]any }
+
+// at follows a path of members; nil where there is none.
+func (o object) at(path ...string) any {
+	var v any = o.m
+	for _, p := range path {
+		m, ok := v.(map[string]any)
+		if !ok {
+			return nil
+		}
+		v = m[p]
+	}
+	return v
+}
+
+func (o object) has(path ...string) bool { return o.at(path...) != nil }
+
+func (o object) object(path ...string) object {
+	m, _ := o.at(path...).(map[string]any)
+	return object{m}
+}
+
+func (o object) list(path ...string) []any {
+	l, _ := o.at(path...).([]any)
+	return l
+}
+
+// text reads a string, a number or a boolean as text, bounded and trimmed.
+func (o object) text(path ...string) string { return asText(o.at(path...)) }
+
+func asText(v any) string {
+	switch v := v.(type) {
+	case string:
+		return bounded(strings.TrimSpace(v))
+	case json.Number:
+		return bounded(v.String())
+	case bool:
+		return strconv.FormatBool(v)
+	}
+	return ""
+}
+
+// bounded cuts a text at textMax, before the rune that would pass it, and
+// drops control characters, which break logs and tables.
+func bounded(s string) string {
+	if len(s) > textMax {
+		s = s[:textMax]
+		for !utf8.ValidString(s) {
+			s = s[:len(s)-1]
+		}
+	}
+	return strings.Map(func(r rune) rune {
+		if r < 0x20 || r == 0x7f {
+			return -1
+		}
+		return r
+	}, s)
+}
+
+// required is text that must be there.
+func (o object) required(path ...string) (string, error) {
+	s := o.text(path...)
+	if s == "" {
+		return "", problem(MissingField, "%s", strings.Join(path, "."))
+	}
+	return s, nil
+}
+
+// integer reads a whole number, given as one or as text.
+func (o object) integer(path ...string) (int64, error) {
+	s, err := o.required(path...)
+	if err != nil {
+		return 0, err
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil {
+		return 0, problem(BadField, "%s is not a whole number", strings.Join(path, "."))
+	}
+	return n, nil
+}
+
+// instant reads a time in RFC 3339.
+func (o object) instant(path ...string) (time.Time, error) {
+	s, err := o.required(path...)
+	if err != nil {
+		return time.Time{}, err
+	}
+	at, err := time.Parse(time.RFC3339Nano, s)
+	if err != nil {
+		return time.Time{}, problem(BadTime, "%s is not an RFC 3339 time", strings.Join(path, "."))
+	}
+	return at, nil
+}
+
+// millis and micros read epoch times. The bound keeps them inside of what a
+// time can be written as.
+func (o object) millis(path ...string) (time.Time, error) { return o.epoch(1000, path...) }
+func (o object) micros(path ...string) (time.Time, error) { return o.epoch(1_000_000, path...) }
+
+func (o object) epoch(perSecond int64, path ...string) (time.Time, error) {
+	n, err := o.integer(path...)
+	if err != nil {
+		return time.Time{}, err
+	}
+	const lastSecond = 253_402_300_799 // 9999-12-31T23:59:59Z
+	if n < 0 || n/perSecond > lastSecond {
+		return time.Time{}, problem(BadTime, "%s is out of range", strings.Join(path, "."))
+	}
+	return time.Unix(n/perSecond, n%perSecond*(1_000_000_000/perSecond)).UTC(), nil
+}
+
+// setUTM fills in the campaign parameters and the kind of click id of a query.
+// The first occurrence of a parameter wins, an empty one is absent.
+func (t *Touch) setUTM(query string) {
+	values, _ := url.ParseQuery(strings.TrimPrefix(query, "?")) // what can be read is read
+	first := func(name string) string {
+		for _, v := range values[name] {
+			if v = bounded(strings.TrimSpace(v)); v != "" && utf8.ValidString(v) {
+				return v
+			}
+		}
+		return ""
+	}
+	set := func(to *string, v string) {
+		if *to == "" {
+			*to = v
+		}
+	}
+	set(&t.UTMSource, strings.ToLower(first("utm_source")))
+	set(&t.UTMMedium, strings.ToLower(first("utm_medium")))
+	set(&t.UTMCampaign, first("utm_campaign"))
+	set(&t.UTMTerm, first("utm_term"))
+	set(&t.UTMContent, first("utm_content"))
+	for _, kind := range []string{"gclid", "dclid", "msclkid", "fbclid", "li_fat_id", "ttclid"} {
+		if first(kind) != "" {
+			set(&t.ClickID, kind)
+		}
+	}
+}
+
+// splitURL returns path and query of a page's address, which may be relative.
+func splitURL(address string) (path, query string) {
+	u, err := url.Parse(address)
+	if err != nil {
+		path, query, _ = strings.Cut(address, "?")
+		return path, query
+	}
+	return u.Path, u.RawQuery
+}
+
+// referrer returns the registrable domain of a referring page.
+func referrer(address string) string {
+	d, ok := identity.WebsiteDomain(address)
+	if !ok {
+		return ""
+	}
+	return d
+}
+
+// isBot knows robots by their user agents, version 1: what calls itself a bot,
+// and the tools that do not.
+func isBot(userAgent string) bool {
+	ua := strings.ToLower(userAgent)
+	for _, part := range [...]string{"bot", "crawler", "spider", "headlesschrome", "pingdom", "curl/", "wget/", "python-requests", "lighthouse"} {
+		if strings.Contains(ua, part) {
+			return true
+		}
+	}
+	return false
+}
+
+// emailLinks returns what an address is evidence of: the node belongs to the
+// address, and the address to the company of its domain.
+func emailLinks(src Source, shape, address string, at time.Time) (up []identity.Link, more []Observation) {
+	node, ok := src.Pseudonyms.EmailNode(address)
+	if !ok {
+		return nil, nil
+	}
+	up = []identity.Link{{Parent: node, Evidence: identity.Login, At: at}}
+	domain, ok := identity.EmailDomain(address)
+	if !ok || identity.FreeMail(domain) {
+		return up, nil
+	}
+	company, err := identity.DomainNode(domain)
+	if err != nil {
+		return up, nil
+	}
+	return up, []Observation{{Node: node, Shape: shape, OccurredAt: at, Links: []identity.Link{{Parent: company, Evidence: identity.Address, At: at}}}}
+}
