@@ -1,0 +1,118 @@
+// Package attributor is the tier that judges: it keeps the journey of every
+// account of its partition, computes the books of all contracts over an account
+// that changed, and posts the difference to the ledger, with its cause.
+//
+// It knows journey events, contracts, rates and ledger entries, and how they are
+// laid out in state; it must not know feeds, raw records or how totals become
+// rows. How a value is shared is attribution's, what a touch counts for is the
+// contract's, how a batch becomes durable is stream's.
+//
+// # The ledger
+//
+// An entry is the net change of one conversion under one set of dimensions, with
+// one number for each model; all entries of one conversion that one recompute
+// made are a change, and share its id. The Kafka key of an entry is
+// [ContributionKeyBytes], which has neither model nor currency, so that one
+// reader sees all that can become one row. An entry's running is the total of
+// that key in the entry's currency and exponent, from this source partition,
+// after the entry.
+//
+// For each credits partition the entries of a source partition are numbered from
+// 1 without a gap. Number 0 is the announcement of the generation, of kind
+// generation: it retires what older generations of the source left in that
+// partition. All credits partitions get it in the first transaction of a
+// generation, also those that this life of the state never writes to again,
+// because an older one may have.
+//
+// # Restatement
+//
+// A contract revision or a rate changes what is due to accounts that nothing
+// happened to. A sweep then visits every account of the partition, some in each
+// batch and Tick, in a circle: a rule that comes when the sweep is halfway round
+// lets it go on and end where it was then, so that each account is visited after
+// each rule, a burst of rules costs one round, and an endless stream of rules
+// cannot keep the sweep from moving. An account that live events touch is
+// recomputed under the newest rules at once.
+package attributor
+
+import (
+	"errors"
+	"log/slog"
+
+	"tracksource/schemas/avro"
+	"tracksource/stream"
+)
+
+// The kinds of journey events.
+const (
+	kindTouch   = "touch"
+	kindObject  = "object"
+	kindControl = "control"
+)
+
+// The kinds of ledger entries.
+const (
+	KindEntry      = "entry"
+	KindGeneration = "generation"
+)
+
+// Causes of ledger entries. The set is open.
+const (
+	CauseNewConversion = "new_conversion"
+	// CauseLateTouch is a touch that came after the conversion it changes.
+	CauseLateTouch = "late_touch"
+	CauseAmount    = "amount"
+	CauseStage     = "stage"
+	// CauseObject is any other edit of a deal or an account.
+	CauseObject = "object"
+	// CauseMove is a deal or touch that came from or went to another account.
+	CauseMove     = "move"
+	CauseDeletion = "deletion"
+	CauseFX       = "fx"
+	CauseContract = "contract"
+)
+
+// AlertHeld is the kind of the alert about a conversion that cannot be valued.
+const AlertHeld = "conversion_held"
+
+// Topics are the names of the output topics.
+type Topics struct{ Credits, Alerts string }
+
+// Config describes a Processor. Codecs, Topics, CreditsPartitions and Log are
+// required.
+type Config struct {
+	Codecs *avro.Codecs
+	Topics Topics
+	// CreditsPartitions is the number of partitions of the credits topic, which
+	// never changes: it decides the sequence that an entry is part of.
+	CreditsPartitions int32
+	// SliceAccounts is how many accounts a sweep visits in one transaction at
+	// most, 200.
+	SliceAccounts int
+	Log           *slog.Logger
+}
+
+const sliceAccountsDefault = 200
+
+func (c Config) check() error {
+	switch {
+	case c.Codecs == nil:
+		return errors.New("attributor: Config.Codecs is missing")
+	case c.Topics.Credits == "" || c.Topics.Alerts == "":
+		return errors.New("attributor: a name in Config.Topics is missing")
+	case c.CreditsPartitions <= 0:
+		return errors.New("attributor: Config.CreditsPartitions is missing")
+	case c.SliceAccounts < 0:
+		return errors.New("attributor: Config.SliceAccounts is negative")
+	case c.Log == nil:
+		return errors.New("attributor: Config.Log is missing")
+	}
+	return nil
+}
+
+// Emitter is the part of a batch that stages outputs.
+type Emitter interface {
+	Emit(topic string, key, value []byte, headers ...stream.Header)
+	EmitTo(topic string, partition int32, key, value []byte, headers ...stream.Header)
+	Emitted() (records, bytes int)
+}

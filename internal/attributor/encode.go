@@ -1,0 +1,255 @@
+package attributor
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"tracksource/attribution"
+)
+
+// errValue marks a value in state that this program cannot have written.
+var errValue = errors.New("malformed value in state")
+
+// reader reads from the front of rest; after the first failure it reads zeros.
+type reader struct {
+	rest []byte
+	err  error
+}
+
+func (r *reader) fail(reason string) {
+	if r.err == nil {
+		r.err = fmt.Errorf("%w: %s", errValue, reason)
+	}
+	r.rest = nil
+}
+
+func (r *reader) uvarint() uint64 {
+	v, n := binary.Uvarint(r.rest)
+	if n <= 0 {
+		r.fail("number is cut off")
+		return 0
+	}
+	r.rest = r.rest[n:]
+	return v
+}
+
+func (r *reader) varint() int64 {
+	v, n := binary.Varint(r.rest)
+	if n <= 0 {
+		r.fail("number is cut off")
+		return 0
+	}
+	r.rest = r.rest[n:]
+	return v
+}
+
+// bytes shares the memory of the value.
+func (r *reader) bytes() []byte {
+	n := r.uvarint()
+	if n > uint64(len(r.rest)) {
+		r.fail("text is cut off")
+		return nil
+	}
+	b := r.rest[:n:n]
+	r.rest = r.rest[n:]
+	return b
+}
+
+func (r *reader) text() string { return string(r.bytes()) }
+
+// count reads how many things of at least one byte follow.
+func (r *reader) count() int {
+	n := r.uvarint()
+	if n > uint64(len(r.rest)) {
+		r.fail("count exceeds the bytes")
+		return 0
+	}
+	return int(n)
+}
+
+func (r *reader) end() error {
+	if r.err == nil && len(r.rest) > 0 {
+		r.fail("bytes remain")
+	}
+	return r.err
+}
+
+func appendText[T string | []byte](dst []byte, text T) []byte {
+	return append(binary.AppendUvarint(dst, uint64(len(text))), text...)
+}
+
+// item is a journey event as it is kept: what a lower placement is told by
+// stands in front, so that a duplicate is seen without decoding the event.
+type item struct {
+	placement int64
+	removed   bool
+	event     []byte // bare Avro
+}
+
+func (i item) encode() []byte {
+	b := binary.AppendVarint(make([]byte, 0, len(i.event)+8), i.placement)
+	removed := byte(0)
+	if i.removed {
+		removed = 1
+	}
+	return spaceItem.Value(append(append(b, removed), i.event...))
+}
+
+func decodeItem(value []byte) (item, error) {
+	body, err := spaceItem.Body(value)
+	if err != nil {
+		return item{}, err
+	}
+	r := reader{rest: body}
+	i := item{placement: r.varint()}
+	switch {
+	case r.err != nil:
+	case len(r.rest) < 2 || r.rest[0] > 1:
+		r.fail("item without its event")
+	default:
+		i.removed, i.event = r.rest[0] == 1, r.rest[1:]
+	}
+	return i, r.err
+}
+
+// booked is what the ledger holds for one account in one book.
+type booked struct {
+	revision int64 // contract revision it was computed under; 0 for nothing yet
+	models   []string
+	held     []heldMark // for each an alert was raised
+	postings []attribution.Posting
+}
+
+type heldMark struct{ conversion, code string }
+
+func (b booked) encode() []byte {
+	v := binary.AppendVarint(nil, b.revision)
+	v = binary.AppendUvarint(v, uint64(len(b.models)))
+	for _, m := range b.models {
+		v = appendText(v, m)
+	}
+	v = binary.AppendUvarint(v, uint64(len(b.held)))
+	for _, h := range b.held {
+		v = appendText(appendText(v, h.conversion), h.code)
+	}
+	return spaceBooked.Value(attribution.AppendPostings(v, b.postings))
+}
+
+func decodeBooked(value []byte) (booked, error) {
+	body, err := spaceBooked.Body(value)
+	if err != nil {
+		return booked{}, err
+	}
+	r := reader{rest: body}
+	b := booked{revision: r.varint()}
+	for range r.count() {
+		b.models = append(b.models, r.text())
+	}
+	for range r.count() {
+		b.held = append(b.held, heldMark{r.text(), r.text()})
+	}
+	if r.err != nil {
+		return booked{}, r.err
+	}
+	if b.postings, err = attribution.DecodePostings(r.rest); err != nil {
+		return booked{}, fmt.Errorf("%w: %w", errValue, err)
+	}
+	for i := range b.postings {
+		if len(b.postings[i].Minor) != len(b.models) {
+			return booked{}, fmt.Errorf("%w: a posting of %d values for %d models", errValue, len(b.postings[i].Minor), len(b.models))
+		}
+	}
+	return b, nil
+}
+
+// running is the total of a key from this partition for each model that is not
+// zero.
+type running []modelTotal
+
+type modelTotal struct {
+	model string
+	minor int64
+}
+
+func (t running) encode() []byte {
+	v := binary.AppendUvarint(nil, uint64(len(t)))
+	for _, m := range t {
+		v = binary.AppendVarint(appendText(v, m.model), m.minor)
+	}
+	return spaceRunning.Value(v)
+}
+
+func decodeRunning(value []byte) (running, error) {
+	body, err := spaceRunning.Body(value)
+	if err != nil {
+		return nil, err
+	}
+	r := reader{rest: body}
+	var t running
+	for range r.count() {
+		t = append(t, modelTotal{r.text(), r.varint()})
+	}
+	return t, r.end()
+}
+
+// sweep is a restatement in progress, see the package comment. cursor and stop
+// are prefixes of item keys.
+type sweep struct {
+	active  bool
+	cursor  []byte // last account visited; empty at the beginning of the keys
+	stop    []byte // last account of the round; empty for the end of the keys
+	wrapped bool   // the end of the keys was passed on the way to stop
+	rate    string // newest rate that the round is for, as cause_event
+	asOf    time.Time
+}
+
+func (s sweep) encode() []byte {
+	flags := byte(0)
+	if s.active {
+		flags |= 1
+	}
+	if s.wrapped {
+		flags |= 2
+	}
+	v := appendText(appendText(appendText([]byte{flags}, s.cursor), s.stop), s.rate)
+	return spaceControl.Value(binary.AppendVarint(v, s.asOf.UnixMicro()))
+}
+
+func decodeSweep(body []byte) (sweep, error) {
+	r := reader{rest: body}
+	flags := r.uvarint()
+	if flags > 3 {
+		r.fail("unknown flags of a sweep")
+	}
+	s := sweep{active: flags&1 != 0, wrapped: flags&2 != 0}
+	s.cursor, s.stop, s.rate = []byte(r.text()), []byte(r.text()), r.text()
+	s.asOf = time.UnixMicro(r.varint()).UTC()
+	return s, r.end()
+}
+
+func encodeNumber(n int64) []byte { return spaceControl.Value(binary.AppendVarint(nil, n)) }
+
+func decodeNumber(body []byte) (int64, error) {
+	r := reader{rest: body}
+	n := r.varint()
+	return n, r.end()
+}
+
+// numbering is the last sequence number in one credits partition.
+type numbering struct{ generation, last int64 }
+
+func (n numbering) encode() []byte {
+	return spaceSequence.Value(binary.AppendVarint(binary.AppendVarint(nil, n.generation), n.last))
+}
+
+func decodeNumbering(value []byte) (numbering, error) {
+	body, err := spaceSequence.Body(value)
+	if err != nil {
+		return numbering{}, err
+	}
+	r := reader{rest: body}
+	n := numbering{generation: r.varint(), last: r.varint()}
+	return n, r.end()
+}

@@ -1,0 +1,445 @@
+package attributor_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"tracksource/attribution"
+	"tracksource/contract"
+	"tracksource/contract/example"
+	"tracksource/internal/attributor"
+	"tracksource/internal/task"
+	"tracksource/money"
+	"tracksource/schemas/avro"
+	"tracksource/stream"
+)
+
+const creditsPartitions = 3
+
+// tester is what testing.T and rapid.T have in common.
+type tester interface {
+	Helper()
+	Fatalf(format string, args ...any)
+}
+
+// overlay is a KV whose writes are staged until commit.
+type overlay struct {
+	base   map[string][]byte
+	staged map[string][]byte
+}
+
+func (o *overlay) Get(key []byte) ([]byte, error) {
+	if v, ok := o.staged[string(key)]; ok {
+		return v, nil
+	}
+	return o.base[string(key)], nil
+}
+
+func (o *overlay) Put(key, value []byte) error {
+	if len(value) == 0 {
+		return fmt.Errorf("put %x: empty value", key)
+	}
+	o.staged[string(key)] = bytes.Clone(value)
+	return nil
+}
+
+func (o *overlay) Delete(key []byte) error {
+	o.staged[string(key)] = nil
+	return nil
+}
+
+func (o *overlay) view() map[string][]byte {
+	all := maps.Clone(o.base)
+	maps.Copy(all, o.staged)
+	maps.DeleteFunc(all, func(_ string, v []byte) bool { return v == nil })
+	return all
+}
+
+func (o *overlay) Scan(from, to []byte, fn func(key, value []byte) (bool, error)) error {
+	all := o.view()
+	keys := slices.Sorted(maps.Keys(all))
+	i, _ := slices.BinarySearch(keys, string(from))
+	for ; i < len(keys) && keys[i] < string(to); i++ {
+		more, err := fn([]byte(keys[i]), all[keys[i]])
+		if err != nil || !more {
+			return err
+		}
+	}
+	return nil
+}
+
+func (o *overlay) commit()  { o.base, o.staged = o.view(), map[string][]byte{} }
+func (o *overlay) discard() { o.staged = map[string][]byte{} }
+
+var _ task.KV = (*overlay)(nil)
+
+// outputs collects what a batch stages.
+type outputs struct{ records []output }
+
+type output struct {
+	topic      string
+	partition  int32
+	key, value []byte
+}
+
+func (o *outputs) Emit(topic string, key, value []byte, _ ...stream.Header) {
+	o.EmitTo(topic, -1, key, value)
+}
+
+func (o *outputs) EmitTo(topic string, partition int32, key, value []byte, _ ...stream.Header) {
+	o.records = append(o.records, output{topic, partition, key, value})
+}
+
+func (o *outputs) Emitted() (records, size int) {
+	for _, r := range o.records {
+		size += len(r.key) + len(r.value)
+	}
+	return len(o.records), size
+}
+
+// line is an attributor with its store, the ledger behind it and what went in.
+type line struct {
+	t      tester
+	cfg    attributor.Config
+	kv     *overlay
+	p      *attributor.Processor
+	gen    int64
+	offset int64
+
+	entries   []avro.CreditEntry // committed
+	alerts    []avro.Alert
+	announced map[int32]int64
+	sequences map[int32]int64
+	totals    map[string]int64 // by key, currency, exponent and model
+
+	items     map[string]*avro.JourneyEvent // the highest placement of each
+	contracts map[string]*avro.ContractRecord
+	rates     money.Rates
+	number    int64
+}
+
+var quiet = slog.New(slog.DiscardHandler)
+
+func codecs(t tester) *avro.Codecs {
+	c, err := avro.OpenCodecs(context.Background(), avro.NewMemory(), "tracksource")
+	if err != nil {
+		t.Fatalf("codecs: %v", err)
+	}
+	return c
+}
+
+func newLine(t tester, c *avro.Codecs) *line {
+	l := &line{
+		t: t, kv: &overlay{base: map[string][]byte{}, staged: map[string][]byte{}}, gen: 1700000000000,
+		cfg: attributor.Config{
+			Codecs: c, Topics: attributor.Topics{Credits: "credits", Alerts: "alerts"},
+			CreditsPartitions: creditsPartitions, Log: quiet,
+		},
+		announced: map[int32]int64{}, sequences: map[int32]int64{}, totals: map[string]int64{},
+		items: map[string]*avro.JourneyEvent{}, contracts: map[string]*avro.ContractRecord{},
+	}
+	l.open()
+	return l
+}
+
+// open makes a new Processor of the committed state, as after a crash.
+func (l *line) open() {
+	l.t.Helper()
+	l.kv.discard()
+	p, err := attributor.New(l.cfg, stream.Assignment{Topic: "journeys", Partition: 7, Generation: l.gen}, l.kv)
+	if err != nil {
+		l.t.Fatalf("new: %v", err)
+	}
+	l.p = p
+}
+
+// records encodes events as the topic would hold them.
+func (l *line) records(events []*avro.JourneyEvent) []stream.Record {
+	l.t.Helper()
+	var recs []stream.Record
+	for _, ev := range events {
+		b, err := l.cfg.Codecs.Journey.Append(nil, ev)
+		if err != nil {
+			l.t.Fatalf("encode: %v", err)
+		}
+		recs = append(recs, stream.Record{
+			Topic: "journeys", Partition: 7, Offset: l.offset, Key: ev.Account, Value: b,
+			Timestamp: time.Date(2026, 6, 1, 0, 0, int(l.offset), 0, time.UTC),
+		})
+		l.offset++
+	}
+	return recs
+}
+
+// feed commits one batch; nil is a Tick.
+func (l *line) feed(events ...*avro.JourneyEvent) []avro.CreditEntry {
+	l.t.Helper()
+	out := new(outputs)
+	if err := l.p.Fold(context.Background(), l.records(events), out); err != nil {
+		l.t.Fatalf("fold: %v", err)
+	}
+	l.kv.commit()
+	l.p.Committed()
+	for _, ev := range events {
+		l.know(ev)
+	}
+	n := len(l.entries)
+	for _, o := range out.records {
+		l.collect(o)
+	}
+	l.counts(l.entries[n:])
+	return l.entries[n:]
+}
+
+// abort folds a batch and drops it.
+func (l *line) abort(events ...*avro.JourneyEvent) {
+	l.t.Helper()
+	if err := l.p.Fold(context.Background(), l.records(events), new(outputs)); err != nil {
+		l.t.Fatalf("fold: %v", err)
+	}
+	l.kv.discard()
+	l.p.Aborted()
+}
+
+// rest ticks until nothing is pending and returns how often.
+func (l *line) rest() int {
+	l.t.Helper()
+	for n := range 1000 {
+		if !l.p.Pending(time.Time{}) {
+			return n
+		}
+		l.feed()
+	}
+	l.t.Fatalf("still pending after 1000 ticks")
+	return 0
+}
+
+// know keeps what the oracle needs.
+func (l *line) know(ev *avro.JourneyEvent) {
+	if c := ev.Control; c != nil {
+		switch {
+		case c.Number <= l.number:
+			return
+		case c.Contract != nil:
+			if was := l.contracts[c.Contract.Campaign]; was == nil || was.Revision < c.Contract.Revision {
+				l.contracts[c.Contract.Campaign] = c.Contract
+			}
+		case c.Rate != nil:
+			day, err := money.ParseDay(c.Rate.Day)
+			if err == nil {
+				err = l.rates.Set(c.Rate.Base, c.Rate.Quote, day, c.Rate.Rate)
+			}
+			if err != nil {
+				l.t.Fatalf("rate: %v", err)
+			}
+		}
+		l.number = c.Number
+		return
+	}
+	id := fmt.Sprintf("%q %q %q %q", ev.Account, ev.Reporter, ev.Source, ev.Item)
+	if was := l.items[id]; was == nil || was.Placement < ev.Placement {
+		l.items[id] = ev
+	}
+}
+
+// collect checks an output as the reporter would and adds it to the ledger.
+func (l *line) collect(o output) {
+	l.t.Helper()
+	if o.topic == "alerts" {
+		var a avro.Alert
+		if err := l.cfg.Codecs.Alert.Decode(o.value, &a); err != nil {
+			l.t.Fatalf("alert: %v", err)
+		}
+		l.alerts = append(l.alerts, a)
+		return
+	}
+	var e avro.CreditEntry
+	if err := l.cfg.Codecs.Credit.Decode(o.value, &e); err != nil {
+		l.t.Fatalf("entry: %v", err)
+	}
+	if e.Kind == attributor.KindGeneration {
+		if e.Sequence != 0 || e.Generation <= l.announced[o.partition] {
+			l.t.Fatalf("announcement of %d with sequence %d after %d", e.Generation, e.Sequence, l.announced[o.partition])
+		}
+		l.announced[o.partition], l.sequences[o.partition] = e.Generation, 0
+		return
+	}
+	if want := stream.PartitionOf(o.key, creditsPartitions); o.partition != want || !bytes.Equal(o.key, attributor.ContributionKeyBytes(&e)) {
+		l.t.Fatalf("entry in partition %d under key %q, want %d: %+v", o.partition, o.key, want, e)
+	}
+	if e.Generation != l.gen || l.announced[o.partition] != e.Generation || e.SourcePartition != 7 {
+		l.t.Fatalf("entry of generation %d from %d, announced %d", e.Generation, e.SourcePartition, l.announced[o.partition])
+	}
+	if l.sequences[o.partition]++; e.Sequence != l.sequences[o.partition] {
+		l.t.Fatalf("entry %d in partition %d, want %d", e.Sequence, o.partition, l.sequences[o.partition])
+	}
+	if len(e.Delta) != len(e.Models) || len(e.Running) != len(e.Models) || e.Cause == "" || e.CauseEvent == "" || e.AsOf.IsZero() {
+		l.t.Fatalf("incomplete entry %+v", e)
+	}
+	for m, model := range e.Models {
+		key := totalKey(&e, model)
+		if l.totals[key] += e.Delta[m]; l.totals[key] != e.Running[m] {
+			l.t.Fatalf("running %d of %s, want %d", e.Running[m], key, l.totals[key])
+		}
+	}
+	l.entries = append(l.entries, e)
+}
+
+// counts checks that every change is whole within its batch.
+func (l *line) counts(entries []avro.CreditEntry) {
+	l.t.Helper()
+	have := map[string]int{}
+	for _, e := range entries {
+		have[e.ChangeID]++
+	}
+	for _, e := range entries {
+		if e.EntryCount != have[e.ChangeID] {
+			l.t.Fatalf("change %s has %d entries and says %d", e.ChangeID, have[e.ChangeID], e.EntryCount)
+		}
+	}
+}
+
+func totalKey(e *avro.CreditEntry, model string) string {
+	return fmt.Sprintf("%q %s/%d %s", attributor.ContributionKeyBytes(e), e.Currency, e.Exponent, model)
+}
+
+// check compares the ledger's sum with every book computed again from the facts.
+func (l *line) check() {
+	l.t.Helper()
+	want := map[string]int64{}
+	for _, c := range l.contracts {
+		parsed, err := contract.Parse([]byte(c.Document))
+		if err != nil {
+			l.t.Fatalf("contract: %v", err)
+		}
+		for _, j := range l.journeys() {
+			r := attribution.Book(parsed, c.Revision, &l.rates, j)
+			for _, p := range r.Postings() {
+				e := avro.CreditEntry{
+					Contract: c.Campaign, Measure: p.Measure, Day: p.Day.String(), Partner: p.Partner, Channel: p.Channel, Asset: p.Asset,
+					Region: p.Region, Segment: p.Segment, Source: p.Source, TouchCampaign: p.TouchCampaign, Currency: p.Currency, Exponent: p.Exponent,
+				}
+				for m, model := range r.Models {
+					want[totalKey(&e, model)] += p.Minor[m]
+				}
+			}
+		}
+	}
+	got := l.sums()
+	maps.DeleteFunc(want, func(_ string, v int64) bool { return v == 0 })
+	if !maps.Equal(got, want) {
+		l.t.Fatalf("ledger:\n%s\nwant:\n%s", sumText(got), sumText(want))
+	}
+}
+
+func (l *line) sums() map[string]int64 {
+	sums := maps.Clone(l.totals)
+	maps.DeleteFunc(sums, func(_ string, v int64) bool { return v == 0 })
+	return sums
+}
+
+func sumText(sums map[string]int64) string {
+	var b strings.Builder
+	for _, k := range slices.Sorted(maps.Keys(sums)) {
+		fmt.Fprintf(&b, "%d %s\n", sums[k], k)
+	}
+	return b.String()
+}
+
+func (l *line) journeys() map[string]attribution.Journey {
+	js := map[string]attribution.Journey{}
+	for _, ev := range l.items {
+		if ev.Removed {
+			continue
+		}
+		j := js[string(ev.Account)]
+		id := attribution.ItemID{Reporter: ev.Reporter, Source: ev.Source, Item: ev.Item}
+		if t := ev.Touch; t != nil {
+			j.Touches = append(j.Touches, attribution.Touch{ID: id, At: ev.OccurredAt, Facts: contract.TouchInput{
+				Reporter: ev.Reporter, Feed: ev.Feed, Source: ev.Source, Type: t.Type,
+				UTMSource: t.UTMSource, UTMMedium: t.UTMMedium, UTMCampaign: t.UTMCampaign, Asset: t.Asset,
+			}})
+		}
+		if o := ev.Object; o != nil {
+			fields := map[string]string{}
+			for _, f := range o.Fields {
+				if f.Value != nil {
+					fields[f.Name] = *f.Value
+				}
+			}
+			var stages []attribution.StageChange
+			for _, s := range o.Stages {
+				stages = append(stages, attribution.StageChange{Stage: s.Stage, IsClosed: s.IsClosed, IsWon: s.IsWon, At: s.At, EventID: s.EventID})
+			}
+			if o.Type == "account" {
+				j.Accounts = append(j.Accounts, attribution.NewAccount(id, o.ModifiedAt, fields, o.Deleted))
+			} else {
+				j.Deals = append(j.Deals, attribution.NewDeal(id, o.ModifiedAt, fields, stages, o.Deleted))
+			}
+		}
+		js[string(ev.Account)] = j
+	}
+	return js
+}
+
+// The facts of the tests.
+
+func day(n int) time.Time { return time.Date(2026, 3, n, 15, 0, 0, 0, time.UTC) }
+
+func touch(account, id string, placement int64, at time.Time, utmSource, medium string) *avro.JourneyEvent {
+	return &avro.JourneyEvent{
+		Kind: "touch", Account: []byte(account), Node: []byte("node-" + id), Reporter: "globex", Feed: "analytics", Source: "ga4",
+		Item: id, EventID: fmt.Sprintf("%s#%d", id, placement), Placement: placement, OccurredAt: at,
+		Touch: &avro.TouchFacts{Type: "visit", UTMSource: utmSource, UTMMedium: medium, UTMCampaign: "ai-launch-tour"},
+	}
+}
+
+func object(account, kind, id string, placement int64, fields map[string]string) *avro.JourneyEvent {
+	o := &avro.ObjectState{Type: kind, ID: id, ModifiedAt: day(1).Add(time.Duration(placement) * time.Hour)}
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		v := fields[name]
+		o.Fields = append(o.Fields, avro.Field{Name: name, Value: &v})
+	}
+	return &avro.JourneyEvent{
+		Kind: "object", Account: []byte(account), Node: []byte("node-" + id), Reporter: "acme", Feed: "crm", Source: "salesforce",
+		Item: kind + "/" + id, EventID: fmt.Sprintf("%s#%d", id, placement), Placement: placement, OccurredAt: day(1), Object: o,
+	}
+}
+
+func deal(account, id string, placement int64, amount, currency, stage string) *avro.JourneyEvent {
+	f := map[string]string{
+		"amount": amount, "currency": currency, "stage": stage, "created_at": "2026-03-10T12:00:00Z", "close_date": "2026-03-20",
+		"campaign_id": "701AILAUNCHTOUR", "lead_source": "Webinar",
+	}
+	if strings.HasPrefix(stage, "Closed") {
+		f["is_closed"] = "true"
+	}
+	return object(account, "opportunity", id, placement, f)
+}
+
+// gone is the tombstone of an item that left its account.
+func gone(ev *avro.JourneyEvent, placement int64) *avro.JourneyEvent {
+	g := *ev
+	g.Placement, g.Removed, g.Touch, g.Object = placement, true, nil, nil
+	return &g
+}
+
+func agreement(number, revision int64, edits ...string) *avro.JourneyEvent {
+	return &avro.JourneyEvent{Kind: "control", Control: &avro.Control{Kind: "contract", Number: number, Contract: &avro.ContractRecord{
+		Campaign: "ai-launch-tour", Revision: revision, Previous: revision - 1,
+		Document: strings.NewReplacer(edits...).Replace(string(example.AILaunchTour())),
+	}}}
+}
+
+func rate(number int64, base, quote, day, text string) *avro.JourneyEvent {
+	return &avro.JourneyEvent{Kind: "control", Control: &avro.Control{Kind: "rate", Number: number, Rate: &avro.RateRecord{Base: base, Quote: quote, Day: day, Rate: text}}}
+}
+
+func testLine(t *testing.T) *line { return newLine(t, codecs(t)) }

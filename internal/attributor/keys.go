@@ -1,0 +1,88 @@
+package attributor
+
+import (
+	"tracksource/schemas/avro"
+	"tracksource/state"
+)
+
+// The keyspaces of the attributor's stores; docs/state-layout.md.
+var (
+	spaceControl  = state.Keyspace{ID: 0x20, Version: 1, Name: "control"}
+	spaceItem     = state.Keyspace{ID: 0x21, Version: 1, Name: "item"}
+	spaceBooked   = state.Keyspace{ID: 0x22, Version: 1, Name: "booked"}
+	spaceRunning  = state.Keyspace{ID: 0x23, Version: 1, Name: "running"}
+	spaceSequence = state.Keyspace{ID: 0x24, Version: 1, Name: "sequence"}
+)
+
+// keyFormat leads the keys of ledger entries.
+var keyFormat = state.Keyspace{ID: 1, Version: 1, Name: "contribution key"}
+
+// Layout returns the keyspaces of the attributor's stores.
+func Layout() (state.Layout, error) {
+	return state.NewLayout(spaceControl, spaceItem, spaceBooked, spaceRunning, spaceSequence)
+}
+
+// The names in the control keyspace.
+const (
+	controlContract   = "contract"
+	controlRate       = "rate"
+	controlHorizon    = "horizon"
+	controlNumber     = "number"
+	controlSweep      = "sweep"
+	controlChanges    = "changes"
+	controlGeneration = "generation"
+)
+
+func controlKey(name string) state.Key { return spaceControl.Key().String(name) }
+
+func contractKey(campaign string) []byte { return controlKey(controlContract).String(campaign) }
+
+func rateKey(base, quote, day string) []byte {
+	return controlKey(controlRate).String(base).String(quote).String(day)
+}
+
+// accountItems is the prefix of an account's items.
+func accountItems(account []byte) state.Key { return spaceItem.Key().Bytes(account) }
+
+// itemKey has the item's own identity too: placements are counted by the
+// partition of that identity, and of two identities cannot be compared.
+func itemKey(ev *avro.JourneyEvent) []byte {
+	return accountItems(ev.Account).Bytes(ev.Node).String(ev.Reporter).String(ev.Source).String(ev.Item)
+}
+
+func bookedKey(account []byte, campaign string) []byte {
+	return spaceBooked.Key().Bytes(account).String(campaign)
+}
+
+func runningKey(contribution []byte, currency string, exponent int) []byte {
+	return spaceRunning.Key().Bytes(contribution).String(currency).Uint32(uint32(exponent))
+}
+
+func sequenceKey(creditsPartition int32) []byte {
+	return spaceSequence.Key().Uint32(uint32(creditsPartition))
+}
+
+// ContributionKeyBytes returns the Kafka key of an entry: a format byte, then
+// contract, measure, day, partner, channel, asset, region, segment, source and
+// touch_campaign, each with its length as two bytes, big-endian. Neither model
+// nor currency is in it.
+func ContributionKeyBytes(e *avro.CreditEntry) []byte {
+	return keyFormat.Key().String(e.Contract).String(e.Measure).String(e.Day).
+		String(e.Partner).String(e.Channel).String(e.Asset).String(e.Region).String(e.Segment).
+		String(e.Source).String(e.TouchCampaign)
+}
+
+// ParseContributionKey reads what ContributionKeyBytes wrote; Model is empty.
+// Its errors wrap state.ErrKey.
+func ParseContributionKey(key []byte) (avro.ContributionKey, error) {
+	p := keyFormat.Parts(key)
+	k := avro.ContributionKey{
+		Contract: p.String(), Measure: p.String(), Day: p.String(),
+		Partner: p.String(), Channel: p.String(), Asset: p.String(), Region: p.String(), Segment: p.String(),
+		Source: p.String(), TouchCampaign: p.String(),
+	}
+	if err := p.End(); err != nil {
+		return avro.ContributionKey{}, err
+	}
+	return k, nil
+}

@@ -1,0 +1,354 @@
+package attributor
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"time"
+
+	"tracksource/attribution"
+	"tracksource/contract"
+	"tracksource/money"
+	"tracksource/schemas/avro"
+	"tracksource/stream"
+)
+
+// chunkAccounts is how many journeys are in memory at once. They are read before
+// anything is staged for them, because a scan over staged changes has to put
+// these in order first.
+const chunkAccounts = 64
+
+// settle brings the ledger to what is due to the accounts now. swept is the
+// sweep that visits them, nil for live events.
+func (f *fold) settle(ctx context.Context, accounts []*account, swept *sweep) error {
+	if len(f.rules.campaigns) == 0 {
+		return nil
+	}
+	for chunk := range slices.Chunk(accounts, chunkAccounts) {
+		journeys := make([]attribution.Journey, len(chunk))
+		for i, a := range chunk {
+			var err error
+			if journeys[i], err = f.journey(a.id); err != nil {
+				return fmt.Errorf("journey of account %x: %w", a.id, err)
+			}
+		}
+		for i, a := range chunk {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			for _, c := range f.rules.campaigns {
+				if err := f.book(c, a, journeys[i], swept); err != nil {
+					return fmt.Errorf("book %s of account %x: %w", c.id, a.id, err)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// journey reads the account's items.
+func (f *fold) journey(id []byte) (attribution.Journey, error) {
+	j := attribution.Journey{Account: string(id)}
+	from, to := accountItems(id).Range()
+	err := f.kv.Scan(from, to, func(_, value []byte) (bool, error) {
+		i, err := decodeItem(value)
+		if err != nil || i.removed {
+			return err == nil, err
+		}
+		var ev avro.JourneyEvent
+		if err := f.cfg.Codecs.Journey.DecodeBare(i.event, &ev); err != nil {
+			return false, err
+		}
+		addItem(&j, &ev)
+		return true, nil
+	})
+	return j, err
+}
+
+func itemID(ev *avro.JourneyEvent) attribution.ItemID {
+	return attribution.ItemID{Reporter: ev.Reporter, Source: ev.Source, Item: ev.Item}
+}
+
+// The types of CRM objects that count.
+const (
+	objectOpportunity = "opportunity"
+	objectAccount     = "account"
+)
+
+func addItem(j *attribution.Journey, ev *avro.JourneyEvent) {
+	switch {
+	case ev.Touch != nil:
+		j.Touches = append(j.Touches, touchOf(ev))
+	case ev.Object == nil:
+	case ev.Object.Type == objectOpportunity:
+		o := ev.Object
+		stages := make([]attribution.StageChange, len(o.Stages))
+		for i, s := range o.Stages {
+			stages[i] = attribution.StageChange{Stage: s.Stage, IsClosed: s.IsClosed, IsWon: s.IsWon, At: s.At, EventID: s.EventID}
+		}
+		j.Deals = append(j.Deals, attribution.NewDeal(itemID(ev), o.ModifiedAt, fieldsOf(o), stages, o.Deleted))
+	case ev.Object.Type == objectAccount:
+		j.Accounts = append(j.Accounts, attribution.NewAccount(itemID(ev), ev.Object.ModifiedAt, fieldsOf(ev.Object), ev.Object.Deleted))
+	}
+}
+
+func touchOf(ev *avro.JourneyEvent) attribution.Touch {
+	t := ev.Touch
+	return attribution.Touch{
+		ID: itemID(ev), At: ev.OccurredAt, Node: string(ev.Node),
+		Facts: contract.TouchInput{
+			Reporter: ev.Reporter, Feed: ev.Feed, Source: ev.Source, Type: t.Type, Asset: t.Asset,
+			UTMSource: t.UTMSource, UTMMedium: t.UTMMedium, UTMCampaign: t.UTMCampaign, UTMTerm: t.UTMTerm, UTMContent: t.UTMContent,
+			ClickID: t.ClickID, Referrer: t.Referrer, CRMCampaign: t.CRMCampaign, Status: t.Status, Bot: t.Bot,
+		},
+	}
+}
+
+func fieldsOf(o *avro.ObjectState) map[string]string {
+	fields := make(map[string]string, len(o.Fields))
+	for _, f := range o.Fields {
+		if f.Value != nil {
+			fields[f.Name] = *f.Value
+		}
+	}
+	return fields
+}
+
+// book computes one book over one account and posts the difference.
+func (f *fold) book(c *campaign, a *account, j attribution.Journey, swept *sweep) error {
+	key := bookedKey(a.id, c.id)
+	value, err := f.kv.Get(key)
+	if err != nil {
+		return fmt.Errorf("read what is booked: %w", err)
+	}
+	var before booked
+	if value != nil {
+		if before, err = decodeBooked(value); err != nil {
+			return fmt.Errorf("read what is booked: %w", err)
+		}
+	}
+	result := attribution.Book(c.contract, c.revision, &f.rules.rates, j)
+	after := booked{revision: c.revision, models: result.Models, postings: result.Postings()}
+	if err := conserved(result, after.postings); err != nil {
+		return err
+	}
+	if after.held, err = f.alerts(c, a, before.held, result.Held); err != nil {
+		return err
+	}
+	if err := f.post(c, a, before, after, swept); err != nil {
+		return err
+	}
+	if len(after.postings) == 0 && len(after.held) == 0 {
+		if value == nil {
+			return nil
+		}
+		return f.kv.Delete(key)
+	}
+	if encoded := after.encode(); !bytes.Equal(encoded, value) {
+		return f.kv.Put(key, encoded)
+	}
+	return nil
+}
+
+// conserved checks that under every model the postings of each conversion sum
+// to its value, and that there are no others.
+func conserved(r attribution.Result, postings []attribution.Posting) error {
+	type id struct{ conversion, measure string }
+	sums := make(map[id][]int64, len(r.Conversions))
+	for _, p := range postings {
+		sum := sums[id{p.Conversion, p.Measure}]
+		if sum == nil {
+			sum = make([]int64, len(r.Models))
+			sums[id{p.Conversion, p.Measure}] = sum
+		}
+		for m := range sum {
+			sum[m] += p.Minor[m]
+		}
+	}
+	for _, c := range r.Conversions {
+		of := id{c.ID, c.Measure}
+		for m, sum := range sums[of] {
+			if sum != c.Value {
+				return fmt.Errorf("conservation broken: %s of %s is %d but its credits under %s sum to %d", c.Measure, c.ID, c.Value, r.Models[m], sum)
+			}
+		}
+		if sums[of] == nil {
+			return fmt.Errorf("conservation broken: %s of %s is %d and has no credits", c.Measure, c.ID, c.Value)
+		}
+		delete(sums, of)
+	}
+	if len(sums) > 0 {
+		return fmt.Errorf("conservation broken: credits without a conversion: %v", sums)
+	}
+	return nil
+}
+
+// post writes the entries that turn what is booked into what is due.
+func (f *fold) post(c *campaign, a *account, before, after booked, swept *sweep) error {
+	models := attribution.UnionModels(before.models, after.models)
+	diff := attribution.Diff(
+		attribution.Realign(before.postings, before.models, models),
+		attribution.Realign(after.postings, after.models, models))
+	// The difference is ordered by conversion, so that a change is a run of it.
+	for len(diff) > 0 {
+		n := slices.IndexFunc(diff, func(d attribution.Change) bool { return d.Conversion != diff[0].Conversion })
+		if n < 0 {
+			n = len(diff)
+		}
+		cause, event := f.cause(c, a, diff[0].Conversion, before, after, swept)
+		f.rules.changes++
+		id := strconv.FormatInt(f.generation, 10) + "-" + strconv.Itoa(int(f.source)) + "-" + strconv.FormatInt(f.rules.changes, 10)
+		for _, d := range diff[:n] {
+			e := entryOf(d)
+			e.Contract, e.Revision, e.Account, e.Models = c.id, c.revision, a.id, models
+			e.Cause, e.CauseEvent, e.ChangeID, e.EntryCount, e.AsOf = cause, event, id, n, a.asOf
+			if err := f.emit(&e); err != nil {
+				return err
+			}
+		}
+		if err := f.kv.Put(controlKey(controlChanges), encodeNumber(f.rules.changes)); err != nil {
+			return err
+		}
+		diff = diff[n:]
+	}
+	return nil
+}
+
+// entryOf is the part of an entry that follows from the difference alone.
+func entryOf(d attribution.Change) avro.CreditEntry {
+	e := avro.CreditEntry{
+		Kind: KindEntry, Conversion: d.Conversion, Measure: d.Measure, Day: d.Day.String(),
+		Partner: d.Partner, Channel: d.Channel, Asset: d.Asset, Region: d.Region, Segment: d.Segment,
+		Source: d.Source, TouchCampaign: d.TouchCampaign,
+		Currency: d.Currency, Exponent: d.Exponent, Delta: d.Delta,
+		OriginalAmount: d.Basis.Amount, OriginalCurrency: d.Basis.Currency,
+	}
+	if d.Basis.Rate != "" && d.Basis.Via != money.ViaSame {
+		e.Rate, e.RateDay = d.Basis.Rate, d.Basis.RateDay.String()
+	}
+	return e
+}
+
+// emit numbers an entry, adds it to the total of its key and stages it.
+func (f *fold) emit(e *avro.CreditEntry) error {
+	key := ContributionKeyBytes(e)
+	if err := f.addUp(e, key); err != nil {
+		return fmt.Errorf("total of %s %s %s: %w", e.Contract, e.Measure, e.Day, err)
+	}
+	to := stream.PartitionOf(key, f.cfg.CreditsPartitions)
+	value, err := f.kv.Get(sequenceKey(to))
+	if err != nil {
+		return fmt.Errorf("read sequence: %w", err)
+	}
+	n := numbering{generation: f.generation}
+	if value != nil {
+		if n, err = decodeNumbering(value); err != nil {
+			return fmt.Errorf("read sequence: %w", err)
+		}
+	}
+	if n.generation != f.generation {
+		return fmt.Errorf("the state is of generation %d and the assignment of %d: remove the store of journeys partition %d, so that it is restored", n.generation, f.generation, f.source)
+	}
+	n.last++
+	if err := f.kv.Put(sequenceKey(to), n.encode()); err != nil {
+		return err
+	}
+	e.Generation, e.SourcePartition, e.Sequence = f.generation, f.source, n.last
+	b, err := f.cfg.Codecs.Credit.Append(nil, e)
+	if err != nil {
+		return err
+	}
+	f.out.EmitTo(f.cfg.Topics.Credits, to, key, b)
+	return nil
+}
+
+// addUp adds the entry to the running total of its key and sets its Running.
+// Models that the entry does not have keep their totals: accounts that a sweep
+// has not reached are still booked under them.
+func (f *fold) addUp(e *avro.CreditEntry, contribution []byte) error {
+	key := runningKey(contribution, e.Currency, e.Exponent)
+	value, err := f.kv.Get(key)
+	if err != nil {
+		return err
+	}
+	var total running
+	if value != nil {
+		if total, err = decodeRunning(value); err != nil {
+			return err
+		}
+	}
+	e.Running = make([]int64, len(e.Models))
+	for m, model := range e.Models {
+		i := slices.IndexFunc(total, func(t modelTotal) bool { return t.model == model })
+		if i < 0 {
+			i = len(total)
+			total = append(total, modelTotal{model: model})
+		}
+		sum := total[i].minor + e.Delta[m]
+		if (sum > total[i].minor) != (e.Delta[m] > 0) && e.Delta[m] != 0 {
+			return fmt.Errorf("%d and %d exceed %d", total[i].minor, e.Delta[m], int64(math.MaxInt64))
+		}
+		total[i].minor, e.Running[m] = sum, sum
+	}
+	total = slices.DeleteFunc(total, func(t modelTotal) bool { return t.minor == 0 })
+	if len(total) > 0 {
+		return f.kv.Put(key, total.encode())
+	}
+	if value == nil {
+		return nil
+	}
+	return f.kv.Delete(key)
+}
+
+// announce tells every credits partition of the generation, once in its life.
+func (f *fold) announce() error {
+	if f.rules.announced == f.generation {
+		return nil
+	}
+	if f.rules.announced != 0 {
+		return fmt.Errorf("the state is of generation %d and the assignment of %d: remove the store of journeys partition %d, so that it is restored", f.rules.announced, f.generation, f.source)
+	}
+	b, err := f.cfg.Codecs.Credit.Append(nil, &avro.CreditEntry{
+		Kind: KindGeneration, Generation: f.generation, SourcePartition: f.source, AsOf: time.UnixMilli(f.generation),
+	})
+	if err != nil {
+		return err
+	}
+	for to := range f.cfg.CreditsPartitions {
+		f.out.EmitTo(f.cfg.Topics.Credits, to, nil, b)
+	}
+	f.rules.announced = f.generation
+	return f.kv.Put(controlKey(controlGeneration), encodeNumber(f.generation))
+}
+
+// alerts raises one alert for each conversion that came to be held, and returns
+// all that are, in order: what is raised is not raised again until it was
+// resolved in between.
+func (f *fold) alerts(c *campaign, a *account, raised []heldMark, held []attribution.Held) ([]heldMark, error) {
+	var marks []heldMark
+	for _, h := range held {
+		mark := heldMark{h.Conversion, h.Code}
+		if slices.Contains(marks, mark) {
+			continue // held under another measure as well
+		}
+		marks = append(marks, mark)
+		if slices.Contains(raised, mark) {
+			continue
+		}
+		id := AlertHeld + "/" + c.id + "/" + h.Conversion + "/" + h.Code
+		b, err := f.cfg.Codecs.Alert.Append(nil, &avro.Alert{
+			ID: id, Kind: AlertHeld, Severity: "warning",
+			Campaign: c.id, Partner: c.contract.SystemOfRecord.Partner, Subject: h.Conversion,
+			Message:  h.Measure + " of " + h.Conversion + " is in no total (" + h.Code + "): " + h.Supply,
+			Evidence: []string{h.Conversion}, RaisedAt: a.asOf,
+		})
+		if err != nil {
+			return nil, err
+		}
+		f.out.Emit(f.cfg.Topics.Alerts, []byte(id), b)
+	}
+	return marks, nil
+}

@@ -1,0 +1,219 @@
+package attributor
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"tracksource/internal/task"
+	"tracksource/schemas/avro"
+	"tracksource/stream"
+)
+
+// errBroken marks input that our own pipeline must not produce.
+var errBroken = errors.New("broken journey record")
+
+// Processor attributes one partition of journeys. Its durability and its
+// goroutine are the engine's, see stream.Processor.
+type Processor struct {
+	cfg        Config
+	source     int32 // partition of journeys
+	generation int64
+	kv         *counting
+	rules      *rules // cache of the control keyspace; nil when it must be read
+}
+
+var _ stream.Processor = (*Processor)(nil)
+
+// New makes the Processor of a partition whose store is restored. The
+// assignment must have a generation.
+func New(cfg Config, a stream.Assignment, kv task.KV) (*Processor, error) {
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	if a.Generation <= 0 || kv == nil {
+		return nil, fmt.Errorf("attributor: partition %d has no state: give its input a changelog", a.Partition)
+	}
+	if cfg.SliceAccounts == 0 {
+		cfg.SliceAccounts = sliceAccountsDefault
+	}
+	p := &Processor{cfg: cfg, source: a.Partition, generation: a.Generation, kv: &counting{KV: kv}}
+	return p, p.load()
+}
+
+// Process implements stream.Processor.
+func (p *Processor) Process(ctx context.Context, b *stream.Batch) error {
+	return p.Fold(ctx, b.Records, b)
+}
+
+// Pending implements stream.Processor: a sweep is under way, or the generation
+// is not announced yet.
+func (p *Processor) Pending(time.Time) bool {
+	// A state that cannot be read is Process's error to report.
+	return p.load() != nil || p.rules.sweep.active || p.rules.announced != p.generation
+}
+
+// Committed implements stream.Processor.
+func (p *Processor) Committed() {}
+
+// Aborted implements stream.Processor.
+func (p *Processor) Aborted() { p.rules = nil }
+
+// Fold is Process with the outputs apart: it takes the records in, posts what
+// they change, and takes a sweep that is under way a slice further.
+func (p *Processor) Fold(ctx context.Context, records []stream.Record, out Emitter) error {
+	if err := p.load(); err != nil {
+		return err
+	}
+	p.kv.staged = 0
+	f := &fold{Processor: p, out: out, dirty: map[string]*account{}}
+	if err := f.announce(); err != nil {
+		return err
+	}
+	for i := range records {
+		if err := f.take(ctx, &records[i]); err != nil {
+			return fmt.Errorf("journey record %s/%d@%d: %w", records[i].Topic, records[i].Partition, records[i].Offset, err)
+		}
+	}
+	if err := f.settle(ctx, f.order, nil); err != nil {
+		return err
+	}
+	return f.sweepSlice(ctx)
+}
+
+// fold is one batch on its way through a Processor.
+type fold struct {
+	*Processor
+	out   Emitter
+	dirty map[string]*account
+	order []*account // dirty, in the order in which they came
+}
+
+// account is one account of a batch with what the batch changed in it.
+type account struct {
+	id      []byte
+	changes []change
+	byKey   map[string]int // item key to index in changes
+	events  int            // taken so far
+	asOf    time.Time      // newest Kafka time of them
+}
+
+// change is what a batch did to one item: the first state that it found and the
+// last that it left.
+type change struct {
+	before    *avro.JourneyEvent // nil when the account did not have the item
+	after     *avro.JourneyEvent
+	placement int64 // of the first event of the batch
+	order     int   // number of the last event, of those that changed the account
+}
+
+// take folds one record.
+func (f *fold) take(ctx context.Context, rec *stream.Record) error {
+	ev := new(avro.JourneyEvent)
+	if err := f.cfg.Codecs.Journey.Decode(rec.Value, ev); err != nil {
+		if errors.Is(err, avro.ErrRegistry) {
+			return fmt.Errorf("%w: %w", stream.ErrTransient, err)
+		}
+		return fmt.Errorf("%w: %w", errBroken, err)
+	}
+	switch ev.Kind {
+	case kindControl:
+		return f.control(ctx, ev.Control, rec.Timestamp)
+	case kindTouch, kindObject:
+		// A tombstone has no facts.
+		if (ev.Kind == kindTouch && !ev.Removed) != (ev.Touch != nil) || (ev.Kind == kindObject && !ev.Removed) != (ev.Object != nil) {
+			return fmt.Errorf("%w: a %s without its facts", errBroken, ev.Kind)
+		}
+		if len(ev.Account) == 0 || !bytes.Equal(rec.Key, ev.Account) {
+			return fmt.Errorf("%w: an item of account %x under key %x", errBroken, ev.Account, rec.Key)
+		}
+		return f.item(ev, rec.Timestamp)
+	}
+	// To pass over what a newer ingest says would make totals wrong for good.
+	return fmt.Errorf("%w: kind %q is unknown: upgrade the attributor before ingest", errBroken, ev.Kind)
+}
+
+// item keeps an item unless its placement is not above the one that is kept.
+func (f *fold) item(ev *avro.JourneyEvent, at time.Time) error {
+	key := itemKey(ev)
+	before, kept, err := f.stored(key)
+	if err != nil {
+		return err
+	}
+	if kept && ev.Placement <= before.placement {
+		return nil
+	}
+	bare, err := f.cfg.Codecs.Journey.AppendBare(nil, ev)
+	if err != nil {
+		return err
+	}
+	if err := f.kv.Put(key, item{ev.Placement, ev.Removed, bare}.encode()); err != nil {
+		return fmt.Errorf("keep item: %w", err)
+	}
+	if ev.Removed && (!kept || before.removed) {
+		return nil // a tombstone in place of nothing
+	}
+	a := f.touch(ev.Account, at)
+	if i, again := a.byKey[string(key)]; again {
+		a.changes[i].after, a.changes[i].order = ev, a.events
+		return nil
+	}
+	c := change{after: ev, placement: ev.Placement, order: a.events}
+	if kept {
+		c.before = new(avro.JourneyEvent)
+		if err := f.cfg.Codecs.Journey.DecodeBare(before.event, c.before); err != nil {
+			return fmt.Errorf("stored item: %w", err)
+		}
+	}
+	a.byKey[string(key)] = len(a.changes)
+	a.changes = append(a.changes, c)
+	return nil
+}
+
+func (f *fold) stored(key []byte) (i item, kept bool, err error) {
+	value, err := f.kv.Get(key)
+	if err != nil {
+		return item{}, false, fmt.Errorf("read item: %w", err)
+	}
+	if value == nil {
+		return item{}, false, nil
+	}
+	if i, err = decodeItem(value); err != nil {
+		return item{}, false, fmt.Errorf("read item: %w", err)
+	}
+	return i, true, nil
+}
+
+// touch marks an account as changed by a record of this Kafka time.
+func (f *fold) touch(id []byte, at time.Time) *account {
+	a := f.dirty[string(id)]
+	if a == nil {
+		a = &account{id: id, byKey: map[string]int{}}
+		f.dirty[string(id)] = a
+		f.order = append(f.order, a)
+	}
+	if a.events++; at.After(a.asOf) {
+		a.asOf = at
+	}
+	return a
+}
+
+// counting is a KV that counts the bytes that a batch stages.
+type counting struct {
+	task.KV
+	staged int
+}
+
+// Put implements task.KV.
+func (c *counting) Put(key, value []byte) error {
+	c.staged += len(key) + len(value)
+	return c.KV.Put(key, value)
+}
+
+// Delete implements task.KV.
+func (c *counting) Delete(key []byte) error {
+	c.staged += len(key)
+	return c.KV.Delete(key)
+}

@@ -1,0 +1,186 @@
+package attributor
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"tracksource/contract"
+	"tracksource/money"
+	"tracksource/schemas/avro"
+)
+
+// rules are the control keyspace, decoded.
+type rules struct {
+	campaigns []*campaign // by id
+	rates     money.Rates
+	number    int64 // of the last broadcast
+	horizon   string
+	changes   int64 // posted so far, for their ids
+	announced int64 // generation
+	sweep     sweep
+}
+
+type campaign struct {
+	id       string
+	revision int64
+	contract *contract.Contract
+}
+
+// load reads the rules unless they are cached.
+func (p *Processor) load() error {
+	if p.rules != nil {
+		return nil
+	}
+	r := new(rules)
+	from, to := spaceControl.Key().Range()
+	err := p.kv.Scan(from, to, func(key, value []byte) (bool, error) {
+		body, err := spaceControl.Body(value)
+		if err == nil {
+			err = r.read(key, body)
+		}
+		if err != nil {
+			return false, fmt.Errorf("read control %x: %w", key, err)
+		}
+		return true, nil
+	})
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(r.campaigns, func(a, b *campaign) int { return strings.Compare(a.id, b.id) })
+	p.rules = r
+	return nil
+}
+
+func (r *rules) read(key, body []byte) (err error) {
+	parts := spaceControl.Parts(key)
+	switch name := parts.String(); name {
+	case controlContract:
+		id := parts.String()
+		v := reader{rest: body}
+		revision := v.varint()
+		if v.err != nil {
+			return v.err
+		}
+		parsed, err := contract.Parse(v.rest)
+		if err != nil {
+			return fmt.Errorf("contract %s revision %d: %w", id, revision, err)
+		}
+		r.campaigns = append(r.campaigns, &campaign{id, revision, parsed})
+	case controlRate:
+		base, quote, text := parts.String(), parts.String(), parts.String()
+		day, err := money.ParseDay(text)
+		if err != nil {
+			return err
+		}
+		if err := r.rates.Set(base, quote, day, string(body)); err != nil {
+			return err
+		}
+	case controlHorizon:
+		r.horizon = string(body)
+	case controlNumber:
+		r.number, err = decodeNumber(body)
+	case controlChanges:
+		r.changes, err = decodeNumber(body)
+	case controlGeneration:
+		r.announced, err = decodeNumber(body)
+	case controlSweep:
+		r.sweep, err = decodeSweep(body)
+	default:
+		return fmt.Errorf("%w: unknown name %q", errValue, name)
+	}
+	if err != nil {
+		return err
+	}
+	return parts.End()
+}
+
+// control takes a broadcast in. One that was taken in before is passed over.
+func (f *fold) control(ctx context.Context, c *avro.Control, at time.Time) error {
+	if c == nil {
+		return fmt.Errorf("%w: broadcast without its record", errBroken)
+	}
+	if c.Number <= f.rules.number {
+		return nil
+	}
+	var err error
+	switch {
+	case c.Kind == controlContract && c.Contract != nil:
+		err = f.applyContract(ctx, c.Contract, at)
+	case c.Kind == controlRate && c.Rate != nil:
+		err = f.applyRate(ctx, c.Rate, at)
+	case c.Kind == controlHorizon && c.Horizon != nil:
+		err = f.applyHorizon(c.Horizon)
+	default:
+		err = fmt.Errorf("%w: broadcast %d of kind %q is unknown or has no record", errBroken, c.Number, c.Kind)
+	}
+	if err != nil {
+		return err
+	}
+	f.rules.number = c.Number
+	return f.kv.Put(controlKey(controlNumber), encodeNumber(c.Number))
+}
+
+// applyContract puts a revision in force unless a newer one is.
+func (f *fold) applyContract(ctx context.Context, c *avro.ContractRecord, at time.Time) error {
+	i, found := slices.BinarySearchFunc(f.rules.campaigns, c.Campaign, func(have *campaign, id string) int {
+		return strings.Compare(have.id, id)
+	})
+	if found && c.Revision <= f.rules.campaigns[i].revision {
+		return nil
+	}
+	parsed, err := contract.Parse([]byte(c.Document))
+	if err != nil {
+		return fmt.Errorf("%w: contract %s revision %d: %w", errBroken, c.Campaign, c.Revision, err)
+	}
+	if parsed.Campaign != c.Campaign || c.Revision <= 0 {
+		return fmt.Errorf("%w: revision %d of contract %s has a document of %s", errBroken, c.Revision, c.Campaign, parsed.Campaign)
+	}
+	value := spaceControl.Value(append(encodeNumber(c.Revision)[1:], c.Document...))
+	if err := f.kv.Put(contractKey(c.Campaign), value); err != nil {
+		return err
+	}
+	next := &campaign{c.Campaign, c.Revision, parsed}
+	if found {
+		f.rules.campaigns[i] = next
+	} else {
+		f.rules.campaigns = slices.Insert(f.rules.campaigns, i, next)
+	}
+	f.cfg.Log.InfoContext(ctx, "contract in force", "campaign", c.Campaign, "revision", c.Revision, "partition", f.source)
+	return f.restate(ctx, "", at)
+}
+
+// applyRate records a rate, or its correction.
+func (f *fold) applyRate(ctx context.Context, r *avro.RateRecord, at time.Time) error {
+	day, err := money.ParseDay(r.Day)
+	if err != nil {
+		return fmt.Errorf("%w: rate %s/%s: %w", errBroken, r.Base, r.Quote, err)
+	}
+	key := rateKey(r.Base, r.Quote, r.Day)
+	value := spaceControl.Value([]byte(r.Rate))
+	if was, err := f.kv.Get(key); err != nil || bytes.Equal(was, value) {
+		return err
+	}
+	if err := f.rules.rates.Set(r.Base, r.Quote, day, r.Rate); err != nil {
+		return fmt.Errorf("%w: rate: %w", errBroken, err)
+	}
+	if err := f.kv.Put(key, value); err != nil {
+		return err
+	}
+	return f.restate(ctx, "rate/"+r.Base+"/"+r.Quote+"/"+r.Day, at)
+}
+
+// applyHorizon moves the horizon forward. Days in this form compare as text.
+func (f *fold) applyHorizon(h *avro.HorizonRecord) error {
+	if _, err := money.ParseDay(h.Day); err != nil {
+		return fmt.Errorf("%w: horizon: %w", errBroken, err)
+	}
+	if h.Day <= f.rules.horizon {
+		return nil
+	}
+	f.rules.horizon = h.Day
+	return f.kv.Put(controlKey(controlHorizon), spaceControl.Value([]byte(h.Day)))
+}

@@ -1,0 +1,114 @@
+package attributor
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"time"
+
+	"tracksource/state"
+)
+
+// restate has every account visited under the rules as they now are.
+func (f *fold) restate(ctx context.Context, rate string, at time.Time) error {
+	s := f.rules.sweep
+	if !s.active {
+		s = sweep{active: true}
+		f.cfg.Log.InfoContext(ctx, "restatement begins", "partition", f.source)
+	}
+	s.stop, s.wrapped = s.cursor, false
+	if rate != "" {
+		s.rate = rate
+	}
+	if at.After(s.asOf) {
+		s.asOf = at
+	}
+	return f.putSweep(s)
+}
+
+func (f *fold) putSweep(s sweep) error {
+	f.rules.sweep = s
+	if !s.active {
+		return f.kv.Delete(controlKey(controlSweep))
+	}
+	return f.kv.Put(controlKey(controlSweep), s.encode())
+}
+
+// Bounds of what a sweep adds to one transaction: the smallest store takes
+// about 300 KiB in one write, and a transaction should not hold up live events.
+const (
+	sweepStagedBytes    = 96 * 1024
+	sweepEmittedRecords = 2000
+	sweepChunk          = 8 // accounts between two looks at the bounds
+)
+
+// sweepSlice takes the sweep some accounts further, at least one chunk, so that
+// live events cannot starve it.
+func (f *fold) sweepSlice(ctx context.Context) error {
+	s := f.rules.sweep
+	if !s.active {
+		return nil
+	}
+	before, _ := f.out.Emitted()
+	f.kv.staged = 0
+	for left := f.cfg.SliceAccounts; left > 0 && s.active; {
+		visit, next, err := f.visit(s, min(left, sweepChunk))
+		if err != nil {
+			return fmt.Errorf("sweep: %w", err)
+		}
+		if err := f.settle(ctx, visit, &s); err != nil {
+			return fmt.Errorf("sweep: %w", err)
+		}
+		s, left = next, left-len(visit)
+		if records, _ := f.out.Emitted(); records-before >= sweepEmittedRecords || f.kv.staged >= sweepStagedBytes {
+			break
+		}
+	}
+	if !s.active {
+		f.cfg.Log.InfoContext(ctx, "restatement ends", "partition", f.source)
+	}
+	return f.putSweep(s)
+}
+
+// visit returns the next accounts of the round, n at most, and the sweep as it
+// is behind them.
+func (f *fold) visit(s sweep, n int) (visit []*account, next sweep, err error) {
+	if len(f.rules.campaigns) == 0 {
+		return nil, sweep{}, nil // nothing is due to anybody
+	}
+	for len(visit) < n {
+		prefix, id, err := f.accountBehind(s.cursor)
+		if err != nil {
+			return nil, s, err
+		}
+		switch {
+		case prefix == nil && (s.wrapped || len(s.stop) == 0):
+			return visit, sweep{}, nil
+		case prefix == nil:
+			s.wrapped, s.cursor = true, nil
+			continue
+		case s.wrapped && bytes.Compare(prefix, s.stop) > 0:
+			return visit, sweep{}, nil
+		}
+		s.cursor = prefix
+		visit = append(visit, &account{id: id, asOf: s.asOf})
+	}
+	return visit, s, nil
+}
+
+// accountBehind returns the first account whose items are behind the cursor, nil
+// if there is none.
+func (f *fold) accountBehind(cursor []byte) (prefix, id []byte, err error) {
+	from, to := spaceItem.Key().Range()
+	if len(cursor) > 0 {
+		_, from = state.Key(cursor).Range()
+	}
+	err = f.kv.Scan(from, to, func(key, _ []byte) (bool, error) {
+		id = bytes.Clone(spaceItem.Parts(key).Bytes())
+		return false, nil
+	})
+	if err != nil || id == nil {
+		return nil, nil, err
+	}
+	return accountItems(id), id, nil
+}
