@@ -1,0 +1,45 @@
+// Command reporter folds ledger entries into contribution rows, publishes them
+// and serves the page that shows them.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+
+	"tracksource/internal/daemon"
+	"tracksource/internal/line"
+	"tracksource/internal/reporter"
+)
+
+func main() { daemon.Main(command()) }
+
+func command() daemon.Command {
+	var flags line.Flags
+	return daemon.Command{
+		Name:  "reporter",
+		Short: "Publish contributions and serve them to people.",
+		Examples: []string{
+			"reporter --bootstrap-servers 127.0.0.1:9092 --registry http://127.0.0.1:8081",
+		},
+		Flags: func(fs *flag.FlagSet) {
+			flags.Bind(fs, "reporter")
+		},
+		Check: func() error { return flags.Check() },
+		Run: func(ctx context.Context, env *daemon.Env) error {
+			cfg, err := flags.Config(env)
+			if err != nil {
+				return err
+			}
+			l, err := line.Open(ctx, cfg, reporter.TopicsOf(cfg.Spec)...)
+			if err != nil {
+				return err
+			}
+			svc, err := reporter.Open(ctx, l)
+			if err != nil {
+				return errors.Join(err, l.Dir.Close())
+			}
+			return line.Serve(ctx, env, svc.Service)
+		},
+	}
+}

@@ -1,0 +1,76 @@
+// Command track-source is the operator's and analyst's tool: it runs the demo
+// and keeps the topics as they are described.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"tracksource/internal/daemon"
+)
+
+// Exit codes: what must be mended on the command line is exitUsage.
+const (
+	exitOK    = 0
+	exitFail  = 1
+	exitUsage = 2
+)
+
+func main() {
+	ctx, stop := daemon.Signals(context.Background())
+	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// usageError is an error of the command line.
+type usageError struct{ err error }
+
+func (e usageError) Error() string { return e.err.Error() }
+func (e usageError) Unwrap() error { return e.err }
+
+// run is the whole tool; tests call it.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	root := &cobra.Command{
+		Use:   "track-source",
+		Short: "Attribute a joint campaign's pipeline and revenue to its partners",
+		Long: "track-source attributes pipeline and revenue of a joint campaign to partners, channels,\n" +
+			"assets and regions as each partner's events arrive.",
+		Example:       "  track-source demo\n  track-source demo --once --json\n  track-source topics plan --bootstrap-servers 127.0.0.1:9092 --feeds crm.acme",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          noArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.AddCommand(demoCommand(stdout, stderr), topicsCommand(stdout))
+	cmd, err := root.ExecuteContextC(ctx)
+	if err == nil {
+		return exitOK
+	}
+	if usage := (usageError{}); errors.As(err, &usage) {
+		_, _ = fmt.Fprintf(stderr, "%s: %v (see %s --help)\n", cmd.CommandPath(), err, cmd.CommandPath())
+		return exitUsage
+	}
+	_, _ = fmt.Fprintf(stderr, "%s: %v\n", cmd.CommandPath(), err)
+	return exitFail
+}
+
+// noArgs refuses arguments; of a command with subcommands it is an unknown one.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		if cmd.HasSubCommands() {
+			return usageError{fmt.Errorf("unknown command %q", args[0])}
+		}
+		return usageError{fmt.Errorf("unexpected argument %q", args[0])}
+	}
+	return nil
+}

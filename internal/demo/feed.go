@@ -1,0 +1,204 @@
+package demo
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"time"
+
+	"tracksource/contract"
+	"tracksource/contract/example"
+	"tracksource/deploy/kafka"
+	"tracksource/internal/attributor"
+	"tracksource/internal/ingest"
+	"tracksource/internal/line"
+	"tracksource/internal/reporter"
+	"tracksource/internal/sample"
+	"tracksource/schemas/avro"
+	"tracksource/state"
+	"tracksource/stream"
+)
+
+const (
+	// sendChunk is how many sample events are sent at once.
+	sendChunk = 200
+	// liveHistory is the share of the sample that a live demo sends at once, so
+	// that the page has something to show; the rest trickles.
+	liveHistoryPercent = 60
+	liveEvery          = 250 * time.Millisecond
+	liveChunk          = 3
+
+	restEvery = 250 * time.Millisecond
+)
+
+// feed sends what the topics do not hold yet: the contract and the rates, then
+// the sample from where the last run stopped.
+func (d *demo) feed(ctx context.Context) error {
+	p, err := stream.NewProducer(line.StreamConn(d.conn), d.cfg.Log)
+	if err != nil {
+		return err
+	}
+	defer p.Close()
+	world := sample.Generate(sample.Config{Seed: d.cfg.Seed, Events: d.cfg.Events})
+	if err := d.sendControl(ctx, p, world); err != nil {
+		return err
+	}
+	ends, err := kafka.EndOffsets(ctx, d.conn, d.spec.RawTopics()...)
+	if err != nil {
+		return err
+	}
+	from := int(min(ends.Total(), int64(len(world.Events))))
+	if from > 0 {
+		d.say("feeds:    going on behind %d of %d events\n", from, len(world.Events))
+	} else {
+		d.say("feeds:    %d events of two partners\n", len(world.Events))
+	}
+	atOnce := len(world.Events)
+	if !d.cfg.Once {
+		atOnce = atOnce * liveHistoryPercent / 100
+	}
+	for from < len(world.Events) {
+		n := sendChunk
+		if from >= atOnce {
+			n = liveChunk
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(liveEvery):
+			}
+		}
+		to := min(from+n, len(world.Events))
+		if err := p.Send(ctx, messages(d.spec, world.Events[from:to])...); err != nil {
+			return err
+		}
+		from = to
+	}
+	return nil
+}
+
+func messages(spec kafka.Spec, events []sample.Event) []stream.Message {
+	ms := make([]stream.Message, len(events))
+	for i, e := range events {
+		ms[i] = stream.Message{Topic: spec.RawTopic(e.Feed, e.Reporter), Key: e.Key, Value: e.Payload}
+	}
+	return ms
+}
+
+// sendControl appends the contract and the rates unless control holds them.
+func (d *demo) sendControl(ctx context.Context, p *stream.Producer, world sample.World) error {
+	codecs, err := avro.OpenCodecs(ctx, d.registry, avro.Subjects(d.spec.Prefix()))
+	if err != nil {
+		return err
+	}
+	records, err := ControlRecords(codecs, d.spec.Control(), world)
+	if err != nil {
+		return err
+	}
+	ends, err := kafka.EndOffsets(ctx, d.conn, d.spec.Control())
+	if err != nil {
+		return err
+	}
+	if n := ends.Total(); n < int64(len(records)) {
+		return p.Send(ctx, records[n:]...)
+	}
+	return nil
+}
+
+// ControlRecords are the example contract and the sample's rates as records of
+// the control topic. A rate is keyed by its pair and day, a contract by its
+// campaign and revision, so that nothing is ever compacted away.
+func ControlRecords(codecs *avro.Codecs, topic string, world sample.World) ([]stream.Message, error) {
+	doc := example.AILaunchTour()
+	c, err := contract.Parse(doc)
+	if err != nil {
+		return nil, fmt.Errorf("example contract: %w", err)
+	}
+	sum := sha256.Sum256(doc)
+	controls := []avro.Control{{Kind: "contract", Contract: &avro.ContractRecord{
+		Campaign: c.Campaign, Revision: 1, Document: string(doc), Hash: hex.EncodeToString(sum[:]), RecordedAt: world.Start,
+	}}}
+	keys := []state.Key{state.Key{}.String(c.Campaign).Uint64(1)}
+	for _, r := range world.Rates {
+		controls = append(controls, avro.Control{Kind: "rate", Rate: &avro.RateRecord{
+			Base: r.Base, Quote: r.Quote, Day: r.Day, Rate: r.Rate, Source: "sample",
+		}})
+		keys = append(keys, state.Key{}.String(r.Base+r.Quote).String(r.Day))
+	}
+	ms := make([]stream.Message, len(controls))
+	for i := range controls {
+		b, err := codecs.Control.Append(nil, &controls[i])
+		if err != nil {
+			return nil, err
+		}
+		ms[i] = stream.Message{Topic: topic, Partition: 0, Pinned: true, Key: keys[i], Value: b}
+	}
+	return ms, nil
+}
+
+// rest waits until every group has consumed everything and no partition has
+// work of its own left.
+func (d *demo) rest(ctx context.Context) error {
+	calm := 0
+	for {
+		ok, err := AtRest(ctx, d.conn, d.spec, d.services, d.cfg)
+		if err != nil {
+			return err
+		}
+		if calm++; !ok {
+			calm = 0
+		}
+		if calm == 2 {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(restEvery):
+		}
+	}
+}
+
+// AtRest reports whether all services are ready without work of their own and
+// all groups have consumed everything. Groups are asked from the last to the
+// first, so that what one hands to the next is not missed.
+func AtRest(ctx context.Context, conn kafka.Conn, spec kafka.Spec, services []*line.Service, cfg Config) (bool, error) {
+	for _, s := range services {
+		if s.Ready() != nil {
+			return false, nil
+		}
+		for _, st := range s.Status() {
+			for _, p := range st.Partitions {
+				if p.Pending {
+					return false, nil
+				}
+			}
+		}
+	}
+	byFeed := map[string][]string{}
+	for _, f := range spec.Feeds() {
+		byFeed[f.Kind] = append(byFeed[f.Kind], spec.RawTopic(f.Kind, f.Partner))
+	}
+	groups := []struct {
+		name   string
+		topics []string
+	}{
+		{ingest.ConsumerCRM, byFeed[ingest.ConsumerCRM]},
+		{ingest.ConsumerMAP, byFeed[ingest.ConsumerMAP]},
+		{ingest.ConsumerAnalytics, byFeed[ingest.ConsumerAnalytics]},
+		{ingest.ConsumerControl, []string{spec.Control()}},
+		{ingest.ConsumerResolve, []string{spec.Observations()}},
+		{attributor.Consumer, []string{spec.Journeys()}},
+		{reporter.Consumer, []string{spec.Credits()}},
+	}
+	for _, g := range groups {
+		ok, err := stream.CaughtUp(ctx, line.StreamConn(conn), cfg.Log, spec.Prefix()+"."+g.name, g.topics...)
+		if err != nil {
+			return false, fmt.Errorf("look at group %s: %w", g.name, err)
+		}
+		if !ok {
+			return false, nil
+		}
+	}
+	return true, nil
+}

@@ -1,0 +1,71 @@
+package reporter
+
+import (
+	"context"
+	"fmt"
+
+	"tracksource/deploy/kafka"
+	"tracksource/internal/line"
+	"tracksource/internal/task"
+	"tracksource/schemas/avro"
+	"tracksource/stream"
+)
+
+// Consumer is the name of the tier's consumer and of its stores.
+const Consumer = "reporter"
+
+// tableName is the name of the store of the followed contributions.
+const tableName = "contributions"
+
+// TopicsOf returns the topics that the tier needs.
+func TopicsOf(s kafka.Spec) []string {
+	return []string{s.Credits(), s.Contributions(), s.Alerts(), s.ReporterChangelog()}
+}
+
+// Running is the service of the tier and what it shows.
+type Running struct {
+	*line.Service
+	table  *stream.Table
+	codecs *avro.Codecs
+}
+
+// Open makes the service of the tier: the fold of credits and the table of all
+// contributions.
+func Open(_ context.Context, l *line.Line) (*Running, error) {
+	cfg := Config{Codecs: l.Codecs, Contributions: l.Spec.Contributions(), Alerts: l.Spec.Alerts(), Log: l.Log}
+	w, err := l.Worker(Consumer, l.Stateful(Consumer, l.Spec.Credits(), l.Spec.ReporterChangelog(), func(a stream.Assignment, kv task.KV) (stream.Processor, error) {
+		return New(cfg, a, kv)
+	}))
+	if err != nil {
+		return nil, err
+	}
+	table, err := stream.NewTable(stream.TableConfig{
+		Conn: l.Stream(), Topic: l.Spec.Contributions(), Stores: task.Stores(l.Dir, tableName), Log: l.Log, Clock: l.Clock,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &Running{
+		Service: &line.Service{Line: l, Workers: []*stream.Worker{w}, Tables: []*stream.Table{table}},
+		table:   table, codecs: l.Codecs,
+	}, nil
+}
+
+// Scan calls fn for every contribution that is not deleted. The row is fn's.
+func (r *Running) Scan(fn func(row avro.ContributionRow) error) error {
+	st, ok := r.table.Store().(*task.Store)
+	if !ok {
+		return fmt.Errorf("table store is a %T", r.table.Store())
+	}
+	from, to := []byte{0}, []byte{0xff}
+	return st.Disk().Scan(from, to, func(_, value []byte) (bool, error) {
+		var row avro.ContributionRow
+		if err := r.codecs.ContributionRow.Decode(value, &row); err != nil {
+			return false, fmt.Errorf("contribution in the table: %w", err)
+		}
+		if row.IsDeleted {
+			return true, nil
+		}
+		return true, fn(row)
+	})
+}
