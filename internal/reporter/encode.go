@@ -160,7 +160,7 @@ type sum struct {
 	exponent int
 	value    int64
 	live     uint32 // sources whose share is not zero
-	offset   int64  // of the newest entry
+	born     int64  // offset at which it last came to have a source
 }
 
 // shown is what the contributions topic holds for a model.
@@ -200,7 +200,7 @@ func (t *total) encode() []byte {
 			Uint64(uint64(m.asOf)).Uint64(uint64(m.updated)).Uint64(uint64(m.offset)).Uint32(uint32(len(m.sums)))
 		for _, s := range m.sums {
 			k = k.String(s.currency).Uint32(uint32(s.exponent)).Uint64(uint64(s.value)).
-				Uint32(s.live).Uint64(uint64(s.offset))
+				Uint32(s.live).Uint64(uint64(s.born))
 		}
 	}
 	return spaceTotal.Value(k)

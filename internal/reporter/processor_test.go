@@ -277,7 +277,7 @@ func (r *rig) text(out []emitted) string {
 	return b.String()
 }
 
-// credit is an entry of two models; the second is worth the same.
+// credit is an entry of one model.
 func credit(source int32, generation, sequence int64, partner string, delta, running int64) avro.CreditEntry {
 	return avro.CreditEntry{
 		Kind: "entry", Contract: "summit", Revision: 1, Account: []byte("a"), Conversion: "c", Measure: "revenue",
@@ -320,7 +320,7 @@ func TestRowsGolden(t *testing.T) {
 		{"a running total that does not follow raises an alert", []avro.CreditEntry{
 			credit(0, 10, 12, "blue", 5, 100)}},
 		{"another currency of the contract replaces the first", []avro.CreditEntry{
-			usd(credit(1, 20, 2, "acme", 0, 0), 777)}},
+			usd(credit(1, 20, 2, "acme", 0, 0), 777), credit(1, 20, 3, "acme", 1300, 0)}},
 		{"a new generation replaces and retires the older one", []avro.CreditEntry{
 			generation(0, 30), credit(0, 30, 1, "blue", 40, 40), credit(0, 10, 13, "blue", 5, 105)}},
 		{"a tick goes on with the retirement", nil},

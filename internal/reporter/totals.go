@@ -163,12 +163,15 @@ func (t *total) apply(moves []move, at stamp) {
 		if !ok {
 			panic(fmt.Sprintf("reporter: total of %+v overflows at %d, although it was checked", m, s.value))
 		}
-		s.value, s.offset = value, max(s.offset, at.offset)
+		s.value = value
+		if m.to != 0 {
+			if s.live == 0 {
+				s.born = at.offset
+			}
+			s.live++
+		}
 		if m.from != 0 {
 			s.live--
-		}
-		if m.to != 0 {
-			s.live++
 		}
 	}
 }
@@ -232,8 +235,8 @@ func (f *fold) row(d *dims, m *model) error {
 			return fmt.Errorf("model %s of %v: no source takes part in a total of %d", m.name, *d, s.value)
 		}
 		// A row has one currency. While a contract that changed its own is being
-		// restated two are live; the one that came last is where it ends.
-		if s.live > 0 && (newest == nil || s.offset > newest.offset) {
+		// restated two are live; the one that appeared last is where it ends.
+		if s.live > 0 && (newest == nil || s.born > newest.born) {
 			newest = s
 		}
 	}
