@@ -1,0 +1,154 @@
+package arch_test
+
+import "regexp"
+
+const module = "tracksource"
+
+// mayImport is the table of walls: for each package that imports packages of
+// this module, those that it may import. A package that is not here may import
+// none. Tests are exempt, and so are commands, which nothing may import.
+//
+// A new row is a decision: it belongs in ARCHITECTURE.md as well.
+var mayImport = map[string][]string{
+	// Pure: rules and arithmetic. They import only each other, see pure.
+	"contract":      {"money"},
+	"identity":      {},
+	"normalize":     {"contract", "identity", "money"},
+	"attribution":   {"contract", "money"},
+	"money":         {},
+	"report":        {"attribution", "contract", "money"},
+	"report/render": {"attribution", "contract", "money", "report"},
+
+	// Layers over one library each. They know nothing of marketing, and nothing
+	// of each other: internal/task and internal/line bring them together.
+	"dedupe":             {},
+	"state":              {},
+	"stream":             {},
+	"internal/daemon":    {},
+	"schemas/avro":       {"money"},
+	"deploy/kafka":       {},
+	"deploy/kafka/local": {"deploy/kafka"},
+
+	// What the tiers run on.
+	"internal/task": {"state", "stream"},
+	"internal/line": {"deploy/kafka", "internal/daemon", "internal/task", "schemas/avro", "state", "stream"},
+
+	// The tiers. None imports another: they meet in topics only.
+	"internal/ingest": {
+		"contract", "dedupe", "deploy/kafka", "identity", "internal/line", "internal/task",
+		"money", "normalize", "schemas/avro", "state", "stream",
+	},
+	"internal/attributor": {
+		"attribution", "contract", "deploy/kafka", "internal/line", "internal/task",
+		"money", "schemas/avro", "state", "stream",
+	},
+	"internal/reporter": {
+		"attribution", "contract", "deploy/kafka", "internal/line", "internal/task",
+		"money", "report", "schemas/avro", "state", "stream",
+	},
+
+	// Native events of made-up partners, and the judge that recomputes a whole
+	// run from them. The judge does not import the tiers that it judges.
+	"internal/sample": {"contract", "contract/example", "identity", "money", "normalize", "schemas/avro"},
+	"internal/check": {
+		"attribution", "contract", "deploy/kafka", "identity", "internal/sample",
+		"money", "normalize", "report", "schemas/avro",
+	},
+
+	// The whole in one process.
+	"internal/demo": {anything},
+	"internal/sim":  {anything},
+}
+
+// anything in a row lifts the wall for it, but for commands.
+const anything = "..."
+
+// pure lists the packages, with those below them, that have no input but their
+// arguments and no effect but their results. What they import of other people's
+// must be theirs alone in owners, or of the standard library and not in impure.
+var pure = []string{"contract", "normalize", "identity", "attribution", "money", "report"}
+
+// impure lists standard packages, with those below them, that read or change
+// the world outside, or draw lots.
+var impure = []string{
+	"bufio", "crypto/rand", "crypto/tls", "database/sql", "expvar", "io/ioutil", "log", "math/rand",
+	"net", "os", "path/filepath", "plugin", "runtime", "syscall", "testing",
+}
+
+// purified takes single packages out from under impure: they only calculate.
+var purified = []string{"net/mail", "net/netip", "net/textproto", "net/url"}
+
+// tolerated lists what one pure package may import although it is impure.
+var tolerated = map[string][]string{
+	"identity": {"log/slog"}, // Only for LogValue, so that keys do not reach a log.
+}
+
+// owners names the packages that may import a library, which covers the
+// packages below it unless they have a row of their own. Replacing the library
+// is the work of these packages alone. Commands and tests are exempt.
+var owners = map[string][]string{
+	"github.com/twmb/franz-go":           {"stream"}, // and whatever has no row below
+	"github.com/twmb/franz-go/pkg/kadm":  {"deploy/kafka"},
+	"github.com/twmb/franz-go/pkg/kerr":  {"stream", "deploy/kafka"},
+	"github.com/twmb/franz-go/pkg/kfake": {"deploy/kafka"},
+	"github.com/twmb/franz-go/pkg/kgo":   {"stream", "deploy/kafka"}, // kadm works on a kgo client.
+	"github.com/twmb/franz-go/pkg/sasl":  {"stream", "deploy/kafka"},
+	"github.com/twmb/franz-go/pkg/sr":    {"schemas/avro"},
+	"github.com/linkedin/goavro":         {"schemas/avro"},
+	"github.com/twmb/avro":               {"schemas/avro"},
+	"github.com/dgraph-io":               {"state"},
+	"github.com/shopspring/decimal":      {"money"},
+	"cel.dev/cel-go":                     {"normalize"},
+	"go.yaml.in/yaml":                    {"contract", "normalize", "deploy/kafka"},
+	"golang.org/x/net/publicsuffix":      {"identity"},
+	"github.com/spf13":                   {}, // Commands only.
+}
+
+// lineRule is a rule about single lines of the files that its in accepts.
+type lineRule struct {
+	name   string
+	in     func(path string) bool
+	breaks *regexp.Regexp
+	mend   string
+}
+
+// lineRules are spelt so that this file does not break them.
+var lineRules = []lineRule{
+	{
+		name:   "nothing is left for later",
+		in:     anyFile,
+		breaks: regexp.MustCompile(`\b(TO` + `DO|FIX` + `ME)\b`),
+		mend:   "do it, or say what is known to be missing with BUG(area)",
+	},
+	{
+		name:   "no paths of one machine",
+		in:     notTest,
+		breaks: regexp.MustCompile(`(^|[^\w.\-/])/(work|root|tmp|home/\w+|Users/\w+)/`),
+		mend:   "take the directory as a flag, or use os.UserCacheDir, os.MkdirTemp or mktemp",
+	},
+	{
+		name: "no hosts of package registries",
+		in:   anyFile,
+		breaks: regexp.MustCompile(`\b(proxy\.golang\.(org|com)|sum\.golang\.org|goproxy\.\w+|repo1?\.maven(\.apache)?\.org|` +
+			`registry\.npmjs\.org|registry\.yarnpkg\.com|(files\.)?py(pi|thonhosted)\.org)\b`),
+		mend: "the tools' own settings decide where packages come from",
+	},
+	{
+		name:   "the pure packages have no clock",
+		in:     pureSource,
+		breaks: regexp.MustCompile(`\btime\.(Now|Since|Until|Sleep|After|AfterFunc|Tick|NewTimer|NewTicker)\b`),
+		mend:   "take the time from the event, or as an argument",
+	},
+	{
+		name:   "the pure packages start nothing",
+		in:     pureSource,
+		breaks: regexp.MustCompile(`^\s*go (func\b|\w+[\w.]*\()`),
+		mend:   "let the caller decide what runs beside what",
+	},
+}
+
+// thinCommands are the commands that hold flags and wiring only: all of their
+// sources together have at most thinLines lines.
+var thinCommands = []string{"cmd/ingest", "cmd/attributor", "cmd/reporter"}
+
+const thinLines = 80
