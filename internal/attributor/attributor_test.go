@@ -13,7 +13,9 @@ import (
 	"testing"
 
 	"tracksource/internal/attributor"
+	"tracksource/internal/task"
 	"tracksource/schemas/avro"
+	"tracksource/state"
 	"tracksource/stream"
 )
 
@@ -312,4 +314,90 @@ func TestNewRefuses(t *testing.T) {
 			t.Errorf("%s: no error", name)
 		}
 	}
+}
+
+// away is a registry that cannot be asked about schemas.
+type away struct{ *avro.Memory }
+
+func (away) Schema(context.Context, int) (string, error) { return "", avro.ErrRegistry }
+
+func TestRegistryAway(t *testing.T) {
+	c, err := avro.OpenCodecs(context.Background(), away{avro.NewMemory()}, "tracksource")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := newLine(t, c)
+	value := append([]byte{0, 0, 0, 9, 9}, l.records([]*avro.JourneyEvent{touch("a", "t", 1, day(2), "", "")})[0].Value[5:]...)
+	err = l.p.Fold(context.Background(), []stream.Record{{Key: []byte("a"), Value: value}}, new(outputs))
+	if !errors.Is(err, stream.ErrTransient) {
+		t.Errorf("got %v, want an error that has the batch tried again", err)
+	}
+}
+
+// TestOnDisk runs a sweep over a store of the smallest size and a journey that is
+// long: what a slice stages must fit into one write.
+func TestOnDisk(t *testing.T) {
+	dir, err := state.OpenDir(state.Config{Path: t.TempDir(), MemoryBudget: 16 << 20, MaxOpen: 1, Log: quiet})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := dir.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	st, err := task.Stores(dir, "attributor").Open(7)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kv, err := task.Of(st)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := testLine(t)
+	p, err := attributor.New(l.cfg, stream.Assignment{Partition: 7, Generation: l.gen}, kv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	feed := func(events ...*avro.JourneyEvent) {
+		t.Helper()
+		out := new(outputs)
+		if err := p.Fold(context.Background(), l.records(events), out); err != nil {
+			t.Fatal(err)
+		}
+		if err := st.Fits(); err != nil {
+			t.Fatal(err)
+		}
+		if err := st.Commit([]byte("meta")); err != nil {
+			t.Fatal(err)
+		}
+		p.Committed()
+		for _, ev := range events {
+			l.know(ev)
+		}
+		for _, o := range out.records {
+			l.collect(o)
+		}
+	}
+	rest := func() (ticks int) {
+		for ; p.Pending(day(1)); ticks++ {
+			feed()
+		}
+		return ticks
+	}
+	for i := range 300 {
+		a := fmt.Sprintf("account-%03d", i)
+		batch := []*avro.JourneyEvent{deal(a, a+"d", 1, "100", "USD", "Qualification"), deal(a, a+"e", 1, "99.99", "EUR", "Closed Won")}
+		for n := range 20 {
+			batch = append(batch, touch(a, fmt.Sprint(a, "t", n), 1, day(1+n%9), fmt.Sprint("source", n), "email"))
+		}
+		feed(batch...)
+	}
+	feed(agreement(1, 1))
+	if n := rest(); n < 2 {
+		t.Errorf("the sweep of 300 accounts took %d ticks: it does not mind its bounds", n)
+	}
+	feed(rate(2, "EUR", "USD", "2026-03-10", "1.1"))
+	rest()
+	l.check()
 }
