@@ -385,7 +385,7 @@ func TestOnDisk(t *testing.T) {
 		}
 		return ticks
 	}
-	for i := range 300 {
+	for i := range 120 {
 		a := fmt.Sprintf("account-%03d", i)
 		batch := []*avro.JourneyEvent{deal(a, a+"d", 1, "100", "USD", "Qualification"), deal(a, a+"e", 1, "99.99", "EUR", "Closed Won")}
 		for n := range 20 {
@@ -395,7 +395,7 @@ func TestOnDisk(t *testing.T) {
 	}
 	feed(agreement(1, 1))
 	if n := rest(); n < 2 {
-		t.Errorf("the sweep of 300 accounts took %d ticks: it does not mind its bounds", n)
+		t.Errorf("the sweep of 120 accounts took %d ticks: it does not mind its bounds", n)
 	}
 	feed(rate(2, "EUR", "USD", "2026-03-10", "1.1"))
 	rest()
