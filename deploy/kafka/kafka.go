@@ -206,3 +206,12 @@ func (c Conn) explain(err error) error {
 		return fmt.Errorf("ask the Kafka cluster at %s: %w", c, err)
 	}
 }
+
+// Brokers are the node ids of the brokers that the cluster knows to be up.
+func Brokers(ctx context.Context, conn Conn) ([]int32, error) {
+	m, err := clusterOf(ctx, conn)
+	if err != nil {
+		return nil, err
+	}
+	return m.Brokers.NodeIDs(), nil
+}
