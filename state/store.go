@@ -205,6 +205,36 @@ func (s *Store) Apply(changes iter.Seq2[[]byte, []byte], meta []byte) error {
 	return nil
 }
 
+// commit is Apply with a digest and a number of keys that the caller knows.
+func (s *Store) commit(changes iter.Seq2[[]byte, []byte], meta []byte, digest Digest, keys int64) error {
+	tx := s.db.NewTransaction(true)
+	defer tx.Discard()
+	before := *s
+	s.digest, s.keys, s.restoring = digest, keys, false
+	err := errors.Join(tx.Set(metaKey, meta), tx.Set(summaryKey, s.summary()))
+	for k, v := range changes {
+		if err != nil {
+			break
+		}
+		if v == nil {
+			err = tx.Delete(stateKey(k))
+		} else {
+			err = tx.Set(stateKey(k), v)
+		}
+	}
+	if err == nil {
+		err = tx.Commit()
+	}
+	if err != nil {
+		s.digest, s.keys, s.restoring = before.digest, before.keys, before.restoring
+		return s.writeError(err)
+	}
+	if s.writes++; s.writes%measureEvery == 0 {
+		s.measure()
+	}
+	return nil
+}
+
 // ApplyChunk writes changes whose checkpoint is still to come. A store that is
 // opened before the Apply that ends them is set aside. Large chunks are split
 // into several transactions.
@@ -289,7 +319,8 @@ func (s *Store) measure() {
 	s.dir.keys.WithLabelValues(s.name).Set(float64(s.keys))
 }
 
-// Close closes the store and marks it as cleanly closed.
+// Close closes the store and marks it as cleanly closed. An overlay over it
+// must have been committed or discarded.
 func (s *Store) Close() error {
 	s.dir.mu.Lock()
 	defer s.dir.mu.Unlock()

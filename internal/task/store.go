@@ -85,7 +85,10 @@ func (s *Store) Fits() error { return tooBig(s.Overlay.Fits()) }
 func (s *Store) Recompute() ([16]byte, int64, error) { return s.st.Recompute() }
 
 // Close implements stream.Store.
-func (s *Store) Close() error { return s.st.Close() }
+func (s *Store) Close() error {
+	s.Discard()
+	return s.st.Close()
+}
 
 func tooBig(err error) error {
 	if errors.Is(err, state.ErrTooBig) {
