@@ -27,6 +27,7 @@ type Running struct {
 	*line.Service
 	table  *stream.Table
 	codecs *avro.Codecs
+	view   *View
 }
 
 // Open makes the service of the tier: the fold of credits and the table of all
@@ -39,17 +40,21 @@ func Open(_ context.Context, l *line.Line) (*Running, error) {
 	if err != nil {
 		return nil, err
 	}
-	table, err := stream.NewTable(stream.TableConfig{
+	r := &Running{codecs: l.Codecs}
+	r.view = NewView(r.Scan)
+	r.table, err = stream.NewTable(stream.TableConfig{
 		Conn: l.Stream(), Topic: l.Spec.Contributions(), Stores: task.Stores(l.Dir, tableName), Log: l.Log, Clock: l.Clock,
+		Changed: r.view.Changed,
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &Running{
-		Service: &line.Service{Line: l, Workers: []*stream.Worker{w}, Tables: []*stream.Table{table}},
-		table:   table, codecs: l.Codecs,
-	}, nil
+	r.Service = &line.Service{Line: l, Workers: []*stream.Worker{w}, Tables: []*stream.Table{r.table}}
+	return r, nil
 }
+
+// View answers questions about the followed contributions.
+func (r *Running) View() *View { return r.view }
 
 // Scan calls fn for every contribution that is not deleted. The row is fn's.
 func (r *Running) Scan(fn func(row avro.ContributionRow) error) error {
