@@ -1,0 +1,59 @@
+package local_test
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"tracksource/deploy/kafka"
+	"tracksource/deploy/kafka/local"
+)
+
+// TestScripts holds that up.sh prints an address that works, continues a
+// directory on it, and that down.sh leaves no process.
+func TestScripts(t *testing.T) {
+	local.SkipUnlessAvailable(t)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+	defer cancel()
+	dir := t.TempDir()
+	run := func(script string, args ...string) (string, error) {
+		cmd := exec.CommandContext(ctx, script, args...)
+		cmd.Stderr = os.Stderr
+		out, err := cmd.Output()
+		return strings.TrimSpace(string(out)), err
+	}
+	t.Cleanup(func() { _, _ = run("./down.sh", dir) })
+	var first string
+	for round := range 2 {
+		addr, err := run("./up.sh", dir, "29092")
+		if err != nil {
+			t.Fatalf("up.sh: %v", err)
+		}
+		if round == 0 {
+			first = addr
+		} else if addr != first {
+			t.Errorf("restarted at %s, was at %s", addr, first)
+		}
+		conn := kafka.Conn{Brokers: []string{addr}}
+		if err := kafka.CheckBroker(ctx, conn); err != nil {
+			t.Fatal(err)
+		}
+		steps, err := kafka.Apply(ctx, conn, spec(t, kafka.ProfileLocal))
+		if err != nil || (round == 1) != (len(steps) == 0) {
+			t.Errorf("round %d: Apply took %d steps: %v", round, len(steps), err)
+		}
+		if _, err := run("./down.sh", dir); err != nil {
+			t.Fatalf("down.sh: %v", err)
+		}
+		if _, err := os.Stat(filepath.Join(dir, "pid")); err == nil {
+			t.Error("down.sh left the pid file")
+		}
+		if err := kafka.Ping(ctx, conn); err == nil {
+			t.Error("the broker still answers after down.sh")
+		}
+	}
+}
