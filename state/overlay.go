@@ -14,7 +14,7 @@ import (
 type Overlay struct {
 	store  *Store
 	staged map[string]change
-	order  []string // sorted keys of staged; nil when it must be sorted again
+	order  []string // sorted keys of staged
 	digest Digest
 	keys   int64
 	size   int
@@ -44,7 +44,7 @@ func (o *Overlay) reset() {
 		o.read = nil
 	}
 	o.staged = map[string]change{}
-	o.order, o.size = nil, 0
+	o.order, o.size = o.order[:0], 0
 	o.digest, o.keys = o.store.digest, o.store.keys
 }
 
@@ -57,12 +57,17 @@ func (o *Overlay) Get(key []byte) ([]byte, error) {
 	return o.stored(key)
 }
 
-// stored returns what the store holds under key.
-func (o *Overlay) stored(key []byte) ([]byte, error) {
+// transaction returns the batch's transaction for reads.
+func (o *Overlay) transaction() *badger.Txn {
 	if o.read == nil {
 		o.read = o.store.db.NewTransaction(false)
 	}
-	v, _, err := lookup(o.read, stateKey(key))
+	return o.read
+}
+
+// stored returns what the store holds under key.
+func (o *Overlay) stored(key []byte) ([]byte, error) {
+	v, _, err := lookup(o.transaction(), stateKey(key))
 	if err != nil {
 		return nil, fmt.Errorf("read store %s: %w", o.store.name, err)
 	}
@@ -105,12 +110,16 @@ func (o *Overlay) stage(key, value []byte) error {
 	if bytes.Equal(c.value, c.stored) && (c.value == nil) == (c.stored == nil) {
 		if staged {
 			delete(o.staged, string(key)) // back to what is stored: no change
-			o.order = nil
+			i, _ := slices.BinarySearch(o.order, string(key))
+			o.order = slices.Delete(o.order, i, i+1)
 		}
 		return nil
 	}
 	if !staged {
-		o.order = nil
+		// Kept in order as it grows: scans come between writes, and sorting anew
+		// for each would make a batch quadratic.
+		i, _ := slices.BinarySearch(o.order, string(key))
+		o.order = slices.Insert(o.order, i, string(key))
 	}
 	o.staged[string(key)] = c
 	o.size += len(key) + len(value)
@@ -121,7 +130,7 @@ func (o *Overlay) stage(key, value []byte) error {
 // order, until it returns false. fn must not stage; slices are valid until it
 // returns.
 func (o *Overlay) Scan(from, to []byte, fn func(key, value []byte) (bool, error)) error {
-	keys := o.sorted()
+	keys := o.order
 	i, _ := slices.BinarySearch(keys, string(from))
 	// stagedBelow visits the staged keys below limit, and the one equal to it.
 	stagedBelow := func(limit []byte) (met, more bool, err error) {
@@ -144,7 +153,7 @@ func (o *Overlay) Scan(from, to []byte, fn func(key, value []byte) (bool, error)
 		return met, true, nil
 	}
 	stopped := false
-	err := o.store.Scan(from, to, func(k, v []byte) (bool, error) {
+	err := scan(o.transaction(), from, to, func(k, v []byte) (bool, error) {
 		met, more, err := stagedBelow(k)
 		if err != nil || !more {
 			stopped = true
@@ -157,29 +166,21 @@ func (o *Overlay) Scan(from, to []byte, fn func(key, value []byte) (bool, error)
 		stopped = !more
 		return more, err
 	})
-	if err != nil || stopped {
-		return err
+	if err != nil {
+		return fmt.Errorf("scan store %s: %w", o.store.name, err)
+	}
+	if stopped {
+		return nil
 	}
 	_, _, err = stagedBelow(nil)
 	return err
-}
-
-func (o *Overlay) sorted() []string {
-	if o.order == nil {
-		o.order = make([]string, 0, len(o.staged))
-		for k := range o.staged {
-			o.order = append(o.order, k)
-		}
-		slices.Sort(o.order)
-	}
-	return o.order
 }
 
 // Staged yields the changes in the order of their keys; a nil value deletes. A
 // key that was put back to its stored value is no change.
 func (o *Overlay) Staged() iter.Seq2[[]byte, []byte] {
 	return func(yield func(k, v []byte) bool) {
-		for _, k := range o.sorted() {
+		for _, k := range o.order {
 			if !yield([]byte(k), o.staged[k].value) {
 				return
 			}

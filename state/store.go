@@ -126,32 +126,44 @@ func (s *Store) Get(key []byte) ([]byte, error) { return s.own(stateKey(key)) }
 // slices are valid until fn returns. It sees one state of the store, however
 // long it takes.
 func (s *Store) Scan(from, to []byte, fn func(key, value []byte) (bool, error)) error {
-	err := s.db.View(func(tx *badger.Txn) error {
-		opts := badger.DefaultIteratorOptions
-		opts.Prefix = []byte{prefixState}
-		it := tx.NewIterator(opts)
-		defer it.Close()
-		end := stateKey(to)
-		for it.Seek(stateKey(from)); it.Valid(); it.Next() {
-			item := it.Item()
-			if bytes.Compare(item.Key(), end) >= 0 {
-				return nil
-			}
-			var more bool
-			err := item.Value(func(v []byte) (err error) {
-				more, err = fn(item.Key()[1:], v)
-				return err
-			})
-			if err != nil || !more {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
+	if err := s.db.View(func(tx *badger.Txn) error { return scan(tx, from, to, fn) }); err != nil {
 		return fmt.Errorf("scan store %s: %w", s.name, err)
 	}
 	return nil
+}
+
+func scan(tx *badger.Txn, from, to []byte, fn func(key, value []byte) (bool, error)) error {
+	begin, end := stateKey(from), stateKey(to)
+	opts := badger.DefaultIteratorOptions
+	// Most ranges are a handful of keys: reading ahead would fetch a hundred
+	// values of other ranges. Tables outside of the shared prefix are not opened.
+	opts.PrefetchValues = false
+	opts.Prefix = begin[:commonPrefix(begin, end)]
+	it := tx.NewIterator(opts)
+	defer it.Close()
+	for it.Seek(begin); it.Valid(); it.Next() {
+		item := it.Item()
+		if bytes.Compare(item.Key(), end) >= 0 {
+			return nil
+		}
+		var more bool
+		err := item.Value(func(v []byte) (err error) {
+			more, err = fn(item.Key()[1:], v)
+			return err
+		})
+		if err != nil || !more {
+			return err
+		}
+	}
+	return nil
+}
+
+func commonPrefix(a, b []byte) int {
+	n := 0
+	for n < len(a) && n < len(b) && a[n] == b[n] {
+		n++
+	}
+	return n
 }
 
 // Recompute returns the digest and the number of keys by a full scan.
