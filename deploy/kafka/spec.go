@@ -213,7 +213,7 @@ func perFeed(key string) bool { return key == KeyRaw || key == KeyDeadLetter }
 
 // partitions resolves the count of every key, overrides first.
 func (d document) partitions(profile string, override map[string]int32) (map[string]int32, error) {
-	counts := make(map[string]int32)
+	own := make(map[string]int32)
 	for _, e := range d.Topics {
 		n, ok := override[e.Key]
 		if ok && e.PartitionsOf != "" {
@@ -231,14 +231,15 @@ func (d document) partitions(profile string, override map[string]int32) (map[str
 		if e.Key == KeyControl && n != 1 {
 			return nil, fmt.Errorf("topic %q must have one partition: its order is the order of versions", e.Key)
 		}
-		counts[e.Key] = n
+		own[e.Key] = n
 	}
+	counts := maps.Clone(own)
 	for _, e := range d.Topics {
 		if e.PartitionsOf == "" {
 			continue
 		}
-		n, ok := counts[e.PartitionsOf]
-		if !ok || e.PartitionsOf == e.Key {
+		n, ok := own[e.PartitionsOf]
+		if !ok {
 			return nil, fmt.Errorf("topic %q: partitions_of names %q, which has no partitions of its own", e.Key, e.PartitionsOf)
 		}
 		counts[e.Key] = n
