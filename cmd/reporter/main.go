@@ -15,12 +15,15 @@ import (
 func main() { daemon.Main(command()) }
 
 func command() daemon.Command {
-	var flags line.Flags
+	var (
+		flags line.Flags
+		addr  *string
+	)
 	return daemon.Command{
 		Name:  "reporter",
 		Short: "Publish contributions and serve them to people.",
 		Examples: []string{
-			"reporter --bootstrap-servers 127.0.0.1:9092 --registry http://127.0.0.1:8081",
+			"reporter --bootstrap-servers 127.0.0.1:9092 --registry http://127.0.0.1:8081 --http 127.0.0.1:8080",
 		},
 		Flags: func(fs *flag.FlagSet) {
 			flags.Bind(fs, "reporter")
@@ -39,6 +42,11 @@ func command() daemon.Command {
 			if err != nil {
 				return errors.Join(err, l.Dir.Close())
 			}
+			at, err := svc.Listen(ctx, *addr, nil)
+			if err != nil {
+				return errors.Join(err, svc.Close())
+			}
+			env.Log.InfoContext(ctx, "page", "url", "http://"+at)
 			return line.Serve(ctx, env, svc.Service)
 		},
 	}

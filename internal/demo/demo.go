@@ -71,6 +71,7 @@ type demo struct {
 	stats    *ingest.Stats
 	services []*line.Service
 	reporter *reporter.Running
+	page     string // URL; empty with Once
 	close    []func() // in order of opening
 }
 
@@ -100,6 +101,9 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	}
 	if err := d.openTiers(ctx); err != nil {
 		return err
+	}
+	if d.page != "" {
+		d.say("page:     %s\n", d.page)
 	}
 	return d.run(ctx)
 }
@@ -216,6 +220,14 @@ func (d *demo) openTiers(ctx context.Context) error {
 				return nil, err
 			}
 			d.reporter = running
+			if d.cfg.Once {
+				return running.Service, nil
+			}
+			at, err := running.Listen(ctx, d.cfg.HTTP, d.pageStatus)
+			if err != nil {
+				return nil, errors.Join(err, running.Service.Close())
+			}
+			d.page = "http://" + at
 			return running.Service, nil
 		}),
 	)

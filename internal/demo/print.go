@@ -75,6 +75,9 @@ func (d *demo) events(ctx context.Context) (Events, error) {
 	return e, nil
 }
 
+// pageStatus is what the page shows beside the contributions.
+func (d *demo) pageStatus(ctx context.Context) (any, error) { return d.events(ctx) }
+
 // exponentOf is the number of decimals that a row is shown with.
 func exponentOf(currency string) (int, error) {
 	if currency == "" {

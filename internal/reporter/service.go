@@ -3,6 +3,7 @@ package reporter
 import (
 	"context"
 	"fmt"
+	"net"
 
 	"tracksource/deploy/kafka"
 	"tracksource/internal/line"
@@ -51,6 +52,22 @@ func Open(_ context.Context, l *line.Line) (*Running, error) {
 	}
 	r.Service = &line.Service{Line: l, Workers: []*stream.Worker{w}, Tables: []*stream.Table{r.table}}
 	return r, nil
+}
+
+// Listen makes the service serve the page and the API at addr (host:port, port
+// 0 for a free one) while it runs, and returns the address. status is what GET
+// /api/status gives; nil: nothing.
+func (r *Running) Listen(ctx context.Context, addr string, status func(context.Context) (any, error)) (string, error) {
+	h, err := Server(ServerConfig{View: r.view, Log: r.Line.Log, Clock: r.Line.Clock, Status: status})
+	if err != nil {
+		return "", err
+	}
+	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
+	if err != nil {
+		return "", fmt.Errorf("serve the page: %w: choose another address with --http, port 0 is a free one", err)
+	}
+	r.Parts = append(r.Parts, func(ctx context.Context) error { return Serve(ctx, ln, h, r.Line.Log) })
+	return ln.Addr().String(), nil
 }
 
 // View answers questions about the followed contributions.
