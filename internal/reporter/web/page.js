@@ -168,7 +168,7 @@ function render(answer) {
   ["attributed", "unattributed"].forEach((id, i) => {
     $(id).textContent = show(parts[i], answer);
     $(`${id}-share`).textContent = percent(parts[i], total);
-    $("split-bar").children[i].style.width = `${ratio(parts[i], sum) * 100}%`;
+    $("split-bar").children[i].style.flexGrow = ratio(parts[i], sum);
   });
   for (const d of ["partner", "channel"]) breakdown(d, answer, total);
   matrix(answer);
@@ -189,7 +189,13 @@ function delta(answer, total) {
   $("delta").textContent = `${moved > 0n ? "+" : ""}${show(moved, answer)} at ${new Date().toLocaleTimeString()}`;
 }
 
-const margin = (answer, d) => answer?.margins.find((m) => m.dimension === d)?.groups ?? [];
+// margin is the breakdown by one dimension, largest first and what nobody is
+// credited with last.
+function margin(answer, d) {
+  const groups = answer?.margins.find((m) => m.dimension === d)?.groups ?? [];
+  const none = (g) => (g.key[0] === unattributed ? 1 : 0);
+  return [...groups].sort((a, b) => none(a) - none(b));
+}
 
 // breakdown keeps the rows of its table by key, so that what is being read does
 // not jump and only what changed flashes.
@@ -201,7 +207,7 @@ function breakdown(d, answer, total) {
   for (const g of groups.map((g) => g.key).sort()) colour(d, g);
   reconcile($(`${d}-bar`), groups, (g) => g.key, () => el("span"), (node, g) => {
     node.className = `seg ${colour(d, g.key)}`;
-    node.style.width = `calc(${ratio(g.value, positive) * 100}% - 2px)`;
+    node.style.flexGrow = ratio(g.value, positive);
   });
   const body = $(`${d}-rows`);
   if (groups.length === 0) {
