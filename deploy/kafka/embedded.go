@@ -127,7 +127,7 @@ func StartEmbedded(ctx context.Context, cfg EmbeddedConfig) (*Embedded, error) {
 // start does everything behind the lock.
 func (e *Embedded) start(ctx context.Context) error {
 	var err error
-	if e.port, err = e.choosePort(); err != nil {
+	if e.port, err = e.choosePort(ctx); err != nil {
 		return err
 	}
 	_, statErr := os.Stat(e.path(runningName))
@@ -192,7 +192,7 @@ func (e *Embedded) path(name string) string { return filepath.Join(e.cfg.Dir, na
 
 // choosePort takes the configured port, else the remembered one, else a free
 // one, and remembers it: clients keep the address over restarts.
-func (e *Embedded) choosePort() (int, error) {
+func (e *Embedded) choosePort(ctx context.Context) (int, error) {
 	var kept struct {
 		Port int `json:"port"`
 	}
@@ -207,7 +207,7 @@ func (e *Embedded) choosePort() (int, error) {
 	if port == 0 {
 		port = kept.Port
 	}
-	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 	if err != nil {
 		return 0, fmt.Errorf("port %d of the embedded broker is taken: stop who uses it, or choose another port: %w", port, err)
 	}

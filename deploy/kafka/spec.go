@@ -192,7 +192,7 @@ func (d document) check() error {
 		case seen[e.Key]:
 			return fmt.Errorf("topic %q is defined twice", e.Key)
 		case !strings.HasPrefix(e.Name, "{prefix}."):
-			return fmt.Errorf("topic %q: name %q must begin with {prefix}.", e.Key, e.Name)
+			return fmt.Errorf("topic %q: name %q does not begin with {prefix} and a dot", e.Key, e.Name)
 		case perFeed(e.Key) != (strings.HasSuffix(e.Name, ".{feed}.{partner}") && strings.Count(e.Name, "{") == 3):
 			return fmt.Errorf("topic %q: name %q: raw and deadletter names end in .{feed}.{partner}, others hold neither", e.Key, e.Name)
 		case e.PartitionsOf != "" && len(e.Partitions) > 0:

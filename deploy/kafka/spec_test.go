@@ -95,7 +95,7 @@ func TestParseRefuses(t *testing.T) {
 		{"version", "version: 1", "version: 2", "version is 2"},
 		{"missing topic", "  - key: alerts", "  - key: alarms", `"alarms" is unknown`},
 		{"twice", "  - key: alerts", "  - key: facts", "defined twice"},
-		{"prefix", `"{prefix}.alerts"`, `"alerts"`, "must begin with {prefix}."},
+		{"prefix", `"{prefix}.alerts"`, `"alerts"`, "does not begin with {prefix}"},
 		{"feed in a plain name", `"{prefix}.alerts"`, `"{prefix}.alerts.{feed}.{partner}"`, "others hold neither"},
 		{"same name", `"{prefix}.alerts"`, `"{prefix}.facts"`, "would both be named"},
 		{"name", `"{prefix}.alerts"`, `"{prefix}.Alerts"`, "lower case"},

@@ -130,7 +130,7 @@ func (c *Cluster) start(ctx context.Context) error {
 		}
 		c.nodes = append(c.nodes, nd)
 	}
-	if err := c.choosePorts(); err != nil {
+	if err := c.choosePorts(ctx); err != nil {
 		return err
 	}
 	group, gctx := errgroup.WithContext(ctx)
@@ -169,7 +169,7 @@ func randomID() (string, error) {
 
 // choosePorts holds all listeners open until every port is known, so that no
 // two nodes get the same.
-func (c *Cluster) choosePorts() error {
+func (c *Cluster) choosePorts(ctx context.Context) error {
 	var held []net.Listener
 	defer func() {
 		for _, l := range held {
@@ -178,7 +178,7 @@ func (c *Cluster) choosePorts() error {
 	}()
 	for _, n := range c.nodes {
 		for _, port := range []*int{&n.port, &n.controller} {
-			l, err := net.Listen("tcp", "127.0.0.1:0")
+			l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 			if err != nil {
 				return fmt.Errorf("find a free port: %w", err)
 			}

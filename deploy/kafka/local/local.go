@@ -37,6 +37,8 @@ const (
 	// javaMin is the oldest Java that Kafka 4's brokers run on
 	// (kafka.apache.org, "Compatibility").
 	javaMin = 17
+	// javaAnswerMax bounds the question which version java is.
+	javaAnswerMax = 20 * time.Second
 	// downloadMax bounds Maven, which fetches some 45 MB the first time.
 	downloadMax = 10 * time.Minute
 )
@@ -44,7 +46,9 @@ const (
 // Available returns nil if a broker can be run here, else the reason why not.
 // It does not download anything.
 func Available() error {
-	out, err := exec.Command("java", "-version").CombinedOutput()
+	ctx, cancel := context.WithTimeout(context.Background(), javaAnswerMax)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, "java", "-version").CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("java does not run, and a Kafka broker needs Java %d: %w", javaMin, err)
 	}
@@ -148,7 +152,7 @@ func fetchJars(ctx context.Context, cache string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("make the cache of Kafka jars: %w", err)
 	}
-	defer os.RemoveAll(tmp) //nolint:errcheck // What is left is only disk space in a cache.
+	defer os.RemoveAll(tmp) // What it cannot remove is only disk space in a cache.
 	if err := os.WriteFile(filepath.Join(tmp, "pom.xml"), pomXML, 0o600); err != nil {
 		return "", fmt.Errorf("write pom.xml: %w", err)
 	}

@@ -25,7 +25,7 @@ func startProcess(logPath, name string, args ...string) (*process, error) {
 		return nil, fmt.Errorf("open its log: %w", err)
 	}
 	p := &process{done: make(chan struct{})}
-	p.cmd = exec.Command(name, args...)
+	p.cmd = exec.Command(name, args...) //nolint:noctx // Its life is ended by kill and terminate, not by whoever started it.
 	p.cmd.Stdout, p.cmd.Stderr = log, log
 	p.cmd.SysProcAttr = childAttributes()
 	started := make(chan error, 1)
