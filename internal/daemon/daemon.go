@@ -84,6 +84,10 @@ type Env struct {
 	// AdminAddr is the host:port that Admin is served on.
 	AdminAddr string
 
+	// Clock is the wall clock, for what waits and measures. Code below takes it
+	// from here, so that tests may give it another. Business time is the event's.
+	Clock func() time.Time
+
 	// Grace is how long Run may take to return once its context is done.
 	Grace time.Duration
 
@@ -181,6 +185,7 @@ func newEnv(c Command, o *options, stdout, stderr io.Writer) *Env {
 		Stdout:  stdout,
 		Metrics: prometheus.NewRegistry(),
 		Admin:   http.NewServeMux(),
+		Clock:   time.Now,
 		Grace:   o.grace,
 	}
 	env.addMetrics()
@@ -207,7 +212,10 @@ func run(ctx context.Context, c Command, env *Env, adminAddr string) error {
 	go func() { done <- c.Run(ctx, env) }()
 	select {
 	case err = <-done:
-		return env.stopped(ctx, err)
+		if ctx.Err() == nil {
+			return env.stopped(ctx, err)
+		}
+		done <- err // It was quick to stop, which is a stop all the same.
 	case <-ctx.Done():
 	}
 	env.ready.drain()

@@ -117,7 +117,6 @@ func start(t *testing.T, args ...string) (*exec.Cmd, *bufio.Scanner) {
 	}
 	// A command that outlives its test is killed, and the test fails.
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, path, args[1:]...)
 	pipe, err := cmd.StderrPipe()
 	if err != nil {
@@ -127,6 +126,10 @@ func start(t *testing.T, args ...string) (*exec.Cmd, *bufio.Scanner) {
 		t.Fatal(err)
 	}
 	log := bufio.NewScanner(pipe)
+	t.Cleanup(func() {
+		cancel()
+		_ = cmd.Wait() // Only counts where the test failed before its own Wait.
+	})
 	await(t, log, "msg=started")
 	return cmd, log
 }
@@ -255,6 +258,9 @@ func TestOutcomes(t *testing.T) {
 			})
 			if code != tt.code || !strings.Contains(log, tt.logged) {
 				t.Errorf("got exit code %d, want %d with %q in the log:\n%s", code, tt.code, tt.logged, log)
+			}
+			if strings.Contains(log, "msg=stopping") != tt.stop {
+				t.Errorf("want the log to say whether it was asked to stop (%v):\n%s", tt.stop, log)
 			}
 			if n := strings.Count(log, "broken"); tt.logsErr && n != 1 {
 				t.Errorf("the error is logged %d times, want once:\n%s", n, log)
