@@ -1,0 +1,68 @@
+# Each target is one command. "make help" lists them.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# The compiler that is installed builds it; none is fetched.
+export GOTOOLCHAIN := local
+
+# The linters have a go.mod of their own, so that the program's stays its own.
+TOOL := go tool -modfile=tools/go.mod
+
+FUZZTIME ?= 10s
+BENCH    ?= .
+BENCHTIME ?= 1s
+SEEDS    ?= 200
+SEED     ?= 0
+SOAK     ?= 8h
+DEMO     ?=
+
+.PHONY: help build test race lint fmt fuzz bench sim soak demo ci clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## build bin/ingest, attributor, reporter and track-source
+	go build -trimpath -o bin/ ./cmd/...
+
+test: ## run the tests
+	go test ./...
+
+race: ## run the tests under the race detector
+	go test -race ./...
+
+lint: ## vet and lint (the first run builds the linter, some minutes)
+	go vet ./...
+	$(TOOL) golangci-lint run ./...
+
+fmt: ## format the sources and sort their imports
+	$(TOOL) golangci-lint fmt ./...
+
+fuzz: ## fuzz every decoder for FUZZTIME (10s) each
+	tools/fuzz $(FUZZTIME)
+
+bench: ## run the benchmarks; BENCH=regexp, BENCHTIME=1s
+	go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...
+
+sim: ## run the whole line under faults for SEEDS (200) seeds, from SEED (0) on
+	go test -count=1 -timeout 0 ./internal/sim -args -seed $(SEED) -seeds $(SEEDS)
+
+soak: ## the same under the race detector with fresh seeds for SOAK (8h)
+	@end=$$(( $$(date +%s) + $$(awk -v t='$(SOAK)' 'BEGIN { n = t + 0; if (t ~ /h$$/) n *= 3600; if (t ~ /m$$/) n *= 60; print n }') )); \
+	while (( $$(date +%s) < end )); do \
+		$(MAKE) --no-print-directory SEED=$$(( $$(date +%s) )) SEEDS=20 soakonce; \
+	done
+
+.PHONY: soakonce
+soakonce:
+	go test -race -count=1 -timeout 0 ./internal/sim -args -seed $(SEED) -seeds $(SEEDS)
+
+demo: ## run the demo, the whole line in one process; DEMO='--once --json' adds flags
+	go run ./cmd/track-source demo $(DEMO)
+
+ci: ## do what CI does
+	.ci/run
+
+clean: ## remove what build made
+	rm -rf bin
