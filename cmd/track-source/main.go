@@ -41,7 +41,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		Short: "Attribute a joint campaign's pipeline and revenue to its partners",
 		Long: "track-source attributes pipeline and revenue of a joint campaign to partners, channels,\n" +
 			"assets and regions as each partner's events arrive.",
-		Example:       "  track-source demo\n  track-source demo --once --json\n  track-source topics plan --bootstrap-servers 127.0.0.1:9092 --feeds crm.acme",
+		Example:       "  track-source demo\n  track-source demo --once --json\n  track-source topics plan --bootstrap-servers 127.0.0.1:9092 --feed crm.acme",
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          noArgs,
