@@ -1,0 +1,371 @@
+package check
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"tracksource/identity"
+	"tracksource/schemas/avro"
+)
+
+// itemKey is an item of the identity that it was seen on.
+type itemKey struct{ node, reporter, source, item string }
+
+func (k itemKey) String() string {
+	return fmt.Sprintf("%s/%s/%s of %s", k.reporter, k.source, k.item, nodeText([]byte(k.node)))
+}
+
+func nodeText(node []byte) string {
+	n, err := identity.Parse(node)
+	if err != nil {
+		return fmt.Sprintf("%x", node)
+	}
+	return n.String()
+}
+
+// touch is an accepted touch.
+type touch struct {
+	key   itemKey
+	feed  string
+	at    time.Time
+	facts *avro.TouchFacts
+}
+
+// update is one accepted update of an object.
+type update struct {
+	event string
+	facts *avro.ObjectFacts
+}
+
+// account is all that belongs to one root.
+type account struct {
+	touches []touch
+	objects []object
+}
+
+// object is a CRM object made of all its updates.
+type object struct {
+	key   itemKey
+	state avro.ObjectState
+}
+
+// mark is what makes an event one, in the partition of its identity.
+type mark struct {
+	partition               int32
+	reporter, source, event string
+}
+
+// facts walks the observations in the order of each partition, as they were
+// accepted: an event seen again is a duplicate, one with other content under the
+// same id a fact of its own, one older than the horizon at its place is late.
+func (v *verifier) facts() {
+	seen := map[mark]map[[16]byte]bool{}
+	horizon := map[int32]string{}
+	for i := range v.in.Observations {
+		o := &v.in.Observations[i]
+		obs := &o.Value.Observation
+		switch obs.Kind {
+		case "control":
+			if c := obs.Control; c != nil && c.Horizon != nil {
+				horizon[o.Partition] = max(horizon[o.Partition], c.Horizon.Day)
+			}
+		case "link":
+			v.evidence(obs)
+		case "fact":
+			if day(obs.OccurredAt) < horizon[o.Partition] {
+				v.report.Late++
+				continue
+			}
+			m := mark{o.Partition, obs.Reporter, obs.Source, obs.EventID}
+			event := obs.EventID
+			switch {
+			case seen[m] == nil:
+				seen[m] = map[[16]byte]bool{}
+			case seen[m][o.Value.Content]:
+				v.report.Duplicates++
+				continue
+			default:
+				v.report.Collisions++
+				event = fmt.Sprintf("%s#%x", event, o.Value.Content[:6])
+			}
+			seen[m][o.Value.Content] = true
+			v.report.Accepted++
+			v.evidence(obs)
+			v.fact(obs, event)
+		}
+	}
+}
+
+// evidence keeps every link.
+func (v *verifier) evidence(obs *avro.Observation) {
+	for _, l := range obs.Links {
+		parent, err := identity.Parse(l.Parent)
+		if err != nil {
+			v.problem("link of %s to something that is no identity: %v", nodeText(obs.Node), err)
+			continue
+		}
+		v.links[string(obs.Node)] = append(v.links[string(obs.Node)], identity.Link{Parent: parent, Evidence: identity.Evidence(l.Evidence), At: l.At})
+	}
+}
+
+func (v *verifier) fact(obs *avro.Observation, event string) {
+	key := itemKey{node: string(obs.Node), reporter: obs.Reporter, source: obs.Source}
+	switch {
+	case obs.Touch != nil:
+		key.item = event
+		v.touches[key] = touch{key: key, feed: obs.Feed, at: obs.OccurredAt, facts: obs.Touch}
+	case obs.Object != nil:
+		key.item = obs.Object.Type + "/" + obs.Object.ID
+		v.updates[key] = append(v.updates[key], update{event, obs.Object})
+	}
+}
+
+// codeLate is the code of a dead letter that resolve writes about a fact.
+const codeLate = "too_late"
+
+// feeds checks that every raw record became facts or a dead letter, that none of
+// them was made twice, and that the counts sum.
+func (v *verifier) feeds() {
+	type made struct {
+		at      Position
+		event   string
+		content [16]byte
+	}
+	became := map[Position]int{}
+	once := map[made]bool{}
+	for i := range v.in.Observations {
+		o := &v.in.Observations[i].Value
+		if o.Kind != "fact" {
+			continue
+		}
+		if o.Origin == nil {
+			v.problem("fact %s/%s/%s has no origin", o.Reporter, o.Source, o.EventID)
+			continue
+		}
+		p := Position{o.Origin.Topic, o.Origin.Partition, o.Origin.Offset}
+		became[p]++
+		if m := (made{p, o.EventID, o.Content}); once[m] {
+			v.problem("event %s/%s/%s of %s was observed twice", o.Reporter, o.Source, o.EventID, p)
+		} else {
+			once[m] = true
+		}
+	}
+	late := 0
+	for _, d := range v.in.DeadLetters {
+		if d.Code == codeLate {
+			late++
+			continue
+		}
+		v.report.DeadLetters++
+		became[Position{d.RawTopic, d.RawPartition, d.RawOffset}]++
+	}
+	if late != v.report.Late {
+		v.problem("%d facts are older than the horizon and %d dead letters say so", v.report.Late, late)
+	}
+	v.report.Raw = len(v.in.Raw)
+	events := 0
+	for _, p := range v.in.Raw {
+		if became[p] == 0 {
+			v.problem("raw record %s became neither a fact nor a dead letter", p)
+		}
+		events += max(0, became[p]-1)
+		delete(became, p)
+	}
+	for p := range became {
+		v.problem("facts or dead letters speak of raw record %s, which is not there", p)
+	}
+	// One raw record may hold several events.
+	if sum := v.report.Accepted + v.report.Duplicates + v.report.Late + v.report.DeadLetters; sum != len(v.in.Raw)+events {
+		v.problem("%d raw events, but %d accepted + %d duplicates + %d late + %d dead letters",
+			len(v.in.Raw)+events, v.report.Accepted, v.report.Duplicates, v.report.Late, v.report.DeadLetters)
+	}
+}
+
+// root follows the best link of each node over all evidence.
+func (v *verifier) root(node string) string {
+	for range identity.DepthMax + 1 {
+		child, err := identity.Parse([]byte(node))
+		if err != nil {
+			v.problem("observation of something that is no identity: %v", err)
+			return node
+		}
+		best, ok := identity.Best(child, v.links[node])
+		if !ok {
+			return node
+		}
+		node = string(best.Parent.Bytes())
+	}
+	v.problem("the parents of %s have no end", nodeText([]byte(node)))
+	return node
+}
+
+// place puts every item on its final account.
+func (v *verifier) place() {
+	on := func(node string) *account {
+		root := v.root(node)
+		if v.accounts[root] == nil {
+			v.accounts[root] = &account{}
+		}
+		return v.accounts[root]
+	}
+	for key, t := range v.touches {
+		a := on(key.node)
+		a.touches = append(a.touches, t)
+	}
+	for key, updates := range v.updates {
+		a := on(key.node)
+		a.objects = append(a.objects, object{key, whole(updates)})
+	}
+	v.report.Items, v.report.Accounts = len(v.touches)+len(v.updates), len(v.accounts)
+}
+
+// stagesKept is how many stage updates of one object count, the newest.
+const stagesKept = 200
+
+// whole folds the updates of one object in the source's order.
+func whole(updates []update) avro.ObjectState {
+	sorted := slices.Clone(updates)
+	slices.SortFunc(sorted, func(a, b update) int {
+		return cmp.Or(cmp.Compare(a.facts.Order, b.facts.Order), cmp.Compare(a.facts.SubOrder, b.facts.SubOrder), strings.Compare(a.event, b.event))
+	})
+	var state avro.ObjectState
+	fields := map[string]*string{}
+	var speaking []update
+	for _, u := range sorted {
+		state.Type, state.ID, state.Deleted = u.facts.Type, u.facts.ID, u.facts.Deleted
+		if u.facts.ModifiedAt.After(state.ModifiedAt) {
+			state.ModifiedAt = u.facts.ModifiedAt
+		}
+		speaks := false
+		for _, f := range u.facts.Fields {
+			fields[f.Name] = f.Value
+			speaks = speaks || f.Value != nil && (f.Name == "stage" || f.Name == "is_closed" || f.Name == "is_won")
+		}
+		if speaks {
+			speaking = append(speaking, u)
+		}
+	}
+	for name, value := range fields {
+		state.Fields = append(state.Fields, avro.Field{Name: name, Value: value})
+	}
+	slices.SortFunc(state.Fields, func(a, b avro.Field) int { return strings.Compare(a.Name, b.Name) })
+	state.Stages = stages(speaking[max(0, len(speaking)-stagesKept):])
+	return state
+}
+
+// stages are the changes that the updates made; what an update does not say
+// stays as it was.
+func stages(updates []update) []avro.StageChange {
+	var list []avro.StageChange
+	var now avro.StageChange
+	for i, u := range updates {
+		was := now
+		for _, f := range u.facts.Fields {
+			switch {
+			case f.Value == nil:
+			case f.Name == "stage":
+				now.Stage = *f.Value
+			case f.Name == "is_closed":
+				now.IsClosed = *f.Value == "true"
+			case f.Name == "is_won":
+				now.IsWon = *f.Value == "true"
+			}
+		}
+		if i > 0 && now == was {
+			continue
+		}
+		change := now
+		change.At, change.EventID = u.facts.ModifiedAt, u.event
+		list = append(list, change)
+	}
+	return list
+}
+
+// journeys checks that the topic says of every item what follows from the facts,
+// on exactly one account.
+func (v *verifier) journeys() {
+	type placed struct {
+		account   string
+		placement int64
+		ev        *avro.JourneyEvent
+	}
+	newest := map[itemKey]map[string]placed{} // by account
+	used := map[itemKey]map[int64]bool{}
+	for i := range v.in.Journeys {
+		ev := &v.in.Journeys[i].Value
+		if ev.Kind == "control" {
+			continue
+		}
+		key := itemKey{string(ev.Node), ev.Reporter, ev.Source, ev.Item}
+		if newest[key] == nil {
+			newest[key], used[key] = map[string]placed{}, map[int64]bool{}
+		}
+		if used[key][ev.Placement] {
+			v.problem("journeys: placement %d of %s was given twice", ev.Placement, key)
+		}
+		used[key][ev.Placement] = true
+		if was, found := newest[key][string(ev.Account)]; !found || ev.Placement > was.placement {
+			newest[key][string(ev.Account)] = placed{string(ev.Account), ev.Placement, ev}
+		}
+	}
+	for key, accounts := range newest {
+		var on []string
+		for id, p := range accounts {
+			if !p.ev.Removed {
+				on = append(on, nodeText([]byte(id)))
+			}
+		}
+		if len(on) != 1 {
+			slices.Sort(on)
+			v.problem("journeys: %s is on %d accounts: %v", key, len(on), on)
+		}
+	}
+	check := func(key itemKey, root, want string) {
+		p, found := newest[key][root]
+		delete(newest, key)
+		switch {
+		case !found:
+			v.problem("journeys: %s is not on its account %s", key, nodeText([]byte(root)))
+		case p.ev.Removed:
+			v.problem("journeys: %s was removed from its account %s", key, nodeText([]byte(root)))
+		case itemText(p.ev.OccurredAt, p.ev.Touch, p.ev.Object) != want:
+			v.problem("journeys: %s\n    says  %s\n    facts %s", key, itemText(p.ev.OccurredAt, p.ev.Touch, p.ev.Object), want)
+		}
+	}
+	for root, a := range v.accounts {
+		for _, t := range a.touches {
+			check(t.key, root, itemText(t.at, t.facts, nil))
+		}
+		for _, o := range a.objects {
+			check(o.key, root, itemText(time.Time{}, nil, &o.state))
+		}
+	}
+	for key := range newest {
+		v.problem("journeys: %s follows from no accepted fact", key)
+	}
+}
+
+// itemText is all of an item that a book can see.
+func itemText(at time.Time, t *avro.TouchFacts, o *avro.ObjectState) string {
+	var b strings.Builder
+	if t != nil {
+		fmt.Fprintf(&b, "%s %+v", at.UTC().Format(time.RFC3339Nano), *t)
+	}
+	if o != nil {
+		fmt.Fprintf(&b, "%s/%s deleted=%t %s", o.Type, o.ID, o.Deleted, o.ModifiedAt.UTC().Format(time.RFC3339Nano))
+		for _, f := range o.Fields {
+			if f.Value == nil {
+				fmt.Fprintf(&b, " %s=(cleared)", f.Name)
+			} else {
+				fmt.Fprintf(&b, " %s=%q", f.Name, *f.Value)
+			}
+		}
+		for _, s := range o.Stages {
+			fmt.Fprintf(&b, " [%q %t %t %s %s]", s.Stage, s.IsClosed, s.IsWon, s.At.UTC().Format(time.RFC3339Nano), s.EventID)
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,237 @@
+package check
+
+import (
+	"fmt"
+	"maps"
+	"math/big"
+	"slices"
+
+	"tracksource/money"
+	"tracksource/schemas/avro"
+)
+
+// hop is the way from one partition of journeys to one of credits.
+type hop struct{ source, credits int32 }
+
+// lane is what one generation said on a hop.
+type lane struct {
+	generation int64
+	last       int64 // sequence
+	running    map[amountKey]int64
+	shares     map[shareKey]*big.Int
+}
+
+// ledger folds the entries in their order and returns what they sum to.
+func (v *verifier) ledger() sums {
+	lanes := map[hop]*lane{}
+	homes := map[avro.ContributionKey]int32{}
+	changes := map[string]int{}
+	announced := map[string]int{}
+	for i := range v.in.Credits {
+		e := &v.in.Credits[i]
+		h := hop{e.Value.SourcePartition, e.Partition}
+		l := lanes[h]
+		if l == nil {
+			l = &lane{generation: -1}
+			lanes[h] = l
+		}
+		if !v.number(l, h, e) {
+			continue
+		}
+		v.report.Entries++
+		home := keyOf(&e.Value, "")
+		if p, found := homes[home]; found && p != e.Partition {
+			v.problem("ledger: %s is in partitions %d and %d", keyText(home), p, e.Partition)
+		}
+		homes[home] = e.Partition
+		changes[e.Value.ChangeID]++
+		announced[e.Value.ChangeID] = e.Value.EntryCount
+		v.entry(l, e)
+	}
+	for _, id := range slices.Sorted(maps.Keys(changes)) {
+		if changes[id] != announced[id] {
+			v.problem("ledger: change %s has %d entries and says %d", id, changes[id], announced[id])
+		}
+	}
+	total := newSums()
+	for _, l := range lanes {
+		for k, n := range l.running {
+			add(total.amounts, k, big.NewInt(n))
+		}
+		for k, n := range l.shares {
+			add(total.shares, k, n)
+		}
+	}
+	return total
+}
+
+// number checks generation and sequence. It reports whether the record is an
+// entry that counts.
+func (v *verifier) number(l *lane, h hop, e *At[avro.CreditEntry]) bool {
+	place := fmt.Sprintf("ledger: entry at %d@%d of source %d", e.Partition, e.Offset, h.source)
+	switch {
+	case e.Value.Kind == "generation":
+		if e.Value.Generation <= l.generation {
+			v.problem("%s announces generation %d after %d", place, e.Value.Generation, l.generation)
+			return false
+		}
+		*l = lane{generation: e.Value.Generation, running: map[amountKey]int64{}, shares: map[shareKey]*big.Int{}}
+		return false
+	case e.Value.Kind != "entry":
+		v.problem("%s is of kind %q", place, e.Value.Kind)
+		return false
+	case e.Value.Generation != l.generation:
+		v.problem("%s is of generation %d, announced is %d", place, e.Value.Generation, l.generation)
+		return false
+	}
+	if e.Value.Sequence != l.last+1 {
+		v.problem("%s has sequence %d after %d", place, e.Value.Sequence, l.last)
+	}
+	l.last = e.Value.Sequence
+	return true
+}
+
+// entry adds one entry, and checks that what it says of its key follows.
+func (v *verifier) entry(l *lane, e *At[avro.CreditEntry]) {
+	c := &e.Value
+	if len(c.Delta) != len(c.Models) || len(c.Running) != len(c.Models) {
+		v.problem("ledger: entry at %d@%d has %d models, %d deltas and %d running totals", e.Partition, e.Offset, len(c.Models), len(c.Delta), len(c.Running))
+		return
+	}
+	for m, model := range c.Models {
+		key := amountKey{keyOf(c, model), c.Currency, c.Exponent}
+		before := l.running[key]
+		if c.Running[m] != before+c.Delta[m] {
+			v.problem("ledger: entry at %d@%d of %s: running %d, but %d before and %d more", e.Partition, e.Offset, keyText(key.ContributionKey), c.Running[m], before, c.Delta[m])
+		}
+		// The deltas are what is summed; running is only held against them.
+		l.running[key] = before + c.Delta[m]
+		add(l.shares, shareKey{c.Contract, string(c.Account), c.Conversion, c.Measure, c.Day, model, c.Currency}, big.NewInt(c.Delta[m]))
+	}
+}
+
+func keyOf(c *avro.CreditEntry, model string) avro.ContributionKey {
+	return avro.ContributionKey{
+		Contract: c.Contract, Measure: c.Measure, Model: model, Day: c.Day, Partner: c.Partner, Channel: c.Channel, Asset: c.Asset,
+		Region: c.Region, Segment: c.Segment, Source: c.Source, TouchCampaign: c.TouchCampaign,
+	}
+}
+
+func keyText(k avro.ContributionKey) string {
+	return fmt.Sprintf("%s %s %s %s [%s | %s | %s | %s | %s | %s | %s]", k.Contract, k.Measure, k.Model, k.Day,
+		k.Partner, k.Channel, k.Asset, k.Region, k.Segment, k.Source, k.TouchCampaign)
+}
+
+// rows folds the upserts and returns the rows that stand.
+func (v *verifier) rows() map[amountKey]*big.Int {
+	type shown struct {
+		partition int32
+		version   int64
+		row       *avro.ContributionRow
+		deleted   bool
+	}
+	latest := map[avro.ContributionKey]*shown{}
+	for i := range v.in.Rows {
+		r := &v.in.Rows[i]
+		s, found := latest[r.Value.Key]
+		if !found {
+			s = &shown{partition: r.Partition}
+			latest[r.Value.Key] = s
+		}
+		if s.partition != r.Partition {
+			v.problem("rows: %s is in partitions %d and %d", keyText(r.Value.Key), s.partition, r.Partition)
+		}
+		row := r.Value.Row
+		if row == nil {
+			if found && !s.deleted {
+				v.problem("rows: the tombstone of %s at %d@%d follows no soft delete", keyText(r.Value.Key), r.Partition, r.Offset)
+			}
+			continue
+		}
+		if rowKey(row) != r.Value.Key {
+			v.problem("rows: the row at %d@%d is of %s under the key of %s", r.Partition, r.Offset, keyText(rowKey(row)), keyText(r.Value.Key))
+		}
+		if row.Version <= s.version {
+			v.problem("rows: %s went from version %d to %d at %d@%d", keyText(r.Value.Key), s.version, row.Version, r.Partition, r.Offset)
+		}
+		s.version, s.row, s.deleted = row.Version, row, row.IsDeleted
+	}
+	stand := map[amountKey]*big.Int{}
+	for key, s := range latest {
+		if s.row == nil || s.deleted {
+			continue
+		}
+		v.report.Rows++
+		exponent := 6
+		var err error
+		if s.row.Currency != "" {
+			exponent, err = money.Exponent(s.row.Currency)
+		}
+		var minor int64
+		if err == nil {
+			minor, err = s.row.ValueMinor(exponent)
+		}
+		if err != nil {
+			v.problem("rows: value of %s: %v", keyText(key), err)
+			continue
+		}
+		add(stand, amountKey{key, s.row.Currency, exponent}, big.NewInt(minor))
+	}
+	return stand
+}
+
+func rowKey(r *avro.ContributionRow) avro.ContributionKey {
+	return avro.ContributionKey{
+		Contract: r.Contract, Measure: r.Measure, Model: r.Model, Day: r.Day, Partner: r.Partner, Channel: r.Channel, Asset: r.Asset,
+		Region: r.Region, Segment: r.Segment, Source: r.Source, TouchCampaign: r.TouchCampaign,
+	}
+}
+
+// conserved holds each conversion's credits on the ledger, under each model,
+// against its value.
+func (v *verifier) conserved(due, ledger sums) {
+	for k, n := range ledger.shares {
+		want := due.shares[k]
+		if want == nil {
+			want = new(big.Int)
+		}
+		if n.Cmp(want) != 0 {
+			v.problem("conservation: %s of %s on %s, %s, under %s: the ledger has %s of %s, the conversion is worth %s",
+				k.measure, k.conversion, nodeText([]byte(k.account)), k.day, k.model, n, k.currency, want)
+		}
+	}
+	for k, want := range due.shares {
+		if ledger.shares[k] == nil {
+			v.problem("conservation: %s of %s on %s, %s, under %s is worth %s and is not on the ledger",
+				k.measure, k.conversion, nodeText([]byte(k.account)), k.day, k.model, want)
+		}
+	}
+}
+
+// compare holds the ledger, the rows and the books against each other, key by
+// key. No row and a row of nothing are the same.
+func (v *verifier) compare(due, ledger sums, rows map[amountKey]*big.Int) {
+	keys := map[amountKey]bool{}
+	for _, m := range []map[amountKey]*big.Int{due.amounts, ledger.amounts, rows} {
+		for k := range m {
+			keys[k] = true
+		}
+	}
+	of := func(m map[amountKey]*big.Int, k amountKey) *big.Int {
+		if n := m[k]; n != nil {
+			return n
+		}
+		return new(big.Int)
+	}
+	var wrong []string
+	for k := range keys {
+		d, l, r := of(due.amounts, k), of(ledger.amounts, k), of(rows, k)
+		if d.Cmp(l) != 0 || d.Cmp(r) != 0 {
+			wrong = append(wrong, fmt.Sprintf("%s in 10^-%d %s: ledger %s, rows %s, recomputed %s", keyText(k.ContributionKey), k.exponent, k.currency, l, r, d))
+		}
+	}
+	slices.Sort(wrong)
+	for _, w := range wrong {
+		v.problem("%s", w)
+	}
+}

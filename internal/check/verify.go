@@ -1,0 +1,239 @@
+package check
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"tracksource/contract"
+	"tracksource/identity"
+	"tracksource/money"
+	"tracksource/schemas/avro"
+)
+
+// At is a value with its place in its topic.
+type At[T any] struct {
+	Partition int32
+	Offset    int64
+	Value     T
+}
+
+// Observation is an observation with the hash of its content (see Content).
+type Observation struct {
+	avro.Observation
+	Content [16]byte
+}
+
+// Row is one record of contributions; a nil Row is a tombstone.
+type Row struct {
+	Key avro.ContributionKey
+	Row *avro.ContributionRow
+}
+
+// Position is the place of a record.
+type Position struct {
+	Topic     string
+	Partition int32
+	Offset    int64
+}
+
+// String is topic/partition@offset.
+func (p Position) String() string { return fmt.Sprintf("%s/%d@%d", p.Topic, p.Partition, p.Offset) }
+
+// Input is what the topics hold. The order of the slices does not matter.
+type Input struct {
+	Raw                   []Position
+	DeadLetters           []avro.DeadLetter
+	Observations          []At[Observation]
+	ObservationPartitions int32
+	Journeys              []At[avro.JourneyEvent]
+	JourneyPartitions     int32
+	Credits               []At[avro.CreditEntry]
+	Rows                  []At[Row]
+	Unreadable            []string // records that could not be decoded
+}
+
+// Report says what was found. A system holds when it has no problem.
+type Report struct {
+	Raw, DeadLetters                       int // records of the feeds; of them refused at the door
+	Accepted, Duplicates, Late, Collisions int // facts
+	Items, Accounts                        int // on journeys now
+	Controls, Contracts                    int // broadcasts; contracts in force
+	Conversions                            int // booked
+	Entries, Rows                          int // of the ledger; rows that are not deleted
+
+	// Problems are readable, at most problemsMax; ProblemCount is how many there
+	// were.
+	Problems     []string
+	ProblemCount int
+}
+
+// problemsMax is as many as a person reads.
+const problemsMax = 20
+
+// Err is nil when everything holds, else it lists the problems.
+func (r Report) Err() error {
+	if r.ProblemCount == 0 {
+		return nil
+	}
+	text := strings.Join(r.Problems, "\n  ")
+	if more := r.ProblemCount - len(r.Problems); more > 0 {
+		text += fmt.Sprintf("\n  and %d more", more)
+	}
+	return fmt.Errorf("%d problems:\n  %s", r.ProblemCount, text)
+}
+
+// String is the counts on one line.
+func (r Report) String() string {
+	return fmt.Sprintf("%d raw = %d accepted + %d duplicates + %d late + %d dead letters; %d items of %d accounts; %d conversions; %d entries, %d rows",
+		r.Raw, r.Accepted, r.Duplicates, r.Late, r.DeadLetters, r.Items, r.Accounts, r.Conversions, r.Entries, r.Rows)
+}
+
+// verifier is the work of one Verify.
+type verifier struct {
+	in     Input
+	report Report
+
+	contracts map[string]agreed // by campaign, the newest revision
+	rates     money.Rates
+	links     map[string][]identity.Link // by encoded child
+	touches   map[itemKey]touch
+	updates   map[itemKey][]update
+	accounts  map[string]*account // by encoded root
+}
+
+type agreed struct {
+	revision int64
+	contract *contract.Contract
+}
+
+// Verify holds the content of all topics against each other and against books
+// computed again from the accepted facts.
+func Verify(in Input) Report {
+	byPlace(in.Observations)
+	byPlace(in.Journeys)
+	byPlace(in.Credits)
+	byPlace(in.Rows)
+	v := &verifier{
+		in: in, contracts: map[string]agreed{}, links: map[string][]identity.Link{},
+		touches: map[itemKey]touch{}, updates: map[itemKey][]update{}, accounts: map[string]*account{},
+	}
+	for _, u := range in.Unreadable {
+		v.problem("unreadable record %s", u)
+	}
+	v.controls()
+	v.facts()
+	v.feeds()
+	v.place()
+	v.journeys()
+	due := v.books()
+	ledger := v.ledger()
+	v.conserved(due, ledger)
+	v.compare(due, ledger, v.rows())
+	return v.report
+}
+
+func (v *verifier) problem(format string, args ...any) {
+	v.report.ProblemCount++
+	if len(v.report.Problems) < problemsMax {
+		v.report.Problems = append(v.report.Problems, fmt.Sprintf(format, args...))
+	}
+}
+
+func byPlace[T any](records []At[T]) {
+	slices.SortStableFunc(records, func(a, b At[T]) int {
+		return cmp.Or(cmp.Compare(a.Partition, b.Partition), cmp.Compare(a.Offset, b.Offset))
+	})
+}
+
+// controls checks that each partition of observations and of journeys has every
+// broadcast, once and in order, and puts the newest of each in force.
+func (v *verifier) controls() {
+	topics := map[string]map[int32][]*avro.Control{"observations": {}, "journeys": {}}
+	for i := range v.in.Observations {
+		if o := &v.in.Observations[i]; o.Value.Kind == "control" {
+			topics["observations"][o.Partition] = append(topics["observations"][o.Partition], o.Value.Control)
+		}
+	}
+	for i := range v.in.Journeys {
+		if e := &v.in.Journeys[i]; e.Value.Kind == "control" {
+			topics["journeys"][e.Partition] = append(topics["journeys"][e.Partition], e.Value.Control)
+		}
+	}
+	all := map[int64]*avro.Control{}
+	last := int64(0)
+	for _, name := range []string{"observations", "journeys"} {
+		for p, list := range topics[name] {
+			for i, c := range list {
+				if c == nil {
+					v.problem("broadcast %d of %s/%d has no record", i+1, name, p)
+					continue
+				}
+				if c.Number != int64(i+1) {
+					v.problem("broadcast number %d of %s/%d is at place %d: the numbers are not contiguous", c.Number, name, p, i+1)
+				}
+				if was := all[c.Number]; was == nil {
+					all[c.Number] = c
+				} else if controlText(was) != controlText(c) {
+					v.problem("broadcast %d differs between partitions: %s and, in %s/%d, %s", c.Number, controlText(was), name, p, controlText(c))
+				}
+				last = max(last, c.Number)
+			}
+		}
+	}
+	for name, partitions := range map[string]int32{"observations": v.in.ObservationPartitions, "journeys": v.in.JourneyPartitions} {
+		for p := range partitions {
+			if n := len(topics[name][p]); int64(n) != last {
+				v.problem("%s/%d has %d broadcasts of %d", name, p, n, last)
+			}
+		}
+	}
+	v.report.Controls = len(all)
+	for n := int64(1); n <= last; n++ {
+		if c := all[n]; c != nil {
+			v.enforce(c)
+		}
+	}
+	v.report.Contracts = len(v.contracts)
+}
+
+// enforce takes one broadcast into the rules. A rate that comes again replaces
+// the older one.
+func (v *verifier) enforce(c *avro.Control) {
+	switch {
+	case c.Contract != nil:
+		r := c.Contract
+		if r.Revision <= v.contracts[r.Campaign].revision {
+			return
+		}
+		parsed, err := contract.Parse([]byte(r.Document))
+		if err != nil {
+			v.problem("broadcast %d: contract %s revision %d: %v", c.Number, r.Campaign, r.Revision, err)
+			return
+		}
+		v.contracts[r.Campaign] = agreed{r.Revision, parsed}
+	case c.Rate != nil:
+		on, err := money.ParseDay(c.Rate.Day)
+		if err == nil {
+			err = v.rates.Set(c.Rate.Base, c.Rate.Quote, on, c.Rate.Rate)
+		}
+		if err != nil {
+			v.problem("broadcast %d: rate %s/%s of %s: %v", c.Number, c.Rate.Base, c.Rate.Quote, c.Rate.Day, err)
+		}
+	case c.Horizon == nil:
+		v.problem("broadcast %d of kind %q has no record", c.Number, c.Kind)
+	}
+}
+
+func controlText(c *avro.Control) string {
+	switch {
+	case c.Contract != nil:
+		return fmt.Sprintf("contract %s revision %d hash %.12s", c.Contract.Campaign, c.Contract.Revision, c.Contract.Hash)
+	case c.Rate != nil:
+		return fmt.Sprintf("rate %s/%s of %s = %s", c.Rate.Base, c.Rate.Quote, c.Rate.Day, c.Rate.Rate)
+	case c.Horizon != nil:
+		return "horizon " + c.Horizon.Day
+	}
+	return c.Kind
+}

@@ -1,0 +1,339 @@
+package check_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"tracksource/contract/example"
+	"tracksource/identity"
+	"tracksource/internal/check"
+	"tracksource/schemas/avro"
+)
+
+func node(level identity.Level, scope, id string) []byte {
+	return identity.Node{Level: level, Scope: scope, ID: id}.Bytes()
+}
+
+func day(n int) time.Time { return time.Date(2026, 3, n, 15, 0, 0, 0, time.UTC) }
+
+func text(s string) *string { return &s }
+
+// The world of the tests: one account that two partners saw, with one deal.
+var (
+	domain   = node(identity.Domain, "", "bigco.com")
+	company  = node(identity.CRMAccount, "acme", "001")
+	deal     = node(identity.Object, "acme", "006")
+	visitorA = node(identity.Anonymous, "globex", "a")
+	visitorB = node(identity.Anonymous, "acme", "b")
+)
+
+const (
+	rawGlobex = "tracksource.raw.analytics.globex"
+	rawAcme   = "tracksource.raw.analytics.acme"
+	rawCRM    = "tracksource.raw.crm.acme"
+)
+
+func fact(topic string, offset int64, reporter, feed, source, id string, on []byte, links ...avro.Link) check.Observation {
+	return check.Observation{Content: [16]byte{byte(offset), byte(len(topic)), topic[len(topic)-1]}, Observation: avro.Observation{
+		Kind: "fact", Node: on, Reporter: reporter, Feed: feed, Source: source, EventID: id, OccurredAt: day(int(offset) + 1),
+		Origin: &avro.Origin{Topic: topic, Offset: offset}, Links: links,
+	}}
+}
+
+func link(parent []byte, evidence identity.Evidence) avro.Link {
+	return avro.Link{Parent: parent, Evidence: int(evidence), At: day(1)}
+}
+
+// touches of two partners, then a deal of 100.01 dollars created behind them.
+func facts() []check.Observation {
+	a := fact(rawGlobex, 1, "globex", "analytics", "ga4", "t1", visitorA, link(domain, identity.Asserted))
+	a.Touch = &avro.TouchFacts{Type: "visit", UTMSource: "globex", UTMMedium: "email", UTMCampaign: "ai-launch-tour"}
+	b := fact(rawAcme, 2, "acme", "analytics", "ga4", "t2", visitorB, link(domain, identity.Asserted))
+	b.Touch = &avro.TouchFacts{Type: "visit", UTMSource: "acme", UTMMedium: "social"}
+	account := fact(rawCRM, 3, "acme", "crm", "salesforce", "e1", company, link(domain, identity.Record))
+	account.Object = &avro.ObjectFacts{Type: "account", ID: "001", Order: 1, ModifiedAt: day(4), Fields: []avro.Field{
+		{Name: "country", Value: text("DE")}, {Name: "employees", Value: text("500")},
+	}}
+	opened := fact(rawCRM, 4, "acme", "crm", "salesforce", "e2", deal, link(company, identity.Record))
+	opened.Object = &avro.ObjectFacts{Type: "opportunity", ID: "006", Order: 1, ModifiedAt: day(5), Fields: []avro.Field{
+		{Name: "account_id", Value: text("001")}, {Name: "amount", Value: text("7")}, {Name: "currency", Value: text("USD")},
+		{Name: "created_at", Value: text("2026-03-05T15:00:00Z")}, {Name: "stage", Value: text("Qualification")},
+	}}
+	raised := fact(rawCRM, 5, "acme", "crm", "salesforce", "e3", deal, link(company, identity.Record))
+	raised.Object = &avro.ObjectFacts{Type: "opportunity", ID: "006", Order: 2, ModifiedAt: day(6), Fields: []avro.Field{{Name: "amount", Value: text("100.01")}}}
+	again := b
+	again.Origin = &avro.Origin{Topic: rawAcme, Offset: 6}
+	return []check.Observation{a, b, account, raised, opened, again}
+}
+
+func agreement() avro.Control {
+	return avro.Control{Kind: "contract", Number: 1, Contract: &avro.ContractRecord{Campaign: "ai-launch-tour", Revision: 1, Document: string(example.AILaunchTour()), Hash: "abc"}}
+}
+
+func rate() avro.Control {
+	return avro.Control{Kind: "rate", Number: 2, Rate: &avro.RateRecord{Base: "EUR", Quote: "USD", Day: "2026-03-05", Rate: "1.1"}}
+}
+
+// item is a journey event of a fact as it is at rest.
+func item(o check.Observation, account []byte, placement int64) avro.JourneyEvent {
+	return avro.JourneyEvent{
+		Kind: "touch", Account: account, Node: o.Node, Reporter: o.Reporter, Feed: o.Feed, Source: o.Source, Item: o.EventID,
+		Placement: placement, OccurredAt: o.OccurredAt, EventID: o.EventID, Touch: o.Touch,
+	}
+}
+
+func objectItem(o check.Observation, account []byte, placement int64, state avro.ObjectState) avro.JourneyEvent {
+	ev := item(o, account, placement)
+	ev.Kind, ev.Item, ev.Touch, ev.Object = "object", o.Object.Type+"/"+o.Object.ID, nil, &state
+	return ev
+}
+
+func gone(ev avro.JourneyEvent, placement int64) avro.JourneyEvent {
+	ev.Placement, ev.Removed, ev.Touch, ev.Object = placement, true, nil, nil
+	return ev
+}
+
+func journeys(f []check.Observation) []avro.JourneyEvent {
+	fields := slices.Clone(f[4].Object.Fields)
+	fields[1].Value = f[3].Object.Fields[0].Value
+	slices.SortFunc(fields, func(a, b avro.Field) int { return strings.Compare(a.Name, b.Name) })
+	state := avro.ObjectState{
+		Type: "opportunity", ID: "006", ModifiedAt: day(6), Fields: fields,
+		Stages: []avro.StageChange{{Stage: "Qualification", At: day(5), EventID: "e2"}},
+	}
+	first := objectItem(f[4], deal, 1, state)
+	touch := item(f[0], visitorA, 1)
+	return []avro.JourneyEvent{
+		touch, gone(touch, 2), item(f[0], domain, 3),
+		item(f[1], domain, 1),
+		objectItem(f[2], domain, 1, avro.ObjectState{Type: "account", ID: "001", ModifiedAt: day(4), Fields: f[2].Object.Fields}),
+		first, gone(first, 2), objectItem(f[4], domain, 3, state),
+	}
+}
+
+// The ledger of that deal, by hand: the first touch is globex's, the last one
+// acme's, and an odd cent goes to the earlier.
+func credits() []avro.CreditEntry {
+	list := []avro.CreditEntry{{Kind: "generation", Generation: 7}}
+	for _, m := range []struct {
+		measure      string
+		value, first int64
+		currency     string
+		exponent     int
+	}{{"opportunities", 1_000_000, 500_000, "", 6}, {"pipeline_created", 10001, 5001, "USD", 2}, {"pipeline_open", 10001, 5001, "USD", 2}} {
+		for i, delta := range [][]int64{{m.value, 0, m.first}, {0, m.value, m.value - m.first}} {
+			e := avro.CreditEntry{
+				Kind: "entry", Contract: "ai-launch-tour", Revision: 1, Account: domain, Conversion: "acme/salesforce/opportunity/006",
+				Measure: m.measure, Day: "2026-03-05", Partner: "globex", Channel: "Email", Asset: "(unknown)", Region: "EMEA",
+				Segment: "Mid-Market", Source: "globex", TouchCampaign: "this", Currency: m.currency, Exponent: m.exponent,
+				Models: []string{"first-touch", "last-touch", "linear"}, Delta: delta, Running: slices.Clone(delta),
+				Generation: 7, Sequence: int64(len(list)), ChangeID: "7-0-1", EntryCount: 6,
+			}
+			if i == 1 {
+				e.Partner, e.Channel, e.Source, e.TouchCampaign = "acme", "Organic Social", "acme", "(none)"
+			}
+			list = append(list, e)
+		}
+	}
+	return list
+}
+
+func rows(entries []avro.CreditEntry) []check.Row {
+	var list []check.Row
+	for _, e := range entries {
+		for m, model := range e.Models {
+			if e.Running[m] == 0 {
+				continue
+			}
+			k := avro.ContributionKey{
+				Contract: e.Contract, Measure: e.Measure, Model: model, Day: e.Day, Partner: e.Partner, Channel: e.Channel, Asset: e.Asset,
+				Region: e.Region, Segment: e.Segment, Source: e.Source, TouchCampaign: e.TouchCampaign,
+			}
+			r := avro.ContributionRow{
+				Contract: k.Contract, Measure: k.Measure, Model: k.Model, Day: k.Day, Partner: k.Partner, Channel: k.Channel, Asset: k.Asset,
+				Region: k.Region, Segment: k.Segment, Source: k.Source, TouchCampaign: k.TouchCampaign, Currency: e.Currency, Version: 1,
+			}
+			if err := r.SetValue(e.Running[m], e.Exponent); err != nil {
+				panic(err)
+			}
+			list = append(list, check.Row{Key: k, Row: &r})
+		}
+	}
+	return list
+}
+
+func placed[T any](list []T) []check.At[T] {
+	var out []check.At[T]
+	for i, v := range list {
+		out = append(out, check.At[T]{Offset: int64(i), Value: v})
+	}
+	return out
+}
+
+// world is a system at rest at which nothing is wrong.
+func world() check.Input {
+	f := facts()
+	var observations []check.Observation
+	var events []avro.JourneyEvent
+	for _, c := range []avro.Control{agreement(), rate()} {
+		observations = append(observations, check.Observation{Observation: avro.Observation{Kind: "control", Control: &c}})
+		events = append(events, avro.JourneyEvent{Kind: "control", Control: &c})
+	}
+	in := check.Input{
+		ObservationPartitions: 1, JourneyPartitions: 1,
+		Observations: placed(append(observations, f...)), Journeys: placed(append(events, journeys(f)...)),
+		Credits: placed(credits()), Rows: placed(rows(credits())),
+		DeadLetters: []avro.DeadLetter{{Code: "undecodable", RawTopic: rawAcme, RawOffset: 7}},
+		Raw:         []check.Position{{Topic: rawAcme, Offset: 7}},
+	}
+	for _, o := range f {
+		in.Raw = append(in.Raw, check.Position{Topic: o.Origin.Topic, Offset: o.Origin.Offset})
+	}
+	return in
+}
+
+func TestHolds(t *testing.T) {
+	r := check.Verify(world())
+	if err := r.Err(); err != nil {
+		t.Fatal(err)
+	}
+	const want = "7 raw = 5 accepted + 1 duplicates + 0 late + 1 dead letters; 4 items of 1 accounts; 3 conversions; 6 entries, 12 rows"
+	if r.String() != want {
+		t.Errorf("got  %s\nwant %s", r, want)
+	}
+}
+
+// Positions in the world, for tampering with it.
+const (
+	oAgreement, oTouchA, oTouchB, oRaised, oAgain = 0, 2, 3, 5, 7
+	jAgreement, jTouchA, jTouchB, jDeal           = 0, 4, 5, 9
+)
+
+func drop[T any](list []T, i int) []T { return slices.Delete(list, i, i+1) }
+
+// TestTampered is the negative control: whatever single thing is not as it must
+// be, it is found and named.
+func TestTampered(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		tamper func(in *check.Input)
+		want   string
+	}{
+		{"an entry is a cent off", func(in *check.Input) {
+			in.Credits[3].Value.Delta[2]--
+			in.Credits[3].Value.Running[2]--
+		}, "ledger 5000, rows 5001, recomputed 5001"},
+		{"a conversion is a cent off", func(in *check.Input) {
+			in.Credits[3].Value.Delta[2]--
+			in.Credits[3].Value.Running[2]--
+		}, "conservation: pipeline_created of acme/salesforce/opportunity/006 on bigco.com, 2026-03-05, under linear: the ledger has 10000 of USD, the conversion is worth 10001"},
+		{"a running total does not follow", func(in *check.Input) { in.Credits[3].Value.Running[2]++ }, "running 5002, but 0 before and 5001 more"},
+		{"an entry is lost", func(in *check.Input) { in.Credits = drop(in.Credits, 3) }, "has sequence 4 after 2"},
+		{"the last entry is lost", func(in *check.Input) { in.Credits = drop(in.Credits, 6) }, "change 7-0-1 has 5 entries and says 6"},
+		{"an entry is written twice", func(in *check.Input) {
+			e := in.Credits[6]
+			e.Offset++
+			in.Credits = append(in.Credits, e)
+		}, "has sequence 6 after 6"},
+		{"nothing is booked", func(in *check.Input) { in.Credits = in.Credits[:1] }, "is worth 10001 and is not on the ledger"},
+		{"a generation retires everything", func(in *check.Input) {
+			in.Credits = append(in.Credits, check.At[avro.CreditEntry]{Offset: 99, Value: avro.CreditEntry{Kind: "generation", Generation: 8}})
+		}, "ledger 0, rows 5001, recomputed 5001"},
+		{"a zombie of an older generation", func(in *check.Input) { in.Credits[6].Value.Generation = 6 }, "is of generation 6, announced is 7"},
+		{"a key in two partitions", func(in *check.Input) {
+			in.Credits = append(in.Credits, check.At[avro.CreditEntry]{Partition: 1, Value: in.Credits[0].Value})
+			e := in.Credits[1]
+			e.Partition, e.Value.Sequence = 1, 1
+			in.Credits = append(in.Credits, e)
+		}, "is in partitions 0 and 1"},
+		{"a row is a cent off", func(in *check.Input) {
+			if err := in.Rows[5].Value.Row.SetValue(5002, 2); err != nil {
+				t.Fatal(err)
+			}
+		}, "rows 5002, recomputed 5001"},
+		{"a row is lost", func(in *check.Input) { in.Rows = drop(in.Rows, 5) }, "ledger 5001, rows 0, recomputed 5001"},
+		{"a row is deleted", func(in *check.Input) { in.Rows[5].Value.Row.IsDeleted = true }, "ledger 5001, rows 0"},
+		{"an extra row", func(in *check.Input) {
+			r := *in.Rows[5].Value.Row
+			k := in.Rows[5].Value.Key
+			r.Partner, k.Partner = "zeta", "zeta"
+			in.Rows = append(in.Rows, check.At[check.Row]{Offset: 99, Value: check.Row{Key: k, Row: &r}})
+		}, "ledger 0, rows 5001, recomputed 0"},
+		{"a version goes back", func(in *check.Input) {
+			r := in.Rows[5]
+			r.Offset = 99
+			in.Rows = append(in.Rows, r)
+		}, "went from version 1 to 1"},
+		{"a row under another key", func(in *check.Input) { in.Rows[5].Value.Key.Partner = "acme" }, "under the key of"},
+		{"a tombstone of a row that stands", func(in *check.Input) {
+			in.Rows = append(in.Rows, check.At[check.Row]{Offset: 99, Value: check.Row{Key: in.Rows[5].Value.Key}})
+		}, "follows no soft delete"},
+		{"an item on two accounts", func(in *check.Input) {
+			ev := in.Journeys[jTouchB]
+			ev.Offset, ev.Value.Account, ev.Value.Placement = 99, company, 2
+			in.Journeys = append(in.Journeys, ev)
+		}, "acme/ga4/t2 of provisional:anonymous/acme/b is on 2 accounts"},
+		{"an item on a wrong account", func(in *check.Input) { in.Journeys[jTouchB].Value.Account = company }, "is not on its account bigco.com"},
+		{"an item is lost", func(in *check.Input) { in.Journeys = drop(in.Journeys, jTouchB) }, "is not on its account bigco.com"},
+		{"an item is removed", func(in *check.Input) { in.Journeys[jTouchB].Value.Removed = true }, "was removed from its account"},
+		{"an item says something else", func(in *check.Input) { in.Journeys[jTouchB].Value.Touch = &avro.TouchFacts{Type: "form"} }, "journeys: acme/ga4/t2"},
+		{"an object lacks an update", func(in *check.Input) { in.Journeys[jDeal].Value.Object.ModifiedAt = day(5) }, "journeys: acme/salesforce/opportunity/006"},
+		{"a placement is given twice", func(in *check.Input) { in.Journeys[jTouchA].Value.Placement = 2 }, "placement 2 of globex/ga4/t1"},
+		{"an item out of nothing", func(in *check.Input) {
+			ev := in.Journeys[jTouchB]
+			ev.Offset, ev.Value.Item = 99, "t9"
+			in.Journeys = append(in.Journeys, ev)
+		}, "follows from no accepted fact"},
+		{"a fact is lost", func(in *check.Input) { in.Observations = drop(in.Observations, oTouchB) }, "became neither a fact nor a dead letter"},
+		{"a fact is observed twice", func(in *check.Input) {
+			o := in.Observations[oTouchB]
+			o.Offset = 99
+			in.Observations = append(in.Observations, o)
+		}, "was observed twice"},
+		{"a fact out of nothing", func(in *check.Input) { in.Raw = in.Raw[:len(in.Raw)-1] }, "which is not there"},
+		{"a fact without an origin", func(in *check.Input) { in.Observations[oAgain].Value.Origin = nil }, "has no origin"},
+		{"a dead letter is lost", func(in *check.Input) { in.DeadLetters = nil }, "became neither a fact nor a dead letter"},
+		{"a late fact without a dead letter", func(in *check.Input) {
+			in.Observations = append(in.Observations, check.At[check.Observation]{Value: check.Observation{
+				Observation: avro.Observation{Kind: "control", Control: &avro.Control{Kind: "horizon", Number: 3, Horizon: &avro.HorizonRecord{Day: "2026-03-03"}}},
+			}, Offset: 1})
+		}, "1 facts are older than the horizon and 0 dead letters say so"},
+		{"a broadcast is missing", func(in *check.Input) { in.Journeys = drop(in.Journeys, jAgreement) }, "journeys/0 has 1 broadcasts of 2"},
+		{"a broadcast is out of order", func(in *check.Input) {
+			in.Observations[oAgreement].Value.Control, in.Observations[1].Value.Control = in.Observations[1].Value.Control, in.Observations[oAgreement].Value.Control
+		}, "broadcast number 2 of observations/0 is at place 1"},
+		{"a partition without broadcasts", func(in *check.Input) { in.ObservationPartitions = 2 }, "observations/1 has 0 broadcasts of 2"},
+		{"a broadcast differs", func(in *check.Input) {
+			c := rate()
+			c.Rate.Rate = "1.2"
+			in.Journeys[1].Value.Control = &c
+		}, "broadcast 2 differs between partitions"},
+		{"a record that cannot be read", func(in *check.Input) { in.Unreadable = []string{"x/0@1"} }, "unreadable record x/0@1"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			in := world()
+			tt.tamper(&in)
+			r := check.Verify(in)
+			if r.Err() == nil {
+				t.Fatal("nothing was found")
+			}
+			if !strings.Contains(r.Err().Error(), tt.want) {
+				t.Errorf("got %v\nwant %q", r.Err(), tt.want)
+			}
+		})
+	}
+}
+
+func TestProblemsAreBounded(t *testing.T) {
+	in := world()
+	for i := range 100 {
+		in.Unreadable = append(in.Unreadable, fmt.Sprint("x/0@", i))
+	}
+	r := check.Verify(in)
+	if len(r.Problems) != 20 || r.ProblemCount != 100 || !strings.Contains(r.Err().Error(), "and 80 more") {
+		t.Errorf("%d problems of %d: %v", len(r.Problems), r.ProblemCount, r.Err())
+	}
+}
