@@ -1,0 +1,357 @@
+package sim_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+
+	"tracksource/deploy/kafka"
+	"tracksource/identity"
+	"tracksource/internal/attributor"
+	"tracksource/internal/check"
+	"tracksource/internal/demo"
+	"tracksource/internal/ingest"
+	"tracksource/internal/line"
+	"tracksource/internal/reporter"
+	"tracksource/schemas/avro"
+	"tracksource/stream"
+)
+
+// errKilled is what kills an instance.
+var errKilled = errors.New("killed by the simulation")
+
+// network is what an instance reaches the brokers through; cut is kill -9 as the
+// brokers see it.
+type network struct {
+	mu    sync.Mutex
+	dead  bool       // guarded by mu
+	conns []net.Conn // guarded by mu
+}
+
+func (n *network) dial(ctx context.Context, nw, addr string) (net.Conn, error) {
+	c, err := (&net.Dialer{}).DialContext(ctx, nw, addr)
+	if err != nil {
+		return nil, err
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.dead {
+		_ = c.Close()
+		return nil, errKilled
+	}
+	n.conns = append(n.conns, c)
+	return c, nil
+}
+
+func (n *network) cut() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.dead = true
+	for _, c := range n.conns {
+		_ = c.Close()
+	}
+}
+
+func (n *network) isCut() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.dead
+}
+
+// bullet is a kill that waits for its moment: the n-th time that any worker of
+// the instance passes the point.
+type bullet struct {
+	point stream.Point
+	n     atomic.Int32
+}
+
+// instance is one running process of a tier, as far as others can tell.
+type instance struct {
+	tier   string
+	dir    string
+	net    *network
+	armed  atomic.Pointer[bullet]
+	svc    *line.Service
+	cancel context.CancelFunc
+	done   chan struct{}
+	err    error // valid when done is closed
+}
+
+// at is stream.Config.At of every worker of the instance.
+func (i *instance) at(p stream.Point, _ int32) error {
+	if i.net.isCut() {
+		return errKilled
+	}
+	if b := i.armed.Load(); b != nil && b.point == p && b.n.Add(-1) < 0 {
+		i.net.cut()
+		return errKilled
+	}
+	return nil
+}
+
+// disarm takes the kill back unless it has happened.
+func (i *instance) disarm() {
+	if b := i.armed.Load(); b != nil {
+		b.n.Store(1 << 30)
+	}
+}
+
+func (i *instance) dead() bool {
+	select {
+	case <-i.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// rig is a cluster and the instances on it.
+type rig struct {
+	t        *testing.T
+	ctx      context.Context
+	rng      *rand.Rand
+	cluster  *kfake.Cluster
+	conn     kafka.Conn
+	spec     kafka.Spec
+	registry avro.Registry
+	codecs   *avro.Codecs
+	producer *stream.Producer
+	root     string
+	log      *slog.Logger
+	dirs     int
+	running  map[string][]*instance // by tier
+	kills    map[stream.Point]int
+}
+
+const brokers = 3
+
+func newRig(ctx context.Context, t *testing.T, rng *rand.Rand) *rig {
+	t.Helper()
+	m, err := kafka.StartMemory(kafka.MemoryConfig{Brokers: brokers, Options: []kfake.Opt{kfake.GroupMinSessionTimeout(100 * time.Millisecond)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(m.Close)
+	var out io.Writer = io.Discard
+	if os.Getenv("SIM_LOG") != "" {
+		out = os.Stderr
+	}
+	r := &rig{
+		t: t, ctx: ctx, rng: rng, cluster: m.Cluster, conn: m.Conn(), registry: avro.NewMemory(), root: t.TempDir(),
+		log:     slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: slog.LevelInfo})),
+		running: map[string][]*instance{}, kills: map[stream.Point]int{},
+	}
+	r.spec, err = kafka.Load(kafka.ProfileLocal, kafka.Options{Feeds: demo.Feeds(), Partitions: map[string]int32{
+		kafka.KeyRaw: 1, kafka.KeyObservations: int32(2 + rng.IntN(3)), kafka.KeyJourneys: int32(1 + rng.IntN(3)), kafka.KeyCredits: int32(1 + rng.IntN(3)),
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := kafka.Apply(ctx, r.conn, r.spec); err != nil {
+		t.Fatal(err)
+	}
+	if r.codecs, err = avro.OpenCodecs(ctx, r.registry, avro.Subjects(r.spec.Prefix())); err != nil {
+		t.Fatal(err)
+	}
+	if r.producer, err = stream.NewProducer(line.StreamConn(r.conn), r.log); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(r.producer.Close)
+	t.Cleanup(func() {
+		for _, list := range r.running {
+			for _, i := range list {
+				i.cancel()
+				i.net.cut()
+				<-i.done
+			}
+		}
+	})
+	return r
+}
+
+// open makes the service of a tier on an open line.
+func open(ctx context.Context, tier string, l *line.Line) (*line.Service, error) {
+	switch tier {
+	case "ingest":
+		p, err := identity.NewPseudonymizer(bytes.Repeat([]byte("k"), 32))
+		if err != nil {
+			return nil, err
+		}
+		return ingest.Open(l, ingest.Config{Consumers: ingest.Consumers(), Pseudonymizer: p})
+	case "attributor":
+		return attributor.Open(l)
+	}
+	running, err := reporter.Open(ctx, l)
+	if err != nil {
+		return nil, err
+	}
+	return running.Service, nil
+}
+
+func tiers() []string { return []string{"ingest", "attributor", "reporter"} }
+
+// start starts an instance of a tier on a data directory; empty is a new one.
+// armed, if any, is in place before the first worker runs.
+func (r *rig) start(tier, dir string, armed *bullet) *instance {
+	r.t.Helper()
+	if dir == "" {
+		r.dirs++
+		dir = filepath.Join(r.root, fmt.Sprintf("%s-%d", tier, r.dirs))
+	}
+	i := &instance{tier: tier, dir: dir, net: &network{}, done: make(chan struct{})}
+	i.armed.Store(armed)
+	records := 5 + r.rng.IntN(60)
+	l, err := line.Open(r.ctx, line.Config{
+		Kafka: r.conn, Spec: r.spec, Registry: r.registry, DataDir: dir, MemoryBudget: 136 << 20,
+		Log: r.log.With("dir", filepath.Base(dir)), Clock: time.Now,
+		Tune: func(c *stream.Config) {
+			c.Conn.Dial, c.At = i.net.dial, i.at
+			c.BatchRecords, c.CommitInterval = records, 20*time.Millisecond
+			c.TransactionTimeout, c.SessionTimeout, c.RebalanceTimeout = 1500*time.Millisecond, 1500*time.Millisecond, 4*time.Second
+			c.HeartbeatInterval = 100 * time.Millisecond
+		},
+	})
+	if err != nil {
+		r.t.Fatalf("open %s: %v", tier, err)
+	}
+	if i.svc, err = open(r.ctx, tier, l); err != nil {
+		r.t.Fatalf("open %s: %v", tier, err)
+	}
+	ctx, cancel := context.WithCancel(r.ctx)
+	i.cancel = cancel
+	go func() {
+		defer close(i.done)
+		i.err = errors.Join(i.svc.Run(ctx), i.svc.Close())
+	}()
+	r.running[tier] = append(r.running[tier], i)
+	return i
+}
+
+// bury takes the dead instances away and returns them. One that died of
+// anything but the simulation fails the test.
+func (r *rig) bury() []*instance {
+	r.t.Helper()
+	var dead []*instance
+	for tier, list := range r.running {
+		var alive []*instance
+		for _, i := range list {
+			if !i.dead() {
+				alive = append(alive, i)
+				continue
+			}
+			if !errors.Is(i.err, errKilled) {
+				r.t.Fatalf("%s ended: %v", filepath.Base(i.dir), i.err)
+			}
+			r.kills[i.armed.Load().point]++
+			dead = append(dead, i)
+		}
+		r.running[tier] = alive
+	}
+	return dead
+}
+
+// stop ends an instance in order.
+func (r *rig) stop(tier string, n int) string {
+	r.t.Helper()
+	i := r.running[tier][n]
+	r.running[tier] = append(r.running[tier][:n:n], r.running[tier][n+1:]...)
+	i.armed.Store(nil)
+	i.cancel()
+	<-i.done
+	if i.err != nil && !errors.Is(i.err, errKilled) {
+		r.t.Fatalf("%s did not stop in order: %v", filepath.Base(i.dir), i.err)
+	}
+	return i.dir
+}
+
+// settle waits until the line is at rest, with one live instance of each tier at
+// least.
+func (r *rig) settle() {
+	r.t.Helper()
+	calm, last := 0, int64(-1)
+	for calm < 3 {
+		if err := r.ctx.Err(); err != nil {
+			r.t.Fatalf("not at rest: %v\n%s", err, r.state())
+		}
+		if dead := r.bury(); len(dead) > 0 {
+			r.t.Fatalf("%s was killed although no fault was left", filepath.Base(dead[0].dir))
+		}
+		var services []*line.Service
+		for _, list := range r.running {
+			for _, i := range list {
+				services = append(services, i.svc)
+			}
+		}
+		ok, err := demo.AtRest(r.ctx, r.conn, r.spec, services, demo.Config{Log: r.log})
+		if err != nil {
+			r.log.Info("look again", "err", err) // a leader is moving
+			ok = false
+		}
+		ends, err := kafka.EndOffsets(r.ctx, r.conn, r.topics()...)
+		if err != nil {
+			ok = false
+		} else if n := ends.Total(); n != last {
+			ok, last = false, n
+		}
+		if calm++; !ok {
+			calm = 0
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// topics are those that the tiers write.
+func (r *rig) topics() []string {
+	return append(r.spec.DeadLetterTopics(), r.spec.Observations(), r.spec.Journeys(), r.spec.Credits(), r.spec.Contributions())
+}
+
+// state is what a test that does not come to rest says.
+func (r *rig) state() string {
+	var b bytes.Buffer
+	for _, list := range r.running {
+		for _, i := range list {
+			fmt.Fprintf(&b, "%s: ready %v, %+v\n", filepath.Base(i.dir), i.svc.Ready(), i.svc.Status())
+		}
+	}
+	return b.String()
+}
+
+// reader reads topics as the judge needs them.
+func (r *rig) reader(ctx context.Context, topic string, fn func(check.Record) error) error {
+	return stream.ReadTopic(ctx, line.StreamConn(r.conn), r.log, topic, func(rec stream.Record) error {
+		return fn(check.Record{Topic: rec.Topic, Partition: rec.Partition, Offset: rec.Offset, Key: rec.Key, Value: rec.Value, Header: func(key string) []byte {
+			for _, h := range rec.Headers {
+				if h.Key == key {
+					return h.Value
+				}
+			}
+			return nil
+		}})
+	})
+}
+
+// check is the end of every test.
+func (r *rig) check() check.Report {
+	r.t.Helper()
+	report, err := check.Check(r.ctx, check.Config{Read: r.reader, Spec: r.spec, Codecs: r.codecs, Log: r.log})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	if err := report.Err(); err != nil {
+		r.t.Errorf("%s\n%v", report, err)
+	}
+	return report
+}
