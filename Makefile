@@ -14,8 +14,8 @@ FUZZTIME ?= 10s
 BENCH    ?= .
 BENCHTIME ?= 1s
 SEEDS    ?= 200
-SEED     ?= 0
-SOAK     ?= 8h
+SEED     ?=
+SOAK     ?= 28800
 DEMO     ?=
 
 .PHONY: help build test race lint fmt fuzz bench sim soak demo ci clean
@@ -45,18 +45,19 @@ fuzz: ## fuzz every decoder for FUZZTIME (10s) each
 bench: ## run the benchmarks; BENCH=regexp, BENCHTIME=1s
 	go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...
 
-sim: ## run the whole line under faults for SEEDS (200) seeds, from SEED (0) on
-	go test -count=1 -timeout 0 ./internal/sim -args -seed $(SEED) -seeds $(SEEDS)
+sim: ## run the whole line under faults for SEEDS (200) seeds, or for the one SEED
+	SIM_SEEDS=$(SEEDS) SIM_SEED=$(SEED) go test -count=1 -timeout 0 -run '^TestSeeds$$' ./internal/sim
 
-soak: ## the same under the race detector with fresh seeds for SOAK (8h)
-	@end=$$(( $$(date +%s) + $$(awk -v t='$(SOAK)' 'BEGIN { n = t + 0; if (t ~ /h$$/) n *= 3600; if (t ~ /m$$/) n *= 60; print n }') )); \
-	while (( $$(date +%s) < end )); do \
-		$(MAKE) --no-print-directory SEED=$$(( $$(date +%s) )) SEEDS=20 soakonce; \
-	done
-
-.PHONY: soakonce
-soakonce:
-	go test -race -count=1 -timeout 0 ./internal/sim -args -seed $(SEED) -seeds $(SEEDS)
+soak: ## the same under the race detector with fresh seeds, for SOAK (28800) seconds
+	go test -race -c -o bin/sim.test ./internal/sim
+	@cd internal/sim; end=$$(($$(date +%s) + $(SOAK))); rounds=0; \
+	while (($$(date +%s) < end)); do \
+		seed=$$((SRANDOM % 1000000000 + 1)); \
+		SIM_SEED=$$seed ../../bin/sim.test -test.count=1 -test.timeout 0 -test.run '^TestSeeds$$' || \
+			{ echo "again with: make sim SEED=$$seed"; exit 1; }; \
+		rounds=$$((rounds + 1)); \
+	done; \
+	echo "$$rounds seeds passed"
 
 demo: ## run the demo, the whole line in one process; DEMO='--once --json' adds flags
 	go run ./cmd/track-source demo $(DEMO)

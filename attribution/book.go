@@ -114,7 +114,7 @@ func (b *booker) each(j Journey, visit func(found)) {
 // the book does not account for: out of scope, or without a value.
 func (b *booker) conversion(deal Deal, e event) (found, bool) {
 	path := b.eligible(e)
-	if !b.inScope(deal, e, path) {
+	if !b.inScope(deal, path) {
 		return found{}, false
 	}
 	c := Conversion{ID: deal.ID.String(), Measure: e.measure, Day: e.day, Value: CountUnit, Exponent: CountExponent}
@@ -149,7 +149,7 @@ func (b *booker) eligible(e event) []step {
 
 // inScope reports whether the event belongs to the book: its CRM campaign is
 // the contract's, or an eligible touch is of this campaign.
-func (b *booker) inScope(deal Deal, e event, path []step) bool {
+func (b *booker) inScope(deal Deal, path []step) bool {
 	return b.contract.IsCampaign(deal.CampaignID) ||
 		slices.ContainsFunc(path, func(s step) bool { return s.class.Campaign == contract.This })
 }

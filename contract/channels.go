@@ -56,6 +56,7 @@ func taggedChannel(source, medium string, paid bool) (channel, rule string) {
 			return "Paid Social", "built-in paid medium, social source"
 		case categoryVideo:
 			return "Paid Video", "built-in paid medium, video source"
+		case categoryOther:
 		}
 	}
 	switch medium {
@@ -143,6 +144,7 @@ func referrerChannel(domain string) string {
 		return "Organic Social"
 	case categoryVideo:
 		return "Organic Video"
+	case categoryOther:
 	}
 	return "Referral"
 }

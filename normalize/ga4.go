@@ -49,8 +49,10 @@ func ga4(src Source, o object) ([]Observation, error) {
 		obs.Links = []identity.Link{{Parent: person, Evidence: identity.Login, At: at}}
 		if domain, ok := identity.RegistrableDomain(params.text("company_domain")); ok && !identity.FreeMail(domain) {
 			if company, err := identity.DomainNode(domain); err == nil {
-				more = append(more, Observation{Node: person, Shape: shapeGA4, OccurredAt: at,
-					Links: []identity.Link{{Parent: company, Evidence: identity.Asserted, At: at}}})
+				more = append(more, Observation{
+					Node: person, Shape: shapeGA4, OccurredAt: at,
+					Links: []identity.Link{{Parent: company, Evidence: identity.Asserted, At: at}},
+				})
 			}
 		}
 	}

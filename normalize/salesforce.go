@@ -115,10 +115,14 @@ func opportunity(src Source, o, header object, kind string, obs *Observation) (e
 	}
 	currency := o.text("CurrencyIsoCode")
 	err = obs.put(o, header, []sfField{
-		{"AccountId", "account_id", plainText}, {"CampaignId", "campaign_id", plainText},
-		{"StageName", "stage", plainText}, {"LeadSource", "lead_source", plainText},
-		{"IsClosed", "is_closed", boolean}, {"IsWon", "is_won", boolean},
-		{"CloseDate", "close_date", calendarDay}, {"CreatedDate", "created_at", epochOrText},
+		{"AccountId", "account_id", plainText},
+		{"CampaignId", "campaign_id", plainText},
+		{"StageName", "stage", plainText},
+		{"LeadSource", "lead_source", plainText},
+		{"IsClosed", "is_closed", boolean},
+		{"IsWon", "is_won", boolean},
+		{"CloseDate", "close_date", calendarDay},
+		{"CreatedDate", "created_at", epochOrText},
 		{"CurrencyIsoCode", "currency", currencyCode},
 		{"Amount", "amount", func(v any) (string, error) { return amountText(v, currency) }},
 	})
@@ -145,8 +149,11 @@ func account(src Source, o, header object, obs *Observation) (err error) {
 		return problem(BadField, "record id: %v", err)
 	}
 	err = obs.put(o, header, []sfField{
-		{"Website", "website", plainText}, {"Industry", "industry", plainText}, {"NumberOfEmployees", "employees", plainText},
-		{"BillingAddress.Country", "country", plainText}, {"BillingCountry", "country", plainText},
+		{"Website", "website", plainText},
+		{"Industry", "industry", plainText},
+		{"NumberOfEmployees", "employees", plainText},
+		{"BillingAddress.Country", "country", plainText},
+		{"BillingCountry", "country", plainText},
 	})
 	if err != nil {
 		return err

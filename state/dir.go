@@ -303,8 +303,7 @@ func (d *Dir) putAside(name, reason string) error {
 	}
 	var numbers []int
 	for _, e := range asides {
-		_, tail, _ := cutLast(e.Name(), "~")
-		if n, err := strconv.Atoi(tail); err == nil {
+		if n, err := strconv.Atoi(asideNumber(e.Name())); err == nil {
 			numbers = append(numbers, n)
 		}
 	}
@@ -314,8 +313,7 @@ func (d *Dir) putAside(name, reason string) error {
 		next = numbers[len(numbers)-1] + 1
 	}
 	for _, e := range asides {
-		_, tail, _ := cutLast(e.Name(), "~")
-		if n, err := strconv.Atoi(tail); err == nil && n <= next-asidesMax {
+		if n, err := strconv.Atoi(asideNumber(e.Name())); err == nil && n <= next-asidesMax {
 			if err := os.RemoveAll(filepath.Join(d.cfg.Path, asideDir, e.Name())); err != nil {
 				return fmt.Errorf("remove an old aside: %w", err)
 			}
@@ -330,13 +328,8 @@ func (d *Dir) putAside(name, reason string) error {
 	return nil
 }
 
-func cutLast(s, sep string) (before, after string, ok bool) {
-	i := strings.LastIndex(s, sep)
-	if i < 0 {
-		return s, "", false
-	}
-	return s[:i], s[i+len(sep):], true
-}
+// asideNumber returns the last part of the name of a store that was set aside.
+func asideNumber(name string) string { return name[strings.LastIndex(name, "~")+1:] }
 
 // Close closes the stores that are still open and gives the lock up.
 func (d *Dir) Close() error {

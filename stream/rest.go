@@ -27,36 +27,9 @@ func CaughtUp(ctx context.Context, conn Conn, log *slog.Logger, group string, to
 		return false, fmt.Errorf("open client: %w", err)
 	}
 	defer cl.Close()
-	c, err := fetchCluster(ctx, cl, topics...)
-	if err != nil {
+	from, left, n, err := unconsumed(ctx, cl, group, topics)
+	if err != nil || n < 0 {
 		return false, err
-	}
-	from := map[string]map[int32]kgo.Offset{}
-	left := map[string]map[int32]int64{}
-	n := 0
-	for _, topic := range topics {
-		from[topic], left[topic] = map[int32]kgo.Offset{}, map[int32]int64{}
-		for p := range c.partitions[topic] {
-			at, err := groupOffset(ctx, cl, group, topic, p)
-			if errors.Is(err, kerr.UnstableOffsetCommit) {
-				return false, nil
-			}
-			if err != nil {
-				return false, err
-			}
-			start, err := listOffset(ctx, cl, topic, p, logStart)
-			if err != nil {
-				return false, err
-			}
-			end, err := listOffset(ctx, cl, topic, p, logEnd)
-			if err != nil {
-				return false, err
-			}
-			if at = max(at, start); at < end {
-				from[topic][p], left[topic][p] = kgo.NewOffset().At(at), end
-				n++
-			}
-		}
 	}
 	if n == 0 {
 		return true, nil
@@ -93,4 +66,39 @@ func CaughtUp(ctx context.Context, conn Conn, log *slog.Logger, group string, to
 		}
 	}
 	return true, nil
+}
+
+// unconsumed lists the n partitions with offsets between the group's and the
+// end, with both; n is -1 when an open transaction may still move an offset.
+func unconsumed(ctx context.Context, cl *kgo.Client, group string, topics []string) (from map[string]map[int32]kgo.Offset, left map[string]map[int32]int64, n int, err error) {
+	c, err := fetchCluster(ctx, cl, topics...)
+	if err != nil {
+		return nil, nil, 0, err
+	}
+	from, left = map[string]map[int32]kgo.Offset{}, map[string]map[int32]int64{}
+	for _, topic := range topics {
+		from[topic], left[topic] = map[int32]kgo.Offset{}, map[int32]int64{}
+		for p := range c.partitions[topic] {
+			at, err := groupOffset(ctx, cl, group, topic, p)
+			if errors.Is(err, kerr.UnstableOffsetCommit) {
+				return nil, nil, -1, nil
+			}
+			if err != nil {
+				return nil, nil, 0, err
+			}
+			start, err := listOffset(ctx, cl, topic, p, logStart)
+			if err != nil {
+				return nil, nil, 0, err
+			}
+			end, err := listOffset(ctx, cl, topic, p, logEnd)
+			if err != nil {
+				return nil, nil, 0, err
+			}
+			if at = max(at, start); at < end {
+				from[topic][p], left[topic][p] = kgo.NewOffset().At(at), end
+				n++
+			}
+		}
+	}
+	return from, left, n, nil
 }

@@ -253,7 +253,7 @@ func (s *session) gather(ctx context.Context) (units []unit, blocked bool, err e
 		if records += n; deadline.IsZero() {
 			deadline = time.Now().Add(s.cfg.CommitInterval) //nolint:forbidigo // a real wait, not business time
 		}
-		if wait = min(lingerPoll, time.Until(deadline)); wait <= 0 {
+		if wait = min(lingerPoll, time.Until(deadline)); wait <= 0 { //nolint:forbidigo // the rest of the same wait
 			break
 		}
 	}

@@ -23,7 +23,7 @@ func command() daemon.Command {
 			"attributor --bootstrap-servers 127.0.0.1:9092 --registry http://127.0.0.1:8081",
 		},
 		Flags: func(fs *flag.FlagSet) { flags.Bind(fs, "attributor") },
-		Check: func() error { return flags.Check() },
+		Check: flags.Check,
 		Run: func(ctx context.Context, env *daemon.Env) error {
 			cfg, err := flags.Config(env)
 			if err != nil {

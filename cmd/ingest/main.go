@@ -34,7 +34,7 @@ func command() daemon.Command {
 			run = daemon.Strings(fs, "run", ingest.Consumers(), "consumers to run, as `name,...`")
 			daemon.SecretVar(fs, &key, "pseudonym-key", "the deployment's key for pseudonyms, at least 32 bytes; needed by crm, map and analytics")
 		},
-		Check: func() error { return flags.Check() },
+		Check: flags.Check,
 		Run: func(ctx context.Context, env *daemon.Env) error {
 			cfg, err := flags.Config(env)
 			if err != nil {

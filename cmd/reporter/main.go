@@ -29,7 +29,7 @@ func command() daemon.Command {
 			flags.Bind(fs, "reporter")
 			addr = fs.String("http", "127.0.0.1:8080", "serve the page and the API at `host:port`; port 0 is a free one, its address is logged")
 		},
-		Check: func() error { return flags.Check() },
+		Check: flags.Check,
 		Run: func(ctx context.Context, env *daemon.Env) error {
 			cfg, err := flags.Config(env)
 			if err != nil {

@@ -198,8 +198,10 @@ func TestCheckLines(t *testing.T) {
 func TestCheckThin(t *testing.T) {
 	half := strings.Repeat("x\n", thinLines/2)
 	fits := []source{
-		{"cmd/ingest/main.go", half}, {"cmd/ingest/flags.go", half},
-		{"cmd/ingest/main_test.go", half}, {"cmd/track-source/main.go", half + half + half},
+		{"cmd/ingest/main.go", half},
+		{"cmd/ingest/flags.go", half},
+		{"cmd/ingest/main_test.go", half},
+		{"cmd/track-source/main.go", half + half + half},
 	}
 	if got := checkThin(fits); len(got) > 0 {
 		t.Errorf("got %q, want nothing reported", got)

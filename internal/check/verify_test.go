@@ -59,8 +59,11 @@ func facts() []check.Observation {
 	}}
 	opened := fact(rawCRM, 4, "acme", "crm", "salesforce", "e2", deal, link(company, identity.Record))
 	opened.Object = &avro.ObjectFacts{Type: "opportunity", ID: "006", Order: 1, ModifiedAt: day(5), Fields: []avro.Field{
-		{Name: "account_id", Value: text("001")}, {Name: "amount", Value: text("7")}, {Name: "currency", Value: text("USD")},
-		{Name: "created_at", Value: text("2026-03-05T15:00:00Z")}, {Name: "stage", Value: text("Qualification")},
+		{Name: "account_id", Value: text("001")},
+		{Name: "amount", Value: text("7")},
+		{Name: "currency", Value: text("USD")},
+		{Name: "created_at", Value: text("2026-03-05T15:00:00Z")},
+		{Name: "stage", Value: text("Qualification")},
 	}}
 	raised := fact(rawCRM, 5, "acme", "crm", "salesforce", "e3", deal, link(company, identity.Record))
 	raised.Object = &avro.ObjectFacts{Type: "opportunity", ID: "006", Order: 2, ModifiedAt: day(6), Fields: []avro.Field{{Name: "amount", Value: text("100.01")}}}

@@ -71,7 +71,7 @@ type demo struct {
 	stats    *ingest.Stats
 	services []*line.Service
 	reporter *reporter.Running
-	page     string // URL; empty with Once
+	page     string   // URL; empty with Once
 	close    []func() // in order of opening
 }
 
@@ -134,7 +134,7 @@ func (d *demo) openBroker(ctx context.Context) error {
 	}
 	d.close = append(d.close, func() {
 		if err := b.Close(); err != nil {
-			d.cfg.Log.Error("close broker", "err", err)
+			d.cfg.Log.ErrorContext(ctx, "close broker", "err", err)
 		}
 	})
 	d.conn = b.Conn()
@@ -189,7 +189,7 @@ func (d *demo) openTiers(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	open := func(tier string, make func(*line.Line) (*line.Service, error)) error {
+	open := func(tier string, assemble func(*line.Line) (*line.Service, error)) error {
 		l, err := line.Open(ctx, line.Config{
 			Kafka: d.conn, Spec: d.spec, Registry: d.registry, DataDir: filepath.Join(d.cfg.DataDir, tier),
 			MemoryBudget: memoryBudget, Log: d.cfg.Log.With("tier", tier), Clock: d.cfg.Clock, Tune: d.cfg.Tune,
@@ -197,14 +197,14 @@ func (d *demo) openTiers(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		svc, err := make(l)
+		svc, err := assemble(l)
 		if err != nil {
 			return errors.Join(err, l.Dir.Close())
 		}
 		d.services = append(d.services, svc)
 		d.close = append(d.close, func() {
 			if err := svc.Close(); err != nil {
-				d.cfg.Log.Error("close tier", "tier", tier, "err", err)
+				d.cfg.Log.ErrorContext(ctx, "close tier", "tier", tier, "err", err)
 			}
 		})
 		return nil

@@ -69,8 +69,7 @@ type Controller struct {
 // NewController makes the processor.
 func NewController(cfg ControlConfig, kv task.KV) *Controller { return &Controller{cfg, kv} }
 
-// Pending, Committed and Aborted implement stream.Processor: the controller
-// works on input only and caches nothing.
+// Pending implements stream.Processor: the controller works on input only.
 func (c *Controller) Pending(time.Time) bool { return false }
 
 // Committed implements stream.Processor.

@@ -108,7 +108,7 @@ func (f *Flags) Config(env *daemon.Env) (Config, error) {
 	}
 	return Config{
 		Kafka: conn, Spec: spec, Registry: registry, DataDir: *f.dataDir, MemoryBudget: *f.budget,
-		Log: env.Log, Metrics: env.Metrics, Clock: time.Now,
+		Log: env.Log, Metrics: env.Metrics, Clock: time.Now, //nolint:forbidigo // a main's configuration begins here
 	}, nil
 }
 

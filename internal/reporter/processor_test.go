@@ -241,8 +241,8 @@ func (r *rig) text(out []emitted) string {
 	r.t.Helper()
 	var b strings.Builder
 	for _, e := range out {
-		switch {
-		case e.topic == alerts:
+		switch e.topic {
+		case alerts:
 			var a avro.Alert
 			if err := r.codecs.Alert.Decode(e.value, &a); err != nil {
 				r.t.Fatal(err)

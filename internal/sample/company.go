@@ -167,8 +167,10 @@ func (g *generator) deal(c company, day int) {
 		campaign = "701AILAUNCHTOUR"
 	}
 	d := sfDeal{id: id, account: c.accountID, campaign: campaign, currency: currency, leadSource: g.pick("Web", "Partner Referral", "Event", "")}
-	g.sfOpportunity(d, "CREATE", created, fields{"StageName": "Qualification", "Amount": cents(amount), "CurrencyIsoCode": currency,
-		"CloseDate": closes.Format(time.DateOnly), "IsClosed": false, "IsWon": false, "CreatedDate": created.UnixMilli()})
+	g.sfOpportunity(d, "CREATE", created, fields{
+		"StageName": "Qualification", "Amount": cents(amount), "CurrencyIsoCode": currency,
+		"CloseDate": closes.Format(time.DateOnly), "IsClosed": false, "IsWon": false, "CreatedDate": created.UnixMilli(),
+	})
 	if g.chance(400) {
 		amount += int64(g.rng.IntN(5_000_00)) - 1_000_00
 		g.sfOpportunity(d, "UPDATE", created.AddDate(0, 0, 3), fields{"Amount": cents(amount)})

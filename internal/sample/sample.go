@@ -66,9 +66,8 @@ type generator struct {
 // made is an event with what is known of it.
 type made struct {
 	Event
-	serial    int
-	duplicate bool
-	bad       bool
+	serial int
+	bad    bool
 }
 
 // Generate makes a sample.

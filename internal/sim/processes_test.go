@@ -199,9 +199,9 @@ func newFleet(t *testing.T, conn kafka.Conn, registry string) *fleet {
 	t.Cleanup(func() {
 		for name, p := range f.procs {
 			_ = p.cmd.Process.Kill()
-			<-p.ended
+			err := <-p.ended
 			if t.Failed() {
-				t.Logf("%s:\n%s", name, p.log.tail())
+				t.Logf("%s ended with %v:\n%s", name, err, p.log.tail())
 			}
 		}
 	})
@@ -221,7 +221,7 @@ func (f *fleet) start(name string) {
 	f.procs[name] = p
 	for end := time.Now().Add(90 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
 		if addr := p.log.adminAddr(); addr != "" {
-			resp, err := http.Get("http://" + addr + "/readyz") //nolint:noctx // bounded by the loop
+			resp, err := http.Get("http://" + addr + "/readyz")
 			if err == nil {
 				_ = resp.Body.Close()
 				if resp.StatusCode == http.StatusOK {
@@ -245,7 +245,9 @@ func (f *fleet) kill(name string) {
 	if err := p.cmd.Process.Kill(); err != nil {
 		f.t.Fatal(err)
 	}
-	<-p.ended
+	if err := <-p.ended; err == nil {
+		f.t.Errorf("%s ended by itself before it was killed", name)
+	}
 	delete(f.procs, name)
 }
 

@@ -54,7 +54,7 @@ func parseShape(text string) (*shape, string, error) {
 	}
 	name := out.kind
 	if out.name != "" {
-		name, _ = fullName(root, "")
+		name, _ = fullName(root)
 	}
 	return out, name, nil
 }
@@ -66,7 +66,7 @@ type shaper struct {
 }
 
 // fullName gives the full name of a named type and the namespace within it.
-func fullName(n *twmb.SchemaNode, enclosing string) (full, namespace string) {
+func fullName(n *twmb.SchemaNode) (full, namespace string) {
 	if at := strings.LastIndexByte(n.Name, '.'); at >= 0 {
 		return n.Name, n.Name[:at]
 	}
@@ -89,7 +89,7 @@ func (b *shaper) declare(n *twmb.SchemaNode, namespace string) error {
 	}
 	if isNamed(n.Type) {
 		var full string
-		full, namespace = fullName(n, namespace)
+		full, namespace = fullName(n)
 		b.named[full] = &shape{name: "t" + strconv.Itoa(len(b.named))}
 	}
 	return b.children(n, func(child *twmb.SchemaNode) error { return b.declare(child, namespace) })
@@ -123,7 +123,7 @@ func (b *shaper) build(n *twmb.SchemaNode, namespace string) (*shape, error) {
 	switch {
 	case isNamed(n.Type):
 		var full string
-		full, namespace = fullName(n, namespace)
+		full, namespace = fullName(n)
 		s = b.named[full]
 	case !isPlainKind(n.Type):
 		return b.refer(n.Type, namespace)
