@@ -1,0 +1,230 @@
+package attribution_test
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"tracksource/attribution"
+	"tracksource/contract"
+	"tracksource/money"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+func parseContract(t testing.TB, file string) *contract.Contract {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := contract.Parse(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// script is a journey as text.
+type script struct {
+	journey attribution.Journey
+	rates   money.Rates
+	// explain is a conversion and a measure, if the case asks for them.
+	explain []string
+}
+
+func instant(t testing.TB, text string) time.Time {
+	t.Helper()
+	at, err := time.Parse(time.RFC3339Nano, text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return at.UTC()
+}
+
+// itemID reads "reporter/source/item"; a bare item is the system of record's.
+func itemID(text, kind string) attribution.ItemID {
+	parts := strings.SplitN(text, "/", 3)
+	if len(parts) < 3 {
+		parts = []string{"acme", "salesforce", text}
+	}
+	return attribution.ItemID{Reporter: parts[0], Source: parts[1], Item: kind + parts[2]}
+}
+
+// pairs reads key=value words; a bar stands for a space.
+func pairs(words []string) map[string]string {
+	fields := make(map[string]string)
+	for _, word := range words {
+		key, text, _ := strings.Cut(word, "=")
+		fields[key] = strings.ReplaceAll(text, "|", " ")
+	}
+	return fields
+}
+
+func (s *script) add(t testing.TB, line string) {
+	t.Helper()
+	words := strings.Fields(line)
+	switch words[0] {
+	case "touch":
+		id, f := itemID(words[1], ""), pairs(words[3:])
+		s.journey.Touches = append(s.journey.Touches, attribution.Touch{ID: id, At: instant(t, words[2]), Facts: contract.TouchInput{
+			Reporter: id.Reporter, Source: id.Source, Feed: map[string]string{"ga4": "analytics", "marketo": "map"}[id.Source],
+			Type: f["type"], Asset: f["asset"], UTMSource: f["utm_source"], UTMMedium: f["utm_medium"], UTMCampaign: f["utm_campaign"],
+			Bot: f["bot"] == "true",
+		}})
+	case "deal":
+		f := pairs(words[2:])
+		s.journey.Deals = append(s.journey.Deals, attribution.NewDeal(itemID(words[1], "opportunity/"), time.Time{}, f, nil, f["deleted"] == "true"))
+	case "stage":
+		flags := strings.Join(words[4:], " ")
+		for i := range s.journey.Deals {
+			if d := &s.journey.Deals[i]; d.ID == itemID(words[1], "opportunity/") {
+				d.Stages = append(d.Stages, attribution.StageChange{
+					Stage: strings.ReplaceAll(words[3], "|", " "), At: instant(t, words[2]), EventID: words[2],
+					IsClosed: strings.Contains(flags, "closed"), IsWon: strings.Contains(flags, "won"),
+				})
+			}
+		}
+	case "account":
+		s.journey.Accounts = append(s.journey.Accounts, attribution.NewAccount(itemID(words[1], "account/"), time.Time{}, pairs(words[2:]), false))
+	case "rate":
+		day, err := money.ParseDay(words[3])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.rates.Set(words[1], words[2], day, words[4]); err != nil {
+			t.Fatal(err)
+		}
+	case "explain":
+		s.explain = words[1:]
+	default:
+		t.Fatalf("unknown line %q", line)
+	}
+}
+
+func vector(minor []int64, exponent int) string {
+	texts := make([]string, len(minor))
+	for m, value := range minor {
+		texts[m] = money.Format(value, exponent)
+	}
+	return strings.Join(texts, " ")
+}
+
+func (d dims) String() string {
+	return strings.Join([]string{d.Partner, d.Channel, d.Asset, d.Region, d.Segment, d.Source, d.TouchCampaign}, ", ")
+}
+
+type dims attribution.Dimensions
+
+func render(result attribution.Result) string {
+	var out strings.Builder
+	for _, c := range result.Conversions {
+		fmt.Fprintf(&out, "%s %s %s %s", c.ID, c.Measure, c.Day, money.Format(c.Value, c.Exponent))
+		if c.Currency != "" {
+			fmt.Fprintf(&out, " %s", c.Currency)
+		}
+		if c.Basis.Via != "" && c.Basis.Via != money.ViaSame {
+			fmt.Fprintf(&out, " = %s %s at %s of %s, %s", c.Basis.Amount, c.Basis.Currency, c.Basis.Rate, c.Basis.RateDay, c.Basis.Via)
+		}
+		out.WriteString("\n")
+		for _, line := range c.Lines {
+			fmt.Fprintf(&out, "  %s: %s\n", dims(line.Dimensions), vector(line.Minor, c.Exponent))
+		}
+	}
+	for _, h := range result.Held {
+		fmt.Fprintf(&out, "held %s %s %s: %s\n", h.Conversion, h.Measure, h.Code, h.Supply)
+	}
+	for _, reason := range []string{contract.ExcludedBot, contract.ExcludedReporter, contract.ExcludedType} {
+		if n := result.Excluded[reason]; n > 0 {
+			fmt.Fprintf(&out, "excluded %s: %d\n", reason, n)
+		}
+	}
+	if out.Len() == 0 {
+		return "nothing"
+	}
+	return strings.TrimSpace(out.String())
+}
+
+func renderExplained(t *testing.T, c *contract.Contract, s *script) string {
+	t.Helper()
+	conversion, credits, ok := attribution.Explain(c, &s.rates, s.journey, itemID(s.explain[0], "opportunity/").String(), s.explain[1])
+	if !ok {
+		return "no such conversion"
+	}
+	out := render(attribution.Result{Conversions: []attribution.Conversion{conversion}})
+	for _, credit := range credits {
+		out += fmt.Sprintf("\n%s %s: %s\n  %s", credit.Touch.ID, credit.Touch.At.Format(time.RFC3339), vector(credit.Minor, conversion.Exponent), credit.Class.Rule)
+	}
+	return out
+}
+
+// TestJourneys shows whole books as text. Values are in the order of the
+// contract's models: first-touch, last-touch, linear, position-based.
+func TestJourneys(t *testing.T) {
+	const file = "testdata/journeys.txt"
+	c := parseContract(t, "testdata/contract.yaml")
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rewritten []string
+	for part := range strings.SplitSeq(strings.TrimSpace(string(data)), "\n\n") {
+		head, want, found := strings.Cut(part+"\n", "\n----\n")
+		if !found {
+			t.Fatalf("no rule of dashes in:\n%s", part)
+		}
+		lines := strings.Split(head, "\n")
+		t.Run(lines[0], func(t *testing.T) {
+			var s script
+			for _, line := range lines[1:] {
+				s.add(t, line)
+			}
+			result := attribution.Book(c, 1, &s.rates, s.journey)
+			conserves(t, result)
+			got := render(result)
+			if s.explain != nil {
+				got = renderExplained(t, c, &s)
+			}
+			if got != strings.TrimSpace(want) && !*update {
+				t.Errorf("input:\n%s\ngot:\n%s\nwant:\n%s", head, got, want)
+			}
+			rewritten = append(rewritten, head+"\n----\n"+got+"\n")
+		})
+	}
+	if *update {
+		if err := os.WriteFile(file, []byte(strings.Join(rewritten, "\n")), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// failer is what conserves needs of a test, so that rapid's fits as well.
+type failer interface {
+	Helper()
+	Fatalf(format string, args ...any)
+}
+
+// conserves fails unless every conversion's lines sum to its value under each
+// model, and every dimension is set.
+func conserves(t failer, result attribution.Result) {
+	t.Helper()
+	for _, c := range result.Conversions {
+		sums := make([]int64, len(result.Models))
+		for _, line := range c.Lines {
+			if strings.Contains(", "+dims(line.Dimensions).String()+", ", ", , ") {
+				t.Fatalf("%s %s: an empty dimension in %q", c.ID, c.Measure, dims(line.Dimensions))
+			}
+			for m, minor := range line.Minor {
+				sums[m] += minor
+			}
+		}
+		for m, sum := range sums {
+			if sum != c.Value {
+				t.Fatalf("%s %s under %s: lines sum to %d, the value is %d", c.ID, c.Measure, result.Models[m], sum, c.Value)
+			}
+		}
+	}
+}
