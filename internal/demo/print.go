@@ -158,7 +158,7 @@ func (d *demo) print(ctx context.Context) error {
 // column per model, and the totals under them.
 func (d *demo) table(rows []Contribution) error {
 	models := distinct(rows, func(r Contribution) string { return r.Model })
-	for _, measure := range distinct(rows, func(r Contribution) string { return r.Measure }) {
+	for _, measure := range measures() {
 		sums, totals := map[[2]string]map[string]int64{}, map[string]int64{}
 		currency := ""
 		for _, r := range rows {
@@ -173,11 +173,22 @@ func (d *demo) table(rows []Contribution) error {
 			totals[r.Model] += r.minor
 			currency = r.Currency
 		}
+		if len(sums) == 0 {
+			continue
+		}
 		if err := d.measure(measure, currency, models, sums, totals); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// measures lists the measures in the order in which they are read.
+func measures() []string {
+	return []string{
+		attribution.MeasureRevenue, attribution.MeasurePipelineCreated, attribution.MeasurePipelineOpen,
+		attribution.MeasureOpportunities, attribution.MeasureWon, attribution.MeasureLost,
+	}
 }
 
 func (d *demo) measure(measure, currency string, models []string, sums map[[2]string]map[string]int64, totals map[string]int64) error {
