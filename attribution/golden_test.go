@@ -64,6 +64,15 @@ func pairs(words []string) map[string]string {
 	return fields
 }
 
+// modified reads when an object was modified, if the line says so.
+func modified(t testing.TB, fields map[string]string) time.Time {
+	t.Helper()
+	if fields["modified"] == "" {
+		return time.Time{}
+	}
+	return instant(t, fields["modified"])
+}
+
 func (s *script) add(t testing.TB, line string) {
 	t.Helper()
 	words := strings.Fields(line)
@@ -77,19 +86,22 @@ func (s *script) add(t testing.TB, line string) {
 		}})
 	case "deal":
 		f := pairs(words[2:])
-		s.journey.Deals = append(s.journey.Deals, attribution.NewDeal(itemID(words[1], "opportunity/"), time.Time{}, f, nil, f["deleted"] == "true"))
+		s.journey.Deals = append(s.journey.Deals, attribution.NewDeal(itemID(words[1], "opportunity/"), modified(t, f), f, nil, f["deleted"] == "true"))
 	case "stage":
 		flags := strings.Join(words[4:], " ")
 		for i := range s.journey.Deals {
 			if d := &s.journey.Deals[i]; d.ID == itemID(words[1], "opportunity/") {
 				d.Stages = append(d.Stages, attribution.StageChange{
-					Stage: strings.ReplaceAll(words[3], "|", " "), At: instant(t, words[2]), EventID: words[2],
+					Stage: strings.ReplaceAll(words[3], "|", " "), At: instant(t, words[2]),
+					// Event ids fall while time rises, so that a sort by id shows.
+					EventID:  fmt.Sprint(9 - len(d.Stages)),
 					IsClosed: strings.Contains(flags, "closed"), IsWon: strings.Contains(flags, "won"),
 				})
 			}
 		}
 	case "account":
-		s.journey.Accounts = append(s.journey.Accounts, attribution.NewAccount(itemID(words[1], "account/"), time.Time{}, pairs(words[2:]), false))
+		f := pairs(words[2:])
+		s.journey.Accounts = append(s.journey.Accounts, attribution.NewAccount(itemID(words[1], "account/"), modified(t, f), f, false))
 	case "rate":
 		day, err := money.ParseDay(words[3])
 		if err != nil {

@@ -159,6 +159,29 @@ func again[T any](random *rand.Rand, items []T) []T {
 	return out
 }
 
+// TestTiesGoByTouchID has more touches than a small sort would keep in order by
+// chance, a third of them at each of three instants.
+func TestTiesGoByTouchID(t *testing.T) {
+	c := parseContract(t, "testdata/contract.yaml")
+	var s script
+	var want []string
+	for hour := range 3 {
+		for i := hour; i < 100; i += 3 {
+			s.add(t, fmt.Sprintf("touch acme/ga4/%02d 2026-03-04T1%d:00:00Z type=visit utm_campaign=tour", i, hour))
+			want = append(want, fmt.Sprintf("%02d", i))
+		}
+	}
+	s.add(t, "deal 1 amount=10 created_at=2026-03-05T15:00:00Z")
+	_, credits, _ := attribution.Explain(c, nil, s.journey, "acme/salesforce/opportunity/1", attribution.MeasureOpportunities)
+	var got []string
+	for _, credit := range credits {
+		got = append(got, credit.Touch.ID.Item)
+	}
+	if !slices.Equal(got, want) {
+		t.Fatalf("got %v, want %v", got, want)
+	}
+}
+
 func TestBookDoesNotWriteItsInput(t *testing.T) {
 	c, rates := parseContract(t, "testdata/contract.yaml"), someRates(t)
 	rapid.Check(t, func(t *rapid.T) {
