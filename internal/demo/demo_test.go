@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -131,4 +132,48 @@ func TestKilled(t *testing.T) {
 	if got.Events.Raw != got.Events.Accepted+got.Events.Duplicates+got.Events.DeadLetters {
 		t.Errorf("events do not sum: %+v", got.Events)
 	}
+}
+
+// TestGoesOn: a live demo that is stopped drains, and goes on where it was.
+func TestGoesOn(t *testing.T) {
+	want := once(t, config(t.TempDir(), nil))
+	dir := t.TempDir()
+	var out syncBuffer
+	cfg := config(dir, &out)
+	cfg.Once, cfg.JSON = false, false
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- demo.Run(ctx, cfg) }()
+	for end := time.Now().Add(time.Minute); !strings.Contains(out.String(), "events of two partners"); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("the demo did not start:\n%s", out.String())
+		}
+	}
+	time.Sleep(time.Second) // somewhere in the middle
+	cancel()
+	if err := <-ended; err != nil {
+		t.Fatalf("drain: %v", err)
+	}
+	got := once(t, config(dir, nil))
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v and %d contributions after going on, want %+v and %d", got.Events, len(got.Contributions), want.Events, len(want.Contributions))
+	}
+}
+
+// syncBuffer is written by the demo while the test reads it.
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer // guarded by mu
+}
+
+func (s *syncBuffer) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(b)
+}
+
+func (s *syncBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
 }

@@ -1,0 +1,128 @@
+package ingest_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"tracksource/identity"
+	"tracksource/internal/ingest"
+	"tracksource/schemas/avro"
+	"tracksource/stream"
+)
+
+// sent is what a feed emitted.
+type sent struct {
+	topic   string
+	key     []byte
+	value   []byte
+	headers map[string]string
+}
+
+type outbox struct{ all []sent }
+
+func (o *outbox) Emit(topic string, key, value []byte, headers ...stream.Header) {
+	s := sent{topic, key, value, map[string]string{}}
+	for _, h := range headers {
+		s.headers[h.Key] = string(h.Value)
+	}
+	o.all = append(o.all, s)
+}
+
+func (o *outbox) EmitTo(topic string, _ int32, key, value []byte, headers ...stream.Header) {
+	o.Emit(topic, key, value, headers...)
+}
+
+func newFeed(t *testing.T, registry avro.Registry) *ingest.Feed {
+	t.Helper()
+	p, err := identity.NewPseudonymizer(bytes.Repeat([]byte("k"), 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	foreign, err := avro.NewForeign(avro.ForeignConfig{Registry: registry})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &ingest.Feed{
+		Codecs: codecs(t), Foreign: foreign, Pseudonymizer: p, ID: ingest.FeedID{Feed: "analytics", Reporter: "acme"},
+		Observations: "observations", DeadLetters: "dead",
+	}
+}
+
+const page = `{"type":"page","messageId":"m1","anonymousId":"a","timestamp":"2026-03-01T12:00:00Z","context":{"campaign":{"source":"globex"}},"properties":{"url":"https://acme.com/x"}}`
+
+// TestFeedDeadLetters: what cannot be used is kept, byte for byte, with a
+// stable code and its place, and the events around it go on.
+func TestFeedDeadLetters(t *testing.T) {
+	f := newFeed(t, avro.NewMemory())
+	tests := []struct {
+		name, code string
+		value      []byte
+	}{
+		{"undecodable", "undecodable", []byte("{cut off")},
+		{"empty", "undecodable", nil},
+		{"unknown schema id", "unknown_schema", []byte{0, 0, 0, 0, 77, 1, 2, 3}},
+		{"cut off in the wire header", "undecodable", []byte{0, 0}},
+		{"too large", "too_large", []byte(`"` + strings.Repeat("x", 2<<20) + `"`)},
+		{"no identity", "missing_field", []byte(`{"type":"page","messageId":"m","timestamp":"2026-03-01T12:00:00Z"}`)},
+		{"far ahead", "time_future", []byte(strings.Replace(page, "2026-03-01", "2036-03-01", 1))},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var out outbox
+			rec := func(offset int64, value []byte) stream.Record {
+				return stream.Record{Topic: "raw", Partition: 3, Offset: offset, Key: []byte("k"), Value: value, Timestamp: start}
+			}
+			if err := f.Fold(context.Background(), []stream.Record{rec(1, []byte(page)), rec(2, tt.value), rec(3, []byte(page))}, &out); err != nil {
+				t.Fatal(err)
+			}
+			if len(out.all) != 3 || out.all[0].topic != "observations" || out.all[2].topic != "observations" {
+				t.Fatalf("%d outputs, want an observation on both sides of the dead letter", len(out.all))
+			}
+			d := out.all[1]
+			if d.topic != "dead" || d.headers["tracksource.code"] != tt.code || !bytes.Equal(d.value, tt.value) || string(d.key) != "k" {
+				t.Errorf("dead letter on %s with code %q, want %q; bytes kept: %t", d.topic, d.headers["tracksource.code"], tt.code, bytes.Equal(d.value, tt.value))
+			}
+			if d.headers["__connect.errors.topic"] != "raw" || d.headers["__connect.errors.partition"] != "3" || d.headers["__connect.errors.offset"] != "2" {
+				t.Errorf("headers %v", d.headers)
+			}
+			var envelope avro.DeadLetter
+			if err := f.Codecs.DeadLetter.Decode([]byte(d.headers["tracksource.deadletter"]), &envelope); err != nil || envelope.Code != tt.code || envelope.RawOffset != 2 {
+				t.Errorf("envelope %+v, %v", envelope, err)
+			}
+		})
+	}
+}
+
+// TestFeedOfABatch: one bad event in an array spoils nothing of the others.
+func TestFeedOfABatch(t *testing.T) {
+	var out outbox
+	value := []byte("[" + page + `,{"hello":1},` + strings.Replace(page, "m1", "m2", 1) + "]")
+	if err := newFeed(t, avro.NewMemory()).Fold(context.Background(), []stream.Record{{Value: value, Timestamp: start}}, &out); err != nil {
+		t.Fatal(err)
+	}
+	var topics []string
+	for _, s := range out.all {
+		topics = append(topics, s.topic)
+	}
+	if got := strings.Join(topics, " "); got != "observations dead observations" {
+		t.Errorf("outputs %q", got)
+	}
+}
+
+// TestFeedWithoutRegistry: a registry that is away is waited for, and no event
+// is called bad for it.
+func TestFeedWithoutRegistry(t *testing.T) {
+	away, err := avro.NewHTTP(avro.HTTPConfig{URL: "http://127.0.0.1:1", Timeout: time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out outbox
+	err = newFeed(t, away).Fold(context.Background(), []stream.Record{{Value: []byte{0, 0, 0, 0, 1, 2}, Timestamp: start}}, &out)
+	if !errors.Is(err, stream.ErrTransient) || len(out.all) != 0 {
+		t.Errorf("Fold() = %v with %d outputs, want ErrTransient and none", err, len(out.all))
+	}
+}
