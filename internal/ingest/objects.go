@@ -123,7 +123,7 @@ func (o *object) addStage(u stageUpdate) {
 
 // state returns the whole object as journeys carry it.
 func (o *object) state() *avro.ObjectState {
-	out := &avro.ObjectState{Type: o.Type, ID: o.ID, ModifiedAt: o.Modified, Deleted: o.Deleted != nil && *o.Deleted.Value == "true"}
+	out := &avro.ObjectState{Type: o.Type, ID: o.ID, ModifiedAt: o.Modified, Deleted: o.Deleted != nil && o.Deleted.Value != nil && *o.Deleted.Value == "true"}
 	for _, name := range slices.Sorted(maps.Keys(o.Fields)) {
 		out.Fields = append(out.Fields, avro.Field{Name: name, Value: o.Fields[name].Value})
 	}

@@ -1,0 +1,29 @@
+package ingest
+
+import "bytes"
+
+// Redecode runs the decoders of the state and reports whether what they read is
+// written as the same bytes again.
+func Redecode(b []byte) (same bool) {
+	same = true
+	if n, err := decodeNodeState(b); err == nil {
+		same = bytes.Equal(n.encode(), b)
+	}
+	if c, err := decodeChildState(b); err == nil {
+		again, err := decodeChildState(c.encode())
+		same = same && err == nil && again == c
+	}
+	if o, err := decodeObject(b); err == nil {
+		o.state()
+		_, err = o.encode()
+		same = same && err == nil
+	}
+	return same
+}
+
+// StateExamples are values of each kind of state.
+func StateExamples() [][]byte {
+	n := nodeState{parent: []byte("p"), evidence: 1, at: 2, attached: 3, root: []byte("r"), placed: 4, places: 5}
+	c := childState{number: 6, attached: true}
+	return [][]byte{n.encode(), c.encode(), []byte("\x01{\"deleted\":{}}"), []byte("\x01{\"fields\":{\"a\":{\"value\":\"b\"}},\"stages\":[{\"won\":\"true\"}],\"deleted\":{\"value\":\"true\"}}")}
+}
