@@ -46,14 +46,14 @@ bench: ## run the benchmarks; BENCH=regexp, BENCHTIME=1s
 	go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...
 
 sim: ## run the whole line under faults for SEEDS (200) seeds, or for the one SEED
-	SIM_SEEDS=$(SEEDS) SIM_SEED=$(SEED) go test -count=1 -timeout 0 -run '^TestSeeds$$' ./internal/sim
+	SIM_SEEDS=$(SEEDS) SIM_SEED=$(SEED) go test -count=1 -timeout 4h -run '^TestSeeds$$' ./internal/sim
 
 soak: ## the same under the race detector with fresh seeds, for SOAK (28800) seconds
 	go test -race -c -o bin/sim.test ./internal/sim
 	@cd internal/sim; end=$$(($$(date +%s) + $(SOAK))); rounds=0; \
 	while (($$(date +%s) < end)); do \
 		seed=$$((SRANDOM % 1000000000 + 1)); \
-		SIM_SEED=$$seed ../../bin/sim.test -test.count=1 -test.timeout 0 -test.run '^TestSeeds$$' || \
+		SIM_SEED=$$seed ../../bin/sim.test -test.count=1 -test.timeout 10m -test.run '^TestSeeds$$' || \
 			{ echo "again with: make sim SEED=$$seed"; exit 1; }; \
 		rounds=$$((rounds + 1)); \
 	done; \
