@@ -202,6 +202,10 @@ func (c Config) groupOptions(m *metrics) []kgo.Opt {
 		kgo.SessionTimeout(c.SessionTimeout),
 		kgo.RebalanceTimeout(c.RebalanceTimeout),
 		kgo.HeartbeatInterval(c.HeartbeatInterval),
+		// A request that cannot get through for as long as a transaction may last
+		// fails, the session ends and the next one starts afresh: the client's own
+		// bound would keep a member stuck for half a minute and more.
+		kgo.RetryTimeout(c.TransactionTimeout),
 		kgo.RequiredAcks(kgo.AllISRAcks()),
 		kgo.ProducerLinger(0),         // the batch is flushed as a whole
 		kgo.MaxBufferedRecords(1<<20), // a batch is bounded by BatchRecords; blocking here would dead-lock it
