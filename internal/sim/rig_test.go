@@ -375,10 +375,14 @@ func (r *rig) reader(ctx context.Context, topic string, fn func(check.Record) er
 	})
 }
 
+func (r *rig) judge() (check.Report, error) {
+	return check.Check(r.ctx, check.Config{Read: r.reader, Spec: r.spec, Codecs: r.codecs, Log: r.log})
+}
+
 // check is the end of every test.
 func (r *rig) check() check.Report {
 	r.t.Helper()
-	report, err := check.Check(r.ctx, check.Config{Read: r.reader, Spec: r.spec, Codecs: r.codecs, Log: r.log})
+	report, err := r.judge()
 	if err != nil {
 		r.t.Fatal(err)
 	}

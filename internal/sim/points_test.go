@@ -1,0 +1,131 @@
+package sim_test
+
+import (
+	"context"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"tracksource/internal/sample"
+	"tracksource/schemas/avro"
+	"tracksource/stream"
+)
+
+// pointTime is how long a point may take to come round while events flow.
+const pointTime = 20 * time.Second
+
+// TestEveryPoint kills one instance of each tier at every point of the protocol,
+// one after the other, with events on their way, and starts it again on its disk.
+func TestEveryPoint(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the seeds kill at some points")
+	}
+	for _, tier := range tiers() {
+		t.Run(tier, func(t *testing.T) {
+			t.Parallel()
+			ctx, cancel := context.WithTimeout(context.Background(), 2*runTime)
+			t.Cleanup(cancel)
+			s := &story{rig: newRig(ctx, t, rand.New(rand.NewPCG(1, 2))), world: sample.Generate(sample.Config{Seed: 5, Events: 1500})}
+			s.write()
+			for _, tier := range tiers() {
+				s.start(tier, "", nil)
+			}
+			s.send()
+			for _, p := range stream.Points() {
+				s.killAt(tier, p)
+			}
+			for len(s.events)+len(s.rules) > 0 {
+				s.send()
+			}
+			s.mend()
+			s.settle()
+			report := s.check()
+			t.Logf("%s, kills %v", report, s.kills)
+			for _, p := range stream.Points() {
+				if s.kills[p] == 0 {
+					t.Errorf("nothing was killed at %s", p)
+				}
+			}
+		})
+	}
+}
+
+// killAt kills the tier's instance at the point and starts it again. The points
+// of a restore come round at a start, the others with events.
+func (s *story) killAt(tier string, p stream.Point) {
+	s.t.Helper()
+	b := &bullet{point: p}
+	i := s.running[tier][0]
+	switch p {
+	case stream.AfterBarrier, stream.MidRestore:
+		s.settle() // so that there is something to restore
+		if dir := s.stop(tier, 0); p == stream.MidRestore {
+			i = s.start(tier, "", b) // without the disk all of it is
+		} else {
+			i = s.start(tier, dir, b)
+		}
+	default:
+		i.armed.Store(b)
+	}
+	for end := time.Now().Add(pointTime); !i.dead(); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(end) {
+			s.t.Fatalf("%s did not come to %s", tier, p)
+		}
+		if !i.net.isCut() && len(s.events) > 0 && s.rng.IntN(4) == 0 {
+			s.send()
+		}
+	}
+	for _, dead := range s.bury() {
+		s.start(tier, dead.dir, nil)
+	}
+}
+
+// TestTamperedTopics is the negative control of the whole: one record more in a
+// topic of a system at rest is found, each by the invariant that it breaks.
+func TestTamperedTopics(t *testing.T) {
+	ctx, cancel := context.WithTimeout(context.Background(), runTime)
+	t.Cleanup(cancel)
+	s := &story{rig: newRig(ctx, t, rand.New(rand.NewPCG(3, 4))), world: sample.Generate(sample.Config{Seed: 7, Events: 200})}
+	s.write()
+	for _, tier := range tiers() {
+		s.start(tier, "", nil)
+	}
+	for len(s.events)+len(s.rules) > 0 {
+		s.send()
+	}
+	s.settle()
+	s.check()
+	for _, tier := range tiers() {
+		s.stop(tier, 0)
+	}
+	wrong := func(name, want string, ms ...stream.Message) {
+		t.Helper()
+		if err := s.producer.Send(ctx, ms...); err != nil {
+			t.Fatal(err)
+		}
+		report, err := s.judge()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if report.Err() == nil || !strings.Contains(report.Err().Error(), want) {
+			t.Errorf("%s: got %v, want %q", name, report.Err(), want)
+		}
+	}
+	row := avro.ContributionRow{Contract: "ai-launch-tour", Measure: "revenue", Model: "linear", Day: "2026-03-01", Partner: "zeta", Currency: "USD", Version: 1}
+	if err := row.SetValue(100, 2); err != nil {
+		t.Fatal(err)
+	}
+	key, err := s.codecs.ContributionKey.Append(nil, &avro.ContributionKey{Contract: row.Contract, Measure: row.Measure, Model: row.Model, Day: row.Day, Partner: row.Partner})
+	if err != nil {
+		t.Fatal(err)
+	}
+	value, err := s.codecs.ContributionRow.Append(nil, &row)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrong("a row that nothing is behind", "ledger 0, rows 100, recomputed 0", stream.Message{Topic: s.spec.Contributions(), Key: key, Value: value})
+	raw := s.spec.RawTopics()[0]
+	wrong("a raw record that nobody took", "became neither a fact nor a dead letter", stream.Message{Topic: raw, Key: []byte("k"), Value: []byte("{}")})
+	wrong("garbage in the ledger", "unreadable record "+s.spec.Credits(), stream.Message{Topic: s.spec.Credits(), Key: []byte("k"), Value: []byte{9}})
+}
