@@ -304,25 +304,34 @@ func TestRowsGolden(t *testing.T) {
 		entries []avro.CreditEntry
 	}{
 		{"a source begins and credits two partners", []avro.CreditEntry{
-			generation(0, 10), credit(0, 10, 1, "acme", 1000, 1000), credit(0, 10, 2, "blue", 250, 250)}},
+			generation(0, 10), credit(0, 10, 1, "acme", 1000, 1000), credit(0, 10, 2, "blue", 250, 250),
+		}},
 		{"two entries of one key are one row", []avro.CreditEntry{
-			credit(0, 10, 3, "acme", 500, 1500), credit(0, 10, 4, "acme", -200, 1300)}},
+			credit(0, 10, 3, "acme", 500, 1500), credit(0, 10, 4, "acme", -200, 1300),
+		}},
 		{"a change that is taken back in the batch is no row", []avro.CreditEntry{
-			credit(0, 10, 5, "acme", 500, 1800), credit(0, 10, 6, "acme", -500, 1300)}},
+			credit(0, 10, 5, "acme", 500, 1800), credit(0, 10, 6, "acme", -500, 1300),
+		}},
 		{"a replay is nothing", []avro.CreditEntry{credit(0, 10, 5, "acme", 500, 1800)}},
 		{"a second source adds to the first", []avro.CreditEntry{
-			generation(1, 20), credit(1, 20, 1, "acme", -1300, -1300)}},
+			generation(1, 20), credit(1, 20, 1, "acme", -1300, -1300),
+		}},
 		{"zero of no source is a soft delete and a tombstone", []avro.CreditEntry{
-			credit(0, 10, 7, "blue", -250, 0)}},
+			credit(0, 10, 7, "blue", -250, 0),
+		}},
 		{"the key comes back under a higher version", []avro.CreditEntry{credit(0, 10, 8, "blue", 1, 1)}},
 		{"missing entries raise an alert, the newest total counts", []avro.CreditEntry{
-			credit(0, 10, 11, "blue", 5, 99)}},
+			credit(0, 10, 11, "blue", 5, 99),
+		}},
 		{"a running total that does not follow raises an alert", []avro.CreditEntry{
-			credit(0, 10, 12, "blue", 5, 100)}},
+			credit(0, 10, 12, "blue", 5, 100),
+		}},
 		{"another currency of the contract replaces the first", []avro.CreditEntry{
-			usd(credit(1, 20, 2, "acme", 0, 0), 777), credit(1, 20, 3, "acme", 1300, 0)}},
+			usd(credit(1, 20, 2, "acme", 0, 0), 777), credit(1, 20, 3, "acme", 1300, 0),
+		}},
 		{"a new generation replaces and retires the older one", []avro.CreditEntry{
-			generation(0, 30), credit(0, 30, 1, "blue", 40, 40), credit(0, 10, 13, "blue", 5, 105)}},
+			generation(0, 30), credit(0, 30, 1, "blue", 40, 40), credit(0, 10, 13, "blue", 5, 105),
+		}},
 		{"a tick goes on with the retirement", nil},
 	}
 	var b strings.Builder

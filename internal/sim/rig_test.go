@@ -149,7 +149,7 @@ func newRig(ctx context.Context, t *testing.T, rng *rand.Rand) *rig {
 		t.Fatal(err)
 	}
 	t.Cleanup(m.Close)
-	var out io.Writer = io.Discard
+	out := io.Discard
 	if os.Getenv("SIM_LOG") != "" {
 		out = os.Stderr
 	}
