@@ -57,6 +57,11 @@ func (s *story) killAt(tier string, p stream.Point) {
 	s.t.Helper()
 	b := &bullet{point: p}
 	i := s.running[tier][0]
+	// A member that dies while it joins holds kfake's group up for the rebalance
+	// timeout, five times over in ingest.
+	for end := time.Now().Add(pointTime); i.svc.Ready() != nil && time.Now().Before(end); {
+		time.Sleep(20 * time.Millisecond)
+	}
 	switch p {
 	case stream.AfterBarrier, stream.MidRestore:
 		s.settle() // so that there is something to restore
