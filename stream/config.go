@@ -226,7 +226,7 @@ func (c Config) groupOptions(m *metrics) []kgo.Opt {
 }
 
 // restoreOptions are the client options of one partition's restore: a plain
-// idempotent producer for the barrier and a direct consumer behind it.
+// producer for the barrier and a direct consumer behind it.
 func (c Config) restoreOptions() []kgo.Opt {
 	return append(c.Conn.options(),
 		kgo.ClientID(c.TransactionalID+"-restore"),
@@ -235,6 +235,12 @@ func (c Config) restoreOptions() []kgo.Opt {
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
 		kgo.RecordPartitioner(partitioner()),
 		kgo.ProducerLinger(0),
+		// A barrier that is written twice does no harm, while an idempotent producer
+		// cannot give up a record in flight: with the brokers gone, a stop would wait
+		// for it without end.
+		kgo.DisableIdempotentWrite(),
+		kgo.RecordDeliveryTimeout(c.TransactionTimeout),
+		kgo.RetryTimeout(c.TransactionTimeout),
 		kgo.FetchMaxWait(100*time.Millisecond),
 		kgo.FetchMaxBytes(64<<20),
 		kgo.FetchMaxPartitionBytes(16<<20),
