@@ -104,7 +104,7 @@ func TestZombieTick(t *testing.T) {
 	var once atomic.Bool
 	r.start("zombie", newDisk(), func(c *stream.Config, p *counter, n *network) {
 		p.pending = &pending
-		c.TransactionTimeout, c.SessionTimeout, c.RebalanceTimeout = 900*time.Millisecond, 900*time.Millisecond, time.Second
+		c.TransactionTimeout, c.SessionTimeout, c.RebalanceTimeout = 2*time.Second, 2*time.Second, 3*time.Second
 		c.At = func(at stream.Point, _ int32) error {
 			// The process is stopped: no heartbeat leaves it until it wakes.
 			if at == stream.AfterFlush && ticking.Load() && once.CompareAndSwap(false, true) {

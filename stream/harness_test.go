@@ -33,7 +33,7 @@ const (
 	changelog   = "in-changelog"
 	group       = "g"
 	inParts     = 4
-	waitForLong = 30 * time.Second
+	waitForLong = 90 * time.Second
 )
 
 var errKilled = errors.New("killed by the test")
