@@ -15,9 +15,12 @@ import (
 	"testing"
 	"time"
 
+	"tracksource/deploy/kafka"
 	"tracksource/internal/demo"
+	"tracksource/internal/line"
 	"tracksource/internal/sample"
 	"tracksource/money"
+	"tracksource/stream"
 )
 
 const events = 900
@@ -86,6 +89,41 @@ func TestOnce(t *testing.T) {
 	}
 	if again := once(t, config(dir, nil)); !reflect.DeepEqual(again, r) {
 		t.Error("a second run on the same directory printed something else")
+	}
+}
+
+// TestSendsWhatIsMissing: a run that was killed has sent some of its chunk, and
+// not the first part of it. The next one sends the rest, whichever it is.
+func TestSendsWhatIsMissing(t *testing.T) {
+	want := once(t, config(t.TempDir(), nil))
+	dir := t.TempDir()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	spec, err := kafka.Load(kafka.ProfileLocal, kafka.Options{Feeds: demo.Feeds()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	broker, err := kafka.StartEmbedded(ctx, kafka.EmbeddedConfig{Dir: filepath.Join(dir, "broker"), Spec: spec})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := stream.NewProducer(line.StreamConn(broker.Conn()), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, e := range sample.Generate(sample.Config{Seed: 1, Events: events}).Events {
+		if i%3 == 1 {
+			if err := p.Send(ctx, stream.Message{Topic: spec.RawTopic(e.Feed, e.Reporter), Key: e.Key, Value: e.Payload}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	p.Close()
+	if err := broker.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got := once(t, config(dir, nil)); !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v and %d contributions, want %+v and %d", got.Events, len(got.Contributions), want.Events, len(want.Contributions))
 	}
 }
 
