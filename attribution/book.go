@@ -131,8 +131,10 @@ func (b *booker) conversion(deal Deal, e event) (found, bool) {
 	return found{conversion: c, credits: b.credits(deal, path, c.Value)}, true
 }
 
-// eligible returns the touches that share the event: on one of the window's
-// calendar days, which end with the conversion day, and not after the cut-off.
+// eligible returns the touches that share the event: on or after the first of
+// the window's calendar days, which are counted back from the conversion day,
+// and not after the cut-off. An event that is held back has no day to count
+// from; all touches stand in for its path.
 func (b *booker) eligible(e event) []step {
 	if e.held != nil {
 		return b.steps

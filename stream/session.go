@@ -187,18 +187,16 @@ func (s *session) promote(ctx context.Context) error {
 
 func (s *session) admit(ctx context.Context, r taskReady) error {
 	tp := topicPartition{r.t.in.Topic, r.t.partition}
-	if s.tasks[tp] != r.t {
-		return nil // revoked meanwhile
-	}
+	var killed *killedError
 	switch {
+	case errors.As(r.err, &killed):
+		return r.err
+	case s.tasks[tp] != r.t:
+		return nil // revoked meanwhile
 	case errors.Is(r.err, ErrHalted):
 		s.halt(ctx, r.t, r.err)
 		return nil
 	case r.err != nil:
-		var killed *killedError
-		if errors.As(r.err, &killed) {
-			return r.err
-		}
 		return fmt.Errorf("restore %s/%d: %w", tp.topic, tp.partition, r.err)
 	}
 	r.t.phase = phaseReady
