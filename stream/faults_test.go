@@ -2,10 +2,8 @@ package stream_test
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"net"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -16,48 +14,23 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"tracksource/internal/faultnet"
 	"tracksource/stream"
 )
-
-// lateConn holds back the answer to one EndTxn, so that the broker commits and
-// the client's deadline passes.
-type lateConn struct {
-	net.Conn
-	armed *atomic.Bool
-	late  atomic.Bool
-	by    time.Duration
-}
-
-func (c *lateConn) Write(b []byte) (int, error) {
-	if len(b) > 6 && kmsg.Key(binary.BigEndian.Uint16(b[4:6])) == kmsg.EndTxn && c.armed.CompareAndSwap(true, false) {
-		c.late.Store(true)
-	}
-	return c.Conn.Write(b)
-}
-
-func (c *lateConn) Read(b []byte) (int, error) {
-	n, err := c.Conn.Read(b)
-	if err == nil && c.late.CompareAndSwap(true, false) {
-		time.Sleep(c.by)
-	}
-	return n, err
-}
 
 // TestEndUnknown: the broker commits, the answer is lost. Going on with the
 // same client would count the batch twice.
 func TestEndUnknown(t *testing.T) {
 	r := newRig(t)
-	var armed atomic.Bool
-	a := r.start("a", newDisk(), func(c *stream.Config, _ *counter, n *network) {
+	a := r.start("a", newDisk(), func(c *stream.Config, _ *counter, _ *faultnet.Network) {
 		// The group must outlive the deadline, or leaving it would mend the fault.
 		c.SessionTimeout, c.RebalanceTimeout = 8*time.Second, 8*time.Second
-		n.wrap = func(c net.Conn) net.Conn { return &lateConn{Conn: c, armed: &armed, by: 2 * time.Second} }
 	})
 	r.send(50)
 	r.settle()
-	armed.Store(true)
+	a.net.Delay(kmsg.EndTxn.Int16(), 1, 2*time.Second)
 	r.send(50)
-	until(t, "an EndTxn was held back", func() bool { return !armed.Load() })
+	until(t, "an EndTxn was held back", func() bool { return a.net.Hits() > 0 })
 	r.check()
 	a.drain()
 }
@@ -68,7 +41,7 @@ func TestTickCommitsOffsets(t *testing.T) {
 	r := newRig(t)
 	r.send(20)
 	var pending, commits, ends atomic.Int64
-	a := r.start("a", newDisk(), func(_ *stream.Config, c *counter, _ *network) { c.pending = &pending })
+	a := r.start("a", newDisk(), func(_ *stream.Config, c *counter, _ *faultnet.Network) { c.pending = &pending })
 	r.settle()
 	for _, k := range []kmsg.Key{kmsg.TxnOffsetCommit, kmsg.EndTxn} {
 		r.c.ControlKey(k.Int16(), func(req kmsg.Request) (kmsg.Response, error, bool) {
@@ -102,16 +75,16 @@ func TestZombieTick(t *testing.T) {
 	var ticking atomic.Bool
 	asleep, wake := make(chan struct{}), make(chan struct{})
 	var once atomic.Bool
-	r.start("zombie", newDisk(), func(c *stream.Config, p *counter, n *network) {
+	r.start("zombie", newDisk(), func(c *stream.Config, p *counter, n *faultnet.Network) {
 		p.pending = &pending
 		c.TransactionTimeout, c.SessionTimeout, c.RebalanceTimeout = 2*time.Second, 2*time.Second, 3*time.Second
 		c.At = func(at stream.Point, _ int32) error {
 			// The process is stopped: no heartbeat leaves it until it wakes.
 			if at == stream.AfterFlush && ticking.Load() && once.CompareAndSwap(false, true) {
-				n.freeze(true)
+				n.Freeze()
 				close(asleep)
 				<-wake
-				n.freeze(false)
+				n.Thaw()
 			}
 			return nil
 		}
@@ -141,7 +114,7 @@ func TestStoreThatMayNotBeUsed(t *testing.T) {
 	}{
 		{"swapped partitions", "foreign", func(d *disk) { d.parts[0], d.parts[1] = d.parts[1], d.parts[0] }, nil},
 		{"garbage meta", "unreadable", func(d *disk) { d.parts[0].meta = []byte("{") }, nil},
-		{"aged", "aged", func(*disk) {}, []option{func(c *stream.Config, _ *counter, _ *network) {
+		{"aged", "aged", func(*disk) {}, []option{func(c *stream.Config, _ *counter, _ *faultnet.Network) {
 			c.Clock = func() time.Time { return time.Now().Add(100 * time.Hour) }
 		}}},
 		{"changed behind our back", "digest", func(d *disk) { d.parts[0].data["stray"] = "1" }, []option{}},
@@ -245,8 +218,8 @@ func TestChangelogDeleted(t *testing.T) {
 // smaller ones until it fits.
 func TestSmallerBatches(t *testing.T) {
 	for name, opt := range map[string]option{
-		"too big":  func(_ *stream.Config, p *counter, _ *network) { p.maxBatch = 3 },
-		"too slow": func(_ *stream.Config, p *counter, _ *network) { p.slow = 40 * time.Millisecond },
+		"too big":  func(_ *stream.Config, p *counter, _ *faultnet.Network) { p.maxBatch = 3 },
+		"too slow": func(_ *stream.Config, p *counter, _ *faultnet.Network) { p.slow = 40 * time.Millisecond },
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t)
@@ -262,7 +235,7 @@ func TestSmallerBatches(t *testing.T) {
 func TestRecordThatNeverFits(t *testing.T) {
 	r := newRig(t)
 	r.send(1)
-	a := r.start("a", newDisk(), func(_ *stream.Config, p *counter, _ *network) { p.slow = time.Hour })
+	a := r.start("a", newDisk(), func(_ *stream.Config, p *counter, _ *faultnet.Network) { p.slow = time.Hour })
 	if err := a.wait(); err == nil || !strings.Contains(err.Error(), "single record does not fit") {
 		t.Errorf("Run() = %v, want that a single record does not fit", err)
 	}
@@ -330,7 +303,7 @@ func TestMembersComeAndGo(t *testing.T) {
 		case i == nil:
 			live[n] = r.start(fmt.Sprint(n), disks[n])
 		case round%3 == 0:
-			i.net.cut()
+			i.net.Cut()
 			i.stop()
 			_ = i.wait()
 			delete(live, n)

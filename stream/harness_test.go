@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"maps"
 	"math/rand/v2"
-	"net"
 	"os"
 	"slices"
 	"strconv"
@@ -23,6 +22,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"tracksource/internal/faultnet"
 	"tracksource/stream"
 )
 
@@ -218,72 +218,6 @@ func (c *counter) Pending(time.Time) bool { return c.pending != nil && c.pending
 func (c *counter) Committed()             {}
 func (c *counter) Aborted()               {}
 
-// network is what an instance reaches the brokers through; cut is kill -9 as
-// the brokers see it.
-type network struct {
-	mu    sync.Mutex
-	dead  bool
-	conns []net.Conn
-	wrap  func(net.Conn) net.Conn
-
-	frozen atomic.Bool
-}
-
-func (n *network) dial(ctx context.Context, nw, addr string) (net.Conn, error) {
-	n.mu.Lock()
-	dead := n.dead
-	n.mu.Unlock()
-	if dead {
-		return nil, errors.New("network is cut")
-	}
-	c, err := (&net.Dialer{}).DialContext(ctx, nw, addr)
-	if err != nil {
-		return nil, err
-	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.dead {
-		c.Close()
-		return nil, errors.New("network is cut")
-	}
-	if n.wrap != nil {
-		c = n.wrap(c)
-	}
-	n.conns = append(n.conns, c)
-	return iceConn{c, &n.frozen}, nil
-}
-
-// freeze lets nothing out while it is on, as SIGSTOP does.
-func (n *network) freeze(on bool) { n.frozen.Store(on) }
-
-// iceConn is a connection of a process that can be stopped.
-type iceConn struct {
-	net.Conn
-	frozen *atomic.Bool
-}
-
-func (c iceConn) Write(b []byte) (int, error) {
-	for c.frozen.Load() {
-		time.Sleep(5 * time.Millisecond)
-	}
-	return c.Conn.Write(b)
-}
-
-func (n *network) isCut() bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.dead
-}
-
-func (n *network) cut() {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.dead = true
-	for _, c := range n.conns {
-		c.Close()
-	}
-}
-
 // rig is a broker with the topics, and what was sent.
 type rig struct {
 	t     *testing.T
@@ -333,23 +267,23 @@ func (r *rig) send(n int) {
 type instance struct {
 	r    *rig
 	w    *stream.Worker
-	net  *network
+	net  *faultnet.Network
 	stop context.CancelFunc
 	err  chan error
 }
 
-type option func(*stream.Config, *counter, *network)
+type option func(*stream.Config, *counter, *faultnet.Network)
 
 func (r *rig) start(id string, d *disk, opts ...option) *instance {
 	r.t.Helper()
-	n := &network{}
+	n := &faultnet.Network{}
 	proto := counter{}
 	level := slog.LevelError + 10
 	if os.Getenv("STREAM_TEST_LOG") != "" {
 		level = slog.LevelDebug
 	}
 	cfg := stream.Config{
-		Conn: stream.Conn{Brokers: r.c.ListenAddrs(), Dial: n.dial}, Group: group, TransactionalID: "tx-" + id,
+		Conn: stream.Conn{Brokers: r.c.ListenAddrs(), Dial: n.Dial}, Group: group, TransactionalID: "tx-" + id,
 		Log:   slog.New(slog.NewTextHandler(logTo(), &slog.HandlerOptions{Level: level})).With("instance", id),
 		Clock: time.Now, BatchRecords: 20, CommitInterval: 20 * time.Millisecond,
 		TransactionTimeout: time.Second, SessionTimeout: time.Second, RebalanceTimeout: 3 * time.Second, HeartbeatInterval: 50 * time.Millisecond,
@@ -375,7 +309,7 @@ func (r *rig) start(id string, d *disk, opts ...option) *instance {
 	ctx, cancel := context.WithCancel(context.Background())
 	i := &instance{r: r, w: w, net: n, stop: cancel, err: make(chan error, 1)}
 	go func() { i.err <- w.Run(ctx) }()
-	r.t.Cleanup(func() { cancel(); n.cut() })
+	r.t.Cleanup(func() { cancel(); n.Cut() })
 	return i
 }
 

@@ -4,6 +4,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"tracksource/internal/faultnet"
 	"tracksource/stream"
 )
 
@@ -33,7 +34,7 @@ func TestKillAtEveryPoint(t *testing.T) {
 				for life := range 4 {
 					r.send(60)
 					var n atomic.Int64
-					i := r.start("a", d, func(c *stream.Config, _ *counter, net *network) {
+					i := r.start("a", d, func(c *stream.Config, _ *counter, net *faultnet.Network) {
 						c.Restores = 1 // At is called by one restore at a time
 						c.At = func(at stream.Point, _ int32) error {
 							if at != p {
@@ -42,16 +43,16 @@ func TestKillAtEveryPoint(t *testing.T) {
 							if n.Add(1) <= int64(life) {
 								return nil
 							}
-							net.cut()
+							net.Cut()
 							return errKilled
 						}
 					})
 					until(t, "the point is met or everything is through", func() bool {
-						return i.net.isCut() || r.committed() >= r.sent()
+						return i.net.IsCut() || r.committed() >= r.sent()
 					})
 					i.stop()
 					_ = i.wait()
-					i.net.cut()
+					i.net.Cut()
 					if disks == "lost" {
 						d = newDisk()
 					}
