@@ -8,11 +8,9 @@ import (
 	"io"
 	"log/slog"
 	"math/rand/v2"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -24,6 +22,7 @@ import (
 	"tracksource/internal/attributor"
 	"tracksource/internal/check"
 	"tracksource/internal/demo"
+	"tracksource/internal/faultnet"
 	"tracksource/internal/ingest"
 	"tracksource/internal/line"
 	"tracksource/internal/reporter"
@@ -34,57 +33,53 @@ import (
 // errKilled is what kills an instance.
 var errKilled = errors.New("killed by the simulation")
 
-// network is what an instance reaches the brokers through; cut is kill -9 as the
-// brokers see it.
-type network struct {
-	mu    sync.Mutex
-	dead  bool       // guarded by mu
-	conns []net.Conn // guarded by mu
-}
+// Timeouts of the engine in a run: short, so that a fault costs seconds.
+const (
+	sessionTimeout     = 1500 * time.Millisecond
+	transactionTimeout = 1500 * time.Millisecond
+	rebalanceTimeout   = 4 * time.Second
+)
 
-func (n *network) dial(ctx context.Context, nw, addr string) (net.Conn, error) {
-	c, err := (&net.Dialer{}).DialContext(ctx, nw, addr)
-	if err != nil {
-		return nil, err
-	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.dead {
-		_ = c.Close()
-		return nil, errKilled
-	}
-	n.conns = append(n.conns, c)
-	return c, nil
-}
-
-func (n *network) cut() {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.dead = true
-	for _, c := range n.conns {
-		_ = c.Close()
-	}
-}
-
-func (n *network) isCut() bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.dead
-}
-
-// bullet is a kill that waits for its moment: the n-th time that any worker of
-// the instance passes the point.
+// bullet is what happens to an instance when any of its workers passes a point,
+// after n others have.
 type bullet struct {
 	point stream.Point
 	n     atomic.Int32
+	hit   func(*instance) error
+	fired atomic.Bool
+}
+
+// kill is kill -9: nothing is sent or stored any more.
+func kill(i *instance) error {
+	i.net.Cut()
+	// The error ends one worker, the context the others, which nothing may wake
+	// any more. Over a cut network a stop in order can send nothing.
+	i.cancel()
+	return errKilled
+}
+
+// doze is SIGSTOP for longer than the group waits, and SIGCONT: a zombie.
+func doze(i *instance) error {
+	i.net.Freeze()
+	time.Sleep(sessionTimeout * 3 / 2)
+	i.net.Thaw()
+	return nil
+}
+
+// stall keeps a transaction open for longer than the broker lets it, while the
+// heartbeats go on.
+func stall(*instance) error {
+	time.Sleep(transactionTimeout * 6 / 5)
+	return nil
 }
 
 // instance is one running process of a tier, as far as others can tell.
 type instance struct {
 	tier   string
 	dir    string
-	net    *network
+	net    *faultnet.Network
 	armed  atomic.Pointer[bullet]
+	died   atomic.Pointer[stream.Point] // where it was killed
 	svc    *line.Service
 	cancel context.CancelFunc
 	done   chan struct{}
@@ -93,23 +88,26 @@ type instance struct {
 
 // at is stream.Config.At of every worker of the instance.
 func (i *instance) at(p stream.Point, _ int32) error {
-	if i.net.isCut() {
+	i.net.Pause() // a frozen process does nothing
+	if i.net.IsCut() {
 		return errKilled
 	}
-	if b := i.armed.Load(); b != nil && b.point == p && b.n.Add(-1) < 0 {
-		i.net.cut()
-		// The error ends one worker, the context the others, which nothing may wake
-		// any more. Over a cut network a stop in order can send nothing.
-		i.cancel()
-		return errKilled
+	b := i.armed.Load()
+	if b == nil || b.point != p || b.n.Add(-1) != -1 {
+		return nil
 	}
-	return nil
+	b.fired.Store(true)
+	err := b.hit(i)
+	if err != nil {
+		i.died.Store(&p)
+	}
+	return err
 }
 
-// disarm takes the kill back unless it has happened.
+// disarm takes the bullet back unless it has hit.
 func (i *instance) disarm() {
-	if b := i.armed.Load(); b != nil {
-		b.n.Store(1 << 30)
+	if b := i.armed.Load(); b != nil && !b.fired.Load() {
+		i.armed.Store(nil)
 	}
 }
 
@@ -122,6 +120,22 @@ func (i *instance) dead() bool {
 	}
 }
 
+// awayRegistry is a schema registry that can be out of reach.
+type awayRegistry struct {
+	avro.Registry
+	away atomic.Bool
+	hits atomic.Int64
+}
+
+// Schema asks for a schema that a partner's record names.
+func (r *awayRegistry) Schema(ctx context.Context, id int) (string, error) {
+	if r.away.Load() {
+		r.hits.Add(1)
+		return "", fmt.Errorf("%w: it is away", avro.ErrRegistry)
+	}
+	return r.Registry.Schema(ctx, id)
+}
+
 // rig is a cluster and the instances on it.
 type rig struct {
 	t        *testing.T
@@ -130,7 +144,7 @@ type rig struct {
 	cluster  *kfake.Cluster
 	conn     kafka.Conn
 	spec     kafka.Spec
-	registry avro.Registry
+	registry *awayRegistry
 	codecs   *avro.Codecs
 	producer *stream.Producer
 	root     string
@@ -138,6 +152,7 @@ type rig struct {
 	dirs     int
 	running  map[string][]*instance // by tier
 	kills    map[stream.Point]int
+	skew     atomic.Int64 // of all clocks, nanoseconds
 }
 
 const brokers = 3
@@ -154,12 +169,12 @@ func newRig(ctx context.Context, t *testing.T, rng *rand.Rand) *rig {
 		out = os.Stderr
 	}
 	r := &rig{
-		t: t, ctx: ctx, rng: rng, cluster: m.Cluster, conn: m.Conn(), registry: avro.NewMemory(), root: t.TempDir(),
+		t: t, ctx: ctx, rng: rng, cluster: m.Cluster, conn: m.Conn(), registry: &awayRegistry{Registry: avro.NewMemory()}, root: t.TempDir(),
 		log:     slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: slog.LevelInfo})),
 		running: map[string][]*instance{}, kills: map[stream.Point]int{},
 	}
 	r.spec, err = kafka.Load(kafka.ProfileLocal, kafka.Options{Feeds: demo.Feeds(), Partitions: map[string]int32{
-		kafka.KeyRaw: 1, kafka.KeyObservations: int32(2 + rng.IntN(3)), kafka.KeyJourneys: int32(1 + rng.IntN(3)), kafka.KeyCredits: int32(1 + rng.IntN(3)),
+		kafka.KeyRaw: int32(1 + rng.IntN(2)), kafka.KeyObservations: int32(2 + rng.IntN(3)), kafka.KeyJourneys: int32(1 + rng.IntN(3)), kafka.KeyCredits: int32(1 + rng.IntN(3)),
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -178,7 +193,7 @@ func newRig(ctx context.Context, t *testing.T, rng *rand.Rand) *rig {
 		for _, list := range r.running {
 			for _, i := range list {
 				i.cancel()
-				i.net.cut()
+				i.net.Cut()
 				i.gone()
 			}
 		}
@@ -215,16 +230,17 @@ func (r *rig) start(tier, dir string, armed *bullet) *instance {
 		r.dirs++
 		dir = filepath.Join(r.root, fmt.Sprintf("%s-%d", tier, r.dirs))
 	}
-	i := &instance{tier: tier, dir: dir, net: &network{}, done: make(chan struct{})}
+	i := &instance{tier: tier, dir: dir, net: &faultnet.Network{}, done: make(chan struct{})}
 	i.armed.Store(armed)
+	r.registry.away.Store(false) // a process does not start without it
 	records := 5 + r.rng.IntN(60)
 	l, err := line.Open(r.ctx, line.Config{
 		Kafka: r.conn, Spec: r.spec, Registry: r.registry, DataDir: dir, MemoryBudget: 136 << 20,
-		Log: r.log.With("dir", filepath.Base(dir)), Clock: time.Now,
+		Log: r.log.With("dir", filepath.Base(dir)), Clock: func() time.Time { return time.Now().Add(time.Duration(r.skew.Load())) },
 		Tune: func(c *stream.Config) {
-			c.Conn.Dial, c.At = i.net.dial, i.at
+			c.Conn.Dial, c.At = i.net.Dial, i.at
 			c.BatchRecords, c.CommitInterval = records, 20*time.Millisecond
-			c.TransactionTimeout, c.SessionTimeout, c.RebalanceTimeout = 1500*time.Millisecond, 1500*time.Millisecond, 4*time.Second
+			c.TransactionTimeout, c.SessionTimeout, c.RebalanceTimeout = transactionTimeout, sessionTimeout, rebalanceTimeout
 			c.HeartbeatInterval = 100 * time.Millisecond
 		},
 	})
@@ -256,10 +272,12 @@ func (r *rig) bury() []*instance {
 				alive = append(alive, i)
 				continue
 			}
-			if !i.net.isCut() {
+			if !i.net.IsCut() {
 				r.t.Fatalf("%s ended: %v", filepath.Base(i.dir), i.err)
 			}
-			r.kills[i.armed.Load().point]++
+			if p := i.died.Load(); p != nil {
+				r.kills[*p]++
+			}
 			dead = append(dead, i)
 		}
 		r.running[tier] = alive
@@ -285,7 +303,7 @@ func (i *instance) gone() bool {
 // stop.
 func (r *rig) abandon(i *instance) {
 	r.t.Helper()
-	if !i.net.isCut() {
+	if !i.net.IsCut() {
 		r.t.Fatalf("%s does not stop:\n%s", filepath.Base(i.dir), r.state())
 	}
 	r.t.Logf("BUG(stream): %s, which was killed, does not end: %+v", filepath.Base(i.dir), i.svc.Status())
@@ -303,7 +321,7 @@ func (r *rig) stop(tier string, n int) string {
 		r.abandon(i)
 		return ""
 	}
-	if i.err != nil && !i.net.isCut() {
+	if i.err != nil && !i.net.IsCut() {
 		r.t.Fatalf("%s did not stop in order: %v", filepath.Base(i.dir), i.err)
 	}
 	return i.dir

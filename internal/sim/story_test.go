@@ -1,0 +1,306 @@
+package sim_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"tracksource/contract/example"
+	"tracksource/internal/check"
+	"tracksource/internal/demo"
+	"tracksource/internal/sample"
+	"tracksource/schemas/avro"
+	"tracksource/stream"
+)
+
+// runTime bounds one run: some seconds are usual, and each kill may cost a
+// session timeout.
+const runTime = 3 * time.Minute
+
+// plan says what happens in a run. The zero value is a quiet one.
+type plan struct {
+	seed   uint64
+	events int      // 0: some hundred, drawn
+	faults []string // names of faults; each step does one or two of them
+	input  []string // names of inputs: how the events are written
+	steps  int      // at least; the events are spread over them
+}
+
+// story is one run: what is still to be sent, and what was done.
+type story struct {
+	*rig
+	plan    plan
+	world   sample.World
+	events  []stream.Message
+	rules   []stream.Message
+	sent    int
+	refused int // records that must be dead letters beside those of the sample
+
+	done     map[string]int // faults that took place
+	cleanup  []func()       // what mend takes back
+	watching []func()       // what a fault counts when all is over
+	aged     map[string]string
+}
+
+func newStory(t *testing.T, p plan) *story {
+	t.Helper()
+	rng := rand.New(rand.NewPCG(p.seed, 0x73696d))
+	ctx, cancel := context.WithTimeout(context.Background(), runTime)
+	t.Cleanup(cancel)
+	if p.events == 0 {
+		p.events = 120 + rng.IntN(200)
+	}
+	s := &story{
+		rig: newRig(ctx, t, rng), plan: p, world: sample.Generate(sample.Config{Seed: p.seed, Events: p.events}),
+		done: map[string]int{}, aged: map[string]string{},
+	}
+	s.write()
+	return s
+}
+
+// run plays a plan to its end and holds what is published at rest against what
+// follows from the facts. It returns how often each fault took place.
+func run(t *testing.T, p plan) *story {
+	t.Helper()
+	s := newStory(t, p)
+	for _, tier := range tiers() {
+		s.start(tier, "", nil)
+	}
+	for step := uint64(1); len(s.events)+len(s.rules) > 0 || step <= uint64(p.steps); step++ {
+		// Each step draws its own lots, so that what a fault changed in one of them,
+		// which time decides, does not change the next.
+		*s.rng = *rand.New(rand.NewPCG(p.seed, step))
+		s.send()
+		s.revive()
+		if len(p.faults) > 0 {
+			for range 1 + s.rng.IntN(2) {
+				s.disturb(p.faults[s.rng.IntN(len(p.faults))])
+			}
+		}
+		time.Sleep(time.Duration(s.rng.IntN(150)) * time.Millisecond)
+	}
+	s.mend()
+	s.settle()
+	s.judgeRun()
+	return s
+}
+
+// judgeRun is the Check, and that the run was worth it.
+func (s *story) judgeRun() check.Report {
+	s.t.Helper()
+	report := s.check()
+	s.t.Logf("seed %d: %s, kills %v, faults %v", s.plan.seed, report, s.kills, s.done)
+	truth := s.world.Truth
+	if want := truth.Raw - truth.Duplicates - truth.DeadLetters; report.Accepted != want || report.Raw != s.sent {
+		s.t.Errorf("%d of %d raw events are accepted, want %d of %d", report.Accepted, report.Raw, want, s.sent)
+	}
+	if report.DeadLetters < s.refused {
+		s.t.Errorf("%d dead letters, want %d and those of the sample", report.DeadLetters, s.refused)
+	}
+	if report.Conversions == 0 || report.Rows == 0 || report.Contracts != 1 {
+		s.t.Errorf("nothing was attributed, so the run shows nothing: %s", report)
+	}
+	return report
+}
+
+// write prepares what is sent: the sample with repetitions as the plan's inputs
+// have them, and the rules, a second revision among them.
+func (s *story) write() {
+	for _, e := range s.world.Events {
+		s.events = append(s.events, stream.Message{Topic: s.spec.RawTopic(e.Feed, e.Reporter), Key: e.Key, Value: e.Payload})
+	}
+	for _, name := range s.plan.input {
+		in := inputs()[name]
+		if in == nil {
+			s.t.Fatalf("no input is called %q", name)
+		}
+		in(s)
+	}
+	s.sent = len(s.events)
+	rules, err := demo.ControlRecords(s.codecs, s.spec.Control(), s.world)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if s.rng.IntN(2) == 0 {
+		slices.Reverse(rules) // the contract comes behind the rates
+	}
+	s.rules = append(rules, s.revision(2, "models: [first-touch, last-touch, linear]", "models: [linear, position-based]"))
+	if s.rng.IntN(2) == 0 {
+		s.rules = append(s.rules, s.revision(3, "lookback: 90d", "lookback: 20d"))
+	}
+}
+
+// inputs are ways to disturb what is sent.
+func inputs() map[string]func(*story) {
+	return map[string]func(*story){
+		"repeated": func(s *story) { s.repeat(12, 1, false) },
+		// Each event up to five times, far apart, across the partitions of its topic.
+		"repeated-apart": func(s *story) { s.repeat(1, 4, true) },
+		"shuffled":       func(s *story) { s.rng.Shuffle(len(s.events), s.swap) },
+		"reversed":       func(s *story) { slices.Reverse(s.events) },
+		"poison":         (*story).poison,
+	}
+}
+
+func (s *story) swap(i, j int) { s.events[i], s.events[j] = s.events[j], s.events[i] }
+
+// repeat sends one of in events again, up to most times.
+func (s *story) repeat(in, most int, apart bool) {
+	var again []stream.Message
+	for _, m := range s.events {
+		if s.rng.IntN(in) > 0 {
+			continue
+		}
+		for range 1 + s.rng.IntN(most) {
+			if apart {
+				m.Key = fmt.Append(nil, s.rng.Uint64())
+			}
+			again = append(again, m)
+		}
+	}
+	for _, m := range again {
+		at := len(s.events)
+		if !apart {
+			at = s.rng.IntN(len(s.events))
+		}
+		s.events = slices.Insert(s.events, at, m)
+	}
+}
+
+// poison puts records in that nobody can use: each must become a dead letter
+// and hold nothing up.
+func (s *story) poison() {
+	topics := s.spec.RawTopics()
+	bad := [][]byte{
+		[]byte("{"), {0}, {0, 0, 0, 0, 0}, {0, 0, 15, 66, 63, 1, 2, 3}, {0, 0xff, 0xff, 0xff, 0xff, 2}, []byte("null"), []byte("[]"), {0xff, 0xfe, 0xfd},
+		[]byte(`{"id":"` + strings.Repeat("x", 900_000) + `"}`),
+	}
+	for i, payload := range bad {
+		m := stream.Message{Topic: topics[s.rng.IntN(len(topics))], Key: fmt.Append(nil, "poison-", i), Value: payload}
+		s.events = slices.Insert(s.events, s.rng.IntN(len(s.events)), m)
+	}
+	s.refused += len(bad)
+}
+
+// revision is the example contract with another text.
+func (s *story) revision(n int64, replace ...string) stream.Message {
+	doc := strings.NewReplacer(replace...).Replace(string(example.AILaunchTour()))
+	sum := sha256.Sum256([]byte(doc))
+	b, err := s.codecs.Control.Append(nil, &avro.Control{Kind: "contract", Contract: &avro.ContractRecord{
+		Campaign: "ai-launch-tour", Revision: n, Previous: n - 1, Document: doc, Hash: hex.EncodeToString(sum[:]), RecordedAt: s.world.Start,
+	}})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return stream.Message{Topic: s.spec.Control(), Pinned: true, Key: []byte(fmt.Sprint("revision-", n)), Value: b}
+}
+
+// send sends the next pieces of the events and of the rules.
+func (s *story) send() {
+	s.t.Helper()
+	piece := func(list *[]stream.Message, n int) []stream.Message {
+		n = min(n, len(*list))
+		out := (*list)[:n]
+		*list = (*list)[n:]
+		return out
+	}
+	n := 20 + s.rng.IntN(60)
+	if s.plan.steps > 0 {
+		n = max(5, s.plan.events/s.plan.steps)
+	}
+	batch := piece(&s.events, n)
+	if s.rng.IntN(2) == 0 || len(s.events) == 0 {
+		batch = append(slices.Clone(batch), piece(&s.rules, 1+s.rng.IntN(30))...)
+	}
+	if err := s.producer.Send(s.ctx, batch...); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// disturb does one thing to the line, if it can be done now.
+func (s *story) disturb(name string) {
+	s.t.Helper()
+	f := faults()[name]
+	if f == nil {
+		s.t.Fatalf("no fault is called %q", name)
+	}
+	f(s, tiers()[s.rng.IntN(len(tiers()))])
+}
+
+// did notes that a fault took place.
+func (s *story) did(name, format string, args ...any) {
+	s.t.Helper()
+	s.t.Logf(name+": "+format, args...)
+	s.done[name]++
+}
+
+// revive starts what was killed again, sometimes without its disk, sometimes
+// to be killed once more in the middle of its restore.
+func (s *story) revive() {
+	s.t.Helper()
+	for _, i := range s.bury() {
+		var armed *bullet
+		if s.rng.IntN(4) == 0 {
+			armed = s.bullet(stream.Points()[s.rng.IntN(len(stream.Points()))], kill)
+		}
+		dir := i.dir
+		if s.rng.IntN(4) == 0 {
+			dir = ""
+			s.did("lose-disk", "of %s", filepath.Base(i.dir))
+		}
+		s.t.Logf("%s was killed at %s; it comes again", filepath.Base(i.dir), *i.died.Load())
+		s.start(i.tier, dir, armed)
+	}
+}
+
+func (s *story) bullet(p stream.Point, hit func(*instance) error) *bullet {
+	b := &bullet{point: p, hit: hit}
+	b.n.Store(int32(s.rng.IntN(3)))
+	return b
+}
+
+// mend ends all faults: what is armed is disarmed, what is dead comes back.
+func (s *story) mend() {
+	s.t.Helper()
+	for _, f := range s.cleanup {
+		f()
+	}
+	s.skew.Store(0)
+	for _, tier := range tiers() {
+		for _, i := range s.running[tier] {
+			i.disarm()
+			i.net.Heal()
+			i.net.Thaw()
+		}
+	}
+	for _, tier := range tiers() {
+		for _, i := range slices.Clone(s.running[tier]) {
+			if i.net.IsCut() && !i.gone() {
+				s.abandon(i)
+				s.running[tier] = slices.DeleteFunc(s.running[tier], func(j *instance) bool { return j == i })
+			}
+		}
+	}
+	for _, i := range s.bury() {
+		s.start(i.tier, i.dir, nil)
+	}
+	for _, tier := range tiers() {
+		if len(s.running[tier]) == 0 {
+			s.start(tier, "", nil)
+		}
+	}
+	for _, f := range s.watching {
+		f()
+	}
+}
+
+// faultNames lists all faults in a fixed order.
+func faultNames() []string { return slices.Sorted(maps.Keys(faults())) }
