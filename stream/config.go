@@ -189,7 +189,6 @@ func (c Config) groupOptions(m *metrics) []kgo.Opt {
 		kgo.ConsumerGroup(c.Group),
 		kgo.ConsumeTopics(topics...),
 		kgo.TransactionalID(c.TransactionalID),
-		kgo.Balancers(kgo.CooperativeStickyBalancer()),
 		// Rebalances wait until the polled batch is committed or aborted.
 		kgo.BlockRebalanceOnPoll(),
 		// Not kgo's default. Without it, records of aborted transactions are input.

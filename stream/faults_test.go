@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -33,6 +34,72 @@ func TestEndUnknown(t *testing.T) {
 	until(t, "an EndTxn was held back", func() bool { return a.net.Hits() > 0 })
 	r.check()
 	a.drain()
+}
+
+// TestGivenUpWhileJoining: a member joins again and learns that the group has
+// given it up. Its client keeps the partitions and the positions in them, without
+// a word of loss, while another member has gone on from there.
+func TestGivenUpWhileJoining(t *testing.T) {
+	r := newRig(t)
+	r.send(60)
+	restore := make(chan struct{})
+	a := r.start("a", newDisk(), func(c *stream.Config, _ *counter, _ *faultnet.Network) {
+		c.At = func(at stream.Point, _ int32) error {
+			if at == stream.AfterBarrier {
+				<-restore // it has positions and nothing else when it is given up
+			}
+			return nil
+		}
+	})
+	until(t, "it has joined", func() bool { return a.w.Status().Joined })
+	var armed atomic.Bool
+	armed.Store(true)
+	r.c.ControlKey(kmsg.JoinGroup.Int16(), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		r.c.KeepControl()
+		join := req.(*kmsg.JoinGroupRequest)
+		if join.MemberID == "" || !strings.HasPrefix(join.MemberID, "tx-a") || !armed.CompareAndSwap(true, false) {
+			return nil, nil, false
+		}
+		a.net.Freeze() // so that it learns of it late
+		resp := join.ResponseKind().(*kmsg.JoinGroupResponse)
+		resp.ErrorCode = kerr.UnknownMemberID.Code
+		return resp, nil, true
+	})
+	b := r.start("b", newDisk())
+	until(t, "the member joins again", func() bool { return !armed.Load() })
+	r.settle() // the other one has taken over
+	b.drain()
+	a.net.Thaw()
+	close(restore)
+	for range 10 {
+		r.send(30)
+		time.Sleep(100 * time.Millisecond)
+	}
+	r.check()
+	a.drain()
+}
+
+// TestRevokedTwice: a partition goes away in a rebalance that the client does not
+// report, because there was no transaction since the one before. Its Ticks must
+// stop with it.
+func TestRevokedTwice(t *testing.T) {
+	r := newRig(t)
+	r.send(60)
+	var pending atomic.Int64
+	a := r.start("a", newDisk(), func(_ *stream.Config, c *counter, _ *faultnet.Network) { c.pending = &pending })
+	r.settle()
+	owned := func(i *instance) int { return len(i.w.Status().Partitions) }
+	b := r.start("b", newDisk())
+	until(t, "one half is given up", func() bool { return owned(a) == 2 && owned(b) == 2 && b.w.Ready() == nil })
+	c := r.start("c", newDisk())
+	d := r.start("d", newDisk())
+	until(t, "another quarter is", func() bool { return owned(a) == 1 && owned(c)+owned(d) == 2 })
+	pending.Store(4)
+	until(t, "the ticks are through", func() bool { return pending.Load() <= 0 })
+	r.check()
+	for _, i := range []*instance{a, b, c, d} {
+		i.drain()
+	}
 }
 
 // TestTickCommitsOffsets: a transaction without input commits the offsets of

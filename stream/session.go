@@ -11,7 +11,6 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
-	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 const (
@@ -35,6 +34,12 @@ type topicPartition struct {
 	partition int32
 }
 
+// assignment is a partition that the group has given to a membership.
+type assignment struct {
+	topicPartition
+	member string
+}
+
 // session is one life of a client in the group. After an End whose outcome is
 // unknown there is no going on with it: it is closed, and the next one
 // restores. Its goroutine is the only one that touches tasks.
@@ -52,15 +57,17 @@ type session struct {
 	commits int
 
 	mu       sync.Mutex
-	assigned []topicPartition // guarded by mu; what the callbacks have queued
-	revoked  []topicPartition // guarded by mu
-	joined   bool             // guarded by mu
+	assigned []assignment            // guarded by mu; what the callbacks have queued
+	revoked  []topicPartition        // guarded by mu
+	held     map[topicPartition]bool // guarded by mu; assigned and not revoked
+	joined   bool                    // guarded by mu
 }
 
 func newSession(cfg Config, m *metrics, publish func(Status)) *session {
 	return &session{
 		cfg: cfg, metrics: m, publish: publish,
 		tasks: map[topicPartition]*task{},
+		held:  map[topicPartition]bool{},
 		ready: make(chan taskReady),
 		sem:   make(chan struct{}, cfg.Restores),
 		limit: cfg.BatchRecords,
@@ -76,6 +83,7 @@ type unit struct {
 // run joins the group and works until ctx ends or the session fails.
 func (s *session) run(ctx context.Context) (err error) {
 	opts := append(s.cfg.groupOptions(s.metrics),
+		kgo.Balancers(claims{kgo.CooperativeStickyBalancer(), s.onJoin}),
 		kgo.OnPartitionsAssigned(s.onAssigned),
 		kgo.OnPartitionsRevoked(s.onRevoked),
 		kgo.OnPartitionsLost(s.onRevoked),
@@ -102,6 +110,9 @@ func (s *session) run(ctx context.Context) (err error) {
 // turn is one round of the loop: take note of the group, gather, transact.
 func (s *session) turn(ctx, tasksCtx context.Context) error {
 	s.reassign(tasksCtx)
+	if err := s.sameMember(); err != nil {
+		return err
+	}
 	if err := s.promote(ctx); err != nil {
 		return err
 	}
@@ -117,12 +128,15 @@ func (s *session) turn(ctx, tasksCtx context.Context) error {
 // so they only queue. kgo calls them while no batch is in hand.
 func (s *session) onAssigned(_ context.Context, cl *kgo.Client, m map[string][]int32) {
 	cl.PauseFetchPartitions(m)
+	member, _ := cl.GroupMetadata()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.joined = true
 	for topic, ps := range m {
 		for _, p := range ps {
-			s.assigned = append(s.assigned, topicPartition{topic, p})
+			tp := topicPartition{topic, p}
+			s.held[tp] = true
+			s.assigned = append(s.assigned, assignment{tp, member})
 		}
 	}
 }
@@ -132,9 +146,7 @@ func (s *session) onRevoked(_ context.Context, _ *kgo.Client, m map[string][]int
 	defer s.mu.Unlock()
 	for topic, ps := range m {
 		for _, p := range ps {
-			tp := topicPartition{topic, p}
-			s.revoked = append(s.revoked, tp)
-			s.assigned = slices.DeleteFunc(s.assigned, func(a topicPartition) bool { return a == tp })
+			s.release(topicPartition{topic, p})
 		}
 	}
 }
@@ -146,18 +158,22 @@ func (s *session) reassign(ctx context.Context) {
 	revoked, assigned := s.revoked, s.assigned
 	s.revoked, s.assigned = nil, nil
 	s.mu.Unlock()
-	for _, tp := range revoked {
+	stop := func(tp topicPartition) {
 		if t := s.tasks[tp]; t != nil {
 			t.stop()
 			delete(s.tasks, tp)
 		}
 	}
-	for _, tp := range assigned {
-		i := slices.IndexFunc(s.cfg.Inputs, func(in Input) bool { return in.Topic == tp.topic })
-		if i < 0 || s.tasks[tp] != nil {
+	for _, tp := range revoked {
+		stop(tp)
+	}
+	for _, a := range assigned {
+		i := slices.IndexFunc(s.cfg.Inputs, func(in Input) bool { return in.Topic == a.topic })
+		if i < 0 {
 			continue
 		}
-		s.tasks[tp] = startTask(ctx, s.cfg, s.cfg.Inputs[i], tp.partition, s.sem, s.gts.Client(), s.metrics, s.ready)
+		stop(a.topicPartition) // given again, so it was away meanwhile
+		s.tasks[a.topicPartition] = startTask(ctx, s.cfg, s.cfg.Inputs[i], a, s.sem, s.gts.Client(), s.metrics, s.ready)
 	}
 	if len(revoked)+len(assigned) > 0 {
 		s.report()
@@ -350,43 +366,4 @@ func (s *session) report() {
 		return int(a.Partition - b.Partition)
 	})
 	s.publish(st)
-}
-
-// commitOffsets makes the transaction commit the offset of every partition it
-// writes for, unchanged ones too: a transaction that commits none is not
-// fenced by the group, and a zombie's Tick could go through.
-func commitOffsets(units []unit) func(*kmsg.TxnOffsetCommitRequest) error {
-	return func(req *kmsg.TxnOffsetCommitRequest) error {
-		for _, u := range units {
-			if err := setOffset(req, u.t.in.Topic, u.t.partition, u.t.staged.Next, u.t.skipping); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-}
-
-func setOffset(req *kmsg.TxnOffsetCommitRequest, topic string, partition int32, next int64, skipping bool) error {
-	i := slices.IndexFunc(req.Topics, func(t kmsg.TxnOffsetCommitRequestTopic) bool { return t.Topic == topic })
-	if i < 0 {
-		rt := kmsg.NewTxnOffsetCommitRequestTopic()
-		rt.Topic = topic
-		req.Topics = append(req.Topics, rt)
-		i = len(req.Topics) - 1
-	}
-	rt := &req.Topics[i]
-	for j := range rt.Partitions {
-		if p := &rt.Partitions[j]; p.Partition == partition {
-			if p.Offset != next && !skipping {
-				return fmt.Errorf("client would commit offset %d of %s/%d, the checkpoint says %d", p.Offset, topic, partition, next)
-			}
-			p.Offset = next
-			return nil
-		}
-	}
-	rp := kmsg.NewTxnOffsetCommitRequestTopicPartition()
-	rp.Partition = partition
-	rp.Offset = next
-	rt.Partitions = append(rt.Partitions, rp)
-	return nil
 }

@@ -29,6 +29,7 @@ type task struct {
 	cfg       Config
 	in        Input
 	partition int32
+	member    string // of the group, to which the partition was assigned
 	log       *slog.Logger
 	metrics   *metrics
 
@@ -59,11 +60,11 @@ type taskReady struct {
 	err error
 }
 
-func startTask(parent context.Context, cfg Config, in Input, partition int32, sem chan struct{}, cl *kgo.Client, m *metrics, ready chan<- taskReady) *task {
+func startTask(parent context.Context, cfg Config, in Input, a assignment, sem chan struct{}, cl *kgo.Client, m *metrics, ready chan<- taskReady) *task {
 	ctx, cancel := context.WithCancel(parent)
 	t := &task{
-		cfg: cfg, in: in, partition: partition, metrics: m, cancel: cancel,
-		log:  cfg.Log.With("topic", in.Topic, "partition", partition),
+		cfg: cfg, in: in, partition: a.partition, member: a.member, metrics: m, cancel: cancel,
+		log:  cfg.Log.With("topic", in.Topic, "partition", a.partition),
 		work: make(chan func()), done: make(chan struct{}), phase: phaseRestoring, mustStart: -1, firstSeen: -1,
 	}
 	go t.run(ctx, sem, cl, ready)

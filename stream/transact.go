@@ -78,7 +78,7 @@ func (s *session) transact(ctx context.Context, units []unit) error {
 func (s *session) end(ctx context.Context, units []unit, began time.Time) error {
 	endCtx, cancel := context.WithTimeout(ctx, s.cfg.TransactionTimeout)
 	defer cancel()
-	committed, err := s.gts.End(kgo.PreTxnCommitFnContext(endCtx, commitOffsets(units)), kgo.TryCommit)
+	committed, err := s.gts.End(kgo.PreTxnCommitFnContext(endCtx, s.commitOffsets(units)), kgo.TryCommit)
 	if err != nil {
 		// Unknown, not no: the broker may have committed. Going on with this client
 		// would poll the same records again and count them twice.
