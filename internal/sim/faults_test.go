@@ -31,6 +31,7 @@ func faults() map[string]func(s *story, tier string) {
 		"doze":          func(s *story, tier string) { s.arm(tier, "doze", doze) },
 		"stall":         func(s *story, tier string) { s.arm(tier, "stall", stall) },
 		"lose-reply":    (*story).loseReply,
+		"lose-end":      (*story).loseEnd,
 		"delay-end":     (*story).delayEnd,
 		"fail-end":      func(s *story, _ string) { s.failRequest("fail-end", failedEnds()) },
 		"fail-request":  func(s *story, _ string) { s.failRequest("fail-request", failedRequests()) },
@@ -103,8 +104,13 @@ func (s *story) killRestore(tier string) {
 // loseReply lets the broker do what is asked and the caller see its connection
 // break.
 func (s *story) loseReply(tier string) {
-	keys := []kmsg.Key{kmsg.EndTxn, kmsg.EndTxn, kmsg.TxnOffsetCommit, kmsg.Produce, kmsg.InitProducerID, kmsg.AddPartitionsToTxn, kmsg.Heartbeat, kmsg.Fetch}
+	keys := []kmsg.Key{kmsg.TxnOffsetCommit, kmsg.Produce, kmsg.InitProducerID, kmsg.AddPartitionsToTxn, kmsg.Heartbeat, kmsg.Fetch}
 	s.network(tier, func(i *instance) { i.net.Lose(keys[s.rng.IntN(len(keys))].Int16(), 1) }, "lose-reply")
+}
+
+// loseEnd loses the answer to a commit.
+func (s *story) loseEnd(tier string) {
+	s.network(tier, func(i *instance) { i.net.Lose(kmsg.EndTxn.Int16(), 1) }, "lose-end")
 }
 
 // delayEnd holds the answer to a commit back for longer than the client waits.

@@ -10,7 +10,10 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -141,13 +144,16 @@ type rig struct {
 	t        *testing.T
 	ctx      context.Context
 	rng      *rand.Rand
-	cluster  *kfake.Cluster
+	cluster  *kfake.Cluster  // nil when it is on disk
+	embedded *kafka.Embedded // nil when it is in memory
+	batch    int             // records of a transaction; 0: drawn
 	conn     kafka.Conn
 	spec     kafka.Spec
 	registry *awayRegistry
 	codecs   *avro.Codecs
 	producer *stream.Producer
 	root     string
+	logs     *logs
 	log      *slog.Logger
 	dirs     int
 	running  map[string][]*instance // by tier
@@ -155,33 +161,73 @@ type rig struct {
 	skew     atomic.Int64 // of all clocks, nanoseconds
 }
 
+// logs counts the messages of all instances on their way to the log.
+type logs struct {
+	to   io.Writer
+	mu   sync.Mutex
+	seen map[string]int // guarded by mu
+}
+
+var message = regexp.MustCompile(`msg="([^"]*)"`)
+
+func (l *logs) Write(b []byte) (int, error) {
+	if m := message.FindSubmatch(b); m != nil {
+		l.mu.Lock()
+		l.seen[string(m[1])]++
+		l.mu.Unlock()
+	}
+	return l.to.Write(b)
+}
+
+// logged is how often a message that begins so was logged.
+func (r *rig) logged(start string) int {
+	r.logs.mu.Lock()
+	defer r.logs.mu.Unlock()
+	n := 0
+	for text, times := range r.logs.seen {
+		if strings.HasPrefix(text, start) {
+			n += times
+		}
+	}
+	return n
+}
+
 const brokers = 3
 
-func newRig(ctx context.Context, t *testing.T, rng *rand.Rand) *rig {
+func newRig(ctx context.Context, t *testing.T, rng *rand.Rand, p plan) *rig {
 	t.Helper()
-	m, err := kafka.StartMemory(kafka.MemoryConfig{Brokers: brokers, Options: []kfake.Opt{kfake.GroupMinSessionTimeout(100 * time.Millisecond)}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(m.Close)
 	out := io.Discard
 	if os.Getenv("SIM_LOG") != "" {
 		out = os.Stderr
 	}
 	r := &rig{
-		t: t, ctx: ctx, rng: rng, cluster: m.Cluster, conn: m.Conn(), registry: &awayRegistry{Registry: avro.NewMemory()}, root: t.TempDir(),
-		log:     slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: slog.LevelInfo})),
+		t: t, ctx: ctx, rng: rng, batch: p.batch, registry: &awayRegistry{Registry: avro.NewMemory()}, root: t.TempDir(),
+		logs:    &logs{to: out, seen: map[string]int{}},
 		running: map[string][]*instance{}, kills: map[stream.Point]int{},
 	}
+	level := slog.LevelInfo
+	if os.Getenv("SIM_LOG") == "debug" {
+		level = slog.LevelDebug
+	}
+	r.log = slog.New(slog.NewTextHandler(r.logs, &slog.HandlerOptions{Level: level}))
+	var err error
 	r.spec, err = kafka.Load(kafka.ProfileLocal, kafka.Options{Feeds: demo.Feeds(), Partitions: map[string]int32{
 		kafka.KeyRaw: int32(1 + rng.IntN(2)), kafka.KeyObservations: int32(2 + rng.IntN(3)), kafka.KeyJourneys: int32(1 + rng.IntN(3)), kafka.KeyCredits: int32(1 + rng.IntN(3)),
 	}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := kafka.Apply(ctx, r.conn, r.spec); err != nil {
-		t.Fatal(err)
+	if p.disk {
+		r.restartBroker()
+	} else {
+		m, err := kafka.StartMemory(kafka.MemoryConfig{Brokers: brokers, Options: []kfake.Opt{kfake.GroupMinSessionTimeout(100 * time.Millisecond)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(m.Close)
+		r.cluster, r.conn = m.Cluster, m.Conn()
 	}
+	r.apply()
 	if r.codecs, err = avro.OpenCodecs(ctx, r.registry, avro.Subjects(r.spec.Prefix())); err != nil {
 		t.Fatal(err)
 	}
@@ -199,6 +245,34 @@ func newRig(ctx context.Context, t *testing.T, rng *rand.Rand) *rig {
 		}
 	})
 	return r
+}
+
+// apply makes the topics that are missing.
+func (r *rig) apply() {
+	r.t.Helper()
+	if _, err := kafka.Apply(r.ctx, r.conn, r.spec); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// restartBroker closes the broker that keeps its records on disk, if it runs,
+// and starts it at the same address.
+func (r *rig) restartBroker() {
+	r.t.Helper()
+	if r.embedded != nil {
+		if err := r.embedded.Close(); err != nil {
+			r.t.Fatal(err)
+		}
+	}
+	e, err := kafka.StartEmbedded(r.ctx, kafka.EmbeddedConfig{Dir: filepath.Join(r.root, "broker"), Spec: r.spec, Log: r.log})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(func() { _ = e.Close() })
+	if !e.CleanStop() && r.embedded != nil {
+		r.t.Fatal("the broker's stop was not clean")
+	}
+	r.embedded, r.conn = e, e.Conn()
 }
 
 // open makes the service of a tier on an open line.
@@ -233,14 +307,21 @@ func (r *rig) start(tier, dir string, armed *bullet) *instance {
 	i := &instance{tier: tier, dir: dir, net: &faultnet.Network{}, done: make(chan struct{})}
 	i.armed.Store(armed)
 	r.registry.away.Store(false) // a process does not start without it
+	session := sessionTimeout
+	if r.embedded != nil {
+		session = 6 * time.Second // it takes no shorter one
+	}
 	records := 5 + r.rng.IntN(60)
+	if r.batch > 0 {
+		records = r.batch
+	}
 	l, err := line.Open(r.ctx, line.Config{
 		Kafka: r.conn, Spec: r.spec, Registry: r.registry, DataDir: dir, MemoryBudget: 136 << 20,
 		Log: r.log.With("dir", filepath.Base(dir)), Clock: func() time.Time { return time.Now().Add(time.Duration(r.skew.Load())) },
 		Tune: func(c *stream.Config) {
 			c.Conn.Dial, c.At = i.net.Dial, i.at
 			c.BatchRecords, c.CommitInterval = records, 20*time.Millisecond
-			c.TransactionTimeout, c.SessionTimeout, c.RebalanceTimeout = transactionTimeout, sessionTimeout, rebalanceTimeout
+			c.TransactionTimeout, c.SessionTimeout, c.RebalanceTimeout = transactionTimeout, session, session+rebalanceTimeout-sessionTimeout
 			c.HeartbeatInterval = 100 * time.Millisecond
 		},
 	})

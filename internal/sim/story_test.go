@@ -32,6 +32,8 @@ type plan struct {
 	faults []string // names of faults; each step does one or two of them
 	input  []string // names of inputs: how the events are written
 	steps  int      // at least; the events are spread over them
+	batch  int      // records of a transaction; 0: a few, drawn for each instance
+	disk   bool     // the broker keeps its records on disk and can be restarted
 }
 
 // story is one run: what is still to be sent, and what was done.
@@ -59,7 +61,7 @@ func newStory(t *testing.T, p plan) *story {
 		p.events = 120 + rng.IntN(200)
 	}
 	s := &story{
-		rig: newRig(ctx, t, rng), plan: p, world: sample.Generate(sample.Config{Seed: p.seed, Events: p.events}),
+		rig: newRig(ctx, t, rng, p), plan: p, world: sample.Generate(sample.Config{Seed: p.seed, Events: p.events}),
 		done: map[string]int{}, aged: map[string]string{},
 	}
 	s.write()
@@ -129,11 +131,12 @@ func (s *story) write() {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	if s.rng.IntN(2) == 0 {
+	rng := rand.New(rand.NewPCG(s.plan.seed, 0x72756c6573)) // the same for all inputs
+	if rng.IntN(2) == 0 {
 		slices.Reverse(rules) // the contract comes behind the rates
 	}
 	s.rules = append(rules, s.revision(2, "models: [first-touch, last-touch, linear]", "models: [linear, position-based]"))
-	if s.rng.IntN(2) == 0 {
+	if rng.IntN(2) == 0 {
 		s.rules = append(s.rules, s.revision(3, "lookback: 90d", "lookback: 20d"))
 	}
 }
