@@ -424,6 +424,13 @@ func (r *rig) settle() {
 		for _, list := range r.running {
 			for _, i := range list {
 				services = append(services, i.svc)
+				for _, st := range i.svc.Status() {
+					for _, p := range st.Partitions {
+						if p.Phase == "halted" {
+							r.t.Fatalf("%s: %s/%d is halted: %s", filepath.Base(i.dir), p.Topic, p.Partition, p.Error)
+						}
+					}
+				}
 			}
 		}
 		ok, err := demo.AtRest(r.ctx, r.conn, r.spec, services, demo.Config{Log: r.log})
