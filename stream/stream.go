@@ -206,4 +206,9 @@ var (
 
 	// ErrFenced says that another live instance uses the same transactional id.
 	ErrFenced = errors.New("fenced by another instance with the same transactional id")
+
+	// ErrRefused says that the broker does not take the worker as it is
+	// configured: a right is missing, a timeout is out of its range, or the group
+	// belongs to another program. What is wrapped around it says what to do.
+	ErrRefused = errors.New("refused by the broker")
 )

@@ -69,6 +69,10 @@ func (s *session) transact(ctx context.Context, units []unit) error {
 			s.drop(units)
 			return fatal(fmt.Errorf("an output is larger than the broker takes, raise max.message.bytes of its topic: %w", err))
 		}
+		if s.cfg.refusal(err) != "" {
+			s.drop(units)
+			return fmt.Errorf("produce: %w", err)
+		}
 		return s.abort(ctx, units, fmt.Errorf("produce: %w", err))
 	}
 	return s.end(ctx, units, began)

@@ -96,6 +96,7 @@ const (
 func (w *Worker) Run(ctx context.Context) error {
 	pause := sessionPauseMin
 	var fenced []time.Time
+	refused := 0
 	for {
 		s := newSession(w.cfg, w.metrics, w.publish)
 		err := s.run(ctx)
@@ -109,7 +110,16 @@ func (w *Worker) Run(ctx context.Context) error {
 			return fe.err
 		}
 		reason := "error"
+		hint := w.cfg.refusal(err)
+		if hint == "" || s.commits > 0 {
+			refused = 0
+		}
 		switch {
+		case hint != "":
+			reason = "refused"
+			if refused++; refused >= refusedMax {
+				return fmt.Errorf("%w: %s: %w", ErrRefused, hint, err)
+			}
 		case errors.Is(err, kerr.ProducerFenced), errors.Is(err, kerr.InvalidProducerEpoch), errors.Is(err, kerr.FencedInstanceID):
 			reason = "fenced"
 			now := w.cfg.Clock()
