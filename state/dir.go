@@ -40,6 +40,7 @@ const asidesMax = 3
 const (
 	versionFile = "VERSION"
 	lockFile    = "LOCK"
+	probeFile   = "PROBE" // written to see whether the directory can be
 	asideDir    = "aside"
 	cleanMark   = "CLEAN"
 	openingMark = "OPENING"
@@ -59,6 +60,11 @@ type Config struct {
 	Log          *slog.Logger
 	Registerer   prometheus.Registerer // nil: no metrics are exported
 	BootID       string                // of this start of the machine; read from the kernel when empty
+
+	// Reserve is the space that must be free to open the directory, 256 MiB; below
+	// half of it Watch ends. Free asks for it; nil asks the file system.
+	Reserve int64
+	Free    func(path string) (int64, error)
 }
 
 // Dir is the data directory of one instance.
@@ -92,6 +98,12 @@ func OpenDir(cfg Config) (*Dir, error) {
 	if cfg.MaxOpen == 0 {
 		cfg.MaxOpen = maxOpenDefault
 	}
+	if cfg.Reserve == 0 {
+		cfg.Reserve = reserveDefault
+	}
+	if cfg.Free == nil {
+		cfg.Free = freeSpace
+	}
 	sh, err := shareOf(cfg.MemoryBudget, cfg.MaxOpen)
 	if err != nil {
 		return nil, err
@@ -114,6 +126,9 @@ func OpenDir(cfg Config) (*Dir, error) {
 		return nil, errors.Join(err, lock.Close())
 	}
 	d := &Dir{cfg: cfg, share: sh, lock: lock, open: map[string]*Store{}}
+	if err := d.room(cfg.Reserve); err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
 	d.setAside = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "tracksource_state_set_aside_total", Help: "Stores put aside because they may not be used, by reason.",
 	}, []string{"reason"})

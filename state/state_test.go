@@ -2,6 +2,7 @@ package state_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -359,6 +360,8 @@ func TestDirErrors(t *testing.T) {
 	small := config(t.TempDir())
 	small.MemoryBudget = 1 << 20
 	file := config(filepath.Join(foreign.Path, "photo.jpg"))
+	full := config(t.TempDir())
+	full.Free = func(string) (int64, error) { return 200 << 20, nil }
 	tests := []struct {
 		name string
 		cfg  state.Config
@@ -370,6 +373,7 @@ func TestDirErrors(t *testing.T) {
 		{"foreign", foreign, state.ErrForeign, "photo.jpg"},
 		{"small budget", small, nil, "give at least"},
 		{"not a directory", file, nil, "--data-dir"},
+		{"full disk", full, state.ErrNoSpace, "has 200 MiB free and needs 256"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -378,6 +382,48 @@ func TestDirErrors(t *testing.T) {
 				t.Errorf("OpenDir() = %v, want %v with %q", err, tt.is, tt.text)
 			}
 		})
+	}
+}
+
+// TestWatch: a disk that fills up, or that can no longer be written, ends the
+// watch in time, and what was written before is there when there is room again.
+func TestWatch(t *testing.T) {
+	cfg := config(t.TempDir())
+	free := make(chan int64, 100)
+	cfg.Reserve = 1 << 20
+	left := int64(1 << 20)
+	cfg.Free = func(string) (int64, error) {
+		select {
+		case left = <-free:
+		default:
+		}
+		return left, nil
+	}
+	d := openDir(t, cfg)
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() { ended <- d.Watch(ctx) }()
+	select {
+	case err := <-ended:
+		t.Fatalf("it ended with the whole reserve free: %v", err)
+	case <-time.After(time.Second):
+	}
+	free <- 1<<19 - 1
+	if err := <-ended; !errors.Is(err, state.ErrNoSpace) || !strings.Contains(err.Error(), "--data-dir") {
+		t.Errorf("Watch() = %v, want ErrNoSpace", err)
+	}
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	cfg.Free = nil
+	d = openDir(t, cfg)
+	defer d.Close()
+	if err := os.RemoveAll(cfg.Path); err != nil { // as good as a disk that went away
+		t.Fatal(err)
+	}
+	if err := d.Watch(ctx); err == nil || errors.Is(err, state.ErrNoSpace) {
+		t.Errorf("Watch() = %v on a directory that cannot be written", err)
 	}
 }
 

@@ -161,9 +161,11 @@ type Service struct {
 	Parts []func(context.Context) error
 }
 
-// Run runs all parts until ctx ends or one fails, and waits for all of them.
+// Run runs all parts until ctx ends or one fails, and waits for all of them. A
+// disk that is nearly full is a failure.
 func (s *Service) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return s.Line.Dir.Watch(ctx) })
 	for _, w := range s.Workers {
 		g.Go(func() error { return w.Run(ctx) })
 	}
