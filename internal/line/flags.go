@@ -10,12 +10,18 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"time"
 
 	"tracksource/deploy/kafka"
 	"tracksource/internal/daemon"
 	"tracksource/schemas/avro"
+	"tracksource/stream"
 )
+
+// rebalanceTimeout is how long the group waits for all members to join again.
+const rebalanceTimeout = time.Minute
 
 // Flags are the flags that the three services share.
 type Flags struct {
@@ -23,9 +29,13 @@ type Flags struct {
 	prefix   *string
 	profile  *string
 	feeds    *[]string
+	counts   *[]string
 	registry *string
 	dataDir  *string
 	budget   *int64
+
+	session     *time.Duration
+	transaction *time.Duration
 
 	saslMechanism *string
 	saslUser      *string
@@ -41,9 +51,12 @@ func (f *Flags) Bind(fs *flag.FlagSet, name string) {
 	f.prefix = fs.String("prefix", kafka.PrefixDefault, "`prefix` of the topics and groups")
 	f.profile = daemon.Choice(fs, "profile", kafka.ProfileLocal, []string{kafka.ProfileLocal, kafka.ProfileProduction}, "what the topics must be like")
 	f.feeds = daemon.Strings(fs, "feeds", nil, "partners' feeds as `kind.partner,...`, such as crm.acme; required by ingest")
+	f.counts = daemon.Strings(fs, "partitions", nil, "partitions that differ from the profile's, as `key=n,...`, such as journeys=24, as they were given to topics apply")
 	f.registry = fs.String("registry", "", "`URL` of the schema registry; required")
 	f.dataDir = fs.String("data-dir", defaultDataDir(name), "`directory` of this instance's state; each instance has its own")
 	f.budget = fs.Int64("memory-budget", 0, "memory for the stores in `bytes`; 0 is 512 MiB")
+	f.session = fs.Duration("session-timeout", 20*time.Second, "how long the group waits for an instance that is silent before others take its partitions")
+	f.transaction = fs.Duration("transaction-timeout", 15*time.Second, "how long a transaction may stay open; at most --session-timeout")
 	f.saslMechanism = daemon.Choice(fs, "sasl-mechanism", kafka.ScramSHA512, []string{kafka.Plain, kafka.ScramSHA256, kafka.ScramSHA512}, "how to sign in when --sasl-user is given")
 	f.saslUser = fs.String("sasl-user", "", "`user` of the brokers")
 	daemon.SecretVar(fs, &f.saslPassword, "sasl-password", "the password of --sasl-user")
@@ -70,6 +83,8 @@ func (f *Flags) Check() error {
 		return errors.New("--registry is required, such as http://127.0.0.1:8081")
 	case *f.dataDir == "":
 		return errors.New("--data-dir is required: this user has no cache directory")
+	case *f.transaction <= 0 || *f.transaction > *f.session || *f.session > rebalanceTimeout:
+		return fmt.Errorf("want 0 < --transaction-timeout %v <= --session-timeout %v <= %v", *f.transaction, *f.session, rebalanceTimeout)
 	case *f.saslUser != "" && f.saslPassword.IsZero():
 		return errors.New("--sasl-user needs --sasl-password-file")
 	}
@@ -86,7 +101,16 @@ func (f *Flags) spec() (kafka.Spec, error) {
 		}
 		feeds = append(feeds, feed)
 	}
-	return kafka.Load(*f.profile, kafka.Options{Prefix: *f.prefix, Feeds: feeds})
+	counts := map[string]int32{}
+	for _, text := range *f.counts {
+		key, number, _ := strings.Cut(text, "=")
+		n, err := strconv.ParseInt(number, 10, 32)
+		if err != nil || n < 1 {
+			return kafka.Spec{}, fmt.Errorf("--partitions %s: want key=n, such as journeys=24", text)
+		}
+		counts[key] = int32(n)
+	}
+	return kafka.Load(*f.profile, kafka.Options{Prefix: *f.prefix, Feeds: feeds, Partitions: counts})
 }
 
 // Config turns the flags and the process around them into a Config.
@@ -109,6 +133,10 @@ func (f *Flags) Config(env *daemon.Env) (Config, error) {
 	return Config{
 		Kafka: conn, Spec: spec, Registry: registry, DataDir: *f.dataDir, MemoryBudget: *f.budget,
 		Log: env.Log, Metrics: env.Metrics, Clock: time.Now, //nolint:forbidigo // a main's configuration begins here
+		Tune: func(c *stream.Config) {
+			c.SessionTimeout, c.TransactionTimeout, c.RebalanceTimeout = *f.session, *f.transaction, rebalanceTimeout
+			c.HeartbeatInterval = min(2*time.Second, *f.session/5)
+		},
 	}, nil
 }
 

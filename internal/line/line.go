@@ -39,8 +39,8 @@ type Config struct {
 	Metrics      prometheus.Registerer // nil: none
 	Clock        func() time.Time
 
-	// Tune changes the configuration of each worker before it starts. Tests
-	// shorten timeouts and put faults in with it.
+	// Tune changes the configuration of each worker before it starts: the flags'
+	// timeouts, and in tests short ones and faults.
 	Tune func(*stream.Config)
 }
 
