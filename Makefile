@@ -48,13 +48,18 @@ bench: ## run the benchmarks; BENCH=regexp, BENCHTIME=1s
 sim: ## run the whole line under faults for SEEDS (200) seeds, or for the one SEED
 	SIM_SEEDS=$(SEEDS) SIM_SEED=$(SEED) go test -count=1 -timeout 4h -run '^TestSeeds$$' ./internal/sim
 
-soak: ## the same under the race detector with fresh seeds, for SOAK (28800) seconds
+soak: ## the same with fresh seeds, and 200,000 events under kill -9 on Kafka, for SOAK (28800) seconds
 	go test -race -c -o bin/sim.test ./internal/sim
+	go test -c -o bin/chaos.test ./internal/chaos
 	@cd internal/sim; end=$$(($$(date +%s) + $(SOAK))); rounds=0; \
 	while (($$(date +%s) < end)); do \
 		seed=$$((SRANDOM % 1000000000 + 1)); \
 		SIM_SEED=$$seed ../../bin/sim.test -test.count=1 -test.timeout 10m -test.run '^TestSeeds$$' || \
 			{ echo "again with: make sim SEED=$$seed"; exit 1; }; \
+		if ((rounds % 50 == 0)); then \
+			(cd ../chaos && CHAOS_SEED=$$seed CHAOS_EVENTS=200000 CHAOS_ACTS=200 ../../bin/chaos.test -test.timeout 3h -test.v -test.run '^TestOneBroker$$') || \
+				{ echo "again with: CHAOS_SEED=$$seed CHAOS_EVENTS=200000 CHAOS_ACTS=200"; exit 1; }; \
+		fi; \
 		rounds=$$((rounds + 1)); \
 	done; \
 	echo "$$rounds seeds passed"

@@ -54,7 +54,6 @@ type field struct {
 	fleet   *fleet
 	reader  *reader
 	world   sample.World
-	sent    int
 	feeding chan error
 	began   time.Time
 }
@@ -119,7 +118,7 @@ func (f *field) messages() []stream.Message {
 	return ms
 }
 
-// send sends the rules.
+// rules sends the contract and the rates.
 func (f *field) rules() {
 	f.t.Helper()
 	records, err := demo.ControlRecords(f.codecs, f.spec.Control(), f.world)

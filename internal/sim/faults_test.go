@@ -2,6 +2,7 @@ package sim_test
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -366,14 +367,14 @@ func (s *story) offsetsBack(tier string) {
 	for end := time.Now().Add(8 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
 		if forget {
 			_, err = adm.DeleteGroup(s.ctx, group)
-			if kerr.IsRetriable(err) || err == kerr.GroupIDNotFound {
+			if kerr.IsRetriable(err) || errors.Is(err, kerr.GroupIDNotFound) {
 				err = nil
 			}
 		} else {
 			var zero kadm.Offsets
 			for p := range s.spec.Partitions(kafka.KeyObservations) {
-				if int32(p) < s.partitions(topic) {
-					zero.AddOffset(topic, int32(p), 0, -1)
+				if p < s.partitions(topic) {
+					zero.AddOffset(topic, p, 0, -1)
 				}
 			}
 			err = adm.CommitAllOffsets(s.ctx, group, zero)

@@ -1,6 +1,7 @@
 package sim_test
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -179,7 +180,7 @@ func (s *story) resetGroup(consumer string) {
 	var err error
 	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
 		var out kadm.DeleteGroupResponse
-		if out, err = kadm.NewClient(cl).DeleteGroup(s.ctx, s.group(consumer)); err == nil && out.Err == nil || err == kerr.GroupIDNotFound {
+		if out, err = kadm.NewClient(cl).DeleteGroup(s.ctx, s.group(consumer)); err == nil && out.Err == nil || errors.Is(err, kerr.GroupIDNotFound) {
 			return
 		}
 	}

@@ -183,7 +183,13 @@ func (s *story) repeat(in, most int, apart bool) {
 func (s *story) poison() {
 	topics := s.spec.RawTopics()
 	bad := [][]byte{
-		[]byte("{"), {0}, {0, 0, 0, 0, 0}, {0, 0, 15, 66, 63, 1, 2, 3}, {0, 0xff, 0xff, 0xff, 0xff, 2}, []byte("null"), []byte("[]"), {0xff, 0xfe, 0xfd},
+		[]byte("{"),
+		{0},
+		{0, 0, 0, 0, 0},
+		{0, 0, 15, 66, 63, 1, 2, 3},
+		{0, 0xff, 0xff, 0xff, 0xff, 2},
+		[]byte("null"), []byte("[]"),
+		{0xff, 0xfe, 0xfd},
 		[]byte(`{"id":"` + strings.Repeat("x", 900_000) + `"}`),
 	}
 	for i, payload := range bad {
