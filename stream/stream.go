@@ -47,6 +47,16 @@ type Record struct {
 	Timestamp time.Time // LogAppendTime or CreateTime, as the topic is configured
 }
 
+// Header is the value of the first header with the key, or nil.
+func (r Record) Header(key string) []byte {
+	for _, h := range r.Headers {
+		if h.Key == key {
+			return h.Value
+		}
+	}
+	return nil
+}
+
 // Batch is what a Processor folds into one transaction: some records of one
 // input partition, in offset order, or none on a Tick.
 type Batch struct {

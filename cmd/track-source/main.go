@@ -1,5 +1,5 @@
-// Command track-source is the operator's and analyst's tool: it runs the demo
-// and keeps the topics as they are described.
+// Command track-source is the operator's and analyst's tool: it runs the demo,
+// keeps the topics as they are described and checks the books.
 package main
 
 import (
@@ -51,7 +51,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(demoCommand(stdout, stderr), topicsCommand(stdout))
+	root.AddCommand(demoCommand(stdout, stderr), topicsCommand(stdout), fsckCommand(stdout, stderr))
 	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return exitOK

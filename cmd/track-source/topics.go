@@ -12,8 +12,8 @@ import (
 	"tracksource/internal/daemon"
 )
 
-// topicsFlags say which cluster and which topics are meant.
-type topicsFlags struct {
+// clusterFlags say which cluster and which topics are meant.
+type clusterFlags struct {
 	brokers []string
 	prefix  string
 	profile string
@@ -26,23 +26,14 @@ type topicsFlags struct {
 }
 
 func topicsCommand(stdout io.Writer) *cobra.Command {
-	var f topicsFlags
+	var f clusterFlags
 	cmd := &cobra.Command{
 		Use:   "topics",
 		Short: "Compare a cluster's topics with what they must be, and mend them",
 		Args:  noArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	flags := cmd.PersistentFlags()
-	flags.StringSliceVar(&f.brokers, "bootstrap-servers", nil, "Kafka brokers as host:port,... (required)")
-	flags.StringVar(&f.prefix, "prefix", kafka.PrefixDefault, "prefix of the topics")
-	flags.StringVar(&f.profile, "profile", kafka.ProfileLocal, "what the topics must be like: local or production")
-	flags.StringSliceVar(&f.feeds, "feed", nil, "a partner's feed as kind.partner, such as crm.acme; may be repeated")
-	flags.StringToIntVar(&f.partitions, "partitions", nil, "partitions of topics that do not exist yet, as key=n, such as journeys=24")
-	flags.StringVar(&f.saslUser, "sasl-user", "", "user of the brokers")
-	flags.StringVar(&f.saslPasswordFile, "sasl-password-file", "", "file with the password of --sasl-user")
-	flags.StringVar(&f.saslMechanism, "sasl-mechanism", kafka.ScramSHA512, "how to sign in: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512")
-	flags.BoolVar(&f.tls, "tls", false, "speak TLS to the brokers")
+	f.bind(cmd)
 	sub := func(use, short string, act func(context.Context, kafka.Conn, kafka.Spec) ([]kafka.Step, error)) *cobra.Command {
 		return &cobra.Command{
 			Use: use, Short: short, Args: noArgs,
@@ -70,7 +61,21 @@ func topicsCommand(stdout io.Writer) *cobra.Command {
 	return cmd
 }
 
-func (f *topicsFlags) resolve() (kafka.Conn, kafka.Spec, error) {
+// bind defines the flags on a command and those below it.
+func (f *clusterFlags) bind(cmd *cobra.Command) {
+	flags := cmd.PersistentFlags()
+	flags.StringSliceVar(&f.brokers, "bootstrap-servers", nil, "Kafka brokers as host:port,... (required)")
+	flags.StringVar(&f.prefix, "prefix", kafka.PrefixDefault, "prefix of the topics")
+	flags.StringVar(&f.profile, "profile", kafka.ProfileLocal, "what the topics must be like: local or production")
+	flags.StringSliceVar(&f.feeds, "feed", nil, "a partner's feed as kind.partner, such as crm.acme; may be repeated")
+	flags.StringToIntVar(&f.partitions, "partitions", nil, "partitions of topics that do not exist yet, as key=n, such as journeys=24")
+	flags.StringVar(&f.saslUser, "sasl-user", "", "user of the brokers")
+	flags.StringVar(&f.saslPasswordFile, "sasl-password-file", "", "file with the password of --sasl-user")
+	flags.StringVar(&f.saslMechanism, "sasl-mechanism", kafka.ScramSHA512, "how to sign in: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512")
+	flags.BoolVar(&f.tls, "tls", false, "speak TLS to the brokers")
+}
+
+func (f *clusterFlags) resolve() (kafka.Conn, kafka.Spec, error) {
 	if len(f.brokers) == 0 {
 		return kafka.Conn{}, kafka.Spec{}, fmt.Errorf("--bootstrap-servers is required, such as 127.0.0.1:9092")
 	}

@@ -222,14 +222,7 @@ func (f *field) judge(what string) {
 	report, err := check.Check(f.ctx, check.Config{
 		Read: func(ctx context.Context, topic string, fn func(check.Record) error) error {
 			return stream.ReadTopic(ctx, line.StreamConn(f.conn), f.log, topic, func(r stream.Record) error {
-				return fn(check.Record{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Key: r.Key, Value: r.Value, Header: func(key string) []byte {
-					for _, h := range r.Headers {
-						if h.Key == key {
-							return h.Value
-						}
-					}
-					return nil
-				}})
+				return fn(check.Record{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Key: r.Key, Value: r.Value, Header: r.Header})
 			})
 		}, Spec: f.spec, Codecs: f.codecs, Log: f.log,
 	})

@@ -470,14 +470,7 @@ func (r *rig) state() string {
 // reader reads topics as the judge needs them.
 func (r *rig) reader(ctx context.Context, topic string, fn func(check.Record) error) error {
 	return stream.ReadTopic(ctx, line.StreamConn(r.conn), r.log, topic, func(rec stream.Record) error {
-		return fn(check.Record{Topic: rec.Topic, Partition: rec.Partition, Offset: rec.Offset, Key: rec.Key, Value: rec.Value, Header: func(key string) []byte {
-			for _, h := range rec.Headers {
-				if h.Key == key {
-					return h.Value
-				}
-			}
-			return nil
-		}})
+		return fn(check.Record{Topic: rec.Topic, Partition: rec.Partition, Offset: rec.Offset, Key: rec.Key, Value: rec.Value, Header: rec.Header})
 	})
 }
 
