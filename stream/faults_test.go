@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -328,7 +330,10 @@ func TestHangingTransaction(t *testing.T) {
 	if err := p.ProduceSync(context.Background(), &kgo.Record{Topic: changelog, Partition: 0, Key: []byte("\x01k0"), Value: []byte("999")}).FirstErr(); err != nil {
 		t.Fatal(err)
 	}
-	a = r.start("a", newDisk())
+	said := &syncLog{}
+	a = r.start("a", newDisk(), func(c *stream.Config, _ *counter, _ *faultnet.Network) {
+		c.Log = slog.New(slog.NewTextHandler(said, nil))
+	})
 	phase := func() string {
 		for _, ps := range a.w.Status().Partitions {
 			if ps.Partition == 0 {
@@ -346,6 +351,7 @@ func TestHangingTransaction(t *testing.T) {
 		}
 		return n == inParts-1
 	})
+	until(t, "the restore says what it waits for", func() bool { return said.contains("a transaction that nobody ends") })
 	if got := phase(); got != "restoring" {
 		t.Errorf("partition 0 is %q while a transaction on its changelog is open, want restoring", got)
 	}
@@ -405,4 +411,22 @@ func TestFenced(t *testing.T) {
 	if !errors.Is(err, stream.ErrFenced) {
 		t.Errorf("Run() = %v, want ErrFenced", err)
 	}
+}
+
+// syncLog keeps what is logged.
+type syncLog struct {
+	mu sync.Mutex
+	b  strings.Builder // guarded by mu
+}
+
+func (l *syncLog) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(b)
+}
+
+func (l *syncLog) contains(text string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Contains(l.b.String(), text)
 }

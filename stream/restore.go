@@ -206,9 +206,19 @@ func (r *restorer) readTo(ctx context.Context, from, barrierOffset int64, nonce 
 	defer r.metrics.restoring.Dec()
 	left := r.metrics.restoreLeft.With(prometheus.Labels{"topic": topic, "partition": strconv.Itoa(int(r.partition))})
 	defer left.Set(0)
+	left.Set(float64(barrierOffset - from))
+	next := from
 	for {
-		fs := r.cl.PollRecords(ctx, restoreChunkRecords)
-		if err := fs.Err0(); err != nil {
+		pollCtx, cancel := context.WithTimeout(ctx, 2*r.cfg.TransactionTimeout)
+		fs := r.cl.PollRecords(pollCtx, restoreChunkRecords)
+		cancel()
+		if err := fs.Err0(); errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+			// Any transaction of ours would be decided by now. To skip this one could
+			// lose what is committed in it, so the restore waits and says so.
+			r.log.WarnContext(ctx, "restore waits for a transaction that nobody ends", "changelog", topic, "offset", next,
+				"hint", "find its producer with kafka-transactions.sh find-hanging")
+			continue
+		} else if err != nil {
 			return 0, fmt.Errorf("read changelog %s/%d: %w", topic, r.partition, err)
 		}
 		for _, fe := range fs.Errors() {
@@ -226,6 +236,7 @@ func (r *restorer) readTo(ctx context.Context, from, barrierOffset int64, nonce 
 			if rec.Offset > barrierOffset {
 				return 0, fmt.Errorf("read changelog %s/%d: offset %d came before the own barrier at %d", topic, r.partition, rec.Offset, barrierOffset)
 			}
+			next = rec.Offset + 1
 			left.Set(float64(barrierOffset - rec.Offset))
 			if r.read++; r.read%progressEvery == 0 {
 				r.log.InfoContext(ctx, "restoring", "records", r.read, "left", barrierOffset-rec.Offset)
