@@ -306,14 +306,18 @@ func (f *field) swap(a, b string) {
 	move(aside, b)
 }
 
-// TestOneBroker: two instances of each service on one broker, which is restarted
-// in order and killed once each while they are.
+// TestOneBroker: two instances of each service on one broker, which is killed
+// twice while they are.
+//
+// It is not closed in order: a cluster of one broker that is can call a
+// transaction committed whose markers it has not written, because while it shuts
+// down none of its partitions has a leader. TestThreeBrokers does that.
 func TestOneBroker(t *testing.T) {
-	acts := number(t, "CHAOS_ACTS", 24)
+	acts := number(t, "CHAOS_ACTS", 20)
 	events := number(t, "CHAOS_EVENTS", 5000)
 	f := newField(t, options{
 		seed: uint64(number(t, "CHAOS_SEED", 1)), events: events, nodes: 1, profile: kafka.ProfileLocal,
-		limit: 5*time.Minute + time.Duration(acts)*20*time.Second,
+		limit: 3*time.Minute + time.Duration(acts)*10*time.Second,
 	})
 	for _, tier := range tiers() {
 		for range 2 {
@@ -328,11 +332,7 @@ func TestOneBroker(t *testing.T) {
 	var n tally
 	for i := range acts {
 		switch i {
-		case acts / 3:
-			if err := f.cluster.Restart(f.ctx, 1); err != nil {
-				t.Fatal(err)
-			}
-		case acts * 2 / 3:
+		case acts / 3, acts * 2 / 3:
 			if err := f.cluster.Kill(1); err != nil {
 				t.Fatal(err)
 			}
@@ -343,17 +343,17 @@ func TestOneBroker(t *testing.T) {
 		f.act(&n)
 		time.Sleep(time.Duration(200+f.rng.IntN(1500)) * time.Millisecond)
 	}
-	if acts >= 24 && n.kills+n.pauses < 15 {
+	if acts >= 20 && n.kills+n.pauses < 12 {
 		t.Errorf("too little happened: %s", n)
 	}
 	f.fed()
 	f.settle()
-	f.judge(fmt.Sprintf("%s, a restart and a kill -9 of the broker", n))
+	f.judge(fmt.Sprintf("%s, two kill -9 of the broker", n))
 	f.fleet.drain()
 }
 
-// TestThreeBrokers: three brokers with min.insync.replicas 2, one of which is
-// killed under load and comes back.
+// TestThreeBrokers: three brokers with min.insync.replicas 2. Under load one is
+// closed in order and started again, another is killed and comes back.
 func TestThreeBrokers(t *testing.T) {
 	f := newField(t, options{seed: 2, events: number(t, "CHAOS_EVENTS", 3000), nodes: 3, profile: kafka.ProfileProduction, limit: 8 * time.Minute})
 	for _, tier := range tiers() {
@@ -363,9 +363,13 @@ func TestThreeBrokers(t *testing.T) {
 		f.fleet.ready(f.fleet.running[tier][0])
 	}
 	f.rules()
-	f.feed(20 * time.Second)
+	f.feed(40 * time.Second)
 	time.Sleep(5 * time.Second)
 	victim := 1 + f.rng.IntN(3)
+	next := victim%3 + 1
+	if err := f.cluster.Restart(f.ctx, next); err != nil {
+		t.Fatal(err)
+	}
 	if err := f.cluster.Kill(victim); err != nil {
 		t.Fatal(err)
 	}
@@ -375,7 +379,7 @@ func TestThreeBrokers(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.settle()
-	f.judge(fmt.Sprintf("broker %d killed with kill -9 under load, back later", victim))
+	f.judge(fmt.Sprintf("broker %d closed and started again under load, broker %d killed with kill -9, back later", next, victim))
 	f.fleet.drain()
 }
 
