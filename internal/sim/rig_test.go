@@ -366,15 +366,24 @@ func (r *rig) bury() []*instance {
 	return dead
 }
 
-// goneWithin is how long a killed instance may take to leave its goroutines.
-const goneWithin = 5 * time.Second
+const (
+	// goneWithin is how long a killed instance may take to leave its goroutines.
+	goneWithin = 5 * time.Second
+	// stoppedWithin is how long a stop in order may take: a member that is joining
+	// waits for the others, up to the rebalance timeout, and then for its session.
+	stoppedWithin = 30 * time.Second
+)
 
 // gone waits until the instance has ended and reports whether it has.
 func (i *instance) gone() bool {
+	within := stoppedWithin
+	if i.net.IsCut() {
+		within = goneWithin
+	}
 	select {
 	case <-i.done:
 		return true
-	case <-time.After(goneWithin):
+	case <-time.After(within):
 		return false
 	}
 }
