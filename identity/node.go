@@ -18,12 +18,17 @@ type Level uint8
 const (
 	// Anonymous is a browser or device as one reporter's analytics numbers it.
 	Anonymous Level = 10
+	// Member is what one reporter's CRM says that somebody is part of: a
+	// membership in a campaign, a role on a deal.
+	Member Level = 15
 	// Person is somebody as one reporter's system numbers them: a user id, a
-	// marketing lead, a campaign member.
+	// marketing lead.
 	Person Level = 20
 	// Email is an e-mail address, by pseudonym, shared by all reporters.
 	Email Level = 30
-	// Contact is a contact or lead in one reporter's CRM.
+	// Lead is a lead in one reporter's CRM, which may become a contact.
+	Lead Level = 35
+	// Contact is a contact in one reporter's CRM.
 	Contact Level = 40
 	// Object is a deal in one reporter's CRM.
 	Object Level = 50
@@ -37,7 +42,7 @@ const (
 
 // DepthMax is the largest number of parents above any node: one for each level
 // above the lowest.
-const DepthMax = 7
+const DepthMax = 9
 
 // Bounds of a node. A longer identifier is refused, never cut: two cut
 // identifiers could be the same.
@@ -54,10 +59,14 @@ func (l Level) String() string {
 	switch l {
 	case Anonymous:
 		return "anonymous"
+	case Member:
+		return "member"
 	case Person:
 		return "person"
 	case Email:
 		return "email"
+	case Lead:
+		return "lead"
 	case Contact:
 		return "contact"
 	case Object:
@@ -74,7 +83,7 @@ func (l Level) String() string {
 
 // Levels returns every level, lowest first.
 func Levels() []Level {
-	return []Level{Anonymous, Person, Email, Contact, Object, CRMAccount, Domain, Imported}
+	return []Level{Anonymous, Member, Person, Email, Lead, Contact, Object, CRMAccount, Domain, Imported}
 }
 
 // shared reports whether nodes of the level belong to no single reporter.
@@ -82,7 +91,7 @@ func (l Level) shared() bool { return l == Email || l == Domain || l == Imported
 
 func (l Level) known() bool {
 	switch l {
-	case Anonymous, Person, Email, Contact, Object, CRMAccount, Domain, Imported:
+	case Anonymous, Member, Person, Email, Lead, Contact, Object, CRMAccount, Domain, Imported:
 		return true
 	}
 	return false
