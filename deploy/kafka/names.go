@@ -118,6 +118,34 @@ func (s Spec) AttributorChangelog() string { return s.Name(KeyAttributorChangelo
 // ReporterChangelog is the changelog of the reporter's store.
 func (s Spec) ReporterChangelog() string { return s.Name(KeyReporterChangelog) }
 
+// Group is a consumer group of the line: what it reads, and the changelog of its
+// state, empty where it has none.
+type Group struct {
+	Name      string // with the prefix
+	Topics    []string
+	Changelog string
+}
+
+// Groups are the consumer groups of the line, in the order in which an event
+// passes them. A kind of feed that the Spec has no topic of has no group.
+func (s Spec) Groups() []Group {
+	var out []Group
+	for _, f := range s.opts.Feeds {
+		name, topic := s.opts.Prefix+"."+f.Kind, s.RawTopic(f.Kind, f.Partner)
+		if i := slices.IndexFunc(out, func(g Group) bool { return g.Name == name }); i >= 0 {
+			out[i].Topics = append(out[i].Topics, topic)
+		} else {
+			out = append(out, Group{Name: name, Topics: []string{topic}})
+		}
+	}
+	return append(out,
+		Group{s.opts.Prefix + ".control", []string{s.Control()}, s.ControlChangelog()},
+		Group{s.opts.Prefix + ".resolve", []string{s.Observations()}, s.ResolveChangelog()},
+		Group{s.opts.Prefix + ".attributor", []string{s.Journeys()}, s.AttributorChangelog()},
+		Group{s.opts.Prefix + ".reporter", []string{s.Credits()}, s.ReporterChangelog()},
+	)
+}
+
 // ParseRawTopic splits the name of a raw topic of this prefix. It reports false
 // for every other name and for a kind of feed that topics.yaml does not list.
 func (s Spec) ParseRawTopic(name string) (feed, partner string, ok bool) {

@@ -96,6 +96,31 @@ func Lag(ctx context.Context, conn Conn, group string) (Offsets, error) {
 	return out, nil
 }
 
+// GroupOffsets are the positions that a group has committed. A group that does
+// not exist or committed nothing has none.
+func GroupOffsets(ctx context.Context, conn Conn, group string) (Offsets, error) {
+	cl, err := conn.open()
+	if err != nil {
+		return nil, err
+	}
+	defer cl.Close()
+	fetched, err := cl.FetchOffsets(ctx, group)
+	if err == nil {
+		err = fetched.Error()
+	}
+	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
+		return nil, fmt.Errorf("read offsets of group %s: %w", group, conn.explain(err))
+	}
+	out := make(Offsets)
+	fetched.Each(func(o kadm.OffsetResponse) {
+		if out[o.Topic] == nil {
+			out[o.Topic] = make(map[int32]int64)
+		}
+		out[o.Topic][o.Partition] = o.At
+	})
+	return out, nil
+}
+
 // DeleteTopics deletes topics with all their records. A topic that does not
 // exist is no error.
 func DeleteTopics(ctx context.Context, conn Conn, topics ...string) error {

@@ -28,8 +28,8 @@ const (
 	// readyMax bounds the wait for a started node; two cores shared by three
 	// JVMs need some tens of seconds.
 	readyMax = 90 * time.Second
-	// stopMax bounds a controlled shutdown. The last node of a quorum cannot
-	// hand over its leaders to anybody and would wait for minutes.
+	// stopMax bounds a shutdown in order. The last node of a quorum cannot hand
+	// over its leaders to anybody and would wait for minutes.
 	stopMax = 15 * time.Second
 	// pollInterval is how often a starting node is asked.
 	pollInterval = 200 * time.Millisecond
@@ -359,35 +359,43 @@ func (c *Cluster) Kill(number int) error {
 }
 
 // Restart runs a node again in its directory and returns when it answers. One
-// that runs is shut down in order first.
+// that runs is stopped first, as by Stop.
 func (c *Cluster) Restart(ctx context.Context, number int) error {
 	n, err := c.node(number)
 	if err != nil {
 		return err
 	}
-	n.stop()
+	c.stop(n)
 	if err := c.launch(n); err != nil {
 		return err
 	}
 	return c.ready(ctx, n, 1)
 }
 
-// stop shuts a node down in order, or kills it after stopMax.
-func (n *node) stop() {
+// stop shuts a node down in order, or kills it after stopMax. A lone node is
+// killed at once: while it shuts down, its partitions have no leader, and it
+// calls transactions committed whose markers it never writes, so that they stay
+// open for ever. A log that ends with kill -9 is recovered by the next start.
+func (c *Cluster) stop(n *node) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.proc != nil {
-		n.proc.terminate(stopMax)
-		n.proc = nil
+	if n.proc == nil {
+		return
 	}
+	if len(c.nodes) == 1 {
+		n.proc.kill()
+	} else {
+		n.proc.terminate(stopMax)
+	}
+	n.proc = nil
 }
 
-// Stop shuts all nodes down and returns when no process is left. The directory
+// Stop shuts all nodes down in order, or kills a lone one, and returns when no process is left. The directory
 // stays. Stopping again does nothing.
 func (c *Cluster) Stop() {
 	var wg sync.WaitGroup
 	for _, n := range c.nodes {
-		wg.Go(n.stop)
+		wg.Go(func() { c.stop(n) })
 	}
 	wg.Wait()
 }

@@ -1,0 +1,99 @@
+package local_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"tracksource/deploy/kafka"
+	"tracksource/deploy/kafka/local"
+)
+
+// TestRestartEndsTransactions: whatever many writers are doing while a lone node
+// is stopped and started again, every transaction has an end afterwards. One without
+// would hold up every read_committed reader of its partition, for ever.
+func TestRestartEndsTransactions(t *testing.T) {
+	restarts := 2
+	if n, err := strconv.Atoi(os.Getenv("LOCAL_RESTARTS")); err == nil {
+		restarts = n
+	}
+	ctx, c := start(t, local.Config{Properties: map[string]string{"transaction.abort.timed.out.transaction.cleanup.interval.ms": "500"}})
+	s := spec(t, kafka.ProfileLocal)
+	applied(ctx, t, c, s)
+	topics := []string{s.Observations(), s.Journeys(), s.Credits(), s.AttributorChangelog()}
+	const timeout = 3 * time.Second
+	wctx, cancel := context.WithCancel(ctx)
+	var writers sync.WaitGroup
+	for w := range 24 {
+		writers.Go(func() {
+			for wctx.Err() == nil { // any error ends the client; the next one fences it
+				writeUntilError(wctx, c, fmt.Sprintf("writer-%d", w), timeout, topics)
+			}
+		})
+	}
+	for range restarts {
+		time.Sleep(2 * time.Second)
+		if err := c.Restart(ctx, 1); err != nil {
+			t.Error(err)
+		}
+	}
+	time.Sleep(2 * time.Second)
+	cancel()
+	writers.Wait()
+	noneOpen(ctx, t, c, topics, 5*timeout)
+}
+
+// writeUntilError commits small transactions until one of them fails.
+func writeUntilError(ctx context.Context, c *local.Cluster, id string, timeout time.Duration, topics []string) {
+	cl, err := kgo.NewClient(kgo.SeedBrokers(c.Bootstrap()...), kgo.TransactionalID(id), kgo.TransactionTimeout(timeout))
+	if err != nil {
+		return
+	}
+	defer cl.Close()
+	for ctx.Err() == nil {
+		if transact(ctx, cl, kgo.TryCommit, id, topics...) != nil {
+			return
+		}
+	}
+}
+
+// noneOpen waits until no producer has a transaction open on the topics.
+func noneOpen(ctx context.Context, t *testing.T, c *local.Cluster, topics []string, within time.Duration) {
+	t.Helper()
+	adm := kadm.NewClient(client(t, c))
+	details, err := adm.ListTopics(ctx, topics...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := 0
+	for end := time.Now().Add(within); ; time.Sleep(200 * time.Millisecond) {
+		described, err := adm.DescribeProducers(ctx, details.TopicsSet())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var open []kadm.DescribedProducer
+		seen = 0
+		described.EachProducer(func(p kadm.DescribedProducer) {
+			seen++
+			if p.CurrentTxnStartOffset >= 0 {
+				open = append(open, p)
+			}
+		})
+		if len(open) == 0 {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%d transactions have no end, such as %+v", len(open), open[0])
+		}
+	}
+	if seen == 0 {
+		t.Fatal("the broker knows no producer: nothing was written")
+	}
+}
