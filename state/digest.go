@@ -2,6 +2,7 @@ package state
 
 import (
 	"encoding/binary"
+	"iter"
 	"math/bits"
 
 	"github.com/cespare/xxhash/v2"
@@ -43,6 +44,17 @@ func (d *Digest) remove(key, value []byte) {
 	var borrow uint64
 	d.lo, borrow = bits.Sub64(d.lo, lo, 0)
 	d.hi, _ = bits.Sub64(d.hi, hi, borrow)
+}
+
+// Sum returns the digest of a whole state and how many keys it has, as a store
+// that holds it would.
+func Sum(pairs iter.Seq2[[]byte, []byte]) (digest [16]byte, keys int64) {
+	var d Digest
+	for k, v := range pairs {
+		d.add(k, v)
+		keys++
+	}
+	return d.Bytes(), keys
 }
 
 // Bytes returns the digest as 16 bytes, big-endian.

@@ -7,15 +7,16 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"tracksource/deploy/kafka"
 	"tracksource/internal/check"
-	"tracksource/internal/line"
 	"tracksource/schemas/avro"
-	"tracksource/stream"
 )
 
 // errBooks says that the books do not hold; the report has said why.
@@ -25,13 +26,17 @@ func fsckCommand(stdout, stderr io.Writer) *cobra.Command {
 	var f clusterFlags
 	var registry string
 	var asJSON bool
+	var wait time.Duration
 	cmd := &cobra.Command{
 		Use:   "fsck",
 		Short: "Compute the books again from the accepted facts and compare what is published",
-		Long: "fsck reads all topics of the line, computes the books again from the accepted facts in the\n" +
-			"most naive way, and compares them with the ledger and the rows, to the minor unit. It changes\n" +
-			"nothing. Run it while the line is at rest: what is on its way is reported as missing. It needs\n" +
-			"observations as they were from the beginning, and holds all facts in memory.",
+		Long: "fsck reads all topics of the line, computes the books again in the most naive way, and compares\n" +
+			"them with the ledger and the rows, to the minor unit. It also holds each changelog against its\n" +
+			"own checkpoints and against the group's position, and looks for transactions without an end.\n" +
+			"It changes nothing and holds all facts in memory.\n\n" +
+			"The books begin with observations and the raw feeds. Where retention has cut these they begin\n" +
+			"with the held journeys; fsck says which. The line must be at rest: fsck refuses while a group\n" +
+			"has something to read, or waits for it with --wait.",
 		Example: "  track-source fsck --bootstrap-servers 127.0.0.1:9092 --registry http://127.0.0.1:8081 --feed crm.acme --feed map.acme",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -42,23 +47,28 @@ func fsckCommand(stdout, stderr io.Writer) *cobra.Command {
 			if err != nil {
 				return usageError{err}
 			}
-			return fsck(cmd.Context(), conn, spec, registry, asJSON, stdout, stderr)
+			return fsck(cmd.Context(), conn, spec, fsckOptions{registry: registry, wait: wait, asJSON: asJSON}, stdout, stderr)
 		},
 	}
 	f.bind(cmd)
 	cmd.Flags().StringVar(&registry, "registry", "", "URL of the schema registry (required)")
+	cmd.Flags().DurationVar(&wait, "wait", 0, "wait as long for the line to come to rest, such as 5m")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the report as JSON")
 	return cmd
 }
 
-func fsck(ctx context.Context, conn kafka.Conn, spec kafka.Spec, registry string, asJSON bool, stdout, stderr io.Writer) error {
+// fsckOptions are the flags of fsck that are its own.
+type fsckOptions struct {
+	registry string
+	wait     time.Duration
+	asJSON   bool
+}
+
+func fsck(ctx context.Context, conn kafka.Conn, spec kafka.Spec, o fsckOptions, stdout, stderr io.Writer) error {
 	if err := kafka.Verify(ctx, conn, spec); err != nil {
 		return err
 	}
-	if err := whole(ctx, conn, spec); err != nil {
-		return err
-	}
-	reg, err := avro.NewHTTP(avro.HTTPConfig{URL: registry})
+	reg, err := avro.NewHTTP(avro.HTTPConfig{URL: o.registry})
 	if err != nil {
 		return usageError{err}
 	}
@@ -66,12 +76,18 @@ func fsck(ctx context.Context, conn kafka.Conn, spec kafka.Spec, registry string
 	if err != nil {
 		return fmt.Errorf("open schemas: %w", err)
 	}
-	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	report, err := check.Check(ctx, check.Config{Read: topicReader(conn, log, stderr), Spec: spec, Codecs: codecs, Log: log})
+	cfg := check.Config{
+		Kafka: conn, Spec: spec, Codecs: codecs, Log: slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
+		Progress: func(topic string, records int) { _, _ = fmt.Fprintf(stderr, "read %s: %d records\n", topic, records) },
+	}
+	if err := rest(ctx, cfg, o.wait); err != nil {
+		return err
+	}
+	report, err := check.Check(ctx, cfg)
 	if err != nil {
 		return err
 	}
-	if asJSON {
+	if o.asJSON {
 		enc := json.NewEncoder(stdout)
 		enc.SetIndent("", "  ")
 		err = enc.Encode(report)
@@ -87,54 +103,69 @@ func fsck(ctx context.Context, conn kafka.Conn, spec kafka.Spec, registry string
 	return nil
 }
 
+const (
+	restEvery = time.Second
+	// restCalm is how many looks in a row must find the same: a service may have
+	// work without input, which no group shows.
+	restCalm = 3
+)
+
+// rest returns when the line is at rest, or an error that says what moves when
+// it is not after the given time.
+func rest(ctx context.Context, cfg check.Config, wait time.Duration) error {
+	end := time.Now().Add(wait)
+	for calm, last := 0, int64(-1); ; {
+		moving, err := check.Moving(ctx, cfg)
+		if err != nil {
+			return err
+		}
+		ends, err := kafka.EndOffsets(ctx, cfg.Kafka, cfg.Spec.Journeys(), cfg.Spec.Credits(), cfg.Spec.Contributions())
+		if err != nil {
+			return err
+		}
+		calm++
+		if now := ends.Total(); now != last {
+			calm, last = 0, now
+		}
+		if moving == "" && (wait == 0 || calm >= restCalm) {
+			return nil
+		}
+		if time.Now().After(end) {
+			if moving == "" {
+				moving = "its topics still grow"
+			}
+			return fmt.Errorf("%w: %s; stop the feeds, see that the services run, and give it time with --wait 5m", errMoving, moving)
+		}
+		select {
+		case <-time.After(restEvery):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// errMoving says that books cannot be checked now.
+var errMoving = errors.New("the line is not at rest")
+
 func say(w io.Writer, r check.Report) error {
 	lines := []string{r.String()}
-	if r.ProblemCount == 0 {
-		lines = append(lines, "recomputed from observations: ledger, rows and recomputed books agree")
+	for _, topic := range slices.Sorted(maps.Keys(r.Feeds)) {
+		f := r.Feeds[topic]
+		lines = append(lines, fmt.Sprintf("  %s: %d records, %d events = %d accepted + %d duplicates + %d late + %d dead letters",
+			topic, f.Records, f.Events, f.Accepted, f.Duplicates, f.Late, f.DeadLetters))
 	}
+	base := "recomputed from observations, which are whole"
+	if len(r.Cut) > 0 {
+		base = "recomputed from the held journeys: retention has taken the beginning of " + strings.Join(r.Cut, ", ")
+	}
+	if r.ProblemCount == 0 {
+		base += "; ledger, rows and recomputed books agree"
+	}
+	lines = append(lines, base)
 	lines = append(lines, r.Problems...)
 	if more := r.ProblemCount - len(r.Problems); more > 0 {
 		lines = append(lines, fmt.Sprintf("and %d more", more))
 	}
 	_, err := fmt.Fprintln(w, strings.Join(lines, "\n"))
 	return err
-}
-
-// whole returns an error when retention has taken what the books begin with.
-func whole(ctx context.Context, conn kafka.Conn, spec kafka.Spec) error {
-	topics := append(spec.RawTopics(), spec.Observations(), spec.Journeys(), spec.Credits())
-	starts, err := kafka.StartOffsets(ctx, conn, topics...)
-	if err != nil {
-		return err
-	}
-	if starts.Total() == 0 {
-		return nil
-	}
-	var cut []string
-	for _, topic := range topics {
-		s, err := kafka.StartOffsets(ctx, conn, topic)
-		if err != nil {
-			return err
-		}
-		if s.Total() > 0 {
-			cut = append(cut, topic)
-		}
-	}
-	return fmt.Errorf("retention has taken the beginning of %s: the books can be computed again only from whole topics; "+
-		"check a line whose retention covers its life, or keep these topics longer", strings.Join(cut, ", "))
-}
-
-// topicReader reads topics for the check and says on w which one.
-func topicReader(conn kafka.Conn, log *slog.Logger, w io.Writer) check.Reader {
-	return func(ctx context.Context, topic string, fn func(check.Record) error) error {
-		n := 0
-		err := stream.ReadTopic(ctx, line.StreamConn(conn), log, topic, func(r stream.Record) error {
-			n++
-			return fn(check.Record{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Key: r.Key, Value: r.Value, Header: r.Header})
-		})
-		if err == nil {
-			_, _ = fmt.Fprintf(w, "read %s: %d records\n", topic, n) // progress only
-		}
-		return err
-	}
 }

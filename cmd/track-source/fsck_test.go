@@ -9,6 +9,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
 	"tracksource/deploy/kafka"
 	"tracksource/internal/check"
 	"tracksource/internal/demo"
@@ -45,9 +48,13 @@ func TestFsck(t *testing.T) {
 	if out := tool(exitFail, fsck...); !strings.Contains(out, "track-source topics apply") {
 		t.Errorf("without topics it says:\n%s", out)
 	}
-	tool(exitOK, append([]string{"demo", "--once", "--events", "300", "--data-dir", t.TempDir(), "--http", "127.0.0.1:0", "--registry", registry.URL}, conn...)...)
+	demoLine := append([]string{"demo", "--once", "--events", "300", "--data-dir", t.TempDir(), "--http", "127.0.0.1:0", "--registry", registry.URL}, conn...)
+	tool(exitOK, demoLine...)
 	if out := tool(exitOK, fsck...); !strings.Contains(out, "agree") || !strings.Contains(out, "300 raw") {
 		t.Errorf("it says:\n%s", out)
+	}
+	if !strings.Contains(tool(exitOK, fsck...), "tracksource.raw.crm.acme: ") {
+		t.Error("it does not say what became of each feed")
 	}
 	var report check.Report
 	out := tool(exitOK, append(fsck, "--json")...)
@@ -63,10 +70,36 @@ func TestFsck(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer p.Close()
-	if err := p.Send(context.Background(), stream.Message{Topic: spec.RawTopics()[0], Key: []byte("k"), Value: []byte("{}")}); err != nil {
+	send := func(m stream.Message) {
+		t.Helper()
+		if err := p.Send(context.Background(), m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	send(stream.Message{Topic: spec.RawTopics()[0], Key: []byte("k"), Value: []byte("{}")})
+	if out := tool(exitFail, append(fsck, "--wait", "1s")...); !strings.Contains(out, "the line is not at rest: group tracksource.") || !strings.Contains(out, "--wait 5m") {
+		t.Errorf("with a record that nobody took it says:\n%s", out)
+	}
+	tool(exitOK, demoLine...)
+	tool(exitOK, fsck...)
+
+	// Retention takes the beginning of a feed: the base is journeys.
+	cl, err := kgo.NewClient(kgo.SeedBrokers(broker.Conn().Brokers...))
+	if err != nil {
 		t.Fatal(err)
 	}
-	if out := tool(exitFail, fsck...); !strings.Contains(out, "became neither a fact nor a dead letter") {
-		t.Errorf("with a record that nobody took it says:\n%s", out)
+	defer cl.Close()
+	adm := kadm.NewClient(cl)
+	if _, err := adm.DeleteRecords(context.Background(), kadm.Offsets{spec.RawTopics()[0]: {0: {Topic: spec.RawTopics()[0], At: 1}}}); err != nil {
+		t.Fatal(err)
+	}
+	if out := tool(exitOK, fsck...); !strings.Contains(out, "recomputed from the held journeys: retention has taken the beginning of "+spec.RawTopics()[0]) {
+		t.Errorf("with a feed cut off it says:\n%s", out)
+	}
+
+	// A row that somebody wrote by hand, and a changelog.
+	send(stream.Message{Topic: spec.AttributorChangelog(), Key: []byte("\x01k"), Value: []byte("v")})
+	if out := tool(exitFail, fsck...); !strings.Contains(out, "changes without a checkpoint behind them") {
+		t.Errorf("with a changelog that somebody wrote to it says:\n%s", out)
 	}
 }

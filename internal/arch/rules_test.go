@@ -51,8 +51,8 @@ var mayImport = map[string][]string{
 	// run from them. The judge does not import the tiers that it judges.
 	"internal/sample": {"contract", "contract/example", "identity", "money", "normalize", "schemas/avro"},
 	"internal/check": {
-		"attribution", "contract", "deploy/kafka", "identity", "internal/sample",
-		"money", "normalize", "report", "schemas/avro",
+		"attribution", "contract", "deploy/kafka", "identity", "internal/line", "internal/sample",
+		"money", "normalize", "report", "schemas/avro", "state", "stream",
 	},
 
 	// The whole in one process.

@@ -2,8 +2,8 @@
 // follows from what it was given, to the minor unit, and whether what it wrote
 // on the way is what an exactly-once line may write.
 //
-// It reads topics and nothing else, so that it holds for any broker and any
-// instance. It must not know how the tiers work: books are computed again here
+// It reads topics and what brokers say of them and nothing else, so that it holds
+// for any broker and any instance. It must not know how the tiers work: books are computed again here
 // in the most naive way, with big integers over everything at once, and share no
 // code with the tiers. What it takes from others are definitions: what a
 // contract says of one fact, what an amount is worth on a day, which of two
@@ -19,68 +19,75 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"tracksource/deploy/kafka"
+	"tracksource/internal/line"
 	"tracksource/schemas/avro"
+	"tracksource/stream"
 )
 
-// Record is one committed record of a topic.
-type Record struct {
-	Topic     string
-	Partition int32
-	Offset    int64
-	Key       []byte
-	Value     []byte // nil: a tombstone
-	Header    func(key string) []byte
-}
-
-// Reader calls fn for every committed record of a topic up to its present end,
-// each partition in the order of offsets. Records of aborted transactions are
-// left out. An error from fn ends it.
-type Reader func(ctx context.Context, topic string, fn func(Record) error) error
-
-// Config says what to check. Read, Spec, Codecs and Log are required.
+// Config says what to check. Kafka, Spec, Codecs and Log are required.
 type Config struct {
-	Read   Reader
-	Spec   kafka.Spec
-	Codecs *avro.Codecs
-	Log    *slog.Logger
+	Kafka    kafka.Conn
+	Spec     kafka.Spec
+	Codecs   *avro.Codecs
+	Log      *slog.Logger
+	Progress func(topic string, records int) // told of each topic that was read; may be nil
 }
 
 // Check reads the topics and verifies them. The error is about reading; what is
 // wrong with the content is in the Report.
+//
+// The books begin with the accepted facts, as observations and the raw feeds
+// hold them. Where retention has cut one of these they begin with the held
+// journeys, and the way from the feeds to them is not checked. Journeys and
+// credits must be whole.
 func Check(ctx context.Context, cfg Config) (Report, error) {
-	if cfg.Read == nil || cfg.Codecs == nil || cfg.Log == nil || len(cfg.Spec.Topics()) == 0 {
-		return Report{}, errors.New("check: Config needs Read, Spec, Codecs and Log")
+	if len(cfg.Kafka.Brokers) == 0 || cfg.Codecs == nil || cfg.Log == nil || len(cfg.Spec.Topics()) == 0 {
+		return Report{}, errors.New("check: Config needs Kafka, Spec, Codecs and Log")
+	}
+	cut, err := cutTopics(ctx, cfg, cfg.Spec.Journeys(), cfg.Spec.Credits())
+	if err != nil {
+		return Report{}, err
+	}
+	if len(cut) > 0 {
+		return Report{}, fmt.Errorf("retention has taken the beginning of %s: the books can be computed again only from whole journeys and compared only with whole credits; "+
+			"both are kept for the audit term by `track-source topics apply`", strings.Join(cut, " and "))
+	}
+	if cut, err = cutTopics(ctx, cfg, append(cfg.Spec.RawTopics(), cfg.Spec.Observations())...); err != nil {
+		return Report{}, err
 	}
 	l := &loader{cfg: cfg, in: Input{
 		ObservationPartitions: cfg.Spec.Partitions(kafka.KeyObservations),
 		JourneyPartitions:     cfg.Spec.Partitions(kafka.KeyJourneys),
+		Cut:                   cut,
 	}}
-	// From the last topic to the first: what moves while it is read is then seen
-	// as a cause without its effect and never the other way round.
-	steps := []struct {
-		topics []string
-		take   func(Record) error
-	}{
-		{[]string{cfg.Spec.Contributions()}, l.row},
-		{[]string{cfg.Spec.Credits()}, l.credit},
-		{[]string{cfg.Spec.Journeys()}, l.journey},
-		{[]string{cfg.Spec.Observations()}, l.observation},
-		{cfg.Spec.DeadLetterTopics(), l.deadLetter},
-		{cfg.Spec.RawTopics(), l.raw},
+	if err := l.load(ctx); err != nil {
+		return Report{}, err
 	}
-	for _, s := range steps {
-		for _, topic := range s.topics {
-			if err := cfg.Read(ctx, topic, s.take); err != nil {
-				return Report{}, fmt.Errorf("check %s: %w", topic, err)
+	report := Verify(l.in)
+	cfg.Log.InfoContext(ctx, "checked", "base", report.Base, "facts", report.Accepted, "entries", report.Entries, "rows", report.Rows, "problems", report.ProblemCount)
+	return report, nil
+}
+
+// cutTopics are those of the topics that no longer hold their beginning.
+func cutTopics(ctx context.Context, cfg Config, topics ...string) ([]string, error) {
+	starts, err := kafka.StartOffsets(ctx, cfg.Kafka, topics...)
+	if err != nil {
+		return nil, err
+	}
+	var cut []string
+	for _, topic := range topics {
+		for _, at := range starts[topic] {
+			if at > 0 {
+				cut = append(cut, topic)
+				break
 			}
 		}
 	}
-	report := Verify(l.in)
-	cfg.Log.InfoContext(ctx, "checked", "facts", report.Accepted, "entries", report.Entries, "rows", report.Rows, "problems", report.ProblemCount)
-	return report, nil
+	return cut, nil
 }
 
 // loader decodes topics into an Input.
@@ -89,11 +96,55 @@ type loader struct {
 	in  Input
 }
 
-func at[T any](r Record, v T) At[T] { return At[T]{Partition: r.Partition, Offset: r.Offset, Value: v} }
+// load reads from the last topic to the first: what moves meanwhile is then seen
+// as a cause without its effect and never the other way round.
+func (l *loader) load(ctx context.Context) (err error) {
+	spec := l.cfg.Spec
+	steps := []struct {
+		topics []string
+		take   func(*stream.Record) error
+	}{
+		{[]string{spec.Contributions()}, l.row},
+		{[]string{spec.Credits()}, l.credit},
+		{[]string{spec.Journeys()}, l.journey},
+		{[]string{spec.Observations()}, l.observation},
+		{spec.DeadLetterTopics(), l.deadLetter},
+		{spec.RawTopics(), l.raw},
+	}
+	if l.in.Transactions, err = positions(ctx, l.cfg); err != nil || open(l.in.Transactions) {
+		return err // a reader would wait at an open transaction: it is the one thing to report
+	}
+	if l.in.Chains, err = chains(ctx, l.cfg, l.in.Transactions); err != nil {
+		return err
+	}
+	if len(l.in.Cut) > 0 {
+		steps = steps[:3]
+	}
+	for _, s := range steps {
+		for _, topic := range s.topics {
+			n := 0
+			err := stream.ReadTopic(ctx, line.StreamConn(l.cfg.Kafka), l.cfg.Log, topic, func(r stream.Record) error {
+				n++
+				return s.take(&r)
+			})
+			if err != nil {
+				return fmt.Errorf("check %s: %w", topic, err)
+			}
+			if l.cfg.Progress != nil {
+				l.cfg.Progress(topic, n)
+			}
+		}
+	}
+	return nil
+}
+
+func at[T any](r *stream.Record, v T) At[T] {
+	return At[T]{Partition: r.Partition, Offset: r.Offset, Value: v}
+}
 
 // decoded decodes a record. One that cannot be read is a problem of the system,
 // but a registry that cannot be asked is one of this reading.
-func decoded[T any](l *loader, c *avro.Codec[T], r Record, value []byte) (v T, ok bool, err error) {
+func decoded[T any](l *loader, c *avro.Codec[T], r *stream.Record, value []byte) (v T, ok bool, err error) {
 	if err := c.Decode(value, &v); err != nil {
 		if errors.Is(err, avro.ErrRegistry) {
 			return v, false, err
@@ -104,7 +155,7 @@ func decoded[T any](l *loader, c *avro.Codec[T], r Record, value []byte) (v T, o
 	return v, true, nil
 }
 
-func (l *loader) row(r Record) error {
+func (l *loader) row(r *stream.Record) error {
 	key, ok, err := decoded(l, l.cfg.Codecs.ContributionKey, r, r.Key)
 	if err != nil || !ok {
 		return err
@@ -120,7 +171,7 @@ func (l *loader) row(r Record) error {
 	return err
 }
 
-func (l *loader) credit(r Record) error {
+func (l *loader) credit(r *stream.Record) error {
 	e, ok, err := decoded(l, l.cfg.Codecs.Credit, r, r.Value)
 	if ok {
 		l.in.Credits = append(l.in.Credits, at(r, e))
@@ -128,7 +179,7 @@ func (l *loader) credit(r Record) error {
 	return err
 }
 
-func (l *loader) journey(r Record) error {
+func (l *loader) journey(r *stream.Record) error {
 	ev, ok, err := decoded(l, l.cfg.Codecs.Journey, r, r.Value)
 	if ok {
 		l.in.Journeys = append(l.in.Journeys, at(r, ev))
@@ -136,7 +187,7 @@ func (l *loader) journey(r Record) error {
 	return err
 }
 
-func (l *loader) observation(r Record) error {
+func (l *loader) observation(r *stream.Record) error {
 	obs, ok, err := decoded(l, l.cfg.Codecs.Observation, r, r.Value)
 	if err != nil || !ok {
 		return err
@@ -152,19 +203,15 @@ func (l *loader) observation(r Record) error {
 // headerDeadLetter is the header that carries the envelope of a dead letter.
 const headerDeadLetter = "tracksource.deadletter"
 
-func (l *loader) deadLetter(r Record) error {
-	var envelope []byte
-	if r.Header != nil {
-		envelope = r.Header(headerDeadLetter)
-	}
-	d, ok, err := decoded(l, l.cfg.Codecs.DeadLetter, r, envelope)
+func (l *loader) deadLetter(r *stream.Record) error {
+	d, ok, err := decoded(l, l.cfg.Codecs.DeadLetter, r, r.Header(headerDeadLetter))
 	if ok {
 		l.in.DeadLetters = append(l.in.DeadLetters, d)
 	}
 	return err
 }
 
-func (l *loader) raw(r Record) error {
+func (l *loader) raw(r *stream.Record) error {
 	l.in.Raw = append(l.in.Raw, Position{r.Topic, r.Partition, r.Offset})
 	return nil
 }

@@ -3,6 +3,7 @@ package check
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -77,6 +78,7 @@ func (v *verifier) facts() {
 		case "fact":
 			if day(obs.OccurredAt) < horizon[o.Partition] {
 				v.report.Late++
+				v.count(obs, Feed{Late: 1})
 				continue
 			}
 			m := mark{o.Partition, obs.Reporter, obs.Source, obs.EventID}
@@ -86,6 +88,7 @@ func (v *verifier) facts() {
 				seen[m] = map[[16]byte]bool{}
 			case seen[m][o.Value.Content]:
 				v.report.Duplicates++
+				v.count(obs, Feed{Duplicates: 1})
 				continue
 			default:
 				v.report.Collisions++
@@ -93,10 +96,32 @@ func (v *verifier) facts() {
 			}
 			seen[m][o.Value.Content] = true
 			v.report.Accepted++
+			v.count(obs, Feed{Accepted: 1})
 			v.evidence(obs)
 			v.fact(obs, event)
 		}
 	}
+}
+
+// count adds to what became of a fact's feed.
+func (v *verifier) count(obs *avro.Observation, more Feed) {
+	if obs.Origin != nil { // else feeds says so
+		v.tally(obs.Origin.Topic, more)
+	}
+}
+
+func (v *verifier) tally(topic string, more Feed) {
+	if v.report.Feeds == nil {
+		v.report.Feeds = map[string]Feed{}
+	}
+	f := v.report.Feeds[topic]
+	f.Records += more.Records
+	f.Events += more.Events
+	f.Accepted += more.Accepted
+	f.Duplicates += more.Duplicates
+	f.Late += more.Late
+	f.DeadLetters += more.DeadLetters
+	v.report.Feeds[topic] = f
 }
 
 // evidence keeps every link.
@@ -160,27 +185,27 @@ func (v *verifier) feeds() {
 			continue
 		}
 		v.report.DeadLetters++
+		v.tally(d.RawTopic, Feed{DeadLetters: 1})
 		became[Position{d.RawTopic, d.RawPartition, d.RawOffset}]++
 	}
 	if late != v.report.Late {
 		v.problem("%d facts are older than the horizon and %d dead letters say so", v.report.Late, late)
 	}
 	v.report.Raw = len(v.in.Raw)
-	events := 0
 	for _, p := range v.in.Raw {
 		if became[p] == 0 {
 			v.problem("raw record %s became neither a fact nor a dead letter", p)
 		}
-		events += max(0, became[p]-1)
+		v.tally(p.Topic, Feed{Records: 1, Events: max(1, became[p])}) // one record may hold several events
 		delete(became, p)
 	}
 	for p := range became {
 		v.problem("facts or dead letters speak of raw record %s, which is not there", p)
 	}
-	// One raw record may hold several events.
-	if sum := v.report.Accepted + v.report.Duplicates + v.report.Late + v.report.DeadLetters; sum != len(v.in.Raw)+events {
-		v.problem("%d raw events, but %d accepted + %d duplicates + %d late + %d dead letters",
-			len(v.in.Raw)+events, v.report.Accepted, v.report.Duplicates, v.report.Late, v.report.DeadLetters)
+	for _, topic := range slices.Sorted(maps.Keys(v.report.Feeds)) {
+		if f := v.report.Feeds[topic]; f.Accepted+f.Duplicates+f.Late+f.DeadLetters != f.Events {
+			v.problem("%s: %d events, but %d accepted + %d duplicates + %d late + %d dead letters", topic, f.Events, f.Accepted, f.Duplicates, f.Late, f.DeadLetters)
+		}
 	}
 }
 
@@ -284,15 +309,16 @@ func stages(updates []update) []avro.StageChange {
 	return list
 }
 
-// journeys checks that the topic says of every item what follows from the facts,
-// on exactly one account.
-func (v *verifier) journeys() {
-	type placed struct {
-		account   string
-		placement int64
-		ev        *avro.JourneyEvent
-	}
-	newest := map[itemKey]map[string]placed{} // by account
+// placed is what journeys say last of an item on one account.
+type placed struct {
+	placement int64
+	ev        *avro.JourneyEvent
+}
+
+// placements returns what journeys say last of each item, by account. An item is
+// on one account.
+func (v *verifier) placements() map[itemKey]map[string]placed {
+	newest := map[itemKey]map[string]placed{}
 	used := map[itemKey]map[int64]bool{}
 	for i := range v.in.Journeys {
 		ev := &v.in.Journeys[i].Value
@@ -308,7 +334,7 @@ func (v *verifier) journeys() {
 		}
 		used[key][ev.Placement] = true
 		if was, found := newest[key][string(ev.Account)]; !found || ev.Placement > was.placement {
-			newest[key][string(ev.Account)] = placed{string(ev.Account), ev.Placement, ev}
+			newest[key][string(ev.Account)] = placed{ev.Placement, ev}
 		}
 	}
 	for key, accounts := range newest {
@@ -323,6 +349,39 @@ func (v *verifier) journeys() {
 			v.problem("journeys: %s is on %d accounts: %v", key, len(on), on)
 		}
 	}
+	return newest
+}
+
+// held takes the accounts as journeys hold them.
+func (v *verifier) held() {
+	for key, accounts := range v.placements() {
+		for root, p := range accounts {
+			if p.ev.Removed {
+				continue
+			}
+			v.report.Items++
+			a := v.accounts[root]
+			if a == nil {
+				a = &account{}
+				v.accounts[root] = a
+			}
+			switch {
+			case p.ev.Touch != nil:
+				a.touches = append(a.touches, touch{key: key, feed: p.ev.Feed, at: p.ev.OccurredAt, facts: p.ev.Touch})
+			case p.ev.Object != nil:
+				a.objects = append(a.objects, object{key, *p.ev.Object})
+			default:
+				v.problem("journeys: %s is neither a touch nor an object", key)
+			}
+		}
+	}
+	v.report.Accounts = len(v.accounts)
+}
+
+// journeys checks that the topic says of every item what follows from the facts,
+// on exactly one account.
+func (v *verifier) journeys() {
+	newest := v.placements()
 	check := func(key itemKey, root, want string) {
 		p, found := newest[key][root]
 		delete(newest, key)

@@ -11,6 +11,7 @@ import (
 	"tracksource/identity"
 	"tracksource/internal/check"
 	"tracksource/schemas/avro"
+	"tracksource/stream"
 )
 
 func node(level identity.Level, scope, id string) []byte {
@@ -186,6 +187,11 @@ func world() check.Input {
 		events = append(events, avro.JourneyEvent{Kind: "control", Control: &c})
 	}
 	in := check.Input{
+		Transactions: map[string]map[int32]check.Transactions{"tracksource.journeys": {0: {Committed: 9, End: 9}}},
+		Chains: []check.Chain{{
+			Group: "tracksource.resolve", Input: "tracksource.observations", Committed: 8, InputEnd: 9,
+			Chain: stream.Chain{Started: true, Next: 8, Sequence: 3},
+		}},
 		ObservationPartitions: 1, JourneyPartitions: 1,
 		Observations: placed(append(observations, f...)), Journeys: placed(append(events, journeys(f)...)),
 		Credits: placed(credits()), Rows: placed(rows(credits())),
@@ -314,6 +320,14 @@ func TestTampered(t *testing.T) {
 			c.Rate.Rate = "1.2"
 			in.Journeys[1].Value.Control = &c
 		}, "broadcast 2 differs between partitions"},
+		{"a transaction without an end", func(in *check.Input) {
+			in.Transactions = map[string]map[int32]check.Transactions{"tracksource.journeys": {2: {Committed: 5, End: 9}}}
+		}, "tracksource.journeys/2 has an open transaction: readers see it up to 5 of 9"},
+		{"a changelog with a problem", func(in *check.Input) { in.Chains[0].Problems = []string{"x/0@3: transaction 9 follows 7"} }, "changelog x/0@3: transaction 9 follows 7"},
+		{"a group ahead of its changelog", func(in *check.Input) { in.Chains[0].Committed++ }, "group tracksource.resolve stands at 9 in tracksource.observations/0, its changelog at 8"},
+		{"a group without its changelog", func(in *check.Input) { in.Chains[0].Started, in.Chains[0].Next = false, 0 }, "its changelog has no checkpoint"},
+		{"a changelog ahead of its input", func(in *check.Input) { in.Chains[0].InputEnd = 7 }, "which ends at 7"},
+		{"a feed does not sum", func(in *check.Input) { in.Raw = in.Raw[:len(in.Raw)-1] }, rawAcme + ": 2 events, but 1 accepted + 1 duplicates + 0 late + 1 dead letters"},
 		{"a record that cannot be read", func(in *check.Input) { in.Unreadable = []string{"x/0@1"} }, "unreadable record x/0@1"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -327,6 +341,35 @@ func TestTampered(t *testing.T) {
 				t.Errorf("got %v\nwant %q", r.Err(), tt.want)
 			}
 		})
+	}
+}
+
+// TestHeldJourneys: with the feeds cut away, the books begin with journeys; what
+// is wrong behind them is found as well.
+func TestHeldJourneys(t *testing.T) {
+	cut := func() check.Input {
+		in := world()
+		in.Cut, in.Observations, in.Raw, in.DeadLetters = []string{"tracksource.observations"}, nil, nil, nil
+		return in
+	}
+	r := check.Verify(cut())
+	if err := r.Err(); err != nil || r.Base != "journeys" || r.Conversions != 3 || r.Rows != 12 || r.Items != 4 {
+		t.Errorf("%s, %+v: %v", r, r, err)
+	}
+	for name, tamper := range map[string]func(in *check.Input){
+		"ledger 5000, rows 5001, recomputed 5001": func(in *check.Input) {
+			in.Credits[3].Value.Delta[2]--
+			in.Credits[3].Value.Running[2]--
+		},
+		"acme/ga4/t2 of provisional:anonymous/acme/b is on 0 accounts": func(in *check.Input) { in.Journeys[jTouchB].Value.Removed = true },
+		"ledger 5000, rows 5000, recomputed 0":                         func(in *check.Input) { in.Journeys = drop(in.Journeys, jTouchB) },
+		"broadcast number 2 of journeys/0 is at place 1":               func(in *check.Input) { in.Journeys = drop(in.Journeys, jAgreement) },
+	} {
+		in := cut()
+		tamper(&in)
+		if err := check.Verify(in).Err(); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%v\nwant %q", err, name)
+		}
 	}
 }
 

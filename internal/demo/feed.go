@@ -10,10 +10,8 @@ import (
 	"tracksource/contract"
 	"tracksource/contract/example"
 	"tracksource/deploy/kafka"
-	"tracksource/internal/attributor"
-	"tracksource/internal/ingest"
+	"tracksource/internal/check"
 	"tracksource/internal/line"
-	"tracksource/internal/reporter"
 	"tracksource/internal/sample"
 	"tracksource/schemas/avro"
 	"tracksource/state"
@@ -189,8 +187,7 @@ func (d *demo) rest(ctx context.Context) error {
 }
 
 // AtRest reports whether all services are ready without work of their own and
-// all groups have consumed everything. Groups are asked from the last to the
-// first, so that what one hands to the next is not missed.
+// all groups have consumed everything.
 func AtRest(ctx context.Context, conn kafka.Conn, spec kafka.Spec, services []*line.Service, cfg Config) (bool, error) {
 	for _, s := range services {
 		if s.Ready() != nil {
@@ -204,30 +201,6 @@ func AtRest(ctx context.Context, conn kafka.Conn, spec kafka.Spec, services []*l
 			}
 		}
 	}
-	byFeed := map[string][]string{}
-	for _, f := range spec.Feeds() {
-		byFeed[f.Kind] = append(byFeed[f.Kind], spec.RawTopic(f.Kind, f.Partner))
-	}
-	groups := []struct {
-		name   string
-		topics []string
-	}{
-		{ingest.ConsumerCRM, byFeed[ingest.ConsumerCRM]},
-		{ingest.ConsumerMAP, byFeed[ingest.ConsumerMAP]},
-		{ingest.ConsumerAnalytics, byFeed[ingest.ConsumerAnalytics]},
-		{ingest.ConsumerControl, []string{spec.Control()}},
-		{ingest.ConsumerResolve, []string{spec.Observations()}},
-		{attributor.Consumer, []string{spec.Journeys()}},
-		{reporter.Consumer, []string{spec.Credits()}},
-	}
-	for _, g := range groups {
-		ok, err := stream.CaughtUp(ctx, line.StreamConn(conn), cfg.Log, spec.Prefix()+"."+g.name, g.topics...)
-		if err != nil {
-			return false, fmt.Errorf("look at group %s: %w", g.name, err)
-		}
-		if !ok {
-			return false, nil
-		}
-	}
-	return true, nil
+	moving, err := check.Moving(ctx, check.Config{Kafka: conn, Spec: spec, Log: cfg.Log})
+	return moving == "" && err == nil, err
 }

@@ -12,7 +12,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 
-	"tracksource/internal/check"
 	"tracksource/internal/line"
 	"tracksource/schemas/avro"
 	"tracksource/stream"
@@ -107,7 +106,7 @@ func TestEveryAnswer(t *testing.T) {
 func (s *story) shown() map[string]string {
 	s.t.Helper()
 	rows := map[string]string{}
-	err := s.reader(s.ctx, s.spec.Contributions(), func(rec check.Record) error {
+	err := stream.ReadTopic(s.ctx, line.StreamConn(s.conn), s.log, s.spec.Contributions(), func(rec stream.Record) error {
 		if rec.Value == nil {
 			return nil
 		}

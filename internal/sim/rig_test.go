@@ -476,15 +476,8 @@ func (r *rig) state() string {
 	return b.String()
 }
 
-// reader reads topics as the judge needs them.
-func (r *rig) reader(ctx context.Context, topic string, fn func(check.Record) error) error {
-	return stream.ReadTopic(ctx, line.StreamConn(r.conn), r.log, topic, func(rec stream.Record) error {
-		return fn(check.Record{Topic: rec.Topic, Partition: rec.Partition, Offset: rec.Offset, Key: rec.Key, Value: rec.Value, Header: rec.Header})
-	})
-}
-
 func (r *rig) judge() (check.Report, error) {
-	return check.Check(r.ctx, check.Config{Read: r.reader, Spec: r.spec, Codecs: r.codecs, Log: r.log})
+	return check.Check(r.ctx, check.Config{Kafka: r.conn, Spec: r.spec, Codecs: r.codecs, Log: r.log})
 }
 
 // check is the end of every test.
