@@ -7,6 +7,8 @@
 package dedupe
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -20,14 +22,26 @@ type KV interface {
 	Scan(from, to []byte, fn func(key, value []byte) (bool, error)) error
 }
 
+// Revision ranks what is said under one id: the rules by which an event was read,
+// then the source's own restatement of it. The zero Revision is an event that is
+// never said anew.
+type Revision struct{ Mapping, Source int64 }
+
+// Compare is negative when r is older than o.
+func (r Revision) Compare(o Revision) int {
+	return cmp.Or(cmp.Compare(r.Mapping, o.Mapping), cmp.Compare(r.Source, o.Source))
+}
+
 // Outcome says what a mark found.
 type Outcome int
 
 // The outcomes of a mark.
 const (
-	New       Outcome = iota // the id was not seen before, it is now
-	Duplicate                // the id was seen with the same content
-	Collision                // the id was seen with other content; that mark stays
+	New        Outcome = iota // the id was not seen before, it is now
+	Duplicate                 // the id was seen with the same content
+	Collision                 // the id was seen with other content and neither has a revision; that mark stays
+	Restated                  // the id was seen with other content of a lower revision; the mark is now of this one
+	Superseded                // the id was seen with other content of a higher revision; that mark stays
 )
 
 // String names the outcome.
@@ -39,6 +53,10 @@ func (o Outcome) String() string {
 		return "duplicate"
 	case Collision:
 		return "collision"
+	case Restated:
+		return "restated"
+	case Superseded:
+		return "superseded"
 	}
 	return fmt.Sprintf("outcome-%d", int(o))
 }
@@ -51,42 +69,94 @@ type Marks struct {
 	ByDay byte
 }
 
+// A mark is a version byte and the content's hash; one that has a revision, of
+// version 2, goes on with both of its parts and the day.
 const (
-	version    = 1
-	contentLen = 16
-	idMax      = 1 << 12
+	versionPlain   = 1
+	versionRevised = 2
+	contentLen     = 16
+	revisedLen     = 1 + contentLen + 8 + 8 + 4
+	idMax          = 1 << 12
 )
+
+// mark is one that is kept.
+type mark struct {
+	content  [contentLen]byte
+	revision Revision
+	day      uint32 // of one with a revision
+}
+
+func (m mark) encode() []byte {
+	if m.revision == (Revision{}) {
+		return append([]byte{versionPlain}, m.content[:]...)
+	}
+	b := append(make([]byte, 0, revisedLen), versionRevised)
+	b = append(b, m.content[:]...)
+	b = binary.BigEndian.AppendUint64(b, uint64(m.revision.Mapping))
+	b = binary.BigEndian.AppendUint64(b, uint64(m.revision.Source))
+	return binary.BigEndian.AppendUint32(b, m.day)
+}
+
+func decode(b []byte) (m mark, err error) {
+	switch {
+	case len(b) == 1+contentLen && b[0] == versionPlain:
+		return mark{content: [contentLen]byte(b[1:])}, nil
+	case len(b) == revisedLen && b[0] == versionRevised:
+		rest := b[1+contentLen:]
+		return mark{
+			content:  [contentLen]byte(b[1:]),
+			revision: Revision{int64(binary.BigEndian.Uint64(rest)), int64(binary.BigEndian.Uint64(rest[8:]))},
+			day:      binary.BigEndian.Uint32(rest[16:]),
+		}, nil
+	case len(b) == 0:
+		return m, errors.New("mark is empty")
+	}
+	return m, fmt.Errorf("mark of %d bytes and version %d is not readable", len(b), b[0])
+}
 
 // ErrID says that an id cannot be marked.
 var ErrID = errors.New("id is empty or too long")
 
 // Mark notes id, which happened on day (days since 1970-01-01, event time),
-// with a hash of its content.
-func (m Marks) Mark(id []byte, day uint32, content [contentLen]byte) (Outcome, error) {
+// with a hash of its content and its revision. Of two contents with one revision
+// that is not zero the one with the greater hash stays, so that the outcome of a
+// set of events does not depend on their order.
+func (m Marks) Mark(id []byte, day uint32, content [contentLen]byte, revision Revision) (Outcome, error) {
 	if len(id) == 0 || len(id) > idMax {
 		return 0, fmt.Errorf("%w: %d bytes", ErrID, len(id))
 	}
 	key := append([]byte{m.ByID}, id...)
-	old, err := m.KV.Get(key)
+	stored, err := m.KV.Get(key)
 	if err != nil {
 		return 0, fmt.Errorf("read mark: %w", err)
 	}
-	if old != nil {
-		if len(old) != 1+contentLen || old[0] != version {
-			return 0, fmt.Errorf("mark of %d bytes and version %d is not readable", len(old), old[0])
+	outcome := New
+	if stored != nil {
+		old, err := decode(stored)
+		if err != nil {
+			return 0, err
 		}
-		if [contentLen]byte(old[1:]) == content {
+		order := cmp.Or(revision.Compare(old.revision), bytes.Compare(content[:], old.content[:]))
+		switch {
+		case content == old.content && order <= 0:
 			return Duplicate, nil
+		case revision == (Revision{}) && old.revision == (Revision{}):
+			return Collision, nil
+		case order < 0:
+			return Superseded, nil
+		case content == old.content:
+			outcome = Duplicate // said again by newer rules: the mark takes their revision
+		default:
+			outcome = Restated
 		}
-		return Collision, nil
 	}
-	if err := m.KV.Put(key, append([]byte{version}, content[:]...)); err != nil {
+	if err := m.KV.Put(key, mark{content, revision, day}.encode()); err != nil {
 		return 0, fmt.Errorf("write mark: %w", err)
 	}
-	if err := m.KV.Put(m.dayKey(day, id), []byte{version}); err != nil {
+	if err := m.KV.Put(m.dayKey(day, id), []byte{versionPlain}); err != nil {
 		return 0, fmt.Errorf("write mark: %w", err)
 	}
-	return New, nil
+	return outcome, nil
 }
 
 func (m Marks) dayKey(day uint32, id []byte) []byte {
@@ -109,13 +179,31 @@ func (m Marks) Expire(day uint32, limit int) (n int, more bool, err error) {
 	if err != nil {
 		return 0, false, fmt.Errorf("scan marks: %w", err)
 	}
-	const head = 1 + 4
 	for _, key := range keys {
-		err := errors.Join(m.KV.Delete(append([]byte{m.ByID}, key[head:]...)), m.KV.Delete(key))
-		if err != nil {
+		if err := m.forget(key, day); err != nil {
 			return n, more, fmt.Errorf("forget mark: %w", err)
 		}
 		n++
 	}
 	return n, more, nil
+}
+
+// forget removes one entry by day and its mark, unless that has been restated to
+// a day that is not over.
+func (m Marks) forget(key []byte, day uint32) error {
+	id := append([]byte{m.ByID}, key[1+4:]...)
+	stored, err := m.KV.Get(id)
+	if err != nil {
+		return err
+	}
+	if stored != nil {
+		kept, err := decode(stored)
+		if err != nil {
+			return err
+		}
+		if kept.revision != (Revision{}) && kept.day >= day {
+			return m.KV.Delete(key)
+		}
+	}
+	return errors.Join(m.KV.Delete(id), m.KV.Delete(key))
 }

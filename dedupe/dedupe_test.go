@@ -13,24 +13,91 @@ import (
 func TestMark(t *testing.T) {
 	m := dedupe.Marks{KV: task.NewMemory(), ByID: 1, ByDay: 2}
 	steps := []struct {
-		id      string
-		content byte
-		want    dedupe.Outcome
+		id       string
+		content  byte
+		revision dedupe.Revision
+		want     dedupe.Outcome
 	}{
-		{"a", 1, dedupe.New},
-		{"a", 1, dedupe.Duplicate},
-		{"a", 2, dedupe.Collision},
-		{"a", 1, dedupe.Duplicate},
-		{"ab", 1, dedupe.New},
+		{"a", 1, none, dedupe.New},
+		{"a", 1, none, dedupe.Duplicate},
+		{"a", 2, none, dedupe.Collision},
+		{"a", 1, none, dedupe.Duplicate},
+		{"ab", 1, none, dedupe.New},
+		{"a", 3, dedupe.Revision{Source: 5}, dedupe.Restated},
+		{"a", 3, dedupe.Revision{Source: 5}, dedupe.Duplicate},
+		{"a", 3, dedupe.Revision{Source: 4}, dedupe.Duplicate},
+		{"a", 1, none, dedupe.Superseded},
+		{"a", 2, dedupe.Revision{Source: 5}, dedupe.Superseded}, // the greater content stays
+		{"a", 4, dedupe.Revision{Source: 5}, dedupe.Restated},
+		{"a", 4, dedupe.Revision{Mapping: 1}, dedupe.Duplicate}, // and takes the revision
+		{"a", 9, dedupe.Revision{Source: 9}, dedupe.Superseded},
+		{"a", 1, dedupe.Revision{Mapping: 2}, dedupe.Restated},
 	}
 	for i, s := range steps {
-		got, err := m.Mark([]byte(s.id), 100, [16]byte{s.content})
+		got, err := m.Mark([]byte(s.id), 100, [16]byte{s.content}, s.revision)
 		if err != nil || got != s.want {
 			t.Errorf("step %d: Mark(%q) = %v, %v, want %v", i, s.id, got, err, s.want)
 		}
 	}
-	if _, err := m.Mark(nil, 1, [16]byte{}); err == nil {
+	if _, err := m.Mark(nil, 1, [16]byte{}, none); err == nil {
 		t.Error("an empty id was marked")
+	}
+}
+
+var none dedupe.Revision
+
+// TestOrderOfRevisions: whatever the order of the same events, the same content
+// stays.
+func TestOrderOfRevisions(t *testing.T) {
+	type event struct {
+		content  byte
+		revision int64
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		events := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) event {
+			return event{rapid.ByteRange(1, 4).Draw(t, "content"), rapid.Int64Range(1, 3).Draw(t, "revision")}
+		}), 1, 12).Draw(t, "events")
+		stays := func(list []event) byte {
+			m, at := dedupe.Marks{KV: task.NewMemory(), ByID: 1, ByDay: 2}, byte(0)
+			for _, e := range list {
+				got, err := m.Mark([]byte("a"), 7, [16]byte{e.content}, dedupe.Revision{Source: e.revision})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got == dedupe.New || got == dedupe.Restated {
+					at = e.content
+				}
+			}
+			return at
+		}
+		if a, b := stays(events), stays(rapid.Permutation(events).Draw(t, "other order")); a != b {
+			t.Fatalf("content %d stays, in another order %d", a, b)
+		}
+	})
+}
+
+// TestExpireRestated: a mark that was restated to a later day outlives its first.
+func TestExpireRestated(t *testing.T) {
+	kv := task.NewMemory()
+	m := dedupe.Marks{KV: kv, ByID: 1, ByDay: 2}
+	for _, s := range []struct {
+		day      uint32
+		content  byte
+		revision dedupe.Revision
+		want     dedupe.Outcome
+	}{{3, 1, none, dedupe.New}, {9, 2, dedupe.Revision{Source: 1}, dedupe.Restated}} {
+		if got, err := m.Mark([]byte("a"), s.day, [16]byte{s.content}, s.revision); err != nil || got != s.want {
+			t.Fatalf("%v, %v, want %v", got, err, s.want)
+		}
+	}
+	for _, before := range []uint32{5, 10} {
+		if _, _, err := m.Expire(before, 10); err != nil {
+			t.Fatal(err)
+		}
+		want := map[uint32]int{5: 2, 10: 0}[before]
+		if kv.Len() != want {
+			t.Errorf("%d keys before day %d, want %d", kv.Len(), before, want)
+		}
 	}
 }
 
@@ -41,7 +108,7 @@ func TestExpire(t *testing.T) {
 		m := dedupe.Marks{KV: kv, ByID: 1, ByDay: 2}
 		days := rapid.SliceOfN(rapid.Uint32Range(0, 9), 0, 30).Draw(t, "days")
 		for i, d := range days {
-			if _, err := m.Mark([]byte(fmt.Sprint(i)), d, [16]byte{}); err != nil {
+			if _, err := m.Mark([]byte(fmt.Sprint(i)), d, [16]byte{}, none); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -59,7 +126,7 @@ func TestExpire(t *testing.T) {
 			if d >= before {
 				want, left = dedupe.Duplicate, left+1
 			}
-			if got, err := m.Mark([]byte(fmt.Sprint(i)), d, [16]byte{}); err != nil || got != want {
+			if got, err := m.Mark([]byte(fmt.Sprint(i)), d, [16]byte{}, none); err != nil || got != want {
 				t.Fatalf("mark of day %d after expiry before %d: %v, %v, want %v", d, before, got, err, want)
 			}
 		}

@@ -220,7 +220,7 @@ func (l *loader) raw(r *stream.Record) error {
 // encoding without the place where the event was found and the revision by which
 // it was read.
 func Content(codecs *avro.Codecs, obs avro.Observation) ([16]byte, error) {
-	obs.Origin, obs.MappingRevision = nil, 0
+	obs.Origin, obs.MappingRevision, obs.Revision = nil, 0, 0
 	b, err := codecs.Observation.AppendBare(nil, &obs)
 	if err != nil {
 		return [16]byte{}, fmt.Errorf("encode observation: %w", err)

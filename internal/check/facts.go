@@ -1,6 +1,7 @@
 package check
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"maps"
@@ -37,7 +38,7 @@ type touch struct {
 
 // update is one accepted update of an object.
 type update struct {
-	event string
+	event string // unique within the object
 	facts *avro.ObjectFacts
 }
 
@@ -59,11 +60,18 @@ type mark struct {
 	reporter, source, event string
 }
 
+// seen is what is believed of one event.
+type seen struct {
+	content         [16]byte
+	mapping, source int64 // revision
+}
+
 // facts walks the observations in the order of each partition, as they were
 // accepted: an event seen again is a duplicate, one with other content under the
-// same id a fact of its own, one older than the horizon at its place is late.
+// same id a fact of its own unless it has a revision, in which case the highest
+// revision is believed, and one older than the horizon at its place is late.
 func (v *verifier) facts() {
-	seen := map[mark]map[[16]byte]bool{}
+	marks := map[mark]*seen{}
 	horizon := map[int32]string{}
 	for i := range v.in.Observations {
 		o := &v.in.Observations[i]
@@ -81,25 +89,43 @@ func (v *verifier) facts() {
 				v.count(obs, Feed{Late: 1})
 				continue
 			}
-			m := mark{o.Partition, obs.Reporter, obs.Source, obs.EventID}
-			event := obs.EventID
-			switch {
-			case seen[m] == nil:
-				seen[m] = map[[16]byte]bool{}
-			case seen[m][o.Value.Content]:
-				v.report.Duplicates++
-				v.count(obs, Feed{Duplicates: 1})
-				continue
-			default:
-				v.report.Collisions++
-				event = fmt.Sprintf("%s#%x", event, o.Value.Content[:6])
-			}
-			seen[m][o.Value.Content] = true
+			v.accept(marks, mark{o.Partition, obs.Reporter, obs.Source, obs.EventID}, obs, o.Value.Content)
+		}
+	}
+}
+
+// accept decides what one fact is.
+func (v *verifier) accept(marks map[mark]*seen, m mark, obs *avro.Observation, content [16]byte) {
+	now := seen{content, obs.MappingRevision, obs.Revision}
+	was := marks[m]
+	if was != nil && was.content != content && *was == (seen{content: was.content}) && now == (seen{content: content}) {
+		// Neither has a revision: two events under one id.
+		m.event = fmt.Sprintf("%s#%x", m.event, content[:6])
+		if was = marks[m]; was == nil {
+			v.report.Collisions++
+		}
+	}
+	newer := was == nil || cmp.Or(cmp.Compare(now.mapping, was.mapping), cmp.Compare(now.source, was.source), bytes.Compare(content[:], was.content[:])) > 0
+	if newer {
+		marks[m] = &now
+	}
+	switch {
+	case was != nil && was.content == content:
+		v.report.Duplicates++
+		v.count(obs, Feed{Duplicates: 1})
+	case was != nil && !newer:
+		v.report.Restated++
+		v.count(obs, Feed{Restated: 1})
+	default:
+		if was == nil && !obs.Retracted {
 			v.report.Accepted++
 			v.count(obs, Feed{Accepted: 1})
-			v.evidence(obs)
-			v.fact(obs, event)
+		} else {
+			v.report.Restated++
+			v.count(obs, Feed{Restated: 1})
 		}
+		v.evidence(obs)
+		v.fact(obs, m.event)
 	}
 }
 
@@ -119,13 +145,18 @@ func (v *verifier) tally(topic string, more Feed) {
 	f.Events += more.Events
 	f.Accepted += more.Accepted
 	f.Duplicates += more.Duplicates
+	f.Restated += more.Restated
 	f.Late += more.Late
 	f.DeadLetters += more.DeadLetters
 	v.report.Feeds[topic] = f
 }
 
-// evidence keeps every link.
+// evidence keeps every link and every merge.
 func (v *verifier) evidence(obs *avro.Observation) {
+	for _, other := range obs.Same {
+		a, b := string(obs.Node), string(other)
+		v.same[a], v.same[b] = append(v.same[a], b), append(v.same[b], a)
+	}
 	for _, l := range obs.Links {
 		parent, err := identity.Parse(l.Parent)
 		if err != nil {
@@ -136,15 +167,23 @@ func (v *verifier) evidence(obs *avro.Observation) {
 	}
 }
 
+// fact puts what an event says in the place of what it said before.
 func (v *verifier) fact(obs *avro.Observation, event string) {
-	key := itemKey{node: string(obs.Node), reporter: obs.Reporter, source: obs.Source}
-	switch {
-	case obs.Touch != nil:
-		key.item = event
-		v.touches[key] = touch{key: key, feed: obs.Feed, at: obs.OccurredAt, facts: obs.Touch}
-	case obs.Object != nil:
-		key.item = obs.Object.Type + "/" + obs.Object.ID
-		v.updates[key] = append(v.updates[key], update{event, obs.Object})
+	key := itemKey{node: string(obs.Node), reporter: obs.Reporter, source: obs.Source, item: event}
+	if obs.Object == nil {
+		delete(v.touches, key)
+		if obs.Touch != nil && !obs.Retracted {
+			v.touches[key] = touch{key: key, feed: obs.Feed, at: obs.OccurredAt, facts: obs.Touch}
+		}
+		return
+	}
+	key.item = obs.Object.Type + "/" + obs.Object.ID
+	list := slices.DeleteFunc(v.updates[key], func(u update) bool { return u.event == event })
+	if !obs.Retracted {
+		list = append(list, update{event, obs.Object})
+	}
+	if v.updates[key] = list; len(list) == 0 {
+		delete(v.updates, key)
 	}
 }
 
@@ -203,21 +242,28 @@ func (v *verifier) feeds() {
 		v.problem("facts or dead letters speak of raw record %s, which is not there", p)
 	}
 	for _, topic := range slices.Sorted(maps.Keys(v.report.Feeds)) {
-		if f := v.report.Feeds[topic]; f.Accepted+f.Duplicates+f.Late+f.DeadLetters != f.Events {
-			v.problem("%s: %d events, but %d accepted + %d duplicates + %d late + %d dead letters", topic, f.Events, f.Accepted, f.Duplicates, f.Late, f.DeadLetters)
+		if f := v.report.Feeds[topic]; f.Accepted+f.Duplicates+f.Restated+f.Late+f.DeadLetters != f.Events {
+			v.problem("%s: %d events, but %d accepted + %d duplicates + %d restated + %d late + %d dead letters", topic, f.Events, f.Accepted, f.Duplicates, f.Restated, f.Late, f.DeadLetters)
 		}
 	}
 }
 
-// root follows the best link of each node over all evidence.
+// root follows the best link of each node over all evidence. Nodes that are the
+// same thing share their links, and the greatest of them speaks for all.
 func (v *verifier) root(node string) string {
 	for range identity.DepthMax + 1 {
+		all := v.merged(node)
+		node = slices.Max(all)
+		var links []identity.Link
+		for _, n := range all {
+			links = append(links, v.links[n]...)
+		}
 		child, err := identity.Parse([]byte(node))
 		if err != nil {
 			v.problem("observation of something that is no identity: %v", err)
 			return node
 		}
-		best, ok := identity.Best(child, v.links[node])
+		best, ok := identity.Best(child, links)
 		if !ok {
 			return node
 		}
@@ -225,6 +271,19 @@ func (v *verifier) root(node string) string {
 	}
 	v.problem("the parents of %s have no end", nodeText([]byte(node)))
 	return node
+}
+
+// merged lists all that are the same thing as a node, itself included.
+func (v *verifier) merged(node string) []string {
+	all := []string{node}
+	for i := 0; i < len(all); i++ {
+		for _, n := range v.same[all[i]] {
+			if !slices.Contains(all, n) {
+				all = append(all, n)
+			}
+		}
+	}
+	return all
 }
 
 // place puts every item on its final account.
@@ -316,7 +375,7 @@ type placed struct {
 }
 
 // placements returns what journeys say last of each item, by account. An item is
-// on one account.
+// on one account, or on none when it was taken back.
 func (v *verifier) placements() map[itemKey]map[string]placed {
 	newest := map[itemKey]map[string]placed{}
 	used := map[itemKey]map[int64]bool{}
@@ -344,7 +403,7 @@ func (v *verifier) placements() map[itemKey]map[string]placed {
 				on = append(on, nodeText([]byte(id)))
 			}
 		}
-		if len(on) != 1 {
+		if len(on) > 1 {
 			slices.Sort(on)
 			v.problem("journeys: %s is on %d accounts: %v", key, len(on), on)
 		}
@@ -402,8 +461,12 @@ func (v *verifier) journeys() {
 			check(o.key, root, itemText(time.Time{}, nil, &o.state))
 		}
 	}
-	for key := range newest {
-		v.problem("journeys: %s follows from no accepted fact", key)
+	for key, accounts := range newest {
+		for _, p := range accounts {
+			if !p.ev.Removed {
+				v.problem("journeys: %s follows from no accepted fact", key)
+			}
+		}
 	}
 }
 

@@ -60,16 +60,16 @@ type Input struct {
 
 // Report says what was found. A system holds when it has no problem.
 type Report struct {
-	Base                                   string          // observations or journeys: what the books were computed from
-	Cut                                    []string        // why it is journeys
-	Feeds                                  map[string]Feed // by raw topic
-	Raw, DeadLetters                       int             // records of the feeds; of them refused at the door
-	Accepted, Duplicates, Late, Collisions int             // facts
-	Items, Accounts                        int             // on journeys now
-	Controls, Contracts                    int             // broadcasts; contracts in force
-	Conversions                            int             // booked
-	Entries, Rows                          int             // of the ledger; rows that are not deleted
-	Transactions                           int64           // of the tiers with state
+	Base                                             string          // observations or journeys: what the books were computed from
+	Cut                                              []string        // why it is journeys
+	Feeds                                            map[string]Feed // by raw topic
+	Raw, DeadLetters                                 int             // records of the feeds; of them refused at the door
+	Accepted, Duplicates, Restated, Late, Collisions int             // facts; restated: an event said anew, its newer or its older version
+	Items, Accounts                                  int             // on journeys now
+	Controls, Contracts                              int             // broadcasts; contracts in force
+	Conversions                                      int             // booked
+	Entries, Rows                                    int             // of the ledger; rows that are not deleted
+	Transactions                                     int64           // of the tiers with state
 
 	// Problems are readable, at most problemsMax; ProblemCount is how many there
 	// were.
@@ -80,7 +80,7 @@ type Report struct {
 // Feed is what became of one raw topic. Its events are those of Records and those
 // more that some records hold.
 type Feed struct {
-	Records, Events, Accepted, Duplicates, Late, DeadLetters int
+	Records, Events, Accepted, Duplicates, Restated, Late, DeadLetters int
 }
 
 // problemsMax is as many as a person reads.
@@ -103,8 +103,8 @@ func (r Report) String() string {
 	if r.Base == baseJourneys {
 		return fmt.Sprintf("%d items of %d accounts on journeys; %d conversions; %d entries, %d rows", r.Items, r.Accounts, r.Conversions, r.Entries, r.Rows)
 	}
-	return fmt.Sprintf("%d raw = %d accepted + %d duplicates + %d late + %d dead letters; %d items of %d accounts; %d conversions; %d entries, %d rows",
-		r.Raw, r.Accepted, r.Duplicates, r.Late, r.DeadLetters, r.Items, r.Accounts, r.Conversions, r.Entries, r.Rows)
+	return fmt.Sprintf("%d raw = %d accepted + %d duplicates + %d restated + %d late + %d dead letters; %d items of %d accounts; %d conversions; %d entries, %d rows",
+		r.Raw, r.Accepted, r.Duplicates, r.Restated, r.Late, r.DeadLetters, r.Items, r.Accounts, r.Conversions, r.Entries, r.Rows)
 }
 
 // verifier is the work of one Verify.
@@ -115,6 +115,7 @@ type verifier struct {
 	contracts map[string]agreed // by campaign, the newest revision
 	rates     money.Rates
 	links     map[string][]identity.Link // by encoded child
+	same      map[string][]string        // by encoded identity: those of its level that are the same thing
 	touches   map[itemKey]touch
 	updates   map[itemKey][]update
 	accounts  map[string]*account // by encoded root

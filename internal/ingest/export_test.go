@@ -3,11 +3,12 @@ package ingest
 import "bytes"
 
 // Redecode runs the decoders of the state and reports whether what they read is
-// written as the same bytes again.
+// read again as the same.
 func Redecode(b []byte) (same bool) {
 	same = true
 	if n, err := decodeNodeState(b); err == nil {
-		same = bytes.Equal(n.encode(), b)
+		again, err := decodeNodeState(n.encode())
+		same = err == nil && bytes.Equal(again.encode(), n.encode())
 	}
 	if c, err := decodeChildState(b); err == nil {
 		again, err := decodeChildState(c.encode())
@@ -23,7 +24,7 @@ func Redecode(b []byte) (same bool) {
 
 // StateExamples are values of each kind of state.
 func StateExamples() [][]byte {
-	n := nodeState{parent: []byte("p"), evidence: 1, at: 2, attached: 3, root: []byte("r"), placed: 4, places: 5}
+	n := nodeState{up: []byte("p"), same: []byte("s"), evidence: 1, at: 2, attached: 3, root: []byte("r"), placed: 4, places: 5}
 	c := childState{number: 6, attached: true}
-	return [][]byte{n.encode(), c.encode(), []byte("\x01{\"deleted\":{}}"), []byte("\x01{\"fields\":{\"a\":{\"value\":\"b\"}},\"stages\":[{\"won\":\"true\"}],\"deleted\":{\"value\":\"true\"}}")}
+	return [][]byte{n.encode(), c.encode(), []byte("\x01" + `{"folded":{"fields":{"a":{"value":"b"}},"stages":[{"won":"true"}],"deleted":{"value":"true"}},"recent":[{"fields":[{"Name":"c","Value":"d"}]},{"retracted":true}]}`)}
 }

@@ -11,7 +11,7 @@ import (
 
 // The keyspaces of the resolve and control stores; docs/state-layout.md.
 var (
-	spaceNode    = state.Keyspace{ID: 0x10, Version: 1, Name: "node"}
+	spaceNode    = state.Keyspace{ID: 0x10, Version: 2, Name: "node"}
 	spaceChild   = state.Keyspace{ID: 0x11, Version: 1, Name: "child"}
 	spaceItem    = state.Keyspace{ID: 0x12, Version: 1, Name: "item"}
 	spaceObject  = state.Keyspace{ID: 0x13, Version: 1, Name: "object"}
@@ -46,9 +46,10 @@ func markID(reporter, source, event string) []byte {
 
 // nodeState is what a partition knows of one of its identities.
 type nodeState struct {
-	parent   []byte // nil: none
-	evidence int32
-	at       int64  // microseconds
+	up       []byte // parent by the best link; nil: none
+	evidence int32  // of that link
+	at       int64  // of that link, microseconds
+	same     []byte // the greatest identity that this one was merged with, if it is greater; nil: none
 	attached uint64 // own counter of attach and detach messages
 	root     []byte // account as told by the parent; the node itself until then
 	placed   uint64 // number of the last place message taken from parent
@@ -57,10 +58,23 @@ type nodeState struct {
 
 func newNodeState(node []byte) nodeState { return nodeState{root: node} }
 
-func (n nodeState) encode() []byte {
-	k := state.Key{}.Bytes(n.parent).Uint32(uint32(n.evidence)).Uint64(uint64(n.at)).Uint64(n.attached)
-	return spaceNode.Value(k.Bytes(n.root).Uint64(n.placed).Uint64(n.places))
+// parent is who says where the node belongs, nil without one: what it was merged
+// with goes before its links, which it has handed on.
+func (n nodeState) parent() []byte {
+	if n.same != nil {
+		return n.same
+	}
+	return n.up
 }
+
+func (n nodeState) encode() []byte {
+	k := state.Key{}.Bytes(n.up).Uint32(uint32(n.evidence)).Uint64(uint64(n.at)).Uint64(n.attached)
+	return spaceNode.Value(k.Bytes(n.root).Uint64(n.placed).Uint64(n.places).Bytes(n.same))
+}
+
+// versionNodeMerged is the version of node values from which on they end in what
+// the node was merged with.
+const versionNodeMerged = 2
 
 func decodeNodeState(b []byte) (nodeState, error) {
 	body, err := spaceNode.Body(b)
@@ -69,21 +83,27 @@ func decodeNodeState(b []byte) (nodeState, error) {
 	}
 	p := state.Keyspace{}.Parts(append([]byte{0}, body...))
 	n := nodeState{
-		parent: p.Bytes(), evidence: int32(p.Uint32()), at: int64(p.Uint64()), attached: p.Uint64(),
+		up: p.Bytes(), evidence: int32(p.Uint32()), at: int64(p.Uint64()), attached: p.Uint64(),
 		root: p.Bytes(), placed: p.Uint64(), places: p.Uint64(),
 	}
-	if len(n.parent) == 0 {
-		n.parent = nil
+	if b[0] >= versionNodeMerged {
+		n.same = p.Bytes()
+	}
+	if len(n.up) == 0 {
+		n.up = nil
+	}
+	if len(n.same) == 0 {
+		n.same = nil
 	}
 	return n, p.End()
 }
 
 // link returns the state's best evidence, ok is false without any.
 func (n nodeState) link() (l identity.Link, ok bool, err error) {
-	if n.parent == nil {
+	if n.up == nil {
 		return l, false, nil
 	}
-	parent, err := identity.Parse(n.parent)
+	parent, err := identity.Parse(n.up)
 	if err != nil {
 		return l, false, fmt.Errorf("stored parent: %w", err)
 	}

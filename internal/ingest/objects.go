@@ -8,23 +8,38 @@ import (
 	"slices"
 	"time"
 
+	"tracksource/dedupe"
 	"tracksource/schemas/avro"
 )
 
-// stagesMax bounds the stage history of one object; the newest are kept, since
-// the last arrival at a stage is what conversions follow.
-const stagesMax = 200
+const (
+	// stagesMax bounds the stage history of one object; the newest are kept, since
+	// the last arrival at a stage is what conversions follow.
+	stagesMax = 200
+	// recentMax is how many updates of one object can still be said anew. Older
+	// ones are folded for good.
+	recentMax = 64
+)
 
-// object is a CRM object folded from partial updates that may come in any
-// order and more than once. Each field keeps the update that is last in the
-// source's own order, so that the fold is a function of the set of updates.
+// object is a CRM object made of partial updates that may come in any order and
+// more than once. Each field has the value of the update that is last in the
+// source's own order, so that the whole is a function of the set of updates: the
+// newest are kept as they came, those below them are folded.
 type object struct {
-	Type     string               `json:"type"`
-	ID       string               `json:"id"`
-	Fields   map[string]fieldFold `json:"fields"`
-	Stages   []stageUpdate        `json:"stages"`
-	Deleted  *fieldFold           `json:"deleted,omitempty"`
-	Modified time.Time            `json:"modified"`
+	Type   string       `json:"type"`
+	ID     string       `json:"id"`
+	Recent []update     `json:"recent,omitempty"` // in their order
+	Folded objectFolded `json:"folded"`
+}
+
+// update is one update of an object.
+type update struct {
+	Rank      rank            `json:"rank"`
+	Revision  dedupe.Revision `json:"revision"`
+	At        time.Time       `json:"at"`
+	Deleted   bool            `json:"deleted,omitempty"`
+	Fields    []avro.Field    `json:"fields,omitempty"`
+	Retracted bool            `json:"retracted,omitempty"` // it says nothing any more
 }
 
 // rank is the source's total order of updates; the event id decides between
@@ -37,6 +52,14 @@ type rank struct {
 
 func (r rank) compare(o rank) int {
 	return cmp.Or(cmp.Compare(r.Order, o.Order), cmp.Compare(r.SubOrder, o.SubOrder), cmp.Compare(r.Event, o.Event))
+}
+
+// objectFolded is the fold of updates.
+type objectFolded struct {
+	Fields   map[string]fieldFold `json:"fields,omitempty"`
+	Stages   []stageUpdate        `json:"stages,omitempty"`
+	Deleted  *fieldFold           `json:"deleted,omitempty"` // nil: nothing was folded
+	Modified time.Time            `json:"modified"`
 }
 
 // fieldFold is the last value of a field, nil when the source cleared it.
@@ -75,42 +98,60 @@ func (o *object) encode() ([]byte, error) {
 	return spaceObject.Value(b), nil
 }
 
-// fold takes in one update.
+// fold takes in one update. One that is said anew takes the place of what it said
+// before.
 func (o *object) fold(obs *avro.Observation) {
 	f := obs.Object
 	o.Type, o.ID = f.Type, f.ID
-	at := rank{Order: f.Order, SubOrder: f.SubOrder, Event: obs.EventID}
-	if o.Fields == nil {
-		o.Fields = map[string]fieldFold{}
+	u := update{
+		Rank: rank{Order: f.Order, SubOrder: f.SubOrder, Event: obs.EventID}, Revision: dedupe.Revision{Mapping: obs.MappingRevision, Source: obs.Revision},
+		At: f.ModifiedAt, Deleted: f.Deleted, Fields: f.Fields, Retracted: obs.Retracted,
 	}
-	update := stageUpdate{Rank: at, At: f.ModifiedAt}
-	for _, fl := range f.Fields {
-		if old, ok := o.Fields[fl.Name]; !ok || at.compare(old.Rank) > 0 {
-			o.Fields[fl.Name] = fieldFold{Value: fl.Value, Rank: at}
-		}
-		switch fl.Name {
-		case "stage":
-			update.Stage = fl.Value
-		case "is_closed":
-			update.Closed = fl.Value
-		case "is_won":
-			update.Won = fl.Value
-		}
-	}
-	if update.Stage != nil || update.Closed != nil || update.Won != nil {
-		o.addStage(update)
-	}
-	// An undelete is an update like any other that comes after the delete.
-	deleted := fmt.Sprint(f.Deleted)
-	if o.Deleted == nil || at.compare(o.Deleted.Rank) > 0 {
-		o.Deleted = &fieldFold{Value: &deleted, Rank: at}
-	}
-	if f.ModifiedAt.After(o.Modified) {
-		o.Modified = f.ModifiedAt
+	o.Recent = slices.DeleteFunc(o.Recent, func(old update) bool { return old.Rank.Event == u.Rank.Event })
+	i, _ := slices.BinarySearchFunc(o.Recent, u, func(a, b update) int { return a.Rank.compare(b.Rank) })
+	o.Recent = slices.Insert(o.Recent, i, u)
+	for len(o.Recent) > recentMax {
+		o.Folded.fold(&o.Recent[0])
+		o.Recent = o.Recent[1:]
 	}
 }
 
-func (o *object) addStage(u stageUpdate) {
+// fold takes in one update, in any order.
+func (o *objectFolded) fold(u *update) {
+	if u.Retracted {
+		return
+	}
+	if o.Fields == nil {
+		o.Fields = map[string]fieldFold{}
+	}
+	stage := stageUpdate{Rank: u.Rank, At: u.At}
+	for _, fl := range u.Fields {
+		if old, ok := o.Fields[fl.Name]; !ok || u.Rank.compare(old.Rank) > 0 {
+			o.Fields[fl.Name] = fieldFold{Value: fl.Value, Rank: u.Rank}
+		}
+		switch fl.Name {
+		case "stage":
+			stage.Stage = fl.Value
+		case "is_closed":
+			stage.Closed = fl.Value
+		case "is_won":
+			stage.Won = fl.Value
+		}
+	}
+	if stage.Stage != nil || stage.Closed != nil || stage.Won != nil {
+		o.addStage(stage)
+	}
+	// An undelete is an update like any other that comes after the delete.
+	deleted := fmt.Sprint(u.Deleted)
+	if o.Deleted == nil || u.Rank.compare(o.Deleted.Rank) > 0 {
+		o.Deleted = &fieldFold{Value: &deleted, Rank: u.Rank}
+	}
+	if u.At.After(o.Modified) {
+		o.Modified = u.At
+	}
+}
+
+func (o *objectFolded) addStage(u stageUpdate) {
 	i, found := slices.BinarySearchFunc(o.Stages, u, func(a, b stageUpdate) int { return a.Rank.compare(b.Rank) })
 	if found {
 		return
@@ -121,14 +162,23 @@ func (o *object) addStage(u stageUpdate) {
 	}
 }
 
-// state returns the whole object as journeys carry it.
+// state returns the whole object as journeys carry it, nil when every update was
+// retracted.
 func (o *object) state() *avro.ObjectState {
-	out := &avro.ObjectState{Type: o.Type, ID: o.ID, ModifiedAt: o.Modified, Deleted: o.Deleted != nil && o.Deleted.Value != nil && *o.Deleted.Value == "true"}
-	for _, name := range slices.Sorted(maps.Keys(o.Fields)) {
-		out.Fields = append(out.Fields, avro.Field{Name: name, Value: o.Fields[name].Value})
+	all := o.Folded
+	all.Fields, all.Stages = maps.Clone(all.Fields), slices.Clone(all.Stages)
+	for i := range o.Recent {
+		all.fold(&o.Recent[i])
+	}
+	if all.Deleted == nil {
+		return nil
+	}
+	out := &avro.ObjectState{Type: o.Type, ID: o.ID, ModifiedAt: all.Modified, Deleted: all.Deleted.Value != nil && *all.Deleted.Value == "true"}
+	for _, name := range slices.Sorted(maps.Keys(all.Fields)) {
+		out.Fields = append(out.Fields, avro.Field{Name: name, Value: all.Fields[name].Value})
 	}
 	var last avro.StageChange
-	for i, u := range o.Stages {
+	for i, u := range all.Stages {
 		next := last
 		next.At, next.EventID = u.At, u.Rank.Event
 		if u.Stage != nil {

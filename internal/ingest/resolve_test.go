@@ -1,6 +1,7 @@
 package ingest_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -166,14 +167,48 @@ var graph = []identity.Node{
 	node(identity.Imported, "", "m1"),
 }
 
-// TestJourneysAtRest: whatever the order of events, of deliveries between
-// partitions and of repetitions, at rest every touch is once on the account
-// that the whole of the evidence gives, as a batch over it computes.
+// evidence is what a whole set of events says of identities.
+type evidence struct {
+	links map[identity.Node][]identity.Link
+	same  map[identity.Node][]identity.Node
+}
+
+// root is the account of a node, as a batch over all evidence computes it.
+func (e evidence) root(n identity.Node) identity.Node {
+	for {
+		all := map[identity.Node]bool{n: true}
+		for grew := true; grew; {
+			grew = false
+			for m := range all {
+				for _, o := range e.same[m] {
+					grew = grew || !all[o]
+					all[o] = true
+				}
+			}
+		}
+		var links []identity.Link
+		for m := range all {
+			links = append(links, e.links[m]...)
+			if bytes.Compare(m.Bytes(), n.Bytes()) > 0 {
+				n = m
+			}
+		}
+		best, ok := identity.Best(n, links)
+		if !ok {
+			return n
+		}
+		n = best.Parent
+	}
+}
+
+// TestJourneysAtRest: whatever the order of events, of merges, of deliveries
+// between partitions and of repetitions, at rest every touch is once on the
+// account that the whole of the evidence gives, as a batch over it computes.
 func TestJourneysAtRest(t *testing.T) {
 	c := codecs(t)
 	rapid.Check(t, func(t *rapid.T) {
 		var events []avro.Observation
-		links := map[identity.Node][]identity.Link{}
+		all := evidence{map[identity.Node][]identity.Link{}, map[identity.Node][]identity.Node{}}
 		for i := range rapid.IntRange(1, 40).Draw(t, "events") {
 			child := rapid.SampledFrom(graph).Draw(t, "node")
 			obs := avro.Observation{
@@ -192,8 +227,12 @@ func TestJourneysAtRest(t *testing.T) {
 					Parent: parent, Evidence: rapid.SampledFrom([]identity.Evidence{identity.Inferred, identity.Address, identity.Record}).Draw(t, "evidence"),
 					At: start.Add(time.Duration(rapid.IntRange(0, 5).Draw(t, "at")) * time.Hour),
 				}
-				links[child] = append(links[child], l)
+				all.links[child] = append(all.links[child], l)
 				obs.Links = append(obs.Links, avro.Link{Parent: parent.Bytes(), Evidence: int(l.Evidence), At: l.At})
+			}
+			if other := rapid.SampledFrom(graph).Draw(t, "other"); other.Level == child.Level && rapid.Bool().Draw(t, "merge") {
+				obs.Same = [][]byte{other.Bytes()}
+				all.same[child], all.same[other] = append(all.same[child], other), append(all.same[other], child)
 			}
 			events = append(events, obs)
 		}
@@ -208,15 +247,6 @@ func TestJourneysAtRest(t *testing.T) {
 		}
 		l.work(choose)
 
-		root := func(n identity.Node) identity.Node {
-			for {
-				best, ok := identity.Best(n, links[n])
-				if !ok {
-					return n
-				}
-				n = best.Parent
-			}
-		}
 		var want []string
 		unresolved := int64(0)
 		for _, obs := range events {
@@ -227,7 +257,7 @@ func TestJourneysAtRest(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			r := root(n)
+			r := all.root(n)
 			want = append(want, fmt.Sprintf("%s: acme/%s", r, obs.EventID))
 			if r.Provisional() {
 				unresolved++
@@ -241,6 +271,118 @@ func TestJourneysAtRest(t *testing.T) {
 		wantCounts := ingest.Counts{Accepted: int64(len(events)), Duplicates: int64(len(sent) - len(events)), Unresolved: unresolved}
 		if got != wantCounts {
 			t.Fatalf("counts %+v, want %+v", got, wantCounts)
+		}
+	})
+}
+
+// TestMerges: chains of merges of accounts, each with its own deals and its own
+// website, in every order over twelve partitions.
+func TestMerges(t *testing.T) {
+	c := codecs(t)
+	account := func(id string) identity.Node { return node(identity.CRMAccount, "acme", id) }
+	ev := func(n identity.Node, id string, to *identity.Link, same ...identity.Node) avro.Observation {
+		obs := avro.Observation{Kind: "fact", Node: n.Bytes(), Reporter: "acme", Feed: "crm", Source: "test", EventID: id, OccurredAt: start, Touch: &avro.TouchFacts{Type: "form"}}
+		if to != nil {
+			obs.Links = []avro.Link{{Parent: to.Parent.Bytes(), Evidence: int(to.Evidence), At: to.At}}
+		}
+		for _, s := range same {
+			obs.Same = append(obs.Same, s.Bytes())
+		}
+		return obs
+	}
+	under := func(parent identity.Node, hour int) *identity.Link {
+		return &identity.Link{Parent: parent, Evidence: identity.Record, At: start.Add(time.Duration(hour) * time.Hour)}
+	}
+	one, two := node(identity.Domain, "", "one.com"), node(identity.Domain, "", "two.com")
+	events := []avro.Observation{
+		ev(node(identity.Object, "acme", "deal-a"), "1", under(account("a"), 0)),
+		ev(node(identity.Object, "acme", "deal-b"), "2", under(account("b"), 0)),
+		ev(node(identity.Object, "acme", "deal-c"), "3", under(account("c"), 0)),
+		ev(account("a"), "4", under(one, 1)),
+		ev(account("b"), "5", under(two, 2)), // believed: it is the latest
+		ev(account("a"), "6", nil, account("b")),
+		ev(account("c"), "7", nil, account("a")),
+	}
+	want := []string{"two.com: acme/1", "two.com: acme/2", "two.com: acme/3", "two.com: acme/4", "two.com: acme/5", "two.com: acme/6", "two.com: acme/7"}
+	rapid.Check(t, func(t *rapid.T) {
+		l := newLine(t, c)
+		choose := func(n int) int { return rapid.IntRange(0, n-1).Draw(t, "choose") }
+		for _, obs := range rapid.Permutation(events).Draw(t, "order") {
+			l.send(obs)
+			if rapid.Bool().Draw(t, "work now") {
+				l.work(choose)
+			}
+		}
+		l.work(choose)
+		if got := l.placed(); !slices.Equal(got, want) {
+			t.Fatalf("at rest:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+	})
+}
+
+// TestRestated: of versions of one event the highest revision stands, whatever
+// the order: replaced, not added, and gone when it was taken back.
+func TestRestated(t *testing.T) {
+	c := codecs(t)
+	visitor, deal := node(identity.Anonymous, "acme", "a1"), node(identity.Object, "acme", "006A")
+	touch := func(id, asset string, mapping, revision int64) avro.Observation {
+		return avro.Observation{
+			Kind: "fact", Node: visitor.Bytes(), Reporter: "acme", Feed: "analytics", Source: "ga4", EventID: id, OccurredAt: start,
+			MappingRevision: mapping, Revision: revision, Touch: &avro.TouchFacts{Type: "form", Asset: asset},
+		}
+	}
+	update := func(id string, order, mapping int64, fields ...avro.Field) avro.Observation {
+		return avro.Observation{
+			Kind: "fact", Node: deal.Bytes(), Reporter: "acme", Feed: "crm", Source: "own", EventID: id, OccurredAt: start, MappingRevision: mapping,
+			Object: &avro.ObjectFacts{Type: "opportunity", ID: "006A", Order: order, ModifiedAt: start, Fields: fields},
+		}
+	}
+	retracted := touch("t3", "", 1, 0)
+	retracted.Retracted, retracted.Touch = true, nil
+	events := []avro.Observation{
+		touch("t1", "first", 0, 1), touch("t1", "second", 0, 2), touch("t1", "third", 1, 0),
+		touch("t2", "only", 0, 7),
+		touch("t3", "wrong", 0, 0), retracted,
+		update("u1", 1, 0, avro.Field{Name: "amount", Value: text("100")}),
+		update("u2", 2, 0, avro.Field{Name: "amount", Value: text("200")}, avro.Field{Name: "stage", Value: text("Won")}),
+		update("u2", 2, 1, avro.Field{Name: "stage", Value: text("Open")}),
+	}
+	want := []string{
+		"own opportunity/006A amount=100 stage=Open stages=[Open]",
+		"ga4 t1 third", "ga4 t2 only",
+	}
+	slices.Sort(want)
+	rapid.Check(t, func(t *rapid.T) {
+		l := newLine(t, c)
+		for _, obs := range rapid.Permutation(slices.Concat(events, events[:3])).Draw(t, "order") {
+			l.send(obs)
+		}
+		l.work(func(n int) int { return rapid.IntRange(0, n-1).Draw(t, "choose") })
+		var got []string
+		for _, ev := range l.items {
+			switch {
+			case ev.Removed:
+			case ev.Touch != nil:
+				got = append(got, ev.Source+" "+ev.Item+" "+ev.Touch.Asset)
+			default:
+				line := ev.Source + " " + ev.Item
+				for _, f := range ev.Object.Fields {
+					line += " " + f.Name + "=" + *f.Value
+				}
+				var stages []string
+				for _, s := range ev.Object.Stages {
+					stages = append(stages, s.Stage)
+				}
+				got = append(got, fmt.Sprint(line, " stages=", stages))
+			}
+		}
+		slices.Sort(got)
+		if !slices.Equal(got, want) {
+			t.Fatalf("at rest:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+		counts := l.stats.Feeds()[ingest.FeedID{Feed: "analytics", Reporter: "acme"}]
+		if counts.Unresolved != 2 || counts.Accepted+counts.Duplicates+counts.Restated+counts.Superseded != 9 {
+			t.Fatalf("counts %+v: want 2 unresolved and 9 events in all", counts)
 		}
 	})
 }

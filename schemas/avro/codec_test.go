@@ -66,7 +66,7 @@ func TestZeroRecords(t *testing.T) {
 			continue
 		}
 		if o, ok := got.(*avro.Observation); ok {
-			want := &avro.Observation{Node: []byte{}, OccurredAt: time.Time{}.UTC(), Links: []avro.Link{}}
+			want := &avro.Observation{Node: []byte{}, OccurredAt: time.Time{}.UTC(), Links: []avro.Link{}, Same: [][]byte{}}
 			if !o.OccurredAt.IsZero() || !reflect.DeepEqual(o, want) {
 				t.Errorf("the zero observation came back as %+v", o)
 			}

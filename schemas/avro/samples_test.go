@@ -147,7 +147,7 @@ func sampleControl() *avro.Control {
 func sampleObservation() *avro.Observation {
 	return &avro.Observation{
 		Kind: "fact", Node: []byte{1, 0xfe}, Reporter: "acme", Feed: "crm", Source: "salesforce", EventID: "e-1",
-		OccurredAt: at(123456), MappingRevision: 4,
+		OccurredAt: at(123456), MappingRevision: 4, Revision: 5, Retracted: true,
 		Origin: &avro.Origin{Topic: "tracksource.raw.crm.acme", Partition: 5, Offset: 1 << 40},
 		Touch:  sampleTouch(),
 		Object: &avro.ObjectFacts{
@@ -155,6 +155,7 @@ func sampleObservation() *avro.Observation {
 			Fields: []avro.Field{{Name: "amount", Value: text("12500.00")}, {Name: "stage"}},
 		},
 		Links:   []avro.Link{{Parent: []byte{2}, Evidence: -3, At: at(8)}},
+		Same:    [][]byte{{6}, {7, 7}},
 		Attach:  &avro.Attach{Child: []byte{3}, Number: 11},
 		Place:   &avro.Place{Parent: []byte{4}, Root: []byte{5}, Number: 12},
 		Control: sampleControl(),

@@ -52,7 +52,7 @@ func versions() []struct {
 		name   string
 		number byte
 	}{
-		{NameObservation, 1},
+		{NameObservation, 2},
 		{NameJourneyEvent, 1},
 		{NameControl, 1},
 		{NameContract, 1},

@@ -20,10 +20,13 @@ type Observation struct {
 	EventID         string       `avro:"event_id"`         // unique within Reporter and Source
 	OccurredAt      time.Time    `avro:"occurred_at"`      // by the source's clock
 	MappingRevision int64        `avro:"mapping_revision"` // 0 is the built-in adapter
+	Revision        int64        `avro:"revision"`         // of the source's own restatements; 0: never restated
+	Retracted       bool         `avro:"retracted"`        // what the event said before is taken back
 	Origin          *Origin      `avro:"origin"`           // nil for messages and broadcasts
 	Touch           *TouchFacts  `avro:"touch"`
 	Object          *ObjectFacts `avro:"object"`
 	Links           []Link       `avro:"links"`
+	Same            [][]byte     `avro:"same"`   // encoded identities of the node's level that are the same thing
 	Attach          *Attach      `avro:"attach"` // for attach and detach
 	Place           *Place       `avro:"place"`
 	Control         *Control     `avro:"control"`

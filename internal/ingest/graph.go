@@ -1,0 +1,301 @@
+package ingest
+
+import (
+	"bytes"
+	"fmt"
+	"time"
+
+	"tracksource/identity"
+	"tracksource/schemas/avro"
+)
+
+// evidence takes in links alone. They are a set, so a repetition changes
+// nothing and nothing is counted.
+func (r *Resolver) evidence(obs *avro.Observation, out Emitter) error {
+	n, err := r.node(obs.Node)
+	if err != nil {
+		return err
+	}
+	if err := r.link(obs, &n, out); err != nil {
+		return err
+	}
+	return r.putNode(obs.Node, n)
+}
+
+func (r *Resolver) node(node []byte) (nodeState, error) {
+	b, err := r.kv.Get(nodeKey(node))
+	if err != nil {
+		return nodeState{}, fmt.Errorf("read node: %w", err)
+	}
+	if b == nil {
+		return newNodeState(bytes.Clone(node)), nil
+	}
+	return decodeNodeState(b)
+}
+
+func (r *Resolver) putNode(node []byte, n nodeState) error {
+	return r.kv.Put(nodeKey(node), n.encode())
+}
+
+// link takes evidence into the node: what it belongs under, and what it is the
+// same as.
+func (r *Resolver) link(obs *avro.Observation, n *nodeState, out Emitter) error {
+	if len(obs.Links) == 0 && len(obs.Same) == 0 {
+		return nil
+	}
+	was, partner := n.parent(), n.same
+	better, err := n.believe(obs)
+	if err != nil {
+		return err
+	}
+	for _, other := range obs.Same {
+		if err := r.merge(obs.Node, n, other, out); err != nil {
+			return err
+		}
+	}
+	// What a merged identity belongs under, the one that it was merged with does.
+	if n.same != nil && n.up != nil && (better || !bytes.Equal(n.same, partner)) {
+		err := r.tell(out, n.same, &avro.Observation{
+			Kind: kindLink, Links: []avro.Link{{Parent: n.up, Evidence: int(n.evidence), At: time.UnixMicro(n.at)}},
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return r.attach(obs.Node, was, n, out)
+}
+
+// believe keeps the best link, and reports whether it is another one than before.
+func (n *nodeState) believe(obs *avro.Observation) (better bool, err error) {
+	child, err := identity.Parse(obs.Node)
+	if err != nil {
+		return false, fmt.Errorf("%w: %w", errBroken, err)
+	}
+	was, found, err := n.link()
+	if err != nil {
+		return false, err
+	}
+	var links []identity.Link
+	if found {
+		links = append(links, was)
+	}
+	for _, l := range obs.Links {
+		parent, err := identity.Parse(l.Parent)
+		if err != nil {
+			return false, fmt.Errorf("%w: link: %w", errBroken, err)
+		}
+		links = append(links, identity.Link{Parent: parent, Evidence: identity.Evidence(l.Evidence), At: l.At})
+	}
+	best, ok := identity.Best(child, links)
+	if !ok || found && identity.Compare(best, was) == 0 {
+		return false, nil
+	}
+	n.up, n.evidence, n.at = best.Parent.Bytes(), int32(best.Evidence), best.At.UnixMicro()
+	return true, nil
+}
+
+// merge takes in that the node and another of its level are one. Of all that are
+// one each keeps the greatest that it knows and tells it of the others, so that
+// at rest they form one tree under the greatest of all, in whatever order merges
+// arrive. Which of them survived in the CRM does not matter: their links are
+// shared, and the latest is believed.
+func (r *Resolver) merge(node []byte, n *nodeState, other []byte, out Emitter) error {
+	same := func(lower, greater []byte) error {
+		return r.tell(out, bytes.Clone(lower), &avro.Observation{Kind: kindLink, Same: [][]byte{greater}})
+	}
+	if len(other) == 0 || other[0] != node[0] {
+		return fmt.Errorf("%w: merged with an identity of another level", errBroken)
+	}
+	other = bytes.Clone(other)
+	switch by := bytes.Compare(other, node); {
+	case by == 0, bytes.Equal(other, n.same):
+		return nil
+	case by < 0:
+		return same(other, node)
+	case n.same == nil:
+		n.same = other
+		return nil
+	case bytes.Compare(other, n.same) < 0:
+		return same(other, n.same)
+	}
+	old := n.same
+	n.same = other
+	return same(old, other)
+}
+
+// attach tells a change of parent to both; where the node then belongs comes back
+// as a place message.
+func (r *Resolver) attach(node, was []byte, n *nodeState, out Emitter) error {
+	parent := n.parent()
+	if bytes.Equal(parent, was) {
+		return nil
+	}
+	if was != nil {
+		n.attached++
+		if err := r.tell(out, was, &avro.Observation{Kind: kindDetach, Attach: &avro.Attach{Child: node, Number: int64(n.attached)}}); err != nil {
+			return err
+		}
+	}
+	n.placed = 0
+	n.attached++
+	return r.tell(out, parent, &avro.Observation{Kind: kindAttach, Attach: &avro.Attach{Child: node, Number: int64(n.attached)}})
+}
+
+// tell sends a message to an identity.
+func (r *Resolver) tell(out Emitter, to []byte, msg *avro.Observation) error {
+	msg.Node = to
+	b, err := r.cfg.Codecs.Observation.Append(nil, msg)
+	if err != nil {
+		return err
+	}
+	out.Emit(r.cfg.Observations, bytes.Clone(to), b)
+	return nil
+}
+
+// child takes note of a child that came or left. One that came is told where
+// it belongs.
+func (r *Resolver) child(obs *avro.Observation, out Emitter) error {
+	m := obs.Attach
+	if m == nil {
+		return fmt.Errorf("%w: %s without its message", errBroken, obs.Kind)
+	}
+	key := childKey(obs.Node, m.Child)
+	b, err := r.kv.Get(key)
+	if err != nil {
+		return fmt.Errorf("read child: %w", err)
+	}
+	var c childState
+	if b != nil {
+		if c, err = decodeChildState(b); err != nil {
+			return err
+		}
+	}
+	if uint64(m.Number) <= c.number {
+		return nil
+	}
+	c = childState{number: uint64(m.Number), attached: obs.Kind == kindAttach}
+	if err := r.kv.Put(key, c.encode()); err != nil {
+		return err
+	}
+	if !c.attached {
+		return nil
+	}
+	n, err := r.node(obs.Node)
+	if err != nil {
+		return err
+	}
+	n.places++
+	if err := r.tellPlace(obs.Node, bytes.Clone(m.Child), n, out); err != nil {
+		return err
+	}
+	return r.putNode(obs.Node, n)
+}
+
+func (r *Resolver) tellPlace(parent, child []byte, n nodeState, out Emitter) error {
+	return r.tell(out, child, &avro.Observation{
+		Kind:  kindPlace,
+		Place: &avro.Place{Parent: parent, Root: n.root, Number: int64(n.places)},
+	})
+}
+
+// place takes note of where the node belongs, moves its items there and relays
+// it to its children, if it is news and comes from the parent of now.
+func (r *Resolver) place(obs *avro.Observation, out Emitter) error {
+	m := obs.Place
+	if m == nil {
+		return fmt.Errorf("%w: place without its message", errBroken)
+	}
+	n, err := r.node(obs.Node)
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(m.Parent, n.parent()) || uint64(m.Number) <= n.placed {
+		return nil
+	}
+	n.placed = uint64(m.Number)
+	if bytes.Equal(m.Root, n.root) {
+		return r.putNode(obs.Node, n)
+	}
+	n.root = bytes.Clone(m.Root)
+	if err := r.move(obs.Node, n.root, out); err != nil {
+		return err
+	}
+	if err := r.relay(obs.Node, &n, out); err != nil {
+		return err
+	}
+	return r.putNode(obs.Node, n)
+}
+
+// move puts the node's items under another account: a tombstone under the old
+// one and the item under the new one, in the same transaction.
+func (r *Resolver) move(node, root []byte, out Emitter) error {
+	type item struct {
+		key []byte
+		ev  avro.JourneyEvent
+	}
+	var items []item
+	from, to := spaceItem.Key().Bytes(node).Range()
+	err := r.kv.Scan(from, to, func(key, value []byte) (bool, error) {
+		it := item{key: bytes.Clone(key)}
+		if err := r.cfg.Codecs.Journey.DecodeBare(value, &it.ev); err != nil {
+			return false, fmt.Errorf("stored item: %w", err)
+		}
+		items = append(items, it)
+		return true, nil
+	})
+	if err != nil {
+		return fmt.Errorf("scan items: %w", err)
+	}
+	for i := range items {
+		ev := items[i].ev
+		if ev.Removed {
+			continue // it is on no account
+		}
+		gone, was := ev, unresolved(&ev)
+		gone.Placement++
+		gone.Removed, gone.Touch, gone.Object = true, nil, nil
+		b, err := r.cfg.Codecs.Journey.Append(nil, &gone)
+		if err != nil {
+			return err
+		}
+		out.Emit(r.cfg.Journeys, bytes.Clone(gone.Account), b)
+		ev.Placement, ev.Account = gone.Placement, root
+		if err := r.emit(items[i].key, &ev, out); err != nil {
+			return err
+		}
+		feed := FeedID{Feed: ev.Feed, Reporter: ev.Reporter}
+		c := r.counts[feed]
+		c.Unresolved += unresolved(&ev) - was
+		r.counts[feed], r.changed[feed] = c, true
+	}
+	return nil
+}
+
+// relay tells the attached children where they now belong.
+func (r *Resolver) relay(node []byte, n *nodeState, out Emitter) error {
+	var children [][]byte
+	from, to := spaceChild.Key().Bytes(node).Range()
+	err := r.kv.Scan(from, to, func(key, value []byte) (bool, error) {
+		c, err := decodeChildState(value)
+		if err != nil {
+			return false, err
+		}
+		p := spaceChild.Parts(key)
+		p.Bytes() // the node itself
+		child := bytes.Clone(p.Bytes())
+		if c.attached {
+			children = append(children, child)
+		}
+		return true, p.End()
+	})
+	if err != nil {
+		return fmt.Errorf("scan children: %w", err)
+	}
+	for _, child := range children {
+		n.places++
+		if err := r.tellPlace(node, child, *n, out); err != nil {
+			return err
+		}
+	}
+	return nil
+}
