@@ -254,6 +254,54 @@ func TestGroupOffsets(t *testing.T) {
 	}
 }
 
+// TestOffsetsDecidedBetween: the client asks for the group's offsets when it joins,
+// the task when it has restored. A transaction that is decided between makes the
+// client begin below; what comes again is skipped.
+func TestOffsetsDecidedBetween(t *testing.T) {
+	r := newRig(t)
+	r.send(200)
+	d := newDisk()
+	a := r.start("a", d)
+	r.check()
+	a.drain()
+	var hidden atomic.Int64
+	r.c.ControlKey(kmsg.OffsetFetch.Int16(), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		f, ok := req.(*kmsg.OffsetFetchRequest)
+		if !ok || len(f.Groups) == 0 || len(f.Groups[0].Topics) == 0 {
+			r.c.KeepControl() // the test looks at the group
+			return nil, nil, false
+		}
+		resp, ok := f.ResponseKind().(*kmsg.OffsetFetchResponse)
+		if !ok {
+			return nil, nil, false
+		}
+		for _, g := range f.Groups {
+			rg := kmsg.NewOffsetFetchResponseGroup()
+			rg.Group = g.Group
+			for _, ft := range g.Topics {
+				rt := kmsg.NewOffsetFetchResponseGroupTopic()
+				rt.Topic, rt.TopicID = ft.Topic, ft.TopicID
+				for _, p := range ft.Partitions {
+					rp := kmsg.NewOffsetFetchResponseGroupTopicPartition()
+					rp.Partition, rp.Offset = p, -1
+					rt.Partitions = append(rt.Partitions, rp)
+					hidden.Add(1)
+				}
+				rg.Topics = append(rg.Topics, rt)
+			}
+			resp.Groups = append(resp.Groups, rg)
+		}
+		return resp, nil, true
+	})
+	a = r.start("a", d)
+	r.send(100)
+	r.check()
+	a.drain()
+	if hidden.Load() == 0 {
+		t.Error("the client was told its offsets")
+	}
+}
+
 func setOffset(adm *kadm.Client, p int32, at int64) error {
 	var os kadm.Offsets
 	os.Add(kadm.Offset{Topic: inTopic, Partition: p, At: at, LeaderEpoch: -1})

