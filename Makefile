@@ -18,10 +18,10 @@ SEED     ?=
 SOAK     ?= 28800
 DEMO     ?=
 
-.PHONY: help build test race lint fmt fuzz bench sim soak demo ci clean
+.PHONY: help build test race lint fmt fuzz bench microbench sim soak demo ci clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## build bin/ingest, attributor, reporter and track-source
 	go build -trimpath -o bin/ ./cmd/...
@@ -42,8 +42,11 @@ fmt: ## format the sources and sort their imports
 fuzz: ## fuzz every decoder for FUZZTIME (10s) each
 	tools/fuzz $(FUZZTIME)
 
-bench: ## run the benchmarks; BENCH=regexp, BENCHTIME=1s
-	go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...
+bench: ## measure the line: a table, and bin/bench.json; BENCH=regexp
+	BENCH_JSON=$(CURDIR)/bin/bench.json go test -run '^$$' -bench '$(BENCH)' -benchtime 1x -timeout 1h -count=1 ./internal/bench
+
+microbench: ## run the benchmarks of single packages; BENCH=regexp, BENCHTIME=1s
+	go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem $$(go list ./... | grep -v /internal/bench)
 
 sim: ## run the whole line under faults for SEEDS (200) seeds, or for the one SEED
 	SIM_SEEDS=$(SEEDS) SIM_SEED=$(SEED) go test -count=1 -timeout 4h -run '^TestSeeds$$' ./internal/sim
