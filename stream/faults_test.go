@@ -254,6 +254,43 @@ func TestGroupOffsets(t *testing.T) {
 	}
 }
 
+// TestLateOnce: a process that is stopped in the middle of a batch of one record
+// until its transaction is over goes on; it is not too slow.
+func TestLateOnce(t *testing.T) {
+	r := newRig(t)
+	var nap atomic.Bool
+	a := r.start("a", newDisk(), func(cfg *stream.Config, c *counter, _ *faultnet.Network) { cfg.BatchRecords, c.nap = 1, &nap })
+	r.send(20)
+	r.settle()
+	nap.Store(true)
+	r.send(20)
+	r.check()
+	a.drain()
+	if nap.Load() {
+		t.Error("nobody took the nap")
+	}
+}
+
+// TestRestoreSmallStore: a store that takes little at once, because its memory is
+// small, is restored in chunks.
+func TestRestoreSmallStore(t *testing.T) {
+	r := newRig(t)
+	a := r.start("a", newDisk())
+	r.send(1000)
+	r.check()
+	a.drain()
+	small := newDisk()
+	small.takes = 1
+	a = r.start("a", small)
+	until(t, "the state is restored", func() bool { return a.w.Ready() == nil })
+	a.drain()
+	for p, s := range small.parts {
+		if len(s.data) <= small.takes || s.restoring {
+			t.Errorf("partition %d has %d keys, restoring %v", p, len(s.data), s.restoring)
+		}
+	}
+}
+
 // TestOffsetsDecidedBetween: the client asks for the group's offsets when it joins,
 // the task when it has restored. A transaction that is decided between makes the
 // client begin below; what comes again is skipped.

@@ -43,6 +43,7 @@ type disk struct {
 	mu    sync.Mutex
 	parts map[int32]*memStore
 	aside []string
+	takes int // of each store
 }
 
 func newDisk() *disk { return &disk{parts: map[int32]*memStore{}} }
@@ -55,7 +56,7 @@ func (d *disk) Open(p int32) (stream.Store, error) {
 		if s != nil {
 			d.aside = append(d.aside, "restoring")
 		}
-		s = &memStore{data: map[string]string{}, staged: map[string]*string{}}
+		s = &memStore{data: map[string]string{}, staged: map[string]*string{}, takes: d.takes}
 		d.parts[p] = s
 	}
 	if s.open {
@@ -86,6 +87,7 @@ type memStore struct {
 	meta      []byte
 	open      bool
 	restoring bool
+	takes     int // at once, 0 for any number
 }
 
 func (s *memStore) Meta() ([]byte, error) { return s.meta, nil }
@@ -104,6 +106,13 @@ func (s *memStore) put(changes iter.Seq2[[]byte, []byte]) {
 }
 
 func (s *memStore) Apply(changes iter.Seq2[[]byte, []byte], meta []byte) error {
+	n := 0
+	for range changes {
+		n++
+	}
+	if s.takes > 0 && n > s.takes {
+		return fmt.Errorf("%d changes: %w", n, stream.ErrTooBig)
+	}
 	s.put(changes)
 	s.meta, s.restoring = meta, false
 	return nil
@@ -185,11 +194,16 @@ type counter struct {
 	pending  *atomic.Int64 // ticks still wanted
 	maxBatch int           // more records than this are too big
 	slow     time.Duration // per record
+	nap      *atomic.Bool  // taken once, until the transaction is over
 }
 
 func (c *counter) Process(ctx context.Context, b *stream.Batch) error {
 	if c.maxBatch > 0 && len(b.Records) > c.maxBatch {
 		return fmt.Errorf("%d records: %w", len(b.Records), stream.ErrTooBig)
+	}
+	if c.nap != nil && len(b.Records) > 0 && c.nap.CompareAndSwap(true, false) {
+		<-ctx.Done()
+		return ctx.Err()
 	}
 	for _, r := range b.Records {
 		k := string(r.Key)

@@ -306,7 +306,15 @@ func (r *restorer) apply() error {
 		return nil // only barriers so far: there is no position to keep
 	}
 	r.meta.CommittedAt = r.cfg.Clock().UnixMilli()
-	err := r.write(func(changes iter.Seq2[[]byte, []byte]) error { return r.store.Apply(changes, encode(r.meta)) })
+	apply := func(changes iter.Seq2[[]byte, []byte]) error { return r.store.Apply(changes, encode(r.meta)) }
+	err := r.write(apply)
+	if errors.Is(err, ErrTooBig) {
+		// What a store takes at once depends on its memory. In chunks it takes any
+		// number, and one that dies between them is set aside.
+		if err = r.write(r.store.ApplyChunk); err == nil {
+			err = r.write(apply) // only the checkpoint is left
+		}
+	}
 	r.chunked = false
 	return err
 }

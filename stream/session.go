@@ -24,6 +24,10 @@ const (
 	// transientPause is the pause before a batch that failed transiently is tried
 	// again.
 	transientPause = time.Second
+	// lateMax is how many batches in a row may be late before a record that is late
+	// on its own ends the worker. Halving takes the largest batch to one record in
+	// about as many.
+	lateMax = 20
 	// restorePoll is how long a poll waits while a restore may end.
 	restorePoll = 10 * time.Millisecond
 )
@@ -55,6 +59,7 @@ type session struct {
 
 	limit   int // records of a batch, halved when one is too big or too slow
 	commits int
+	late    int // batches in a row that did not fit, or not in time
 
 	mu       sync.Mutex
 	assigned []assignment            // guarded by mu; what the callbacks have queued

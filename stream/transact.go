@@ -120,6 +120,7 @@ func (s *session) committed(units []unit, began time.Time) {
 	}
 	s.metrics.committed(records, s.cfg.Clock().Sub(began))
 	s.commits++
+	s.late = 0
 	if s.limit < s.cfg.BatchRecords {
 		s.limit = min(s.cfg.BatchRecords, s.limit+max(1, s.limit/8))
 	}
@@ -138,7 +139,9 @@ func (s *session) foldFailed(ctx context.Context, units []unit, err error) error
 		defer time.Sleep(transientPause)
 		return s.abort(ctx, units, err)
 	case errors.Is(err, ErrTooBig), errors.Is(err, context.DeadlineExceeded):
-		if records <= 1 {
+		// A process that was stopped for a while is as late as one that is too slow:
+		// only a record that is late again and again is.
+		if s.late++; records <= 1 && (errors.Is(err, ErrTooBig) || s.late > lateMax) {
 			s.drop(units)
 			return fatal(fmt.Errorf("a single record does not fit into a transaction: %w", err))
 		}
