@@ -96,6 +96,37 @@ func NormalizeEmail(address string) (normal string, ok bool) {
 	return a, true
 }
 
+// NormalizePhone returns the E.164 digits of a number that names its country, by
+// a plus sign or by 00, without either; ok is false for other numbers. What
+// people write between digits is left out.
+func NormalizePhone(number string) (digits string, ok bool) {
+	n := strings.TrimSpace(number)
+	rest, ok := strings.CutPrefix(n, "+")
+	if !ok {
+		if rest, ok = strings.CutPrefix(n, "00"); !ok {
+			return "", false
+		}
+	}
+	// "+44 (0)20" writes the national zero that is dialled at home only.
+	rest = strings.Replace(rest, "(0)", "", 1)
+	var b strings.Builder
+	for _, r := range rest {
+		switch {
+		case r >= '0' && r <= '9':
+			b.WriteRune(r)
+		case strings.ContainsRune(" -./()\u00a0", r):
+		default:
+			return "", false
+		}
+	}
+	d := b.String()
+	// E.164: at most 15 digits; no country code begins with zero.
+	if len(d) < 7 || len(d) > 15 || d[0] == '0' {
+		return "", false
+	}
+	return d, true
+}
+
 // EmailDomain returns the account domain of an e-mail address: its registrable
 // domain, unless that belongs to a free-mail provider. ok is false where the
 // address says nothing of a company.

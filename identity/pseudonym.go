@@ -5,8 +5,10 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
+	"encoding/hex"
 	"fmt"
 	"log/slog"
+	"strings"
 )
 
 // KeyBytesMin is the shortest key a deployment may use: with less, pseudonyms of
@@ -75,6 +77,12 @@ func (p *Pseudonymizer) Pseudonym(scheme Scheme, scope, value string) string {
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil)[:pseudonymBytes])
 }
 
+// HashScheme names how a shared identifier is normalised and hashed before it
+// gets its pseudonym: SHA-256 of the trimmed, lower-case address, or of the
+// digits of a phone number, in hexadecimal. It is what advertising platforms
+// agreed on, so that ready-hashed values meet the plain ones.
+const HashScheme = "sha256-lower-trim"
+
 // EmailNode returns the shared node of an e-mail address; ok is false for what
 // is not an address.
 func (p *Pseudonymizer) EmailNode(address string) (node Node, ok bool) {
@@ -82,7 +90,63 @@ func (p *Pseudonymizer) EmailNode(address string) (node Node, ok bool) {
 	if !ok {
 		return Node{}, false
 	}
-	return Node{Level: Email, ID: p.Pseudonym(SchemeEmail, "", a)}, true
+	return p.hashedNode(SchemeEmail, hexSHA256(a)), true
+}
+
+// HashedEmailNode returns the node that [Pseudonymizer.EmailNode] returns for
+// the address of which hexSHA256 is the hash under [HashScheme]; ok is false
+// for what is not such a hash. A hash says nothing of a company: the caller
+// brings the domain.
+func (p *Pseudonymizer) HashedEmailNode(hexSHA256 string) (node Node, ok bool) {
+	h, ok := hashText(hexSHA256)
+	if !ok {
+		return Node{}, false
+	}
+	return p.hashedNode(SchemeEmail, h), true
+}
+
+// PhoneNode returns the shared node of a phone number with its country prefix
+// ("+49 30 1234", "0049 30 1234"), by its E.164 digits. A number without one is
+// refused: it means another person in each country.
+func (p *Pseudonymizer) PhoneNode(number string) (node Node, ok bool) {
+	n, ok := NormalizePhone(number)
+	if !ok {
+		return Node{}, false
+	}
+	return p.hashedNode(SchemePhone, hexSHA256(n)), true
+}
+
+// HashedPhoneNode returns the node that [Pseudonymizer.PhoneNode] returns for
+// the number of whose E.164 digits hexSHA256 is the hash.
+func (p *Pseudonymizer) HashedPhoneNode(hexSHA256 string) (node Node, ok bool) {
+	h, ok := hashText(hexSHA256)
+	if !ok {
+		return Node{}, false
+	}
+	return p.hashedNode(SchemePhone, h), true
+}
+
+// hashedNode returns the node of a hashed address or number. Both are of the
+// level Email, which stands for addresses of all kinds; an address keeps the
+// bare pseudonym, a number names its scheme.
+func (p *Pseudonymizer) hashedNode(scheme Scheme, hash string) Node {
+	id := p.Pseudonym(scheme, "", hash)
+	if scheme != SchemeEmail {
+		id = string(scheme) + ":" + id
+	}
+	return Node{Level: Email, ID: id}
+}
+
+func hexSHA256(s string) string {
+	sum := sha256.Sum256([]byte(s))
+	return hex.EncodeToString(sum[:])
+}
+
+// hashText returns a SHA-256 in the lower case that is hashed on.
+func hashText(s string) (string, bool) {
+	h := strings.ToLower(strings.TrimSpace(s))
+	b, err := hex.DecodeString(h)
+	return h, err == nil && len(b) == sha256.Size
 }
 
 // PersonNode returns the node of somebody whom scope's system numbers as value
