@@ -35,6 +35,8 @@ func ga4(src Source, o object) ([]Observation, error) {
 	params := ga4Params(o)
 	obs := Observation{
 		Node: node, Shape: shapeGA4, OccurredAt: at,
+		// Rows are stated anew for 72 hours; what arrives later is the better one.
+		Revision: max(src.Received.UnixMicro(), 0),
 		// The id names the user, so that it is a pseudonym as well.
 		EventID: src.Pseudonyms.Pseudonym(identity.SchemeEvent, src.Reporter, strings.Join([]string{
 			user, o.text("event_timestamp"), name, o.text("event_bundle_sequence_id"), o.text("batch_page_id"), o.text("batch_event_index"),
@@ -110,4 +112,11 @@ func ga4Touch(src Source, user, name string, o, params object) *Touch {
 		t.Session = src.Pseudonyms.Pseudonym(identity.SchemeSession, src.Reporter, user+"\x00"+s)
 	}
 	return t
+}
+
+func ga4Shape() shape {
+	return shape{
+		detect: func(o object) bool { return o.has("event_name") && o.has("event_timestamp") },
+		read:   func(src Source, o object) []Event { return single(ga4(src, o)) },
+	}
 }

@@ -84,7 +84,7 @@ func marketo(src Source, o object) ([]Observation, error) {
 		if address == "" && strings.Contains(o.text("primaryAttributeValue"), "@") {
 			address = o.text("primaryAttributeValue")
 		}
-		obs.Links, more = emailLinks(src, shapeMarketo, address, at)
+		obs.Links, more = emailLinks(src, shapeMarketo, plainAddress(src, address), at)
 	default:
 		obs.Touch = marketoTouch(kind, o, attr)
 	}
@@ -131,4 +131,18 @@ func marketoTouch(kind int64, o, attr object) *Touch {
 	}
 	t.Bot = isBot(attr.text("User Agent"))
 	return t
+}
+
+func marketoShape() shape {
+	return shape{
+		detect: func(o object) bool { return o.has("activityTypeId") },
+		read:   func(src Source, o object) []Event { return single(marketo(src, o)) },
+	}
+}
+
+func marketoPageShape() shape {
+	return shape{
+		detect: func(o object) bool { return o.has("result") && o.has("requestId") },
+		read:   marketoPage,
+	}
 }

@@ -75,12 +75,20 @@ type Event struct {
 // Observation is what one event says about one identity.
 type Observation struct {
 	Node       identity.Node
-	Shape      string // salesforce, marketo, ga4, segment
+	Shape      string // salesforce, hubspot, marketo, ga4, segment, snowplow
 	EventID    string
 	OccurredAt time.Time
-	Touch      *Touch  // nil: evidence only
-	Object     *Object // nil: no CRM object
-	Links      []identity.Link
+	// Revision orders what the source says under one event id: the higher
+	// replaces the lower; 0 for an event that is never said anew.
+	Revision int64
+	Touch    *Touch  // nil: evidence only
+	Object   *Object // nil: no CRM object
+	Links    []identity.Link
+	// Merged are nodes of Node's own level that the source says are the same thing.
+	Merged []identity.Node
+	// HashScheme is how an address in the event was hashed before it got its
+	// pseudonym, by us or by the source; empty where it has none.
+	HashScheme string
 }
 
 // Touch is what the event says about a touch. Empty text is absent.
@@ -98,7 +106,9 @@ type Touch struct {
 
 // Object is a full or partial update of a CRM object.
 type Object struct {
-	Type, ID        string // opportunity or account
+	// Type is opportunity, account, contact, lead, campaign_member, contact_role
+	// or order. ID is the source's own, a pseudonym for those that are people.
+	Type, ID        string
 	Order, SubOrder int64
 	ModifiedAt      time.Time
 	Deleted         bool
@@ -143,19 +153,27 @@ func one(src Source, v any) []Event {
 	if !ok {
 		return []Event{failed(problem(UnknownShape, "an event is a JSON object"))}
 	}
-	switch o := (object{m}); {
-	case o.has("payload", "ChangeEventHeader"), o.has("ChangeEventHeader"):
-		return salesforce(src, o)
-	case o.has("activityTypeId"):
-		return single(marketo(src, o))
-	case o.has("result") && o.has("requestId"):
-		return marketoPage(src, o)
-	case o.has("event_name") && o.has("event_timestamp"):
-		return single(ga4(src, o))
-	case o.has("messageId") && o.has("type"):
-		return single(segment(src, o))
+	o := object{m}
+	for _, sh := range shapes() {
+		if sh.detect(o) {
+			return scrubbed(src, sh.read(src, o))
+		}
 	}
-	return []Event{failed(problem(UnknownShape, "none of Salesforce change event, Marketo activity, GA4 row, Segment event"))}
+	return []Event{failed(problem(UnknownShape, "none of the native shapes that are read"))}
+}
+
+// shape is one native shape: how it is told from the others and how it is read.
+type shape struct {
+	detect func(o object) bool
+	read   func(src Source, o object) []Event
+}
+
+// shapes are asked in this order; the first that detects an event reads it.
+func shapes() [9]shape {
+	return [...]shape{
+		salesforceShape(), crmExportShape(), hubspotHookShape(), marketoShape(), marketoPageShape(),
+		ga4Shape(), segmentShape(), snowplowShape(), hubspotObjectShape(),
+	}
 }
 
 func single(obs []Observation, err error) []Event {

@@ -37,6 +37,9 @@ func render(events []normalize.Event) string {
 		}
 		for _, o := range e.Observations {
 			fmt.Fprintf(&b, "  %s %s id=%q at=%s\n", o.Shape, o.Node, o.EventID, o.OccurredAt.Format(time.RFC3339Nano))
+			if o.HashScheme != "" {
+				fmt.Fprintf(&b, "    hashed by %s\n", o.HashScheme)
+			}
 			if o.Touch != nil {
 				fmt.Fprintf(&b, "    touch %+v\n", *o.Touch)
 			}
@@ -49,6 +52,9 @@ func render(events []normalize.Event) string {
 					}
 					fmt.Fprintf(&b, "      %s = %s\n", f.Name, v)
 				}
+			}
+			for _, n := range o.Merged {
+				fmt.Fprintf(&b, "    the same as %s\n", n)
 			}
 			for _, l := range o.Links {
 				fmt.Fprintf(&b, "    link to %s, evidence %d\n", l.Parent, l.Evidence)
@@ -191,6 +197,11 @@ func FuzzDecode(f *testing.F) {
 				o.Node.Bytes() // panics on an identity that is none
 				if i == 0 && o.EventID == "" {
 					t.Fatal("an event without an id")
+				}
+				for _, n := range o.Merged {
+					if n.Level != o.Node.Level || n == o.Node {
+						t.Fatalf("merge of %s with %s", o.Node, n)
+					}
 				}
 				for _, l := range o.Links {
 					if !l.ValidFor(o.Node) {

@@ -1,20 +1,24 @@
 package normalize
 
 import (
-	"encoding/json"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
 	"tracksource/identity"
-	"tracksource/money"
 )
 
 const shapeSalesforce = "salesforce"
 
-// salesforce normalises a Change Data Capture event of an opportunity or an
-// account: https://developer.salesforce.com/docs/atlas.en-us.change_data_capture.meta
+func salesforceShape() shape {
+	return shape{
+		detect: func(o object) bool { return o.has("payload", "ChangeEventHeader") || o.has("ChangeEventHeader") },
+		read:   salesforce,
+	}
+}
+
+// salesforce normalises a Change Data Capture event:
+// https://developer.salesforce.com/docs/atlas.en-us.change_data_capture.meta
 // One event may speak of several records; each is an event of its own.
 func salesforce(src Source, o object) []Event {
 	if o.has("payload", "ChangeEventHeader") {
@@ -27,18 +31,22 @@ func salesforce(src Source, o object) []Event {
 	}
 	var events []Event
 	for _, id := range ids {
-		events = append(events, single(salesforceRecord(src, o, header, asText(id)))...)
+		events = append(events, single(salesforceChange(src, o, header, asText(id)))...)
 	}
 	return events
 }
 
-func salesforceRecord(src Source, o, header object, id string) ([]Observation, error) {
+func salesforceChange(src Source, o, header object, id string) ([]Observation, error) {
 	if id == "" {
 		return nil, problem(MissingField, "ChangeEventHeader.recordIds")
 	}
 	entity, kind := header.text("entityName"), header.text("changeType")
+	r := sfRecord{src: src, body: o, entity: entity, created: kind == "CREATE", cleared: nulledFields(header)}
+	if err := r.identify(sfID(id)); err != nil {
+		return nil, err
+	}
 	if strings.HasPrefix(kind, "GAP_") {
-		return nil, problem(DataGap, "Salesforce lost changes of %s: export it and send it again", entity)
+		return nil, problem(DataGap, "Salesforce lost changes of %s %s: export it and send it again", entity, r.obs.Object.ID)
 	}
 	key, err := header.required("transactionKey")
 	if err != nil {
@@ -48,34 +56,85 @@ func salesforceRecord(src Source, o, header object, id string) ([]Observation, e
 	if err != nil {
 		return nil, err
 	}
-	order, err := header.integer("commitNumber")
+	commit, err := header.integer("commitNumber")
 	if err != nil {
 		return nil, err
 	}
-	at, err := header.millis("commitTimestamp")
+	committed, err := header.moment("commitTimestamp")
 	if err != nil {
 		return nil, err
 	}
-	if at, err = occurred(src, at); err != nil {
-		return nil, err
-	}
-	obs := Observation{
-		Shape: shapeSalesforce, EventID: fmt.Sprintf("%s/%d/%s", key, sequence, id), OccurredAt: at,
-		Object: &Object{ID: id, Order: order, SubOrder: sequence, ModifiedAt: at, Deleted: kind == "DELETE"},
-	}
-	switch entity {
-	case "Opportunity":
-		err = opportunity(src, o, header, kind, &obs)
-	case "Account":
-		err = account(src, o, header, &obs)
-	default:
-		return nil, problem(UnknownShape, "Salesforce object %s is not read", bounded(entity))
-	}
+	at, err := occurred(src, committed)
 	if err != nil {
 		return nil, err
 	}
-	slices.SortFunc(obs.Object.Fields, func(a, b Field) int { return strings.Compare(a.Name, b.Name) })
-	return []Observation{obs}, nil
+	modified := at
+	if o.has("LastModifiedDate") {
+		if modified, err = o.moment("LastModifiedDate"); err != nil {
+			return nil, err
+		}
+	}
+	r.obs.EventID = fmt.Sprintf("%s/%d/%s", key, sequence, r.obs.Object.ID)
+	r.obs.OccurredAt = at
+	r.obs.Object.Order, r.obs.Object.SubOrder = modified.Unix(), sfSubOrder(commit, sequence)
+	r.obs.Object.ModifiedAt, r.obs.Object.Deleted = at, kind == "DELETE"
+	return r.read()
+}
+
+// sfSubOrder orders the changes within one second, by commit and by place in its
+// transaction.
+//
+// The order of updates is the second of LastModifiedDate, then this; that of a
+// row of an export is the second of its SystemModstamp, then zero. Commit
+// numbers alone would put every row before or after every change. Rows know no
+// more than seconds, so that one of the same second may be older than a change:
+// with zero it never overwrites a change of its second or later, and it heals
+// every gap before it.
+func sfSubOrder(commit, sequence int64) int64 {
+	const (
+		perCommit = 1000
+		commitMax = 1 << 52
+	)
+	return min(max(commit, 0), commitMax)*perCommit + min(max(sequence, 0), perCommit-1)
+}
+
+// nulledFields returns which fields a change cleared: a null that it does not
+// name is one that the change left as it was.
+func nulledFields(header object) func(native string) bool {
+	nulled := map[string]bool{}
+	for _, n := range header.list("nulledFields") {
+		nulled[asText(n)] = true
+	}
+	return func(native string) bool {
+		parent, _, _ := strings.Cut(native, ".")
+		return nulled[native] || nulled[parent]
+	}
+}
+
+// sfID returns the form of 18 characters of a record's id. Some exports have
+// that of 15, which lacks the three characters that say which letters are
+// capitals:
+// https://developer.salesforce.com/docs/atlas.en-us.api.meta/api/field_types.htm
+func sfID(id string) string {
+	if len(id) != 15 {
+		return id
+	}
+	const digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
+	suffix := make([]byte, 3)
+	for i := range suffix {
+		var bits byte
+		for j := range 5 {
+			switch c := id[i*5+j]; {
+			case c >= 'A' && c <= 'Z':
+				bits |= 1 << j
+			case c >= 'a' && c <= 'z', c >= '0' && c <= '9':
+			default:
+				return id
+			}
+		}
+		suffix[i] = digits[bits]
+	}
+	return id + string(suffix)
 }
 
 // sfField is one native field: its canonical name and how its value is read.
@@ -84,18 +143,91 @@ type sfField struct {
 	read         func(v any) (string, error)
 }
 
-// put adds the fields that the event changed: a null is unchanged unless the
-// header says that it was cleared.
-func (obs *Observation) put(o, header object, fields []sfField) error {
-	nulled := map[string]bool{}
-	for _, n := range header.list("nulledFields") {
-		nulled[asText(n)] = true
+// sfRecord is one record as a change event or a row of an export speaks of it.
+type sfRecord struct {
+	src     Source
+	body    object
+	entity  string
+	created bool                     // the event is the record's creation
+	cleared func(native string) bool // whether a null means that the field was cleared
+	obs     Observation
+	more    []Observation
+}
+
+// identify sets node and object of the record.
+func (r *sfRecord) identify(id string) (err error) {
+	var typ string
+	switch r.entity {
+	case "Opportunity":
+		typ = "opportunity"
+		r.obs.Node, err = identity.NewNode(identity.Object, r.src.Reporter, plainID(r.src, id))
+	case "Account":
+		typ = "account"
+		r.obs.Node, err = companyNode(r.src, id)
+	case "Contact":
+		typ = "contact"
+		r.obs.Node, err = r.contact(id)
+	case "Lead":
+		typ = "lead"
+		r.obs.Node, err = r.lead(id)
+	case "CampaignMember":
+		typ = "campaign_member"
+		r.obs.Node, err = r.src.Pseudonyms.PersonNode(identity.Member, identity.SchemeMember, r.src.Reporter, id)
+	case "OpportunityContactRole":
+		typ = "contact_role"
+		r.obs.Node, err = r.src.Pseudonyms.PersonNode(identity.Member, identity.SchemeMember, r.src.Reporter, id)
+	default:
+		return problem(UnknownShape, "Salesforce object %s is not read", r.entity)
 	}
+	if err != nil {
+		return problem(BadField, "record id: %v", err)
+	}
+	r.obs.Shape = shapeSalesforce
+	r.obs.Object = &Object{Type: typ, ID: r.obs.Node.ID}
+	return nil
+}
+
+func (r *sfRecord) contact(id string) (identity.Node, error) {
+	return r.src.Pseudonyms.PersonNode(identity.Contact, identity.SchemeContact, r.src.Reporter, id)
+}
+
+func (r *sfRecord) lead(id string) (identity.Node, error) {
+	return r.src.Pseudonyms.PersonNode(identity.Lead, identity.SchemeLead, r.src.Reporter, id)
+}
+
+// read fills in what the record says, once node and time are set.
+func (r *sfRecord) read() ([]Observation, error) {
+	var err error
+	switch r.entity {
+	case "Opportunity":
+		err = r.readOpportunity()
+	case "Account":
+		err = r.readAccount()
+	case "Contact":
+		err = r.readContact()
+	case "Lead":
+		err = r.readLead()
+	case "CampaignMember":
+		err = r.readCampaignMember()
+	case "OpportunityContactRole":
+		err = r.readContactRole()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return append([]Observation{r.obs}, r.more...), nil
+}
+
+// put adds the fields that the record speaks of.
+func (r *sfRecord) put(fields ...sfField) error {
 	for _, f := range fields {
-		v := o.at(strings.Split(f.native, ".")...)
+		v := r.body.at(strings.Split(f.native, ".")...)
+		if s, ok := v.(string); ok && strings.TrimSpace(s) == "" {
+			v = nil // a row of a CSV export has nothing else for a null
+		}
 		if v == nil {
-			if nulled[f.native] {
-				obs.Object.Fields = append(obs.Object.Fields, Field{Name: f.name})
+			if r.cleared(f.native) {
+				r.obs.Object.put(f.name, nil)
 			}
 			continue
 		}
@@ -103,138 +235,48 @@ func (obs *Observation) put(o, header object, fields []sfField) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", f.native, err)
 		}
-		obs.Object.Fields = append(obs.Object.Fields, Field{Name: f.name, Value: &text})
+		r.obs.Object.set(f.name, text)
 	}
 	return nil
 }
 
-func opportunity(src Source, o, header object, kind string, obs *Observation) (err error) {
-	obs.Object.Type = "opportunity"
-	if obs.Node, err = identity.NewNode(identity.Object, src.Reporter, obs.Object.ID); err != nil {
-		return problem(BadField, "record id: %v", err)
+// putCreated takes the change's own time where it is the creation and does not
+// say when that was.
+func (r *sfRecord) putCreated() error {
+	if r.created && !r.body.has("CreatedDate") {
+		r.obs.Object.set("created_at", r.obs.OccurredAt.Format(time.RFC3339Nano))
+		return nil
 	}
-	currency := o.text("CurrencyIsoCode")
-	err = obs.put(o, header, []sfField{
-		{"AccountId", "account_id", plainText},
-		{"CampaignId", "campaign_id", plainText},
-		{"StageName", "stage", plainText},
-		{"LeadSource", "lead_source", plainText},
-		{"IsClosed", "is_closed", boolean},
-		{"IsWon", "is_won", boolean},
-		{"CloseDate", "close_date", calendarDay},
-		{"CreatedDate", "created_at", epochOrText},
-		{"CurrencyIsoCode", "currency", currencyCode},
-		{"Amount", "amount", func(v any) (string, error) { return amountText(v, currency) }},
-	})
+	return r.put(sfField{"CreatedDate", "created_at", epochOrText})
+}
+
+// link adds the record's own word that it belongs to another one.
+func (r *sfRecord) link(native string, node func(id string) (identity.Node, error)) error {
+	id := r.body.text(native)
+	if id == "" {
+		return nil
+	}
+	parent, err := node(sfID(id))
 	if err != nil {
-		return err
+		return problem(BadField, "%s: %v", native, err)
 	}
-	if kind == "CREATE" && !o.has("CreatedDate") {
-		created := obs.OccurredAt.Format(time.RFC3339Nano)
-		obs.Object.Fields = append(obs.Object.Fields, Field{Name: "created_at", Value: &created})
-	}
-	if id := o.text("AccountId"); id != "" {
-		parent, err := identity.NewNode(identity.CRMAccount, src.Reporter, id)
-		if err != nil {
-			return problem(BadField, "AccountId: %v", err)
-		}
-		obs.Links = append(obs.Links, identity.Link{Parent: parent, Evidence: identity.Record, At: obs.OccurredAt})
-	}
+	r.obs.Links = append(r.obs.Links, identity.Link{Parent: parent, Evidence: identity.Record, At: r.obs.OccurredAt})
 	return nil
 }
 
-func account(src Source, o, header object, obs *Observation) (err error) {
-	obs.Object.Type = "account"
-	if obs.Node, err = identity.NewNode(identity.CRMAccount, src.Reporter, obs.Object.ID); err != nil {
-		return problem(BadField, "record id: %v", err)
+// merged takes in that the record went into another one of its kind, which
+// Salesforce says of the one that is deleted.
+func (r *sfRecord) merged(node func(id string) (identity.Node, error)) error {
+	id := r.body.text("MasterRecordId")
+	if id == "" {
+		return nil
 	}
-	err = obs.put(o, header, []sfField{
-		{"Website", "website", plainText},
-		{"Industry", "industry", plainText},
-		{"NumberOfEmployees", "employees", plainText},
-		{"BillingAddress.Country", "country", plainText},
-		{"BillingCountry", "country", plainText},
-	})
+	master, err := node(sfID(id))
 	if err != nil {
-		return err
+		return problem(BadField, "MasterRecordId: %v", err)
 	}
-	if domain, ok := identity.WebsiteDomain(o.text("Website")); ok {
-		parent, err := identity.DomainNode(domain)
-		if err != nil {
-			return problem(BadField, "Website: %v", err)
-		}
-		obs.Links = append(obs.Links, identity.Link{Parent: parent, Evidence: identity.Record, At: obs.OccurredAt})
+	if master != r.obs.Node {
+		r.obs.Merged = append(r.obs.Merged, master)
 	}
 	return nil
-}
-
-func plainText(v any) (string, error) {
-	if _, ok := v.(map[string]any); ok {
-		return "", problem(BadField, "an object where text was expected")
-	}
-	return asText(v), nil
-}
-
-func boolean(v any) (string, error) {
-	switch s := strings.ToLower(asText(v)); s {
-	case "true", "false":
-		return s, nil
-	}
-	return "", problem(BadField, "neither true nor false")
-}
-
-func calendarDay(v any) (string, error) {
-	s := asText(v)
-	if _, err := money.ParseDay(s); err == nil {
-		return s, nil
-	}
-	// Some connectors send a day as the milliseconds of its midnight.
-	at, err := (object{map[string]any{"at": v}}).millis("at")
-	if err != nil {
-		return "", problem(BadTime, "not a day as YYYY-MM-DD")
-	}
-	return at.Format(time.DateOnly), nil
-}
-
-func epochOrText(v any) (string, error) {
-	o := object{map[string]any{"at": v}}
-	at, err := o.millis("at")
-	if err != nil {
-		if at, err = o.instant("at"); err != nil {
-			return "", problem(BadTime, "neither epoch milliseconds nor RFC 3339")
-		}
-	}
-	if at.Before(earliest) {
-		return "", problem(BadTime, "before the year 2000")
-	}
-	return at.UTC().Format(time.RFC3339Nano), nil
-}
-
-func currencyCode(v any) (string, error) {
-	s := strings.ToUpper(asText(v))
-	if _, err := money.Exponent(s); err != nil {
-		return "", problem(BadCurrency, "not an ISO 4217 code")
-	}
-	return s, nil
-}
-
-// amountText checks an amount and keeps it as it was written. An update of the
-// amount alone does not say its currency; it is then held against the widest
-// bounds, those of two decimals.
-func amountText(v any, currency string) (string, error) {
-	switch v.(type) {
-	case json.Number, string:
-	default:
-		return "", problem(BadAmount, "neither a number nor text")
-	}
-	if currency == "" {
-		currency = "USD"
-	}
-	if _, err := money.Exponent(strings.ToUpper(currency)); err != nil {
-		return "", problem(BadCurrency, "not an ISO 4217 code")
-	}
-	if _, err := money.Parse(asText(v), strings.ToUpper(currency)); err != nil {
-		return "", problem(BadAmount, "not an amount within bounds")
-	}
-	return asText(v), nil
 }

@@ -89,7 +89,7 @@ func segmentEvidence(src Source, o object, at time.Time, person identity.Node) (
 	if person.IsZero() {
 		return nil, nil
 	}
-	up, more = emailLinks(src, shapeSegment, o.text("traits", "email"), at)
+	up, more = emailLinks(src, shapeSegment, readAddress(src, o.object("traits")), at)
 	company := o.text("traits", "company", "id")
 	if o.text("type") == "group" {
 		company = o.text("groupId")
@@ -145,4 +145,11 @@ func segmentTouch(o object) *Touch {
 	}
 	t.Type = "visit"
 	return t
+}
+
+func segmentShape() shape {
+	return shape{
+		detect: func(o object) bool { return o.has("messageId") && o.has("type") },
+		read:   func(src Source, o object) []Event { return single(segment(src, o)) },
+	}
 }

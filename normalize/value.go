@@ -94,15 +94,33 @@ func (o object) integer(path ...string) (int64, error) {
 	return n, nil
 }
 
-// instant reads a time in RFC 3339.
+// instant reads a time as text: RFC 3339, or one of the spellings near to it
+// that sources use. A time without a zone is one in UTC.
 func (o object) instant(path ...string) (time.Time, error) {
 	s, err := o.required(path...)
 	if err != nil {
 		return time.Time{}, err
 	}
-	at, err := time.Parse(time.RFC3339Nano, s)
+	for _, layout := range [...]string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999Z0700", "2006-01-02T15:04:05.999999999", "2006-01-02 15:04:05.999999999Z07:00", time.DateTime} {
+		if at, err := time.Parse(layout, s); err == nil {
+			return at, nil
+		}
+	}
+	return time.Time{}, problem(BadTime, "%s is not an RFC 3339 time", strings.Join(path, "."))
+}
+
+// moment reads a time that is epoch milliseconds, as a number or as text, or
+// text that instant reads.
+func (o object) moment(path ...string) (time.Time, error) {
+	if !o.has(path...) {
+		return time.Time{}, problem(MissingField, "%s", strings.Join(path, "."))
+	}
+	if at, err := o.millis(path...); err == nil {
+		return at, nil
+	}
+	at, err := o.instant(path...)
 	if err != nil {
-		return time.Time{}, problem(BadTime, "%s is not an RFC 3339 time", strings.Join(path, "."))
+		return time.Time{}, problem(BadTime, "%s is neither epoch milliseconds nor RFC 3339", strings.Join(path, "."))
 	}
 	return at, nil
 }
@@ -182,23 +200,4 @@ func isBot(userAgent string) bool {
 		}
 	}
 	return false
-}
-
-// emailLinks returns what an address is evidence of: the node belongs to the
-// address, and the address to the company of its domain.
-func emailLinks(src Source, shape, address string, at time.Time) (up []identity.Link, more []Observation) {
-	node, ok := src.Pseudonyms.EmailNode(address)
-	if !ok {
-		return nil, nil
-	}
-	up = []identity.Link{{Parent: node, Evidence: identity.Login, At: at}}
-	domain, ok := identity.EmailDomain(address)
-	if !ok || identity.FreeMail(domain) {
-		return up, nil
-	}
-	company, err := identity.DomainNode(domain)
-	if err != nil {
-		return up, nil
-	}
-	return up, []Observation{{Node: node, Shape: shape, OccurredAt: at, Links: []identity.Link{{Parent: company, Evidence: identity.Address, At: at}}}}
 }

@@ -1,0 +1,215 @@
+package normalize
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+	"time"
+
+	"tracksource/identity"
+	"tracksource/money"
+)
+
+func (r *sfRecord) company(id string) (identity.Node, error) { return companyNode(r.src, id) }
+
+func (r *sfRecord) readOpportunity() error {
+	currency := r.body.text("CurrencyIsoCode")
+	return errors.Join(
+		r.put(
+			sfField{"AccountId", "account_id", idText},
+			sfField{"CampaignId", "campaign_id", idText},
+			sfField{"StageName", "stage", plainText},
+			sfField{"LeadSource", "lead_source", plainText},
+			sfField{"IsClosed", "is_closed", boolean},
+			sfField{"IsWon", "is_won", boolean},
+			sfField{"CloseDate", "close_date", calendarDay},
+			sfField{"CurrencyIsoCode", "currency", currencyCode},
+			sfField{"Amount", "amount", func(v any) (string, error) { return amountText(v, currency) }},
+		),
+		r.putCreated(),
+		r.link("AccountId", r.company),
+	)
+}
+
+func (r *sfRecord) readAccount() error {
+	err := errors.Join(
+		r.put(
+			sfField{"Website", "website", plainText},
+			sfField{"Industry", "industry", plainText},
+			sfField{"NumberOfEmployees", "employees", plainText},
+			sfField{"BillingAddress.Country", "country", plainText},
+			sfField{"BillingCountry", "country", plainText},
+		),
+		r.merged(r.company),
+	)
+	if domain, ok := identity.WebsiteDomain(r.body.text("Website")); ok {
+		r.obs.Links = append(r.obs.Links, domainLinks(domain, identity.Record, r.obs.OccurredAt)...)
+	}
+	return err
+}
+
+func (r *sfRecord) readContact() error {
+	err := errors.Join(
+		r.put(
+			sfField{"AccountId", "account_id", idText},
+			sfField{"LeadSource", "lead_source", plainText},
+		),
+		r.putCreated(),
+		r.link("AccountId", r.company),
+		r.merged(r.contact),
+	)
+	r.more = append(r.more, r.obs.addAddress(readAddress(r.src, r.person()))...)
+	return err
+}
+
+func (r *sfRecord) readLead() error {
+	err := errors.Join(
+		r.put(
+			sfField{"Status", "stage", plainText},
+			sfField{"LeadSource", "lead_source", plainText},
+			sfField{"IsConverted", "is_converted", boolean},
+			sfField{"ConvertedDate", "converted_at", dayOrMoment},
+			sfField{"ConvertedAccountId", "converted_account_id", idText},
+			sfField{"ConvertedOpportunityId", "converted_opportunity_id", idText},
+			sfField{"Industry", "industry", plainText},
+			sfField{"Address.Country", "country", plainText},
+			sfField{"Country", "country", plainText},
+		),
+		r.putCreated(),
+		r.link("ConvertedContactId", r.contact),
+		r.merged(r.lead),
+	)
+	r.more = append(r.more, r.obs.addAddress(readAddress(r.src, r.person()))...)
+	return err
+}
+
+// readCampaignMember reads a membership. Its person is a contact once its lead
+// was converted, and then the record names both.
+func (r *sfRecord) readCampaignMember() error {
+	return errors.Join(
+		r.put(
+			sfField{"CampaignId", "campaign_id", idText},
+			sfField{"Status", "stage", plainText},
+			sfField{"HasResponded", "has_responded", boolean},
+			sfField{"FirstRespondedDate", "first_responded_at", dayOrMoment},
+		),
+		r.putCreated(),
+		r.link("LeadId", r.lead),
+		r.link("ContactId", r.contact),
+	)
+}
+
+// readContactRole reads who takes part in a deal. The role belongs to the deal;
+// the contact is a field, by its pseudonym, since it belongs to its account.
+func (r *sfRecord) readContactRole() error {
+	return errors.Join(
+		r.put(
+			sfField{"OpportunityId", "opportunity_id", idText},
+			sfField{"ContactId", "contact", func(v any) (string, error) {
+				n, err := r.contact(sfID(asText(v)))
+				if err != nil {
+					return "", problem(BadField, "%v", err)
+				}
+				return n.String(), nil
+			}},
+			sfField{"Role", "role", plainText},
+			sfField{"IsPrimary", "is_primary", boolean},
+		),
+		r.link("OpportunityId", func(id string) (identity.Node, error) {
+			return identity.NewNode(identity.Object, r.src.Reporter, plainID(r.src, id))
+		}),
+	)
+}
+
+// person returns the address fields of a lead or a contact under the names of
+// traits.
+func (r *sfRecord) person() object {
+	return object{map[string]any{
+		"email": r.body.at("Email"), "hashed_email": r.body.at("Hashed_Email__c"), "email_domain": r.body.at("Email_Domain__c"),
+	}}
+}
+
+func plainText(v any) (string, error) {
+	switch v.(type) {
+	case map[string]any, []any:
+		return "", problem(BadField, "an object where text was expected")
+	}
+	return asText(v), nil
+}
+
+// idText reads the id of another record.
+func idText(v any) (string, error) {
+	s, err := plainText(v)
+	return sfID(s), err
+}
+
+func boolean(v any) (string, error) {
+	switch s := strings.ToLower(asText(v)); s {
+	case "true", "false":
+		return s, nil
+	}
+	return "", problem(BadField, "neither true nor false")
+}
+
+func calendarDay(v any) (string, error) {
+	s := asText(v)
+	if _, err := money.ParseDay(s); err == nil {
+		return s, nil
+	}
+	// Some sources send a day as the milliseconds of its midnight.
+	at, err := (object{map[string]any{"at": v}}).moment("at")
+	if err != nil {
+		return "", problem(BadTime, "not a day as YYYY-MM-DD")
+	}
+	return at.UTC().Format(time.DateOnly), nil
+}
+
+// dayOrMoment keeps a day as a day: it has no time that could be made up.
+func dayOrMoment(v any) (string, error) {
+	if s := asText(v); len(s) == len(time.DateOnly) {
+		if _, err := money.ParseDay(s); err == nil {
+			return s, nil
+		}
+	}
+	return epochOrText(v)
+}
+
+func epochOrText(v any) (string, error) {
+	at, err := (object{map[string]any{"at": v}}).moment("at")
+	if err != nil {
+		return "", problem(BadTime, "neither epoch milliseconds nor RFC 3339")
+	}
+	if at.Before(earliest) {
+		return "", problem(BadTime, "before the year 2000")
+	}
+	return at.UTC().Format(time.RFC3339Nano), nil
+}
+
+func currencyCode(v any) (string, error) {
+	s := strings.ToUpper(asText(v))
+	if _, err := money.Exponent(s); err != nil {
+		return "", problem(BadCurrency, "not an ISO 4217 code")
+	}
+	return s, nil
+}
+
+// amountText checks an amount and keeps it as it was written. An update of the
+// amount alone does not say its currency; it is then held against the widest
+// bounds, those of two decimals.
+func amountText(v any, currency string) (string, error) {
+	switch v.(type) {
+	case json.Number, string:
+	default:
+		return "", problem(BadAmount, "neither a number nor text")
+	}
+	if currency == "" {
+		currency = "USD"
+	}
+	if _, err := money.Exponent(strings.ToUpper(currency)); err != nil {
+		return "", problem(BadCurrency, "not an ISO 4217 code")
+	}
+	if _, err := money.Parse(asText(v), strings.ToUpper(currency)); err != nil {
+		return "", problem(BadAmount, "not an amount within bounds")
+	}
+	return asText(v), nil
+}
