@@ -58,8 +58,32 @@ func ga4(src Source, o object) ([]Observation, error) {
 			}
 		}
 	}
+	if name == "purchase" || name == "refund" {
+		v, err := readVisitor(src, o.text("user_id"), user)
+		if err != nil {
+			return nil, err
+		}
+		order, err := v.order(obs, ga4Order(o, params, name == "refund"))
+		return append(order, more...), err
+	}
 	obs.Touch = ga4Touch(src, user, name, o, params)
 	return append([]Observation{obs}, more...), nil
+}
+
+// ga4Order reads the order of a purchase or a refund: from the parameters, which
+// have the currency that was paid in; a refund without a value is a full one.
+func ga4Order(o, params object, refund bool) orderFields {
+	f := orderFields{id: params.text("transaction_id"), amount: params.at("value"), currency: params.text("currency"), refund: refund}
+	if f.id == "" {
+		f.id = o.text("ecommerce", "transaction_id")
+	}
+	if f.amount == nil && refund {
+		f.amount = o.at("ecommerce", "refund_value")
+	}
+	if f.amount == nil && !refund {
+		f.amount = o.at("ecommerce", "purchase_revenue")
+	}
+	return f
 }
 
 func ga4Params(o object) object {

@@ -84,7 +84,7 @@ func marketo(src Source, o object) ([]Observation, error) {
 		if address == "" && strings.Contains(o.text("primaryAttributeValue"), "@") {
 			address = o.text("primaryAttributeValue")
 		}
-		obs.Links, more = emailLinks(src, shapeMarketo, plainAddress(src, address), at)
+		obs.Links, more = emailLinks(shapeMarketo, plainAddress(src, address), at)
 	default:
 		obs.Touch = marketoTouch(kind, o, attr)
 	}

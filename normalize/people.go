@@ -49,7 +49,7 @@ func readAddress(src Source, traits object) address {
 // emailLinks returns what an address is evidence of where it stands above the
 // node that it came with: the node belongs to the address, and the address to
 // the company of its domain.
-func emailLinks(src Source, shape string, a address, at time.Time) (up []identity.Link, more []Observation) {
+func emailLinks(shape string, a address, at time.Time) (up []identity.Link, more []Observation) {
 	if a.node.IsZero() {
 		return nil, nil
 	}
@@ -152,7 +152,7 @@ func scrubbed(src Source, events []Event) []Event {
 			if t := o.Touch; t != nil {
 				// Where a plus tag was decoded to a space, no address can be cut out: the
 				// whole text goes.
-				for _, text := range [...]*string{&t.Asset, &t.UTMSource, &t.UTMMedium, &t.UTMCampaign, &t.UTMTerm, &t.UTMContent, &t.CRMCampaign, &t.Status} {
+				for _, text := range [...]*string{&t.Asset, &t.UTMSource, &t.UTMMedium, &t.UTMCampaign, &t.UTMTerm, &t.UTMContent, &t.ClickID, &t.CRMCampaign, &t.Status} {
 					if scrub(*text) != *text {
 						*text = redacted
 					}

@@ -37,34 +37,20 @@ func segment(src Source, o object) ([]Observation, error) {
 	if err != nil {
 		return nil, err
 	}
-	at, err := o.instant("timestamp")
+	at, err := segmentTime(src, o)
 	if err != nil {
 		return nil, err
 	}
-	if at, err = occurred(src, at); err != nil {
+	v, err := readVisitor(src, o.text("userId"), o.text("anonymousId"))
+	if err != nil {
 		return nil, err
 	}
-	obs := Observation{Shape: shapeSegment, EventID: id, OccurredAt: at}
+	obs := Observation{Node: v.lowest(), Shape: shapeSegment, EventID: id, OccurredAt: at, Links: v.links(at)}
+	if o.text("type") == "alias" {
+		return v.alias(obs, o.text("previousId"))
+	}
+	person := v.person
 	var more []Observation
-	var person identity.Node
-	if user := o.text("userId"); user != "" {
-		if person, err = src.Pseudonyms.PersonNode(identity.Person, identity.SchemeUser, src.Reporter, user); err != nil {
-			return nil, problem(BadField, "userId")
-		}
-	}
-	switch anon := o.text("anonymousId"); {
-	case anon != "":
-		if obs.Node, err = src.Pseudonyms.PersonNode(identity.Anonymous, identity.SchemeAnonymous, src.Reporter, anon); err != nil {
-			return nil, problem(BadField, "anonymousId")
-		}
-		if !person.IsZero() {
-			obs.Links = []identity.Link{{Parent: person, Evidence: identity.Login, At: at}}
-		}
-	case !person.IsZero():
-		obs.Node = person
-	default:
-		return nil, problem(MissingField, "anonymousId or userId")
-	}
 	if up, companies := segmentEvidence(src, o, at, person); len(up) > 0 {
 		if obs.Node == person {
 			obs.Links = append(obs.Links, up...)
@@ -74,13 +60,88 @@ func segment(src Source, o object) ([]Observation, error) {
 		more = append(more, companies...)
 	}
 	switch o.text("type") {
-	case "track", "page", "screen":
+	case "track":
+		if f, ok := segmentOrder(o); ok {
+			up, err := v.order(obs, f)
+			return append(up, more...), err
+		}
 		obs.Touch = segmentTouch(o)
-	case "identify", "group", "alias":
+	case "page", "screen":
+		obs.Touch = segmentTouch(o)
+	case "identify", "group":
 	default:
 		return nil, problem(UnknownShape, "Segment call of another type")
 	}
 	return append([]Observation{obs}, more...), nil
+}
+
+// segmentTime is when the call was made, by the device's clock put right by the
+// library; where that is missing, the device's own; else the event's arrival.
+func segmentTime(src Source, o object) (time.Time, error) {
+	for _, name := range [...]string{"timestamp", "originalTimestamp"} {
+		if o.has(name) {
+			at, err := o.instant(name)
+			if err != nil {
+				return at, err
+			}
+			return occurred(src, at)
+		}
+	}
+	if src.Received.IsZero() {
+		return time.Time{}, problem(MissingField, "timestamp")
+	}
+	return occurred(src, src.Received)
+}
+
+// segmentTraits are those of an identify call, or those that any other call
+// carries along. The traits of a group are its own.
+func segmentTraits(o object) object {
+	if o.text("type") == "identify" && o.has("traits") {
+		return o.object("traits")
+	}
+	return o.object("context", "traits")
+}
+
+// segmentOrder reads the calls of Segment's e-commerce spec,
+// https://segment.com/docs/connections/spec/ecommerce/v2.
+func segmentOrder(o object) (orderFields, bool) {
+	f := orderFields{id: o.text("properties", "order_id"), currency: o.text("properties", "currency")}
+	amount := []string{"revenue", "total", "value"}
+	switch strings.ToLower(o.text("event")) {
+	case "order completed":
+	case "order refunded":
+		f.refund, amount = true, []string{"total", "revenue", "value"}
+	default:
+		return f, false
+	}
+	for _, name := range amount {
+		if f.amount = o.at("properties", name); f.amount != nil {
+			break
+		}
+	}
+	return f, true
+}
+
+// alias says that a former id is the user: a visitor's that became one, or
+// another number of the same user. The call does not say which it is, so both
+// are said; the one that nobody has is never heard of again.
+func (v visitor) alias(obs Observation, previous string) ([]Observation, error) {
+	if previous == "" {
+		return nil, problem(MissingField, "previousId")
+	}
+	if v.person.IsZero() {
+		return nil, problem(MissingField, "userId")
+	}
+	former, err := readVisitor(v.src, previous, previous)
+	if err != nil {
+		return nil, err
+	}
+	obs.Node, obs.Links = v.person, nil
+	if former.person != v.person {
+		obs.Merged = []identity.Node{former.person}
+	}
+	visit := Observation{Node: former.anonymous, Shape: obs.Shape, OccurredAt: obs.OccurredAt, Links: []identity.Link{{Parent: v.person, Evidence: identity.Login, At: obs.OccurredAt}}}
+	return []Observation{obs, visit}, nil
 }
 
 // segmentEvidence returns what traits and group say of the person: their
@@ -89,8 +150,8 @@ func segmentEvidence(src Source, o object, at time.Time, person identity.Node) (
 	if person.IsZero() {
 		return nil, nil
 	}
-	up, more = emailLinks(src, shapeSegment, readAddress(src, o.object("traits")), at)
-	company := o.text("traits", "company", "id")
+	up, more = emailLinks(shapeSegment, readAddress(src, segmentTraits(o)), at)
+	company := segmentTraits(o).text("company", "id")
 	if o.text("type") == "group" {
 		company = o.text("groupId")
 	}
@@ -98,7 +159,7 @@ func segmentEvidence(src Source, o object, at time.Time, person identity.Node) (
 		company = o.text("context", "groupId")
 	}
 	if company != "" {
-		if n, err := identity.NewNode(identity.CRMAccount, src.Reporter, company); err == nil {
+		if n, err := companyNode(src, company); err == nil {
 			up = append(up, identity.Link{Parent: n, Evidence: identity.Asserted, At: at})
 		}
 	}

@@ -25,8 +25,8 @@ func snowplow(src Source, o object) ([]Observation, error) {
 	if err != nil {
 		return nil, err
 	}
-	if print := o.text("event_fingerprint"); print != "" {
-		id += "/" + print
+	if fingerprint := o.text("event_fingerprint"); fingerprint != "" {
+		id += "/" + fingerprint
 	}
 	at, err := snowplowTime(o)
 	if err != nil {
