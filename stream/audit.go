@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"iter"
@@ -70,11 +71,11 @@ func (a *audit) take(r *Record) {
 		} else {
 			a.state[string(r.Key[1:])] = r.Value
 		}
-	case string(r.Key) == string(barrierKey):
+	case bytes.Equal(r.Key, barrierKey):
 		if a.loose != 0 {
 			a.problem(r, "changes in front of a barrier, without a checkpoint behind them")
 		}
-	case string(r.Key) == string(checkpointKey):
+	case bytes.Equal(r.Key, checkpointKey):
 		a.checkpoint(r)
 	default:
 		a.problem(r, "an unknown engine record %q", r.Key)

@@ -42,8 +42,16 @@ var found results
 
 // units gives the order of the columns and how their figures read.
 var units = []struct{ name, format string }{
-	{"records/s", "%.0f"}, {"MiB/s", "%.1f"}, {"bytes/record", "%.0f"}, {"heap bytes/record", "%.0f"}, {"allocs/record", "%.1f"},
-	{"p50 ms", "%.0f"}, {"p99 ms", "%.0f"}, {"heap MiB", "%.1f"}, {"disk MiB", "%.1f"}, {"keys", "%.0f"},
+	{"records/s", "%.0f"},
+	{"MiB/s", "%.1f"},
+	{"bytes/record", "%.0f"},
+	{"heap bytes/record", "%.0f"},
+	{"allocs/record", "%.1f"},
+	{"p50 ms", "%.0f"},
+	{"p99 ms", "%.0f"},
+	{"heap MiB", "%.1f"},
+	{"disk MiB", "%.1f"},
+	{"keys", "%.0f"},
 }
 
 func (r *results) table() string {
