@@ -23,7 +23,14 @@ type Overlay struct {
 	// each read costs more than the read. Nothing but Commit writes the store, so
 	// it sees what is there. nil until the first read.
 	read *badger.Txn
+	// known is what the store held under the keys that were read: what is read is
+	// mostly written next, and the digest then needs the value that is replaced.
+	known     map[string][]byte
+	knownSize int
 }
+
+// knownMax bounds the bytes of known; what is beyond is read again.
+const knownMax = 16 << 20
 
 // change is a staged value, nil to delete, and what the store holds.
 type change struct {
@@ -43,7 +50,7 @@ func (o *Overlay) reset() {
 		o.read.Discard()
 		o.read = nil
 	}
-	o.staged = map[string]change{}
+	o.staged, o.known, o.knownSize = map[string]change{}, map[string][]byte{}, 0
 	o.order, o.size = o.order[:0], 0
 	o.digest, o.keys = o.store.digest, o.store.keys
 }
@@ -67,9 +74,16 @@ func (o *Overlay) transaction() *badger.Txn {
 
 // stored returns what the store holds under key.
 func (o *Overlay) stored(key []byte) ([]byte, error) {
+	if v, ok := o.known[string(key)]; ok {
+		return v, nil
+	}
 	v, _, err := lookup(o.transaction(), stateKey(key))
 	if err != nil {
 		return nil, fmt.Errorf("read store %s: %w", o.store.name, err)
+	}
+	if o.knownSize < knownMax {
+		o.known[string(key)] = v
+		o.knownSize += len(key) + len(v)
 	}
 	return v, nil
 }

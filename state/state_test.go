@@ -521,3 +521,29 @@ func BenchmarkApply1000(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.N)*1000/b.Elapsed().Seconds(), "changes/s")
 }
+
+// BenchmarkReadModifyWrite1000 is what a fold does: it reads a key and writes it.
+func BenchmarkReadModifyWrite1000(b *testing.B) {
+	d := openDir(b, state.Config{Path: b.TempDir(), Log: quiet(), BootID: "b"})
+	defer d.Close()
+	s := open(b, d, "a-000")
+	value := bytes.Repeat([]byte("x"), 100)
+	n := 0
+	for b.Loop() {
+		o := state.NewOverlay(s)
+		for range 1000 {
+			n++
+			key := fmt.Appendf(nil, "key-%09d", n*7919%200_000)
+			if _, err := o.Get(key); err != nil {
+				b.Fatal(err)
+			}
+			if err := o.Put(key, append([]byte(fmt.Sprint(n)), value...)); err != nil {
+				b.Fatal(err)
+			}
+		}
+		if err := o.Commit([]byte("m")); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.N)*1000/b.Elapsed().Seconds(), "changes/s")
+}

@@ -10,6 +10,10 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
+// restFetchBytes bounds what is read to see whether records are left. A broker
+// sends a larger batch all the same.
+const restFetchBytes = 16 << 10
+
 // CaughtUp reports whether a group has consumed every committed record of the
 // topics. A group's lag cannot tell: the marker that ends a transaction has an
 // offset, and no consumer ever commits behind it. An open transaction counts as
@@ -22,6 +26,9 @@ func CaughtUp(ctx context.Context, conn Conn, log *slog.Logger, group string, to
 		kgo.KeepControlRecords(),
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
 		kgo.FetchMaxWait(tablePoll),
+		// One record that is no marker is an answer: a backlog is not read.
+		kgo.FetchMaxBytes(restFetchBytes),
+		kgo.FetchMaxPartitionBytes(restFetchBytes),
 	)...)
 	if err != nil {
 		return false, fmt.Errorf("open client: %w", err)

@@ -198,7 +198,7 @@ func (x *running) caughtUp(tier string) {
 			select {
 			case err := <-x.ended:
 				x.r.b.Fatalf("%s ended: %v", tier, err)
-			case <-time.After(20 * time.Millisecond):
+			case <-time.After(50 * time.Millisecond):
 			}
 		}
 	}
