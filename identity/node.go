@@ -16,6 +16,9 @@ type Level uint8
 
 // The levels, lowest first.
 const (
+	// Order is an order of one reporter's shop. It is the lowest: whose it is may
+	// first be known by a browser and then by a user.
+	Order Level = 5
 	// Anonymous is a browser or device as one reporter's analytics numbers it.
 	Anonymous Level = 10
 	// Member is what one reporter's CRM says that somebody is part of: a
@@ -42,7 +45,7 @@ const (
 
 // DepthMax is the largest number of parents above any node: one for each level
 // above the lowest.
-const DepthMax = 9
+const DepthMax = 10
 
 // Bounds of a node. A longer identifier is refused, never cut: two cut
 // identifiers could be the same.
@@ -57,6 +60,8 @@ var ErrNode = errors.New("not an identity")
 // String returns the level's name as the text form of a node uses it.
 func (l Level) String() string {
 	switch l {
+	case Order:
+		return "order"
 	case Anonymous:
 		return "anonymous"
 	case Member:
@@ -83,7 +88,7 @@ func (l Level) String() string {
 
 // Levels returns every level, lowest first.
 func Levels() []Level {
-	return []Level{Anonymous, Member, Person, Email, Lead, Contact, Object, CRMAccount, Domain, Imported}
+	return []Level{Order, Anonymous, Member, Person, Email, Lead, Contact, Object, CRMAccount, Domain, Imported}
 }
 
 // shared reports whether nodes of the level belong to no single reporter.
@@ -91,7 +96,7 @@ func (l Level) shared() bool { return l == Email || l == Domain || l == Imported
 
 func (l Level) known() bool {
 	switch l {
-	case Anonymous, Member, Person, Email, Lead, Contact, Object, CRMAccount, Domain, Imported:
+	case Order, Anonymous, Member, Person, Email, Lead, Contact, Object, CRMAccount, Domain, Imported:
 		return true
 	}
 	return false

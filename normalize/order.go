@@ -60,20 +60,29 @@ type orderFields struct {
 	refund   bool
 }
 
-// order makes obs an update of an order. It is on the user where the event
-// names one, since a refund mostly comes from a server, which knows no browser.
-// A refund is a field of its own by its event's id: however often it comes and
-// in whatever order, the refunds of an order add up.
+// order makes obs an update of an order. The order is an identity of its own,
+// under the user or else the browser: a refund mostly comes from a server, which
+// knows no browser, and must meet its purchase. A refund is a field of its own by
+// its event's id: however often it comes and in whatever order, the refunds of an
+// order add up.
 func (v visitor) order(obs Observation, f orderFields) ([]Observation, error) {
 	if f.id == "" {
 		return nil, problem(MissingField, "the id of the order")
 	}
-	var more []Observation
-	if !v.person.IsZero() && obs.Node == v.anonymous {
-		more = append(more, Observation{Node: v.anonymous, Shape: obs.Shape, OccurredAt: obs.OccurredAt, Links: obs.Links})
-		obs.Node, obs.Links = v.person, nil
+	node, err := identity.NewNode(identity.Order, v.src.Reporter, plainID(v.src, f.id))
+	if err != nil {
+		return nil, problem(BadField, "the id of the order: %v", err)
 	}
-	obs.Object = &Object{Type: "order", ID: plainID(v.src, f.id), Order: obs.OccurredAt.UnixMicro(), ModifiedAt: obs.OccurredAt}
+	var more []Observation
+	if len(obs.Links) > 0 {
+		more = append(more, Observation{Node: obs.Node, Shape: obs.Shape, OccurredAt: obs.OccurredAt, Links: obs.Links})
+	}
+	buyer := v.person
+	if buyer.IsZero() {
+		buyer = v.anonymous
+	}
+	obs.Node, obs.Links = node, []identity.Link{{Parent: buyer, Evidence: identity.Record, At: obs.OccurredAt}}
+	obs.Object = &Object{Type: "order", ID: node.ID, Order: obs.OccurredAt.UnixMicro(), ModifiedAt: obs.OccurredAt}
 	if f.currency != "" {
 		currency, err := currencyCode(f.currency)
 		if err != nil {

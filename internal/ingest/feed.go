@@ -95,7 +95,7 @@ func (f *Feed) observe(rec *stream.Record, ev normalize.Event, out Emitter) erro
 	for i, o := range ev.Observations {
 		obs := avro.Observation{
 			Kind: kindLink, Node: o.Node.Bytes(), Reporter: f.ID.Reporter, Feed: f.ID.Feed, Source: o.Shape,
-			OccurredAt: o.OccurredAt, Touch: wireTouch(o.Touch), Object: wireObject(o.Object),
+			OccurredAt: o.OccurredAt, Revision: o.Revision, Touch: wireTouch(o.Touch), Object: wireObject(o.Object),
 		}
 		if i == 0 {
 			obs.Kind, obs.EventID = kindFact, o.EventID
@@ -103,6 +103,9 @@ func (f *Feed) observe(rec *stream.Record, ev normalize.Event, out Emitter) erro
 		}
 		for _, l := range o.Links {
 			obs.Links = append(obs.Links, avro.Link{Parent: l.Parent.Bytes(), Evidence: int(l.Evidence), At: l.At})
+		}
+		for _, n := range o.Merged {
+			obs.Same = append(obs.Same, n.Bytes())
 		}
 		b, err := f.Codecs.Observation.Append(nil, &obs)
 		if err != nil {

@@ -126,3 +126,36 @@ func TestFeedWithoutRegistry(t *testing.T) {
 		t.Errorf("Fold() = %v with %d outputs, want ErrTransient and none", err, len(out.all))
 	}
 }
+
+// TestFeedRestatements: what a source says anew has a revision, and what it says
+// is one thing names the others.
+func TestFeedRestatements(t *testing.T) {
+	f := newFeed(t, avro.NewMemory())
+	events := []string{
+		`{"event_name":"page_view","event_timestamp":"1768606339000000","user_pseudo_id":"1.2","event_params":[]}`,
+		`{"ChangeEventHeader":{"entityName":"Account","recordIds":["001000000000000AAA"],"changeType":"DELETE","transactionKey":"k","sequenceNumber":1,"commitNumber":7,"commitTimestamp":1768606339000},"MasterRecordId":"001000000000001AAA"}`,
+	}
+	var got []avro.Observation
+	for i, e := range events {
+		var out outbox
+		rec := stream.Record{Topic: "raw", Offset: int64(i), Value: []byte(e), Timestamp: start}
+		if err := f.Fold(context.Background(), []stream.Record{rec}, &out); err != nil {
+			t.Fatal(err)
+		}
+		var obs avro.Observation
+		if err := f.Codecs.Observation.Decode(out.all[0].value, &obs); err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, obs)
+	}
+	if got[0].Revision != start.UnixMicro() {
+		t.Errorf("revision %d, want the time of arrival %d", got[0].Revision, start.UnixMicro())
+	}
+	other, err := identity.NewNode(identity.CRMAccount, "acme", "001000000000001AAA")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(got[1].Same) != 1 || !bytes.Equal(got[1].Same[0], other.Bytes()) {
+		t.Errorf("the same as %q, want %v", got[1].Same, other)
+	}
+}
