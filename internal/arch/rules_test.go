@@ -50,7 +50,8 @@ var mayImport = map[string][]string{
 
 	// Native events of made-up partners, and the judge that recomputes a whole
 	// run from them. The judge does not import the tiers that it judges.
-	"internal/sample": {"contract", "contract/example", "identity", "money", "normalize", "schemas/avro"},
+	"internal/sample":     {"contract", "contract/example", "identity", "money", "normalize", "schemas/avro"},
+	"internal/deadletter": {"deploy/kafka", "identity", "internal/ingest", "internal/line", "schemas/avro", "stream"},
 	"internal/check": {
 		"attribution", "contract", "deploy/kafka", "identity", "internal/line", "internal/sample",
 		"money", "normalize", "report", "schemas/avro", "state", "stream",

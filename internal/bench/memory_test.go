@@ -29,7 +29,7 @@ func (r *rig) accounts(n int) {
 		id := fmt.Sprintf("%07d", i)
 		ms = append(ms,
 			stream.Message{Topic: r.spec.RawTopic("map", "acme"), Key: []byte(id), Value: []byte(`{"messageId":"m` + id + `","type":"page","userId":"u` + id +
-				`","timestamp":"2026-03-10T12:00:00Z","traits":{"email":"u@c` + id + `.com"},"context":{"campaign":{"source":"globex","medium":"email","name":"ai-launch-tour"}},` +
+				`","timestamp":"2026-03-10T12:00:00Z","context":{"traits":{"email":"u@c` + id + `.com"},"campaign":{"source":"globex","medium":"email","name":"ai-launch-tour"}},` +
 				`"properties":{"url":"https://acme.example/webinars/ai-readiness"}}`)},
 			cdc(r.spec.RawTopic("crm", "acme"), "001"+id, "Account", `"Website":"c`+id+`.com","BillingCountry":"DE","NumberOfEmployees":500`),
 			cdc(r.spec.RawTopic("crm", "acme"), "006"+id, "Opportunity",

@@ -203,7 +203,13 @@ func (l *loader) observation(r *stream.Record) error {
 // headerDeadLetter is the header that carries the envelope of a dead letter.
 const headerDeadLetter = "tracksource.deadletter"
 
+// headerReplayed is on a note that a dead letter was sent again.
+const headerReplayed = "tracksource.replayed"
+
 func (l *loader) deadLetter(r *stream.Record) error {
+	if r.Header(headerReplayed) != nil {
+		return nil
+	}
 	d, ok, err := decoded(l, l.cfg.Codecs.DeadLetter, r, r.Header(headerDeadLetter))
 	if ok {
 		l.in.DeadLetters = append(l.in.DeadLetters, d)

@@ -22,8 +22,10 @@ const (
 	headerStage     = "__connect.errors.stage"
 	headerMessage   = "__connect.errors.exception.message"
 	headerCode      = "tracksource.code"
-	headerEnvelope  = "tracksource.deadletter"
 )
+
+// HeaderEnvelope is the header with the Avro envelope of a dead letter.
+const HeaderEnvelope = "tracksource.deadletter"
 
 // deadLetterHeaders describes a dead letter to people, by text headers, and to
 // tools, by one header with the Avro envelope.
@@ -39,6 +41,6 @@ func deadLetterHeaders(codecs *avro.Codecs, d *avro.DeadLetter) ([]stream.Header
 		{Key: headerStage, Value: []byte("VALUE_CONVERTER")},
 		{Key: headerMessage, Value: []byte(d.Message)},
 		{Key: headerCode, Value: []byte(d.Code)},
-		{Key: headerEnvelope, Value: envelope},
+		{Key: HeaderEnvelope, Value: envelope},
 	}, nil
 }
