@@ -347,7 +347,8 @@ func (s *session) pollErrors(ctx context.Context, fs kgo.Fetches) error {
 // report publishes the status.
 func (s *session) report() {
 	s.mu.Lock()
-	st := Status{Group: s.cfg.Group, Joined: s.joined && len(s.assigned) == 0}
+	member, _ := s.gts.Client().GroupMetadata()
+	st := Status{Group: s.cfg.Group, Member: member, Joined: s.joined && len(s.assigned) == 0}
 	s.mu.Unlock()
 	now := s.cfg.Clock()
 	for tp, t := range s.tasks {

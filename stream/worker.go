@@ -23,6 +23,7 @@ type Worker struct {
 // Status is a snapshot of a worker for readiness and debugging.
 type Status struct {
 	Group      string            `json:"group"`
+	Member     string            `json:"member,omitempty"` // id in the group, as the broker's tools show it
 	Joined     bool              `json:"joined"` // the group has assigned us something, or nothing
 	LastError  string            `json:"last_error,omitempty"`
 	Partitions []PartitionStatus `json:"partitions"`

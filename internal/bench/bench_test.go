@@ -168,8 +168,7 @@ func (r *rig) probeAccount() []stream.Message {
 func (r *rig) probe(source string) stream.Message {
 	v, err := json.Marshal(map[string]any{
 		"messageId": "probe-" + source, "type": "page", "anonymousId": "probe", "userId": "probe", "timestamp": "2026-03-19T12:00:00Z",
-		"traits":     map[string]any{"email": "probe@probe.example.com"},
-		"context":    map[string]any{"campaign": map[string]any{"source": source, "medium": "email", "name": "ai-launch-tour"}},
+		"context":    map[string]any{"traits": map[string]any{"email": "probe@probe.example.com"}, "campaign": map[string]any{"source": source, "medium": "email", "name": "ai-launch-tour"}},
 		"properties": map[string]any{"url": "https://acme.example/"},
 	})
 	if err != nil {

@@ -154,6 +154,7 @@ func (v *verifier) tally(topic string, more Feed) {
 // evidence keeps every link and every merge.
 func (v *verifier) evidence(obs *avro.Observation) {
 	for _, other := range obs.Same {
+		v.report.Merges++
 		a, b := string(obs.Node), string(other)
 		v.same[a], v.same[b] = append(v.same[a], b), append(v.same[b], a)
 	}

@@ -65,6 +65,7 @@ type Report struct {
 	Feeds                                            map[string]Feed // by raw topic
 	Raw, DeadLetters                                 int             // records of the feeds; of them refused at the door
 	Accepted, Duplicates, Restated, Late, Collisions int             // facts; restated: an event said anew, its newer or its older version
+	Merges                                           int             // times that an event said of two identities that they are one
 	Items, Accounts                                  int             // on journeys now
 	Controls, Contracts                              int             // broadcasts; contracts in force
 	Conversions                                      int             // booked
@@ -140,7 +141,7 @@ func Verify(in Input) Report {
 	byPlace(in.Credits)
 	byPlace(in.Rows)
 	v := &verifier{
-		in: in, contracts: map[string]agreed{}, links: map[string][]identity.Link{},
+		in: in, contracts: map[string]agreed{}, links: map[string][]identity.Link{}, same: map[string][]string{},
 		touches: map[itemKey]touch{}, updates: map[itemKey][]update{}, accounts: map[string]*account{},
 	}
 	for _, u := range in.Unreadable {

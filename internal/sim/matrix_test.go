@@ -39,6 +39,8 @@ func TestMatrix(t *testing.T) {
 		{"16-hanging-transaction", plan{faults: []string{"hang-txn"}, steps: 8}, []string{"hang-txn"}},
 		{"17-offsets-back", plan{faults: []string{"offsets-back"}, steps: 12}, []string{"offsets-back"}},
 		{"19-duplicates", plan{faults: []string{"kill"}, input: []string{"repeated-apart"}, steps: 12}, []string{"kill"}},
+		{"21-restated", plan{faults: []string{"kill"}, input: []string{"restated", "shuffled"}, steps: 12}, []string{"kill", "restated"}},
+		{"22-merges", plan{faults: []string{"kill"}, input: []string{"merges", "repeated-apart", "shuffled"}, steps: 12}, []string{"kill", "merges"}},
 		{"25-poison", plan{faults: []string{"registry-away", "kill"}, input: []string{"poison"}, steps: 12}, []string{"registry-away"}},
 		{"29-clocks", plan{faults: []string{"clock", "kill"}, steps: 15}, []string{"clock"}},
 	}

@@ -18,7 +18,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"tracksource/deploy/kafka"
 	"tracksource/identity"
@@ -417,12 +420,20 @@ func (r *rig) stop(tier string, n int) string {
 	return i.dir
 }
 
+// stuckAfter is when a line that does not come to rest is looked at.
+const stuckAfter = 6 * time.Second
+
 // settle waits until the line is at rest, with one live instance of each tier at
 // least.
 func (r *rig) settle() {
 	r.t.Helper()
 	calm, last := 0, int64(-1)
+	stuck := time.Now().Add(stuckAfter)
 	for calm < 3 {
+		if time.Now().After(stuck) {
+			r.evictGhosts()
+			stuck = time.Now().Add(stuckAfter)
+		}
 		if err := r.ctx.Err(); err != nil {
 			r.t.Fatalf("not at rest: %v\n%s", err, r.state())
 		}
@@ -473,7 +484,73 @@ func (r *rig) state() string {
 			fmt.Fprintf(&b, "%s: ready %v, %+v\n", filepath.Base(i.dir), i.svc.Ready(), i.svc.Status())
 		}
 	}
+	for _, g := range r.groups() {
+		fmt.Fprintf(&b, "%s: %s, members", g.Group, g.State)
+		for _, m := range g.Members {
+			fmt.Fprintf(&b, " %s", m.MemberID)
+		}
+		fmt.Fprintln(&b)
+	}
 	return b.String()
+}
+
+// groups is what the broker believes of the groups, nothing when it does not say.
+func (r *rig) groups() []kadm.DescribedGroup {
+	cl, err := kgo.NewClient(kgo.SeedBrokers(r.conn.Brokers...))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer cl.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	groups, err := kadm.NewClient(cl).DescribeGroups(ctx)
+	if err != nil {
+		r.log.Info("groups are not described", "err", err)
+	}
+	return groups.Sorted()
+}
+
+// evictGhosts removes members that no process is any more. kfake gives a member
+// partitions that died between joining and syncing, and then waits for no
+// heartbeat of it; Kafka does.
+func (r *rig) evictGhosts() {
+	alive := map[string]bool{}
+	for _, list := range r.running {
+		for _, i := range list {
+			for _, st := range i.svc.Status() {
+				alive[st.Member] = true
+			}
+		}
+	}
+	for _, g := range r.groups() {
+		if g.State != "Stable" {
+			continue
+		}
+		for _, m := range g.Members {
+			if alive[m.MemberID] {
+				continue
+			}
+			r.t.Logf("%s: member %s is of no process: evicted", g.Group, m.MemberID)
+			leave := kmsg.NewPtrLeaveGroupRequest()
+			leave.Group = g.Group
+			member := kmsg.NewLeaveGroupRequestMember()
+			member.MemberID = m.MemberID
+			leave.Members = append(leave.Members, member)
+			r.request(leave)
+		}
+	}
+}
+
+// request sends a request as an operator's tool would.
+func (r *rig) request(req kmsg.Request) {
+	cl, err := kgo.NewClient(kgo.SeedBrokers(r.conn.Brokers...))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer cl.Close()
+	if _, err := cl.Request(r.ctx, req); err != nil {
+		r.log.Info("request failed", "err", err)
+	}
 }
 
 func (r *rig) judge() (check.Report, error) {

@@ -1,0 +1,174 @@
+package sim_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"tracksource/stream"
+)
+
+// inputs are ways to disturb what is sent.
+func inputs() map[string]func(*story) {
+	return map[string]func(*story){
+		"repeated": func(s *story) { s.repeat(12, 1, false) },
+		// Each event up to five times, far apart, across the partitions of its topic.
+		"repeated-apart": func(s *story) { s.repeat(1, 4, true) },
+		"shuffled":       func(s *story) { s.rng.Shuffle(len(s.events), s.swap) },
+		"reversed":       func(s *story) { slices.Reverse(s.events) },
+		"poison":         (*story).poison,
+		"restated":       (*story).restate,
+		"merges":         (*story).merge,
+	}
+}
+
+func (s *story) swap(i, j int) { s.events[i], s.events[j] = s.events[j], s.events[i] }
+
+// repeat sends one of in events again, up to most times.
+func (s *story) repeat(in, most int, apart bool) {
+	var again []stream.Message
+	for _, m := range s.events {
+		if s.rng.IntN(in) > 0 {
+			continue
+		}
+		for range 1 + s.rng.IntN(most) {
+			if apart {
+				m.Key = fmt.Append(nil, s.rng.Uint64())
+			}
+			again = append(again, m)
+		}
+	}
+	for _, m := range again {
+		at := len(s.events)
+		if !apart {
+			at = s.rng.IntN(len(s.events))
+		}
+		s.events = slices.Insert(s.events, at, m)
+	}
+}
+
+// poison puts records in that nobody can use: each must become a dead letter
+// and hold nothing up.
+func (s *story) poison() {
+	topics := s.spec.RawTopics()
+	bad := [][]byte{
+		[]byte("{"),
+		{0},
+		{0, 0, 0, 0, 0},
+		{0, 0, 15, 66, 63, 1, 2, 3},
+		{0, 0xff, 0xff, 0xff, 0xff, 2},
+		[]byte("null"), []byte("[]"),
+		{0xff, 0xfe, 0xfd},
+		[]byte(`{"id":"` + strings.Repeat("x", 900_000) + `"}`),
+	}
+	for i, payload := range bad {
+		m := stream.Message{Topic: topics[s.rng.IntN(len(topics))], Key: fmt.Append(nil, "poison-", i), Value: payload}
+		s.events = slices.Insert(s.events, s.rng.IntN(len(s.events)), m)
+	}
+	s.refused += len(bad)
+}
+
+// restate says rows of GA4 anew, as its export does for days: with the traffic
+// source of the other partner, or without one.
+func (s *story) restate() {
+	for _, m := range slices.Clone(s.events) {
+		var row map[string]any
+		if json.Unmarshal(m.Value, &row) != nil || row["event_name"] == nil || s.rng.IntN(4) > 0 {
+			continue
+		}
+		source := "globex"
+		if was, ok := row["collected_traffic_source"].(map[string]any); ok && was["manual_source"] == source {
+			source = "acme"
+		}
+		row["collected_traffic_source"] = map[string]any{"manual_source": source, "manual_medium": "email", "manual_campaign_name": "ai-launch-tour"}
+		if s.rng.IntN(4) == 0 {
+			delete(row, "collected_traffic_source")
+		}
+		m.Value = s.encode(row)
+		s.events = slices.Insert(s.events, s.rng.IntN(len(s.events)), m)
+	}
+}
+
+// merge joins accounts of each CRM in chains and rings, in both orders, and says
+// that users are one. What belongs to them must follow.
+func (s *story) merge() {
+	accounts, users := map[string][]string{}, map[string][]string{}
+	for _, m := range s.events {
+		var e struct {
+			Payload struct {
+				ChangeEventHeader struct {
+					EntityName string   `json:"entityName"`
+					RecordIDs  []string `json:"recordIds"`
+				}
+			} `json:"payload"`
+			Type, UserID string
+		}
+		if json.Unmarshal(m.Value, &e) != nil {
+			continue
+		}
+		if e.Payload.ChangeEventHeader.EntityName == "Account" {
+			accounts[m.Topic] = append(accounts[m.Topic], e.Payload.ChangeEventHeader.RecordIDs...)
+		}
+		if e.Type == "identify" && e.UserID != "" {
+			users[m.Topic] = append(users[m.Topic], e.UserID)
+		}
+	}
+	for _, topic := range slices.Sorted(maps.Keys(accounts)) {
+		s.mergePairs(accounts[topic], func(n int, from, to string) {
+			s.say(topic, from, map[string]any{
+				"ChangeEventHeader": map[string]any{
+					"entityName": "Account", "recordIds": []string{from}, "changeType": "DELETE", "transactionKey": fmt.Sprint("merge-", n),
+					"sequenceNumber": 1, "commitNumber": 1 << 40, "commitTimestamp": s.mergedAt(),
+				},
+				"MasterRecordId": to,
+			})
+		})
+	}
+	for _, topic := range slices.Sorted(maps.Keys(users)) {
+		s.mergePairs(users[topic], func(n int, from, to string) {
+			s.say(topic, from, map[string]any{
+				"type": "alias", "messageId": fmt.Sprint("merge-", n), "previousId": from, "userId": to,
+				"timestamp": time.UnixMilli(s.mergedAt()).UTC().Format(time.RFC3339),
+			})
+		})
+	}
+}
+
+// mergePairs draws some of ids and merges each of them with the one before.
+func (s *story) mergePairs(ids []string, say func(n int, from, to string)) {
+	slices.Sort(ids)
+	ids = slices.Compact(ids)
+	s.rng.Shuffle(len(ids), func(i, j int) { ids[i], ids[j] = ids[j], ids[i] })
+	ids = ids[:min(len(ids), 2+s.rng.IntN(6))]
+	for n := 1; n < len(ids); n++ {
+		from, to := ids[n], ids[n-1]
+		if s.rng.IntN(2) == 0 {
+			from, to = to, from
+		}
+		say(n, from, to)
+	}
+}
+
+// mergedAt is a time in the middle of the sample, in milliseconds.
+func (s *story) mergedAt() int64 {
+	at := s.world.Events[len(s.world.Events)/2].At
+	return at.UnixMilli()
+}
+
+// say adds an event somewhere.
+func (s *story) say(topic, key string, event map[string]any) {
+	m := stream.Message{Topic: topic, Key: []byte(key), Value: s.encode(event)}
+	s.events = slices.Insert(s.events, s.rng.IntN(len(s.events)), m)
+	s.added++
+}
+
+func (s *story) encode(event map[string]any) []byte {
+	b, err := json.Marshal(event)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return b
+}
