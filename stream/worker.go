@@ -24,7 +24,7 @@ type Worker struct {
 type Status struct {
 	Group      string            `json:"group"`
 	Member     string            `json:"member,omitempty"` // id in the group, as the broker's tools show it
-	Joined     bool              `json:"joined"` // the group has assigned us something, or nothing
+	Joined     bool              `json:"joined"`           // the group has assigned us something, or nothing
 	LastError  string            `json:"last_error,omitempty"`
 	Partitions []PartitionStatus `json:"partitions"`
 }
