@@ -19,7 +19,6 @@ type Message struct {
 	Key       []byte
 	Value     []byte
 	Headers   []Header
-	Timestamp time.Time // zero: now
 }
 
 // Producer sends records as partners and operators do: idempotent, in no
@@ -46,7 +45,7 @@ func NewProducer(conn Conn, log *slog.Logger) (*Producer, error) {
 func (p *Producer) Send(ctx context.Context, ms ...Message) error {
 	rs := make([]*kgo.Record, len(ms))
 	for i, m := range ms {
-		r := &kgo.Record{Topic: m.Topic, Partition: partitionByKey, Key: m.Key, Value: m.Value, Timestamp: m.Timestamp}
+		r := &kgo.Record{Topic: m.Topic, Partition: partitionByKey, Key: m.Key, Value: m.Value}
 		if m.Pinned {
 			r.Partition = m.Partition
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 
+	"tracksource/internal/ingest"
 	"tracksource/internal/line"
 	"tracksource/stream"
 )
@@ -125,7 +126,10 @@ func (b *Box) send(ctx context.Context, p *stream.Producer, part []*record) erro
 	var raws, notes []stream.Message
 	for _, r := range part {
 		first := r.letters[0]
-		raws = append(raws, stream.Message{Topic: first.Reason.RawTopic, Key: first.Key, Value: first.Value, Timestamp: first.Reason.FailedAt})
+		raws = append(raws, stream.Message{
+			Topic: first.Reason.RawTopic, Key: first.Key, Value: first.Value,
+			Headers: []stream.Header{{Key: ingest.HeaderReceived, Value: strconv.AppendInt(nil, first.Reason.FailedAt.UnixMicro(), 10)}},
+		})
 		for _, l := range r.letters {
 			notes = append(notes, stream.Message{
 				Topic: b.cfg.Spec.DeadLetterTopic(l.ID.Feed.Kind, l.ID.Feed.Partner), Partition: l.ID.Partition, Pinned: true, Key: l.Key,

@@ -24,7 +24,7 @@ func Redecode(b []byte) (same bool) {
 
 // StateExamples are values of each kind of state.
 func StateExamples() [][]byte {
-	n := nodeState{up: []byte("p"), same: []byte("s"), evidence: 1, at: 2, attached: 3, root: []byte("r"), placed: 4, places: 5}
+	n := nodeState{up: []byte("p"), same: []byte("s"), evidence: 1, at: 2, attached: 3, root: []byte("r"), placed: 4, places: 5, items: true}
 	c := childState{number: 6, attached: true}
 	return [][]byte{n.encode(), c.encode(), []byte("\x01" + `{"folded":{"fields":{"a":{"value":"b"}},"stages":[{"won":"true"}],"deleted":{"value":"true"}},"recent":[{"fields":[{"Name":"c","Value":"d"}]},{"retracted":true}]}`)}
 }

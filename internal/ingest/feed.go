@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"tracksource/identity"
@@ -59,12 +60,27 @@ func (f *Feed) Fold(ctx context.Context, records []stream.Record, out Emitter) e
 	return nil
 }
 
+// HeaderReceived is on a record that is sent again: when it first arrived, in
+// microseconds since 1970. Brokers stamp raw feeds themselves.
+const HeaderReceived = "tracksource.received"
+
+// received is when a record first arrived. A header can only say earlier: nobody
+// moves the bound of times that lie ahead.
+func received(rec *stream.Record) time.Time {
+	if micros, err := strconv.ParseInt(string(rec.Header(HeaderReceived)), 10, 64); err == nil {
+		if first := time.UnixMicro(micros); first.Before(rec.Timestamp) {
+			return first
+		}
+	}
+	return rec.Timestamp
+}
+
 // magicByte begins a payload in the Confluent wire format; no JSON begins so.
 const magicByte = 0
 
 // decode reads a record as what it looks like: Avro by registry id, or JSON.
 func (f *Feed) decode(ctx context.Context, rec *stream.Record) ([]normalize.Event, error) {
-	src := normalize.Source{Feed: f.ID.Feed, Reporter: f.ID.Reporter, Received: rec.Timestamp, Pseudonyms: f.Pseudonymizer}
+	src := normalize.Source{Feed: f.ID.Feed, Reporter: f.ID.Reporter, Received: received(rec), Pseudonyms: f.Pseudonymizer}
 	if len(rec.Value) == 0 || rec.Value[0] != magicByte {
 		return normalize.Decode(src, rec.Value), nil
 	}
@@ -121,7 +137,7 @@ func (f *Feed) observe(rec *stream.Record, ev normalize.Event, out Emitter) erro
 func (f *Feed) deadLetter(rec *stream.Record, p *normalize.Problem, out Emitter) error {
 	headers, err := deadLetterHeaders(f.Codecs, &avro.DeadLetter{
 		Code: string(p.Code), Message: p.Message, Feed: f.ID.Feed, Reporter: f.ID.Reporter,
-		RawTopic: rec.Topic, RawPartition: rec.Partition, RawOffset: rec.Offset, FailedAt: rec.Timestamp,
+		RawTopic: rec.Topic, RawPartition: rec.Partition, RawOffset: rec.Offset, FailedAt: received(rec),
 	})
 	if err != nil {
 		return err

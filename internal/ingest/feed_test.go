@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -157,5 +158,34 @@ func TestFeedRestatements(t *testing.T) {
 	}
 	if len(got[1].Same) != 1 || !bytes.Equal(got[1].Same[0], other.Bytes()) {
 		t.Errorf("the same as %q, want %v", got[1].Same, other)
+	}
+}
+
+// TestFeedSentAgain: a record that is sent again has its first time of arrival,
+// and no header moves it ahead.
+func TestFeedSentAgain(t *testing.T) {
+	f := newFeed(t, avro.NewMemory())
+	row := `{"event_name":"page_view","event_timestamp":"1768606339000000","user_pseudo_id":"1.2","event_params":[]}`
+	for _, tt := range []struct {
+		header string
+		want   int64
+	}{
+		{"", start.UnixMicro()},
+		{"1768700000000000", 1768700000000000},
+		{strconv.FormatInt(start.Add(time.Hour).UnixMicro(), 10), start.UnixMicro()},
+		{"yesterday", start.UnixMicro()},
+	} {
+		var out outbox
+		rec := stream.Record{Topic: "raw", Value: []byte(row), Timestamp: start, Headers: []stream.Header{{Key: ingest.HeaderReceived, Value: []byte(tt.header)}}}
+		if err := f.Fold(context.Background(), []stream.Record{rec}, &out); err != nil {
+			t.Fatal(err)
+		}
+		var obs avro.Observation
+		if err := f.Codecs.Observation.Decode(out.all[0].value, &obs); err != nil {
+			t.Fatal(err)
+		}
+		if obs.Revision != tt.want {
+			t.Errorf("header %q: received at %d, want %d", tt.header, obs.Revision, tt.want)
+		}
 	}
 }

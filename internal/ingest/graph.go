@@ -184,6 +184,7 @@ func (r *Resolver) child(obs *avro.Observation, out Emitter) error {
 	if err != nil {
 		return err
 	}
+	n.children = true
 	n.places++
 	if err := r.tellPlace(obs.Node, bytes.Clone(m.Child), n, out); err != nil {
 		return err
@@ -217,11 +218,15 @@ func (r *Resolver) place(obs *avro.Observation, out Emitter) error {
 		return r.putNode(obs.Node, n)
 	}
 	n.root = bytes.Clone(m.Root)
-	if err := r.move(obs.Node, n.root, out); err != nil {
-		return err
+	if n.items {
+		if err := r.move(obs.Node, n.root, out); err != nil {
+			return err
+		}
 	}
-	if err := r.relay(obs.Node, &n, out); err != nil {
-		return err
+	if n.children {
+		if err := r.relay(obs.Node, &n, out); err != nil {
+			return err
+		}
 	}
 	return r.putNode(obs.Node, n)
 }

@@ -11,7 +11,7 @@ import (
 
 // The keyspaces of the resolve and control stores; docs/state-layout.md.
 var (
-	spaceNode    = state.Keyspace{ID: 0x10, Version: 2, Name: "node"}
+	spaceNode    = state.Keyspace{ID: 0x10, Version: 3, Name: "node"}
 	spaceChild   = state.Keyspace{ID: 0x11, Version: 1, Name: "child"}
 	spaceItem    = state.Keyspace{ID: 0x12, Version: 1, Name: "item"}
 	spaceObject  = state.Keyspace{ID: 0x13, Version: 1, Name: "object"}
@@ -54,6 +54,9 @@ type nodeState struct {
 	root     []byte // account as told by the parent; the node itself until then
 	placed   uint64 // number of the last place message taken from parent
 	places   uint64 // own counter of place messages to children
+	// Whether there ever were items on the node and children below it. Most nodes
+	// have neither, and looking for them costs more than all else when they move.
+	items, children bool
 }
 
 func newNodeState(node []byte) nodeState { return nodeState{root: node} }
@@ -69,12 +72,22 @@ func (n nodeState) parent() []byte {
 
 func (n nodeState) encode() []byte {
 	k := state.Key{}.Bytes(n.up).Uint32(uint32(n.evidence)).Uint64(uint64(n.at)).Uint64(n.attached)
-	return spaceNode.Value(k.Bytes(n.root).Uint64(n.placed).Uint64(n.places).Bytes(n.same))
+	return spaceNode.Value(k.Bytes(n.root).Uint64(n.placed).Uint64(n.places).Bytes(n.same).Uint32(flag(n.items)).Uint32(flag(n.children)))
 }
 
-// versionNodeMerged is the version of node values from which on they end in what
-// the node was merged with.
-const versionNodeMerged = 2
+func flag(b bool) uint32 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// The versions of node values from which on they have what the node was merged
+// with, and whether there are items and children.
+const (
+	versionNodeMerged = 2
+	versionNodeFlags  = 3
+)
 
 func decodeNodeState(b []byte) (nodeState, error) {
 	body, err := spaceNode.Body(b)
@@ -88,6 +101,10 @@ func decodeNodeState(b []byte) (nodeState, error) {
 	}
 	if b[0] >= versionNodeMerged {
 		n.same = p.Bytes()
+	}
+	n.items, n.children = true, true // nobody knows
+	if b[0] >= versionNodeFlags {
+		n.items, n.children = p.Uint32() == 1, p.Uint32() == 1
 	}
 	if len(n.up) == 0 {
 		n.up = nil
@@ -117,11 +134,7 @@ type childState struct {
 }
 
 func (c childState) encode() []byte {
-	flag := uint32(0)
-	if c.attached {
-		flag = 1
-	}
-	return spaceChild.Value(state.Key{}.Uint64(c.number).Uint32(flag))
+	return spaceChild.Value(state.Key{}.Uint64(c.number).Uint32(flag(c.attached)))
 }
 
 func decodeChildState(b []byte) (childState, error) {

@@ -226,6 +226,7 @@ func (r *Resolver) fact(obs *avro.Observation, out Emitter) error {
 	if err := r.link(obs, &n, out); err != nil {
 		return err
 	}
+	n.items = n.items || obs.Touch != nil || obs.Object != nil
 	unresolved, err := r.item(obs, n, out)
 	if err != nil {
 		return err
