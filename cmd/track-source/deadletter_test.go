@@ -70,11 +70,17 @@ func newWorld(t *testing.T, known bool) *world {
 
 func (w *world) tool(code int, args ...string) string {
 	w.t.Helper()
+	out, _ := w.both(code, args...)
+	return out
+}
+
+func (w *world) both(code int, args ...string) (stdout, stderr string) {
+	w.t.Helper()
 	var out, errOut bytes.Buffer
 	if got := run(context.Background(), args, &out, &errOut); got != code {
 		w.t.Fatalf("%v ended with exit code %d, want %d\n%s\n%s", args, got, code, &out, &errOut)
 	}
-	return out.String()
+	return out.String(), errOut.String()
 }
 
 func (w *world) flags(args ...string) []string {

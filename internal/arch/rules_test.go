@@ -36,7 +36,7 @@ var mayImport = map[string][]string{
 
 	// The tiers. None imports another: they meet in topics only.
 	"internal/ingest": {
-		"contract", "dedupe", "deploy/kafka", "identity", "internal/line", "internal/task",
+		"dedupe", "deploy/kafka", "identity", "internal/control", "internal/line", "internal/task",
 		"money", "normalize", "schemas/avro", "state", "stream",
 	},
 	"internal/attributor": {
@@ -52,6 +52,7 @@ var mayImport = map[string][]string{
 	// run from them. The judge does not import the tiers that it judges.
 	"internal/sample":     {"contract", "contract/example", "identity", "money", "normalize", "schemas/avro"},
 	"internal/deadletter": {"deploy/kafka", "identity", "internal/ingest", "internal/line", "schemas/avro", "stream"},
+	"internal/control":    {"contract", "deploy/kafka", "identity", "internal/line", "money", "schemas/avro", "state", "stream"},
 	"internal/check": {
 		"attribution", "contract", "deploy/kafka", "identity", "internal/line", "internal/sample",
 		"money", "normalize", "report", "schemas/avro", "state", "stream",

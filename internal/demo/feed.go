@@ -3,18 +3,16 @@ package demo
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"time"
 
-	"tracksource/contract"
 	"tracksource/contract/example"
 	"tracksource/deploy/kafka"
 	"tracksource/internal/check"
+	"tracksource/internal/control"
 	"tracksource/internal/line"
 	"tracksource/internal/sample"
 	"tracksource/schemas/avro"
-	"tracksource/state"
 	"tracksource/stream"
 )
 
@@ -133,34 +131,19 @@ func (d *demo) sendControl(ctx context.Context, p *stream.Producer, world sample
 }
 
 // ControlRecords are the example contract and the sample's rates as records of
-// the control topic. A rate is keyed by its pair and day, a contract by its
-// campaign and revision, so that nothing is ever compacted away.
+// the control topic.
 func ControlRecords(codecs *avro.Codecs, topic string, world sample.World) ([]stream.Message, error) {
-	doc := example.AILaunchTour()
-	c, err := contract.Parse(doc)
+	first, err := control.Revise(example.AILaunchTour(), 0, world.Start)
 	if err != nil {
 		return nil, fmt.Errorf("example contract: %w", err)
 	}
-	sum := sha256.Sum256(doc)
-	controls := []avro.Control{{Kind: "contract", Contract: &avro.ContractRecord{
-		Campaign: c.Campaign, Revision: 1, Document: string(doc), Hash: hex.EncodeToString(sum[:]), RecordedAt: world.Start,
-	}}}
-	keys := []state.Key{state.Key{}.String(c.Campaign).Uint64(1)}
+	controls := []avro.Control{first}
 	for _, r := range world.Rates {
-		controls = append(controls, avro.Control{Kind: "rate", Rate: &avro.RateRecord{
+		controls = append(controls, avro.Control{Kind: control.Rate, Rate: &avro.RateRecord{
 			Base: r.Base, Quote: r.Quote, Day: r.Day, Rate: r.Rate, Source: "sample",
 		}})
-		keys = append(keys, state.Key{}.String(r.Base+r.Quote).String(r.Day))
 	}
-	ms := make([]stream.Message, len(controls))
-	for i := range controls {
-		b, err := codecs.Control.Append(nil, &controls[i])
-		if err != nil {
-			return nil, err
-		}
-		ms[i] = stream.Message{Topic: topic, Partition: 0, Pinned: true, Key: keys[i], Value: b}
-	}
-	return ms, nil
+	return control.Messages(codecs, topic, controls...)
 }
 
 // rest waits until every group has consumed everything and no partition has

@@ -2,26 +2,16 @@ package ingest
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
 	"time"
 
-	"tracksource/contract"
+	"tracksource/internal/control"
 	"tracksource/internal/task"
-	"tracksource/money"
 	"tracksource/schemas/avro"
 	"tracksource/stream"
-)
-
-// The kinds of control records.
-const (
-	controlContract = "contract"
-	controlRate     = "rate"
-	controlHorizon  = "horizon"
 )
 
 // control takes the broadcasts that concern resolve into state: the horizon.
@@ -29,7 +19,7 @@ func (r *Resolver) control(c *avro.Control) error {
 	if c == nil {
 		return fmt.Errorf("%w: broadcast without its record", errBroken)
 	}
-	if c.Kind != controlHorizon || c.Horizon == nil {
+	if c.Kind != control.Horizon || c.Horizon == nil {
 		return nil
 	}
 	d, err := time.Parse(time.DateOnly, c.Horizon.Day)
@@ -92,67 +82,66 @@ func (c *Controller) Fold(ctx context.Context, records []stream.Record, out Emit
 		if errors.Is(err, avro.ErrRegistry) {
 			return fmt.Errorf("%w: %w", stream.ErrTransient, err)
 		}
-		var refused error
 		if err != nil {
-			refused = fmt.Errorf("unreadable record: %w", err)
-		} else if refused, err = c.accept(&ctl); err != nil {
-			return err
+			err = fmt.Errorf("unreadable record: %w", err)
+		} else {
+			err = c.accept(&ctl)
+			if refused := (*control.Refusal)(nil); err != nil && !errors.As(err, &refused) {
+				return err
+			}
 		}
-		if refused != nil {
+		if refused := err; refused != nil {
 			c.cfg.Log.WarnContext(ctx, "control record refused", "offset", rec.Offset, "err", refused)
 			if err := c.alert(rec, refused, out); err != nil {
 				return err
 			}
 			continue
 		}
-		if err := c.broadcast(&ctl, out); err != nil {
+		if ctl.Kind == control.Account {
+			err = c.account(ctl.Account, out)
+		} else {
+			err = c.broadcast(&ctl, out)
+		}
+		if err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// accept checks a record and notes what it changes. refused says why it must
-// not be broadcast; err is a failure of our own.
-func (c *Controller) accept(ctl *avro.Control) (refused, err error) {
-	switch {
-	case ctl.Kind == controlContract && ctl.Contract != nil:
-		return c.acceptContract(ctl.Contract)
-	case ctl.Kind == controlRate && ctl.Rate != nil:
-		r := ctl.Rate
-		day, err := money.ParseDay(r.Day)
-		if err != nil {
-			return fmt.Errorf("rate %s/%s: %w", r.Base, r.Quote, err), nil
-		}
-		return new(money.Rates).Set(r.Base, r.Quote, day, r.Rate), nil
-	case ctl.Kind == controlHorizon && ctl.Horizon != nil:
-		_, refused := money.ParseDay(ctl.Horizon.Day)
-		return refused, nil
+// accept checks a record and notes what it changes. A control.Refusal says why it
+// must not go on; any other error is a failure of our own.
+func (c *Controller) accept(ctl *avro.Control) error {
+	err := control.Judge(ctl, func(campaign string) (int64, error) {
+		n, err := c.number(revisionKey(campaign))
+		return int64(n), err
+	})
+	if err != nil || ctl.Kind != control.Contract {
+		return err
 	}
-	return fmt.Errorf("kind %q is unknown or has no record", ctl.Kind), nil
+	return c.putNumber(revisionKey(ctl.Contract.Campaign), uint64(ctl.Contract.Revision))
 }
 
-func (c *Controller) acceptContract(r *avro.ContractRecord) (refused, err error) {
-	key := []byte(spaceControl.Key().String("contract").String(r.Campaign))
-	last, err := c.number(key)
+func revisionKey(campaign string) []byte {
+	return spaceControl.Key().String("contract").String(campaign)
+}
+
+// account sends a row of the account map to the identity that it is about.
+func (c *Controller) account(r *avro.AccountRecord, out Emitter) error {
+	child, link, err := control.AccountLink(r)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if r.Revision != int64(last)+1 || r.Previous != int64(last) {
-		return fmt.Errorf("contract %s: revision %d on top of %d is stale, the newest is %d", r.Campaign, r.Revision, r.Previous, last), nil
+	obs := avro.Observation{
+		Kind: kindLink, Node: child.Bytes(), OccurredAt: link.At,
+		Links: []avro.Link{{Parent: link.Parent.Bytes(), Evidence: int(link.Evidence), At: link.At}},
 	}
-	sum := sha256.Sum256([]byte(r.Document))
-	if hex.EncodeToString(sum[:]) != r.Hash {
-		return fmt.Errorf("contract %s: the document does not have the hash it came with", r.Campaign), nil
-	}
-	doc, err := contract.Parse([]byte(r.Document))
+	b, err := c.cfg.Codecs.Observation.Append(nil, &obs)
 	if err != nil {
-		return fmt.Errorf("contract %s: %w", r.Campaign, err), nil
+		return err
 	}
-	if doc.Campaign != r.Campaign {
-		return fmt.Errorf("contract %s: the document is of campaign %s", r.Campaign, doc.Campaign), nil
-	}
-	return nil, c.putNumber(key, last+1)
+	out.Emit(c.cfg.Observations.Topic, obs.Node, b)
+	return nil
 }
 
 // broadcast numbers the record and sends it to every partition.

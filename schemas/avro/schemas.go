@@ -52,9 +52,9 @@ func versions() []struct {
 		name   string
 		number byte
 	}{
-		{NameObservation, 2},
-		{NameJourneyEvent, 1},
-		{NameControl, 1},
+		{NameObservation, 3},
+		{NameJourneyEvent, 2},
+		{NameControl, 2},
 		{NameContract, 1},
 		{NameCreditEntry, 1},
 		{NameContributionKey, 1},

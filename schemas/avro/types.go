@@ -135,11 +135,22 @@ type StageChange struct {
 // It is the value of the control topic and travels inside [Observation] and
 // [JourneyEvent] as a broadcast.
 type Control struct {
-	Kind     string          `avro:"kind"`     // contract, rate or horizon
+	Kind     string          `avro:"kind"`     // contract, rate, horizon or account
 	Number   int64           `avro:"number"`   // number of the broadcast; 0 in the control topic
 	Contract *ContractRecord `avro:"contract"` // for kind contract
 	Rate     *RateRecord     `avro:"rate"`     // for kind rate
 	Horizon  *HorizonRecord  `avro:"horizon"`  // for kind horizon
+	Account  *AccountRecord  `avro:"account"`  // for kind account
+}
+
+// AccountRecord is a row of the imported account map, about a domain or about a
+// company in one reporter's CRM.
+type AccountRecord struct {
+	Account    string    `avro:"account"`
+	Domain     string    `avro:"domain"`
+	Reporter   string    `avro:"reporter"`
+	CRMAccount string    `avro:"crm_account"`
+	At         time.Time `avro:"at"`
 }
 
 // ContractRecord is one revision of a campaign contract.

@@ -1,0 +1,144 @@
+// Package control knows what operators decide and how it is said on the control
+// topic: contract revisions, exchange rates, the horizon and the account map. The
+// service that owns the topic judges records with it, tools write them with it,
+// and so a tool can say beforehand what the service will refuse.
+package control
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"tracksource/contract"
+	"tracksource/identity"
+	"tracksource/money"
+	"tracksource/schemas/avro"
+)
+
+// The kinds of control records.
+const (
+	Contract = "contract"
+	Rate     = "rate"
+	Horizon  = "horizon"
+	Account  = "account"
+)
+
+// Refusal is why a record is not taken in.
+type Refusal struct{ reason error }
+
+// Error implements error.
+func (r *Refusal) Error() string { return r.reason.Error() }
+
+// Unwrap returns the reason.
+func (r *Refusal) Unwrap() error { return r.reason }
+
+func refuse(format string, args ...any) error { return &Refusal{fmt.Errorf(format, args...)} }
+
+// Judge returns a Refusal for a record that must not be taken in. newest tells the
+// newest revision of a campaign's contract, 0 without one; its errors are returned
+// as they are.
+func Judge(c *avro.Control, newest func(campaign string) (int64, error)) error {
+	switch {
+	case c.Kind == Contract && c.Contract != nil:
+		last, err := newest(c.Contract.Campaign)
+		if err != nil {
+			return err
+		}
+		return judgeContract(c.Contract, last)
+	case c.Kind == Rate && c.Rate != nil:
+		r := c.Rate
+		day, err := money.ParseDay(r.Day)
+		if err == nil {
+			err = new(money.Rates).Set(r.Base, r.Quote, day, r.Rate)
+		}
+		if err != nil {
+			return refuse("rate %s/%s: %w", r.Base, r.Quote, err)
+		}
+		return nil
+	case c.Kind == Horizon && c.Horizon != nil:
+		if _, err := money.ParseDay(c.Horizon.Day); err != nil {
+			return refuse("horizon: %w", err)
+		}
+		return nil
+	case c.Kind == Account && c.Account != nil:
+		if _, _, err := AccountLink(c.Account); err != nil {
+			return refuse("account map: %w", err)
+		}
+		return nil
+	}
+	return refuse("kind %q is unknown or has no record", c.Kind)
+}
+
+func judgeContract(r *avro.ContractRecord, last int64) error {
+	if r.Revision != last+1 || r.Previous != last {
+		return refuse("contract %s: revision %d on top of %d is stale, the newest is %d", r.Campaign, r.Revision, r.Previous, last)
+	}
+	if Hash([]byte(r.Document)) != r.Hash {
+		return refuse("contract %s: the document does not have the hash it came with", r.Campaign)
+	}
+	doc, err := contract.Parse([]byte(r.Document))
+	if err != nil {
+		return refuse("contract %s: %w", r.Campaign, err)
+	}
+	if doc.Campaign != r.Campaign {
+		return refuse("contract %s: the document is of campaign %s", r.Campaign, doc.Campaign)
+	}
+	return nil
+}
+
+// Hash is how the text of a contract is named: SHA-256 in hexadecimal.
+func Hash(document []byte) string {
+	sum := sha256.Sum256(document)
+	return hex.EncodeToString(sum[:])
+}
+
+// AccountLink returns what a row of the account map says: child belongs under
+// link. A domain may be written as one or as a page's address.
+func AccountLink(r *avro.AccountRecord) (child identity.Node, link identity.Link, err error) {
+	account, err := identity.NewNode(identity.Imported, "", r.Account)
+	if err != nil {
+		return child, link, fmt.Errorf("account: %w", err)
+	}
+	switch {
+	case r.Domain != "" && r.Reporter == "" && r.CRMAccount == "":
+		domain, ok := identity.WebsiteDomain(r.Domain)
+		if !ok {
+			return child, link, fmt.Errorf("domain %q is not the domain of a company", cut(r.Domain))
+		}
+		child, err = identity.DomainNode(domain)
+	case r.Domain == "" && r.Reporter != "" && r.CRMAccount != "":
+		child, err = identity.NewNode(identity.CRMAccount, r.Reporter, r.CRMAccount)
+	default:
+		err = errors.New("a row names either a domain or a partner and the company's id in its CRM")
+	}
+	if err != nil {
+		return child, link, err
+	}
+	if r.At.IsZero() || r.At.Year() > 9999 {
+		return child, link, errors.New("a row says as of when it is")
+	}
+	return child, identity.Link{Parent: account, Evidence: identity.AccountMap, At: r.At}, nil
+}
+
+// cut bounds what of a text is shown.
+func cut(text string) string {
+	const shown = 60
+	if len(text) > shown {
+		return strings.ToValidUTF8(text[:shown], "") + "..."
+	}
+	return text
+}
+
+// Revise makes the record of a contract's next revision.
+func Revise(document []byte, last int64, now time.Time) (avro.Control, error) {
+	doc, err := contract.Parse(document)
+	if err != nil {
+		return avro.Control{}, err
+	}
+	return avro.Control{Kind: Contract, Contract: &avro.ContractRecord{
+		Campaign: doc.Campaign, Revision: last + 1, Previous: last, Document: string(document), Hash: Hash(document), RecordedAt: now,
+	}}, nil
+}
