@@ -53,6 +53,7 @@ var mayImport = map[string][]string{
 	"internal/sample":     {"contract", "contract/example", "identity", "money", "normalize", "schemas/avro"},
 	"internal/deadletter": {"deploy/kafka", "identity", "internal/ingest", "internal/line", "schemas/avro", "stream"},
 	"internal/control":    {"contract", "deploy/kafka", "identity", "internal/line", "money", "schemas/avro", "state", "stream"},
+	"internal/feedfile":   {},
 	"internal/check": {
 		"attribution", "contract", "deploy/kafka", "identity", "internal/line", "internal/sample",
 		"money", "normalize", "report", "schemas/avro", "state", "stream",

@@ -17,6 +17,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -46,6 +47,7 @@ type Config struct {
 	Out      io.Writer
 	Log      *slog.Logger
 	Clock    func() time.Time
+	Own      *Own // instead of the sample; nil: the sample
 
 	// Tune is handed to line.Config.
 	Tune func(*stream.Config)
@@ -90,7 +92,11 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
 		return fmt.Errorf("make data directory: %w: give one that this user may write with --data-dir", err)
 	}
-	if d.spec, err = kafka.Load(kafka.ProfileLocal, kafka.Options{Feeds: Feeds()}); err != nil {
+	feeds := Feeds()
+	if cfg.Own != nil {
+		feeds = cfg.Own.Feeds()
+	}
+	if d.spec, err = kafka.Load(kafka.ProfileLocal, kafka.Options{Feeds: feeds}); err != nil {
 		return err
 	}
 	if err := d.openBroker(ctx); err != nil {
@@ -211,7 +217,7 @@ func (d *demo) openTiers(ctx context.Context) error {
 	}
 	return errors.Join(
 		open("ingest", func(l *line.Line) (*line.Service, error) {
-			return ingest.Open(l, ingest.Config{Consumers: ingest.Consumers(), Pseudonymizer: pseudonymizer, Stats: d.stats})
+			return ingest.Open(l, ingest.Config{Consumers: d.consumers(), Pseudonymizer: pseudonymizer, Stats: d.stats})
 		}),
 		open("attributor", attributor.Open),
 		open("reporter", func(l *line.Line) (*line.Service, error) {
@@ -231,6 +237,17 @@ func (d *demo) openTiers(ctx context.Context) error {
 			return running.Service, nil
 		}),
 	)
+}
+
+// consumers are those that have something to read.
+func (d *demo) consumers() []string {
+	names := []string{ingest.ConsumerResolve, ingest.ConsumerControl}
+	for _, f := range d.spec.Feeds() {
+		if !slices.Contains(names, f.Kind) {
+			names = append(names, f.Kind)
+		}
+	}
+	return names
 }
 
 // pseudonymKey reads the demo's key, making one at the first start.

@@ -4,14 +4,18 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"slices"
 	"time"
 
+	"tracksource/contract"
 	"tracksource/contract/example"
 	"tracksource/deploy/kafka"
 	"tracksource/internal/check"
 	"tracksource/internal/control"
+	"tracksource/internal/feedfile"
 	"tracksource/internal/line"
 	"tracksource/internal/sample"
+	"tracksource/money"
 	"tracksource/schemas/avro"
 	"tracksource/stream"
 )
@@ -28,29 +32,86 @@ const (
 	restEvery = 250 * time.Millisecond
 )
 
+// Own is what a demo runs on instead of the sample.
+type Own struct {
+	Contract []byte // YAML
+	Rates    []money.Rate
+	Files    []File
+}
+
+// File is the events of one file of a feed.
+type File struct {
+	Feed   kafka.Feed
+	Events []feedfile.Event
+}
+
+// Feeds are the feeds of the files, each once.
+func (o Own) Feeds() []kafka.Feed {
+	var feeds []kafka.Feed
+	for _, f := range o.Files {
+		if !slices.Contains(feeds, f.Feed) {
+			feeds = append(feeds, f.Feed)
+		}
+	}
+	return feeds
+}
+
+// input is what a demo sends.
+type input struct {
+	contract []byte
+	renew    bool // whether it replaces another contract of its campaign
+	at       time.Time
+	rates    []avro.RateRecord
+	events   []stream.Message
+	about    string
+}
+
+func (d *demo) input() input {
+	if d.cfg.Own != nil {
+		in := input{contract: d.cfg.Own.Contract, renew: true, at: d.cfg.Clock()}
+		for _, r := range d.cfg.Own.Rates {
+			in.rates = append(in.rates, avro.RateRecord{Base: r.Base, Quote: r.Quote, Day: r.Day.String(), Rate: r.Text, Source: "file"})
+		}
+		for _, f := range d.cfg.Own.Files {
+			for _, e := range f.Events {
+				in.events = append(in.events, stream.Message{Topic: d.spec.RawTopic(f.Feed.Kind, f.Feed.Partner), Key: e.Key, Value: e.Value})
+			}
+		}
+		in.about = fmt.Sprintf("%d events of %d files", len(in.events), len(d.cfg.Own.Files))
+		return in
+	}
+	world := sample.Generate(sample.Config{Seed: d.cfg.Seed, Events: d.cfg.Events})
+	in := input{contract: example.AILaunchTour(), at: world.Start, events: messages(d.spec, world.Events)}
+	for _, r := range world.Rates {
+		in.rates = append(in.rates, avro.RateRecord{Base: r.Base, Quote: r.Quote, Day: r.Day, Rate: r.Rate, Source: "sample"})
+	}
+	in.about = fmt.Sprintf("%d events of two partners", len(in.events))
+	return in
+}
+
 // feed sends what the topics do not hold yet: the contract and the rates, then
-// the sample from where the last run stopped.
+// the events from where the last run stopped.
 func (d *demo) feed(ctx context.Context) error {
 	p, err := stream.NewProducer(line.StreamConn(d.conn), d.cfg.Log)
 	if err != nil {
 		return err
 	}
 	defer p.Close()
-	world := sample.Generate(sample.Config{Seed: d.cfg.Seed, Events: d.cfg.Events})
-	if err := d.sendControl(ctx, p, world); err != nil {
+	in := d.input()
+	if err := d.sendControl(ctx, in); err != nil {
 		return err
 	}
-	missing, err := d.missing(ctx, messages(d.spec, world.Events))
+	missing, err := d.missing(ctx, in.events)
 	if err != nil {
 		return err
 	}
-	done := len(world.Events) - len(missing)
+	done := len(in.events) - len(missing)
 	if done > 0 {
-		d.say("feeds:    going on behind %d of %d events\n", done, len(world.Events))
+		d.say("feeds:    going on behind %d of %d events\n", done, len(in.events))
 	} else {
-		d.say("feeds:    %d events of two partners\n", len(world.Events))
+		d.say("feeds:    %s\n", in.about)
 	}
-	atOnce := len(world.Events)
+	atOnce := len(in.events)
 	if !d.cfg.Once {
 		atOnce = atOnce * liveHistoryPercent / 100
 	}
@@ -111,23 +172,39 @@ func messages(spec kafka.Spec, events []sample.Event) []stream.Message {
 }
 
 // sendControl appends the contract and the rates unless control holds them.
-func (d *demo) sendControl(ctx context.Context, p *stream.Producer, world sample.World) error {
+func (d *demo) sendControl(ctx context.Context, in input) error {
 	codecs, err := avro.OpenCodecs(ctx, d.registry, avro.Subjects(d.spec.Prefix()))
 	if err != nil {
 		return err
 	}
-	records, err := ControlRecords(codecs, d.spec.Control(), world)
+	cfg := control.Config{Kafka: d.conn, Spec: d.spec, Codecs: codecs, Log: d.cfg.Log}
+	book, err := control.Read(ctx, cfg)
 	if err != nil {
 		return err
 	}
-	ends, err := kafka.EndOffsets(ctx, d.conn, d.spec.Control())
+	terms, err := contract.Parse(in.contract)
 	if err != nil {
-		return err
+		return fmt.Errorf("contract: %w", err)
 	}
-	if n := ends.Total(); n < int64(len(records)) {
-		return p.Send(ctx, records[n:]...)
+	var controls []avro.Control
+	if last, exists := book.Newest(terms.Campaign); !exists || in.renew && last.Hash != control.Hash(in.contract) {
+		c, err := control.Revise(in.contract, last.Revision, in.at)
+		if err != nil {
+			return fmt.Errorf("contract: %w", err)
+		}
+		controls = append(controls, c)
 	}
-	return nil
+	for i := range in.rates {
+		r := &in.rates[i]
+		day, err := money.ParseDay(r.Day)
+		if err != nil {
+			return err
+		}
+		if _, known := book.Rates[control.Pair{Base: r.Base, Quote: r.Quote, Day: day}]; !known || in.renew {
+			controls = append(controls, avro.Control{Kind: control.Rate, Rate: r})
+		}
+	}
+	return control.Send(ctx, cfg, controls, nil)
 }
 
 // ControlRecords are the example contract and the sample's rates as records of
