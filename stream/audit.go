@@ -54,6 +54,10 @@ type audit struct {
 	last  checkpoint
 	state map[string][]byte
 	loose int64 // offset of a change without a checkpoint behind it, plus one
+
+	// torn is a barrier with such changes in front of it, in front of the first
+	// checkpoint that is left: theirs may have been removed.
+	torn *Record
 }
 
 func (a *audit) problem(r *Record, format string, args ...any) {
@@ -72,14 +76,21 @@ func (a *audit) take(r *Record) {
 			a.state[string(r.Key[1:])] = r.Value
 		}
 	case bytes.Equal(r.Key, barrierKey):
-		if a.loose != 0 {
-			a.problem(r, "changes in front of a barrier, without a checkpoint behind them")
+		switch {
+		case a.loose != 0 && a.chain.Started:
+			a.tear(r)
+		case a.loose != 0:
+			a.torn = r
 		}
 	case bytes.Equal(r.Key, checkpointKey):
 		a.checkpoint(r)
 	default:
 		a.problem(r, "an unknown engine record %q", r.Key)
 	}
+}
+
+func (a *audit) tear(r *Record) {
+	a.problem(r, "changes in front of a barrier, without a checkpoint behind them")
 }
 
 func (a *audit) checkpoint(r *Record) {
@@ -89,6 +100,9 @@ func (a *audit) checkpoint(r *Record) {
 		return
 	}
 	a.loose = 0
+	if !a.chain.Started && a.torn != nil && c.Sequence == 1 {
+		a.tear(a.torn) // none was removed
+	}
 	if a.chain.Started && c.Sequence != a.last.Sequence+1 {
 		a.problem(r, "transaction %d follows %d", c.Sequence, a.last.Sequence)
 	}
