@@ -359,13 +359,19 @@ func (c *Cluster) Kill(number int) error {
 }
 
 // Restart runs a node again in its directory and returns when it answers. One
-// that runs is stopped first, as by Stop.
+// that runs is stopped first, as by Stop. A lone node is fenced before it is
+// launched, which takes some seconds.
 func (c *Cluster) Restart(ctx context.Context, number int) error {
 	n, err := c.node(number)
 	if err != nil {
 		return err
 	}
 	c.stop(n)
+	if len(c.nodes) == 1 {
+		if err := c.fence(ctx, n); err != nil {
+			return err
+		}
+	}
 	if err := c.launch(n); err != nil {
 		return err
 	}

@@ -90,7 +90,17 @@ func noneOpen(ctx context.Context, t *testing.T, c *local.Cluster, topics []stri
 			break
 		}
 		if time.Now().After(end) {
-			t.Fatalf("%d transactions have no end, such as %+v", len(open), open[0])
+			// What the coordinators believe tells a broker that is slow from one that
+			// has forgotten.
+			believed, err := adm.DescribeTransactions(ctx)
+			for _, b := range believed.Sorted() {
+				for _, p := range open {
+					if b.ProducerID == p.ProducerID {
+						t.Logf("%s/%d: %+v: the coordinator says %+v", p.Topic, p.Partition, p, b)
+					}
+				}
+			}
+			t.Fatalf("%d transactions have no end; %v", len(open), err)
 		}
 	}
 	if seen == 0 {
