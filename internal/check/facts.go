@@ -81,12 +81,19 @@ func (v *verifier) facts() {
 			if c := obs.Control; c != nil && c.Horizon != nil {
 				horizon[o.Partition] = max(horizon[o.Partition], c.Horizon.Day)
 			}
+		case "erase":
+			v.erased[string(obs.Node)] = true
 		case "link":
 			v.evidence(obs)
 		case "fact":
 			if day(obs.OccurredAt) < horizon[o.Partition] {
 				v.report.Late++
 				v.count(obs, Feed{Late: 1})
+				continue
+			}
+			if v.erased[string(obs.Node)] {
+				v.report.Suppressed++
+				v.count(obs, Feed{Suppressed: 1})
 				continue
 			}
 			v.accept(marks, mark{o.Partition, obs.Reporter, obs.Source, obs.EventID}, obs, o.Value.Content)
@@ -147,6 +154,7 @@ func (v *verifier) tally(topic string, more Feed) {
 	f.Duplicates += more.Duplicates
 	f.Restated += more.Restated
 	f.Late += more.Late
+	f.Suppressed += more.Suppressed
 	f.DeadLetters += more.DeadLetters
 	v.report.Feeds[topic] = f
 }
@@ -243,8 +251,9 @@ func (v *verifier) feeds() {
 		v.problem("facts or dead letters speak of raw record %s, which is not there", p)
 	}
 	for _, topic := range slices.Sorted(maps.Keys(v.report.Feeds)) {
-		if f := v.report.Feeds[topic]; f.Accepted+f.Duplicates+f.Restated+f.Late+f.DeadLetters != f.Events {
-			v.problem("%s: %d events, but %d accepted + %d duplicates + %d restated + %d late + %d dead letters", topic, f.Events, f.Accepted, f.Duplicates, f.Restated, f.Late, f.DeadLetters)
+		if f := v.report.Feeds[topic]; f.Accepted+f.Duplicates+f.Restated+f.Late+f.Suppressed+f.DeadLetters != f.Events {
+			v.problem("%s: %d events, but %d accepted + %d duplicates + %d restated + %d late + %d suppressed + %d dead letters",
+				topic, f.Events, f.Accepted, f.Duplicates, f.Restated, f.Late, f.Suppressed, f.DeadLetters)
 		}
 	}
 }
@@ -254,10 +263,14 @@ func (v *verifier) feeds() {
 func (v *verifier) root(node string) string {
 	for range identity.DepthMax + 1 {
 		all := v.merged(node)
-		node = slices.Max(all)
+		if node = slices.Max(all); v.erased[node] {
+			return node
+		}
 		var links []identity.Link
 		for _, n := range all {
-			links = append(links, v.links[n]...)
+			if !v.erased[n] {
+				links = append(links, v.links[n]...)
+			}
 		}
 		child, err := identity.Parse([]byte(node))
 		if err != nil {
@@ -297,10 +310,18 @@ func (v *verifier) place() {
 		return v.accounts[root]
 	}
 	for key, t := range v.touches {
+		if v.erased[key.node] {
+			delete(v.touches, key)
+			continue
+		}
 		a := on(key.node)
 		a.touches = append(a.touches, t)
 	}
 	for key, updates := range v.updates {
+		if v.erased[key.node] {
+			delete(v.updates, key)
+			continue
+		}
 		a := on(key.node)
 		a.objects = append(a.objects, object{key, whole(updates)})
 	}

@@ -65,6 +65,7 @@ type Report struct {
 	Feeds                                            map[string]Feed // by raw topic
 	Raw, DeadLetters                                 int             // records of the feeds; of them refused at the door
 	Accepted, Duplicates, Restated, Late, Collisions int             // facts; restated: an event said anew, its newer or its older version
+	Suppressed                                       int             // facts of people who were erased
 	Merges                                           int             // times that an event said of two identities that they are one
 	Items, Accounts                                  int             // on journeys now
 	Controls, Contracts                              int             // broadcasts; contracts in force
@@ -81,7 +82,7 @@ type Report struct {
 // Feed is what became of one raw topic. Its events are those of Records and those
 // more that some records hold.
 type Feed struct {
-	Records, Events, Accepted, Duplicates, Restated, Late, DeadLetters int
+	Records, Events, Accepted, Duplicates, Restated, Late, Suppressed, DeadLetters int
 }
 
 // problemsMax is as many as a person reads.
@@ -117,6 +118,7 @@ type verifier struct {
 	rates     money.Rates
 	links     map[string][]identity.Link // by encoded child
 	same      map[string][]string        // by encoded identity: those of its level that are the same thing
+	erased    map[string]bool            // encoded identities
 	touches   map[itemKey]touch
 	updates   map[itemKey][]update
 	accounts  map[string]*account // by encoded root
@@ -141,7 +143,7 @@ func Verify(in Input) Report {
 	byPlace(in.Credits)
 	byPlace(in.Rows)
 	v := &verifier{
-		in: in, contracts: map[string]agreed{}, links: map[string][]identity.Link{}, same: map[string][]string{},
+		in: in, contracts: map[string]agreed{}, links: map[string][]identity.Link{}, same: map[string][]string{}, erased: map[string]bool{},
 		touches: map[itemKey]touch{}, updates: map[itemKey][]update{}, accounts: map[string]*account{},
 	}
 	for _, u := range in.Unreadable {

@@ -24,7 +24,11 @@ const (
 	Rate     = "rate"
 	Horizon  = "horizon"
 	Account  = "account"
+	Erasure  = "erasure"
 )
+
+// ErasureMax is how many identities one erasure names at most.
+const ErasureMax = 10_000
 
 // Refusal is why a record is not taken in.
 type Refusal struct{ reason error }
@@ -69,6 +73,12 @@ func Judge(c *avro.Control, newest func(campaign string) (int64, error)) error {
 		}
 		return nil
 	}
+	if c.Kind == Erasure && c.Erasure != nil {
+		if err := judgeErasure(c.Erasure); err != nil {
+			return refuse("erasure: %w", err)
+		}
+		return nil
+	}
 	return refuse("kind %q is unknown or has no record", c.Kind)
 }
 
@@ -87,6 +97,28 @@ func judgeContract(r *avro.ContractRecord, last int64) error {
 		return refuse("contract %s: the document is of campaign %s", r.Campaign, doc.Campaign)
 	}
 	return nil
+}
+
+// judgeErasure refuses to erase what is nobody: deals and companies stay.
+func judgeErasure(r *avro.ErasureRecord) error {
+	if len(r.Nodes) == 0 || len(r.Nodes) > ErasureMax {
+		return fmt.Errorf("%d identities, want between 1 and %d", len(r.Nodes), ErasureMax)
+	}
+	for _, b := range r.Nodes {
+		n, err := identity.Parse(b)
+		if err != nil {
+			return err
+		}
+		if !Personal(n) {
+			return fmt.Errorf("a node of level %v is nobody", n.Level)
+		}
+	}
+	return nil
+}
+
+// Personal reports whether a node is somebody, or what somebody is part of.
+func Personal(n identity.Node) bool {
+	return n.Level >= identity.Anonymous && n.Level <= identity.Contact
 }
 
 // Hash is how the text of a contract is named: SHA-256 in hexadecimal.

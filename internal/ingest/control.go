@@ -97,12 +97,7 @@ func (c *Controller) Fold(ctx context.Context, records []stream.Record, out Emit
 			}
 			continue
 		}
-		if ctl.Kind == control.Account {
-			err = c.account(ctl.Account, out)
-		} else {
-			err = c.broadcast(&ctl, out)
-		}
-		if err != nil {
+		if err := c.pass(&ctl, out); err != nil {
 			return err
 		}
 	}
@@ -126,22 +121,41 @@ func revisionKey(campaign string) []byte {
 	return spaceControl.Key().String("contract").String(campaign)
 }
 
+// pass hands an accepted record on, to all or to those whom it concerns.
+func (c *Controller) pass(ctl *avro.Control, out Emitter) error {
+	switch ctl.Kind {
+	case control.Account:
+		return c.account(ctl.Account, out)
+	case control.Erasure:
+		for _, node := range ctl.Erasure.Nodes {
+			if err := c.tell(&avro.Observation{Kind: kindErase, Node: node, OccurredAt: ctl.Erasure.At}, out); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return c.broadcast(ctl, out)
+}
+
+func (c *Controller) tell(obs *avro.Observation, out Emitter) error {
+	b, err := c.cfg.Codecs.Observation.Append(nil, obs)
+	if err != nil {
+		return err
+	}
+	out.Emit(c.cfg.Observations.Topic, obs.Node, b)
+	return nil
+}
+
 // account sends a row of the account map to the identity that it is about.
 func (c *Controller) account(r *avro.AccountRecord, out Emitter) error {
 	child, link, err := control.AccountLink(r)
 	if err != nil {
 		return err
 	}
-	obs := avro.Observation{
+	return c.tell(&avro.Observation{
 		Kind: kindLink, Node: child.Bytes(), OccurredAt: link.At,
 		Links: []avro.Link{{Parent: link.Parent.Bytes(), Evidence: int(link.Evidence), At: link.At}},
-	}
-	b, err := c.cfg.Codecs.Observation.Append(nil, &obs)
-	if err != nil {
-		return err
-	}
-	out.Emit(c.cfg.Observations.Topic, obs.Node, b)
-	return nil
+	}, out)
 }
 
 // broadcast numbers the record and sends it to every partition.

@@ -27,6 +27,7 @@ type Counts struct {
 	Collisions int64 `json:"collisions"` // another event under an id already seen; accepted, too
 	Restated   int64 `json:"restated"`   // an accepted event said anew by its source or a mapping
 	Superseded int64 `json:"superseded"` // older than what was said anew already
+	Suppressed int64 `json:"suppressed"` // of people who were erased
 	Unresolved int64 `json:"unresolved"` // accepted touches whose account is provisional now
 }
 
@@ -34,7 +35,8 @@ type Counts struct {
 func (c Counts) Add(o Counts) Counts {
 	return Counts{
 		Accepted: c.Accepted + o.Accepted, Duplicates: c.Duplicates + o.Duplicates, Late: c.Late + o.Late,
-		Collisions: c.Collisions + o.Collisions, Restated: c.Restated + o.Restated, Superseded: c.Superseded + o.Superseded, Unresolved: c.Unresolved + o.Unresolved,
+		Collisions: c.Collisions + o.Collisions, Restated: c.Restated + o.Restated, Superseded: c.Superseded + o.Superseded,
+		Suppressed: c.Suppressed + o.Suppressed, Unresolved: c.Unresolved + o.Unresolved,
 	}
 }
 

@@ -13,13 +13,80 @@ import (
 // nothing and nothing is counted.
 func (r *Resolver) evidence(obs *avro.Observation, out Emitter) error {
 	n, err := r.node(obs.Node)
-	if err != nil {
+	if err != nil || n.erased {
 		return err
 	}
 	if err := r.link(obs, &n, out); err != nil {
 		return err
 	}
 	return r.putNode(obs.Node, n)
+}
+
+// erase forgets somebody: their items are taken off their account and what they
+// said is dropped, they belong nowhere and take no evidence, and facts about them
+// are suppressed from now on. Marks stay, which are hashes of ids, and children,
+// which lose what stood above them.
+func (r *Resolver) erase(node []byte, out Emitter) error {
+	n, err := r.node(node)
+	if err != nil || n.erased {
+		return err
+	}
+	if parent := n.parent(); parent != nil {
+		n.attached++
+		if err := r.tell(out, parent, &avro.Observation{Kind: kindDetach, Attach: &avro.Attach{Child: node, Number: int64(n.attached)}}); err != nil {
+			return err
+		}
+	}
+	if err := r.retract(node, out); err != nil {
+		return err
+	}
+	moved := !bytes.Equal(n.root, node)
+	n.up, n.evidence, n.at, n.same, n.placed = nil, 0, 0, nil, 0
+	n.root, n.erased = bytes.Clone(node), true
+	if moved {
+		if err := r.relay(node, &n, out); err != nil {
+			return err
+		}
+	}
+	return r.putNode(node, n)
+}
+
+// retract takes all items of a node off its account, for good: their numbers stay,
+// so that no older version of them is ever believed, and nothing else.
+func (r *Resolver) retract(node []byte, out Emitter) error {
+	items, err := r.items(node)
+	if err != nil {
+		return err
+	}
+	for i := range items {
+		ev := items[i].ev
+		if ev.Removed {
+			continue
+		}
+		feed := FeedID{Feed: ev.Feed, Reporter: ev.Reporter}
+		c := r.counts[feed]
+		c.Unresolved -= unresolved(&ev)
+		r.counts[feed], r.changed[feed] = c, true
+		ev.Removed, ev.Touch, ev.Object = true, nil, nil
+		if err := r.emit(items[i].key, &ev, out); err != nil {
+			return err
+		}
+	}
+	var objects [][]byte
+	from, to := spaceObject.Key().Bytes(node).Range()
+	err = r.kv.Scan(from, to, func(key, _ []byte) (bool, error) {
+		objects = append(objects, bytes.Clone(key))
+		return true, nil
+	})
+	if err != nil {
+		return fmt.Errorf("scan objects: %w", err)
+	}
+	for _, key := range objects {
+		if err := r.kv.Delete(key); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (r *Resolver) node(node []byte) (nodeState, error) {
@@ -234,22 +301,9 @@ func (r *Resolver) place(obs *avro.Observation, out Emitter) error {
 // move puts the node's items under another account: a tombstone under the old
 // one and the item under the new one, in the same transaction.
 func (r *Resolver) move(node, root []byte, out Emitter) error {
-	type item struct {
-		key []byte
-		ev  avro.JourneyEvent
-	}
-	var items []item
-	from, to := spaceItem.Key().Bytes(node).Range()
-	err := r.kv.Scan(from, to, func(key, value []byte) (bool, error) {
-		it := item{key: bytes.Clone(key)}
-		if err := r.cfg.Codecs.Journey.DecodeBare(value, &it.ev); err != nil {
-			return false, fmt.Errorf("stored item: %w", err)
-		}
-		items = append(items, it)
-		return true, nil
-	})
+	items, err := r.items(node)
 	if err != nil {
-		return fmt.Errorf("scan items: %w", err)
+		return err
 	}
 	for i := range items {
 		ev := items[i].ev
@@ -274,6 +328,30 @@ func (r *Resolver) move(node, root []byte, out Emitter) error {
 		r.counts[feed], r.changed[feed] = c, true
 	}
 	return nil
+}
+
+// storedItem is an item as it was last written.
+type storedItem struct {
+	key []byte
+	ev  avro.JourneyEvent
+}
+
+// items reads those of a node.
+func (r *Resolver) items(node []byte) ([]storedItem, error) {
+	var items []storedItem
+	from, to := spaceItem.Key().Bytes(node).Range()
+	err := r.kv.Scan(from, to, func(key, value []byte) (bool, error) {
+		it := storedItem{key: bytes.Clone(key)}
+		if err := r.cfg.Codecs.Journey.DecodeBare(value, &it.ev); err != nil {
+			return false, fmt.Errorf("stored item: %w", err)
+		}
+		items = append(items, it)
+		return true, nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("scan items: %w", err)
+	}
+	return items, nil
 }
 
 // relay tells the attached children where they now belong.

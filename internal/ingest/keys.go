@@ -11,7 +11,7 @@ import (
 
 // The keyspaces of the resolve and control stores; docs/state-layout.md.
 var (
-	spaceNode    = state.Keyspace{ID: 0x10, Version: 3, Name: "node"}
+	spaceNode    = state.Keyspace{ID: 0x10, Version: 4, Name: "node"}
 	spaceChild   = state.Keyspace{ID: 0x11, Version: 1, Name: "child"}
 	spaceItem    = state.Keyspace{ID: 0x12, Version: 1, Name: "item"}
 	spaceObject  = state.Keyspace{ID: 0x13, Version: 1, Name: "object"}
@@ -57,6 +57,7 @@ type nodeState struct {
 	// Whether there ever were items on the node and children below it. Most nodes
 	// have neither, and looking for them costs more than all else when they move.
 	items, children bool
+	erased          bool // nothing is taken in any more
 }
 
 func newNodeState(node []byte) nodeState { return nodeState{root: node} }
@@ -72,7 +73,7 @@ func (n nodeState) parent() []byte {
 
 func (n nodeState) encode() []byte {
 	k := state.Key{}.Bytes(n.up).Uint32(uint32(n.evidence)).Uint64(uint64(n.at)).Uint64(n.attached)
-	return spaceNode.Value(k.Bytes(n.root).Uint64(n.placed).Uint64(n.places).Bytes(n.same).Uint32(flag(n.items)).Uint32(flag(n.children)))
+	return spaceNode.Value(k.Bytes(n.root).Uint64(n.placed).Uint64(n.places).Bytes(n.same).Uint32(flag(n.items)).Uint32(flag(n.children)).Uint32(flag(n.erased)))
 }
 
 func flag(b bool) uint32 {
@@ -83,10 +84,11 @@ func flag(b bool) uint32 {
 }
 
 // The versions of node values from which on they have what the node was merged
-// with, and whether there are items and children.
+// with, whether there are items and children, and whether it is erased.
 const (
 	versionNodeMerged = 2
 	versionNodeFlags  = 3
+	versionNodeErased = 4
 )
 
 func decodeNodeState(b []byte) (nodeState, error) {
@@ -105,6 +107,9 @@ func decodeNodeState(b []byte) (nodeState, error) {
 	n.items, n.children = true, true // nobody knows
 	if b[0] >= versionNodeFlags {
 		n.items, n.children = p.Uint32() == 1, p.Uint32() == 1
+	}
+	if b[0] >= versionNodeErased {
+		n.erased = p.Uint32() == 1
 	}
 	if len(n.up) == 0 {
 		n.up = nil

@@ -29,6 +29,7 @@ const (
 	kindAttach  = "attach"
 	kindDetach  = "detach"
 	kindPlace   = "place"
+	kindErase   = "erase"
 	kindControl = "control"
 	kindTouch   = "touch"
 	kindObject  = "object"
@@ -146,6 +147,8 @@ func (r *Resolver) observe(obs *avro.Observation, out Emitter) error {
 		return r.child(obs, out)
 	case kindPlace:
 		return r.place(obs, out)
+	case kindErase:
+		return r.erase(obs.Node, out)
 	case kindControl:
 		return r.control(obs.Control)
 	}
@@ -188,6 +191,14 @@ func (r *Resolver) fact(obs *avro.Observation, out Emitter) error {
 		c.Late++
 		return r.late(obs, out)
 	}
+	n, err := r.node(obs.Node)
+	if err != nil {
+		return err
+	}
+	if n.erased {
+		c.Suppressed++
+		return nil
+	}
 	content, err := r.contentHash(obs)
 	if err != nil {
 		return err
@@ -218,10 +229,6 @@ func (r *Resolver) fact(obs *avro.Observation, out Emitter) error {
 	default:
 		c.Duplicates++
 		return nil
-	}
-	n, err := r.node(obs.Node)
-	if err != nil {
-		return err
 	}
 	if err := r.link(obs, &n, out); err != nil {
 		return err

@@ -320,6 +320,54 @@ func TestMerges(t *testing.T) {
 	})
 }
 
+// TestErased: of people who are erased nothing is on any account, whether they did
+// it before or after, and whoever is below them belongs to nobody; deals stay.
+func TestErased(t *testing.T) {
+	c := codecs(t)
+	visitor, user, email := node(identity.Anonymous, "acme", "v"), node(identity.Person, "acme", "u"), node(identity.Email, "", "e")
+	contact, company, deal := node(identity.Contact, "acme", "c"), node(identity.CRMAccount, "acme", "1"), node(identity.Object, "acme", "006")
+	ev := func(n identity.Node, id string, parent identity.Node) avro.Observation {
+		return avro.Observation{
+			Kind: "fact", Node: n.Bytes(), Reporter: "acme", Feed: "crm", Source: "test", EventID: id, OccurredAt: start, Touch: &avro.TouchFacts{Type: "form", Asset: id},
+			Links: []avro.Link{{Parent: parent.Bytes(), Evidence: int(identity.Record), At: start}},
+		}
+	}
+	update := ev(contact, "contact", company)
+	update.Touch, update.Object = nil, &avro.ObjectFacts{Type: "contact", ID: "c", ModifiedAt: start}
+	dealUpdate := ev(deal, "deal", company)
+	dealUpdate.Touch, dealUpdate.Object = nil, &avro.ObjectFacts{Type: "opportunity", ID: "006", ModifiedAt: start}
+	events := []avro.Observation{
+		ev(visitor, "visit", user), ev(user, "login", email), ev(email, "form", contact), update, dealUpdate,
+		{Kind: "link", Node: user.Bytes(), Links: []avro.Link{{Parent: company.Bytes(), Evidence: int(identity.Record), At: start}}},
+		{Kind: "erase", Node: user.Bytes()},
+		{Kind: "erase", Node: email.Bytes()},
+		{Kind: "erase", Node: contact.Bytes()},
+	}
+	want := []string{"acme/1: acme/opportunity/006", "provisional:person/acme/u: acme/visit"}
+	rapid.Check(t, func(t *rapid.T) {
+		l := newLine(t, c)
+		choose := func(n int) int { return rapid.IntRange(0, n-1).Draw(t, "choose") }
+		order := rapid.Permutation(events).Draw(t, "order")
+		for _, obs := range append(order, order...) { // and all of it once more
+			l.send(obs)
+			if rapid.Bool().Draw(t, "work now") {
+				l.work(choose)
+			}
+		}
+		l.work(choose)
+		if got := l.placed(); !slices.Equal(got, want) {
+			t.Fatalf("at rest:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+		sum := ingest.Counts{}
+		for _, counts := range l.stats.Feeds() {
+			sum = sum.Add(counts)
+		}
+		if sum.Suppressed < 3 || sum.Accepted+sum.Duplicates+sum.Suppressed != 10 || sum.Unresolved != 1 {
+			t.Fatalf("%+v, want the visit unresolved and each of ten events counted once", sum)
+		}
+	})
+}
+
 // TestRestated: of versions of one event the highest revision stands, whatever
 // the order: replaced, not added, and gone when it was taken back.
 func TestRestated(t *testing.T) {

@@ -142,6 +142,7 @@ func sampleControl() *avro.Control {
 		Rate:    &avro.RateRecord{Base: "EUR", Quote: "USD", Day: "2025-06-15", Rate: "1.0942", Source: "ecb"},
 		Horizon: &avro.HorizonRecord{Day: "2025-01-01"},
 		Account: &avro.AccountRecord{Account: "ACC-1", Domain: "example.com", Reporter: "acme", CRMAccount: "001A", At: at(2)},
+		Erasure: &avro.ErasureRecord{Nodes: [][]byte{{1}, {2, 3}}, At: at(3)},
 	}
 }
 

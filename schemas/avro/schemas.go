@@ -52,9 +52,9 @@ func versions() []struct {
 		name   string
 		number byte
 	}{
-		{NameObservation, 3},
-		{NameJourneyEvent, 2},
-		{NameControl, 2},
+		{NameObservation, 4},
+		{NameJourneyEvent, 3},
+		{NameControl, 3},
 		{NameContract, 1},
 		{NameCreditEntry, 1},
 		{NameContributionKey, 1},

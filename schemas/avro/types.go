@@ -135,12 +135,19 @@ type StageChange struct {
 // It is the value of the control topic and travels inside [Observation] and
 // [JourneyEvent] as a broadcast.
 type Control struct {
-	Kind     string          `avro:"kind"`     // contract, rate, horizon or account
+	Kind     string          `avro:"kind"`     // contract, rate, horizon, account or erasure
 	Number   int64           `avro:"number"`   // number of the broadcast; 0 in the control topic
 	Contract *ContractRecord `avro:"contract"` // for kind contract
 	Rate     *RateRecord     `avro:"rate"`     // for kind rate
 	Horizon  *HorizonRecord  `avro:"horizon"`  // for kind horizon
 	Account  *AccountRecord  `avro:"account"`  // for kind account
+	Erasure  *ErasureRecord  `avro:"erasure"`  // for kind erasure
+}
+
+// ErasureRecord is the order to forget people.
+type ErasureRecord struct {
+	Nodes [][]byte  `avro:"nodes"`
+	At    time.Time `avro:"at"`
 }
 
 // AccountRecord is a row of the imported account map, about a domain or about a

@@ -1,0 +1,45 @@
+package main
+
+import (
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+// TestErase: who is erased by their address loses what they did under their user
+// id, too; the deal stays, and what comes of them later changes nothing.
+func TestErase(t *testing.T) {
+	w := newWorld(t, true)
+	with := w.settle()
+	key := filepath.Join(w.data, "pseudonym.key")
+	people := w.file("people.txt", "# by request\nemail Buyer@Large-Prospect.com\n")
+	w.says(exitUsage, "--pseudonym-key-file is required", w.flags("erase", people)...)
+	w.says(exitUsage, "name a file", w.flags("erase", "--pseudonym-key-file", key)...)
+	w.says(exitFail, "line 1: the kind is none of", w.flags("erase", w.file("bad.txt", "fax 123"), "--pseudonym-key-file", key)...)
+	other := w.file("other.key", strings.Repeat("another deployment's key ", 3))
+	w.says(exitOK, "see that it is the deployment's", w.flags("erase", people, "--dry-run", "--pseudonym-key-file", other)...)
+	w.says(exitOK, "1 of 1 subjects are known; 2 identities would be ordered to be erased: 1 email 1 person", w.flags("erase", people, "--dry-run", "--pseudonym-key-file", key)...)
+	if got := w.settle(); !reflect.DeepEqual(got, with) {
+		t.Error("a dry run has erased something")
+	}
+	out, errOut := w.both(exitOK, w.flags("erase", people, "--pseudonym-key-file", key)...)
+	if strings.Contains(strings.ToLower(out+errOut), "buyer@") {
+		t.Errorf("it repeats whom it erases:\n%s%s", out, errOut)
+	}
+	without := w.settle()
+	if reflect.DeepEqual(without, with) {
+		t.Error("the touches of who was erased still count")
+	}
+	if out := w.tool(exitOK, w.flags("fsck")...); !strings.Contains(out, "agree") {
+		t.Errorf("it says:\n%s", out)
+	}
+	again := w.file("again.ndjson", `{"type":"page","messageId":"later","userId":"u","timestamp":"2026-03-15T12:00:00Z","context":{"campaign":{"source":"globex","medium":"email","name":"ai-launch-tour"}}}`+"\n")
+	w.says(exitOK, "1 events", "send", again, "--feed", "analytics.acme", "--bootstrap-servers", w.conn.String())
+	if got := w.settle(); !reflect.DeepEqual(got, without) {
+		t.Error("what came of them later counts")
+	}
+	if out := w.tool(exitOK, w.flags("fsck")...); !strings.Contains(out, "1 suppressed") {
+		t.Errorf("it says:\n%s", out)
+	}
+}

@@ -1,0 +1,135 @@
+package control_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"tracksource/contract/example"
+	"tracksource/identity"
+	"tracksource/internal/control"
+	"tracksource/schemas/avro"
+)
+
+var at = time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+
+func none(string) (int64, error) { return 0, nil }
+
+// TestJudge: whatever is not right is refused with a reason, by tools and by the
+// service alike.
+func TestJudge(t *testing.T) {
+	revised := func(change func(*avro.ContractRecord)) *avro.Control {
+		c, err := control.Revise(example.AILaunchTour(), 0, at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		change(c.Contract)
+		return &c
+	}
+	person := identity.Node{Level: identity.Person, Scope: "acme", ID: "x"}
+	company := identity.Node{Level: identity.CRMAccount, Scope: "acme", ID: "x"}
+	for _, tt := range []struct {
+		name string
+		c    *avro.Control
+		want string // empty: taken in
+	}{
+		{"a first contract", revised(func(*avro.ContractRecord) {}), ""},
+		{"a stale contract", revised(func(r *avro.ContractRecord) { r.Revision = 2 }), "stale"},
+		{"another hash", revised(func(r *avro.ContractRecord) { r.Hash = "x" }), "hash"},
+		{"another campaign", revised(func(r *avro.ContractRecord) { r.Campaign = "x" }), "of campaign ai-launch-tour"},
+		{"no contract", revised(func(r *avro.ContractRecord) { r.Document = "x"; r.Hash = control.Hash([]byte("x")) }), "contract ai-launch-tour: "},
+		{"a rate", &avro.Control{Kind: control.Rate, Rate: &avro.RateRecord{Base: "EUR", Quote: "USD", Day: "2026-03-01", Rate: "1.1"}}, ""},
+		{"a rate of zero", &avro.Control{Kind: control.Rate, Rate: &avro.RateRecord{Base: "EUR", Quote: "USD", Day: "2026-03-01", Rate: "0"}}, "rate EUR/USD"},
+		{"a rate of no day", &avro.Control{Kind: control.Rate, Rate: &avro.RateRecord{Base: "EUR", Quote: "USD", Day: "x", Rate: "1"}}, "rate EUR/USD"},
+		{"a horizon", &avro.Control{Kind: control.Horizon, Horizon: &avro.HorizonRecord{Day: "2026-01-01"}}, ""},
+		{"no horizon", &avro.Control{Kind: control.Horizon, Horizon: &avro.HorizonRecord{Day: "2026-13-01"}}, "horizon"},
+		{"a domain", &avro.Control{Kind: control.Account, Account: &avro.AccountRecord{Account: "A", Domain: "www.acme.com", At: at}}, ""},
+		{"a free mailer's domain", &avro.Control{Kind: control.Account, Account: &avro.AccountRecord{Account: "A", Domain: "gmail.com", At: at}}, "not the domain of a company"},
+		{"both", &avro.Control{Kind: control.Account, Account: &avro.AccountRecord{Account: "A", Domain: "acme.com", Reporter: "acme", CRMAccount: "1", At: at}}, "either"},
+		{"no account", &avro.Control{Kind: control.Account, Account: &avro.AccountRecord{Domain: "acme.com", At: at}}, "account"},
+		{"no time", &avro.Control{Kind: control.Account, Account: &avro.AccountRecord{Account: "A", Domain: "acme.com"}}, "as of when"},
+		{"an erasure", &avro.Control{Kind: control.Erasure, Erasure: &avro.ErasureRecord{Nodes: [][]byte{person.Bytes()}, At: at}}, ""},
+		{"an erasure of a company", &avro.Control{Kind: control.Erasure, Erasure: &avro.ErasureRecord{Nodes: [][]byte{company.Bytes()}, At: at}}, "nobody"},
+		{"an erasure of nobody", &avro.Control{Kind: control.Erasure, Erasure: &avro.ErasureRecord{At: at}}, "0 identities"},
+		{"an erasure of bytes", &avro.Control{Kind: control.Erasure, Erasure: &avro.ErasureRecord{Nodes: [][]byte{{1}}, At: at}}, "not an identity"},
+		{"another kind", &avro.Control{Kind: "coffee"}, "unknown"},
+		{"a kind without its record", &avro.Control{Kind: control.Rate}, "has no record"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			err := control.Judge(tt.c, none)
+			var refusal *control.Refusal
+			switch {
+			case tt.want == "" && err != nil:
+				t.Errorf("refused: %v", err)
+			case tt.want != "" && (!errors.As(err, &refusal) || !strings.Contains(err.Error(), tt.want)):
+				t.Errorf("error %v, want a refusal that says %q", err, tt.want)
+			}
+		})
+	}
+	broken := errors.New("disk")
+	if err := control.Judge(revised(func(*avro.ContractRecord) {}), func(string) (int64, error) { return 0, broken }); !errors.Is(err, broken) {
+		t.Errorf("error %v, want that of the store", err)
+	}
+}
+
+func TestParseAccounts(t *testing.T) {
+	for _, tt := range []struct{ name, file, want string }{
+		{"both kinds", "\ufeffaccount,domain,reporter,crm_account\nA, WWW.one.com ,,\nB,,acme,001\nA,www.one.com\n", "A www.one.com  ; B  acme 001"},
+		{"one kind, another order", "crm_account,account,reporter\n001,A,acme\n", "A  acme 001"},
+		{"nothing", "", "line 1 has no header"},
+		{"an unknown column", "account,site\n", "line 1: unknown column \"site\""},
+		{"a column twice", "account,account\n", "line 1: column account comes twice"},
+		{"no account", "domain\none.com\n", "line 1: column account is missing"},
+		{"a bad line", "account,domain\nA,one.com\n,two.com\n", "line 3: account: "},
+		{"a free mailer", "account,domain\nA,gmail.com\n", "line 2: domain"},
+		{"too many columns", "account,domain\nA,one.com,x\n", "line 2: 3 columns"},
+		{"two accounts of one company", "account,domain\nA,one.com\nB,www.one.com\n", "line 3: one.com belongs to account B here and to A in line 2"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			records, err := control.ParseAccounts([]byte(tt.file), at)
+			var all []string
+			for _, r := range records {
+				all = append(all, fmt.Sprintf("%s %s %s %s", r.Account, r.Domain, r.Reporter, r.CRMAccount))
+			}
+			got := strings.Join(all, "; ")
+			if err != nil {
+				got = err.Error()
+			}
+			if got != tt.want && !strings.HasPrefix(got, tt.want) {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+// TestParseSubjects: what stands in the file of people to be erased never comes
+// back in an error.
+func TestParseSubjects(t *testing.T) {
+	p, err := identity.NewPseudonymizer(bytes.Repeat([]byte("k"), 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	nodes, err := control.ParseSubjects([]byte("# who asked\nemail A@b.com\nemail a@b.com\n\nuser acme/u-42\ncontact acme/003\nphone +49 30 123456\n"), p)
+	if err != nil || len(nodes) != 4 {
+		t.Fatalf("%d people, %v, want four", len(nodes), err)
+	}
+	if want, _ := p.EmailNode("a@b.com"); nodes[0] != want {
+		t.Errorf("%v, want %v", nodes[0], want)
+	}
+	for _, tt := range []struct{ file, want string }{
+		{"", "nobody is named"},
+		{"email secret-person\n", "line 1: what is behind email is none"},
+		{"fax 123\n", "line 1: the kind is none of"},
+		{"user secret-person\n", "line 1: behind user stands partner/id"},
+		{"user a/1\nsecret-person@x.com\n", "line 2: the kind is none of"},
+		{"email " + strings.Repeat("secret-person", 10_000), "too long"},
+	} {
+		_, err := control.ParseSubjects([]byte(tt.file), p)
+		if err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "secret-person") {
+			t.Errorf("error %v, want %q", err, tt.want)
+		}
+	}
+}
