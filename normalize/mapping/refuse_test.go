@@ -1,0 +1,189 @@
+package mapping_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"tracksource/normalize/mapping"
+)
+
+const head = "mapping: {partner: acme, feed: crm, source: own}\n"
+
+// rules is a document of one rule with a touch.
+func rules(extra string) string {
+	return head + "rules:\n  - name: a\n    id: id\n    time: at\n    identities: {user: who}\n    touch: {type: {const: form}}\n" + extra
+}
+
+// TestParseRefuses: what is wrong with a mapping is said with its line and field,
+// all of it at once.
+func TestParseRefuses(t *testing.T) {
+	tests := []struct{ name, doc, want string }{
+		{"nothing", "", "the document is empty"},
+		{"no YAML", "a: [", "line 2"},
+		{"too long", "#" + strings.Repeat("x", 300<<10), "at most"},
+		{"an alias", head + "rules: &x []\n", "line 2: YAML anchors"},
+		{"no head", "rules: []\n", "mapping: is missing"},
+		{"a head without parts", "mapping: {partner: acme}\nrules: [{}]\n", "line 1: mapping.feed: is missing"},
+		{"a name that is none", strings.Replace(rules(""), "acme", "Acme Inc", 1), `line 1: mapping.partner: "Acme Inc" is not`},
+		{"a built-in source", strings.Replace(rules(""), "own", "salesforce", 1), "line 1: mapping.source: \"salesforce\" is the name of a built-in shape"},
+		{"no rules", head, "rules: want a list"},
+		{"an unknown key", rules("    whom: x\n"), "line 8: rules[0].whom: is unknown; there are name, when"},
+		{"a key twice", rules("    id: x\n"), "line 8: rules[0].id: comes twice"},
+		{"two rules of one name", rules("  - {name: a, id: i, time: t, identities: {user: u}}\n"), "line 8: rules[1].name: \"a\" comes twice"},
+		{"no id", head + "rules: [{name: a, time: t, identities: {user: u}}]\n", "line 2: rules[0].id: is missing"},
+		{"nobody", head + "rules: [{name: a, id: i, time: t, touch: {type: {const: form}}}]\n", "rules[0].identities: is missing"},
+		{"a touch without a type", head + "rules: [{name: a, id: i, time: t, identities: {user: u}, touch: {asset: a}}]\n", "rules[0].touch.type: is missing"},
+		{"both", rules("    object: {type: order, id: o}\n"), "rules[0]: a rule is about a touch or about an object"},
+		{"an object of no type", head + "rules: [{name: a, id: i, time: t, object: {type: invoice, id: o}}]\n", `rules[0].object.type: "invoice" is none of`},
+		{"an object without an id", head + "rules: [{name: a, id: i, time: t, object: {type: order}}]\n", "rules[0].object.id: is missing"},
+		{"a bad path", rules("    split: a..b\n"), `line 8: rules[0].split: "a..b" is not a path`},
+		{"another bad path", rules("    when: {path: 'a[', equals: x}\n"), "line 8: rules[0].when.path"},
+		{"two sources", strings.Replace(rules(""), "id: id", "id: {path: a, const: b}", 1), "line 4: rules[0].id: want one of path, const and cel"},
+		{"no source", strings.Replace(rules(""), "id: id", "id: {lower: true}", 1), "line 4: rules[0].id: want one of path, const and cel"},
+		{"a format that is none", strings.Replace(rules(""), "time: at", "time: {path: at, format: soon}", 1), `line 5: rules[0].time.format: "soon" is none of`},
+		{"a zone that is none", strings.Replace(rules(""), "time: at", "time: {path: at, zone: Berlin}", 1), `line 5: rules[0].time.zone: "Berlin" is not`},
+		{"a format of a text", strings.Replace(rules(""), "id: id", "id: {path: a, format: unix}", 1), "line 4: rules[0].id.format: only a time has it"},
+		{"a constant that is none", head + "rules: [{name: a, id: i, time: t, object: {type: order, id: o, fields: {currency: {const: EURO}}}}]\n", `rules[0].object.fields.currency: "EURO" is not a currency`},
+		{"a lookup that never fits", head + "rules: [{name: a, id: i, time: t, object: {type: order, id: o, fields: {is_won: {path: x, lookup: {a: maybe}}}}}]\n", `"maybe" is not true or false`},
+		{"an expression that does not compile", strings.Replace(rules(""), "id: id", "id: {cel: 'event.'}", 1), "line 4: rules[0].id.cel: "},
+		{"an expression of an unknown name", strings.Replace(rules(""), "id: id", "id: {cel: 'now()'}", 1), "undeclared reference to 'now'"},
+		{"an expression of another type", strings.Replace(rules(""), "id: id", "id: {cel: '[1]'}", 1), "the expression gives list(int), want text"},
+		{"a double for an amount", head + "rules: [{name: a, id: i, time: t, object: {type: order, id: o, fields: {amount: {cel: '1.5'}}}}]\n", "the expression gives double, want an amount"},
+		{"a condition that is none", rules("    when: '\"yes\"'\n"), "line 8: rules[0].when: the expression gives string, want true or false"},
+		{"a domain without a hash", strings.Replace(rules(""), "{user: who}", "{user: who, email_domain: d}", 1), "rules[0].identities.email_domain: belongs to email_sha256"},
+		{"a list for text", strings.Replace(rules(""), "name: a", "name: [a]", 1), "line 3: rules[0].name: want text"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := mapping.Parse([]byte(tt.doc))
+			var bad *mapping.Error
+			if !errors.As(err, &bad) || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("error %v, want %q", err, tt.want)
+			}
+		})
+	}
+	_, err := mapping.Parse([]byte(head + "rules:\n  - {name: a}\n  - {name: b, whom: x}\n"))
+	var bad *mapping.Error
+	if !errors.As(err, &bad) || len(bad.Problems) < 6 {
+		t.Errorf("%v, want every problem at once", err)
+	}
+}
+
+// TestCosts: an expression that grows with the event is stopped, under its code.
+func TestCosts(t *testing.T) {
+	m := parse(t, strings.Replace(rules(""), "id: id", "id: {cel: 'event.list.filter(a, event.list.exists(b, event.list.exists(c, c == a + b))).size() > 0 ? \"x\" : \"y\"'}", 1))
+	var list []string
+	for i := range 400 {
+		list = append(list, fmt.Sprint(i*i))
+	}
+	events := m.Apply(source(t), decode(t, []byte(`{"id":"1","at":"2026-03-01T00:00:00Z","who":"u","list":[`+strings.Join(list, ",")+`]}`)))
+	if len(events) != 1 || events[0].Problem == nil || events[0].Problem.Code != mapping.Cost {
+		t.Errorf("%s, want code %s", show(events), mapping.Cost)
+	}
+}
+
+// TestSilent: what fails on an event does not repeat what the event holds.
+func TestSilent(t *testing.T) {
+	const secret = "ann@secret-mail.example"
+	docs := []string{
+		rules(""), strings.Replace(rules(""), "id: id", "id: {cel: 'event.id.upperAscii()'}", 1),
+		strings.Replace(rules(""), "time: at", "time: {path: at, format: unix}", 1),
+		head + "rules: [{name: a, id: id, time: at, object: {type: order, id: o, fields: {amount: who, currency: who, is_won: who, close_date: who}}}]\n",
+	}
+	payloads := []string{
+		`{"id":"` + secret + `","at":"2026-03-01T00:00:00Z","who":"` + secret + `","o":"` + secret + `"}`,
+		`{"id":{"a":"` + secret + `"},"at":"` + secret + `","who":["` + secret + `"],"o":"1"}`,
+		`{"id":1,"at":"` + secret + `","who":"` + secret + `"}`, `"` + secret + `"`, `["` + secret + `"]`,
+	}
+	for _, doc := range docs {
+		for _, p := range payloads {
+			if got := show(parse(t, doc).Apply(source(t), decode(t, []byte(p)))); strings.Contains(got, "secret-mail") {
+				t.Errorf("%s\nof %s gives\n%s", doc, p, got)
+			}
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	names, err := filepath.Glob("testdata/*.yaml")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, name := range names {
+		doc, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(doc)
+	}
+	f.Add([]byte(rules("")))
+	f.Fuzz(func(t *testing.T, doc []byte) {
+		m, err := mapping.Parse(doc)
+		if err != nil {
+			return
+		}
+		again, err := mapping.Parse(doc)
+		if err != nil || again.Hash != m.Hash {
+			t.Error("the same document is read otherwise")
+		}
+		m.Apply(source(t), map[string]any{"id": "1"})
+	})
+}
+
+func FuzzApply(f *testing.F) {
+	var all []*mapping.Mapping
+	names, err := filepath.Glob("testdata/*.yaml")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, name := range names {
+		doc, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		all = append(all, parse(f, string(doc)))
+		input, err := os.ReadFile(strings.TrimSuffix(name, ".yaml") + ".json")
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(input)
+	}
+	src := source(f)
+	f.Fuzz(func(t *testing.T, payload []byte) {
+		for _, m := range all {
+			events := m.Decode(src, payload)
+			if len(events) == 0 {
+				t.Error("an event became nothing")
+			}
+			if show(m.Decode(src, payload)) != show(events) {
+				t.Error("the same bytes give other events")
+			}
+		}
+	})
+}
+
+func BenchmarkApply(b *testing.B) {
+	for _, name := range []string{"dynamics", "webinar", "pardot"} {
+		b.Run(name, func(b *testing.B) {
+			doc, err := os.ReadFile("testdata/" + name + ".yaml")
+			if err != nil {
+				b.Fatal(err)
+			}
+			input, err := os.ReadFile("testdata/" + name + ".json")
+			if err != nil {
+				b.Fatal(err)
+			}
+			m, src := parse(b, string(doc)), source(b)
+			b.SetBytes(int64(len(input)))
+			events := len(m.Decode(src, input))
+			for b.Loop() {
+				m.Decode(src, input)
+			}
+			b.ReportMetric(float64(b.N)*float64(events)/b.Elapsed().Seconds(), "events/s")
+		})
+	}
+}
