@@ -16,6 +16,9 @@ func DecodeJSON(payload []byte) (any, error) { return decodeJSON(payload) }
 // be one.
 func Scrubbed(src Source, events []Event) []Event { return scrubbed(src, events) }
 
+// Scrub takes e-mail addresses out of a text.
+func Scrub(text string) string { return scrub(text) }
+
 // Text reads a string, a number or a boolean as text, bounded and without control
 // characters; other values are empty.
 func Text(v any) string { return asText(v) }

@@ -37,7 +37,7 @@ var mayImport = map[string][]string{
 	// The tiers. None imports another: they meet in topics only.
 	"internal/ingest": {
 		"dedupe", "deploy/kafka", "identity", "internal/control", "internal/line", "internal/task",
-		"money", "normalize", "schemas/avro", "state", "stream",
+		"money", "normalize", "normalize/mapping", "schemas/avro", "state", "stream",
 	},
 	"internal/attributor": {
 		"attribution", "contract", "deploy/kafka", "internal/line", "internal/task",
@@ -51,8 +51,8 @@ var mayImport = map[string][]string{
 	// Native events of made-up partners, and the judge that recomputes a whole
 	// run from them. The judge does not import the tiers that it judges.
 	"internal/sample":     {"contract", "contract/example", "identity", "money", "normalize", "schemas/avro"},
-	"internal/deadletter": {"deploy/kafka", "identity", "internal/ingest", "internal/line", "schemas/avro", "stream"},
-	"internal/control":    {"contract", "deploy/kafka", "identity", "internal/line", "money", "schemas/avro", "state", "stream"},
+	"internal/deadletter": {"deploy/kafka", "identity", "internal/control", "internal/ingest", "internal/line", "schemas/avro", "stream"},
+	"internal/control":    {"contract", "deploy/kafka", "identity", "internal/line", "money", "normalize/mapping", "schemas/avro", "state", "stream"},
 	"internal/feedfile":   {},
 	"internal/check": {
 		"attribution", "contract", "deploy/kafka", "identity", "internal/line", "internal/sample",

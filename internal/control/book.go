@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 
@@ -24,8 +25,9 @@ type Config struct {
 // Book is what the control topic says now: what is in force, without what the
 // service refuses.
 type Book struct {
-	Contracts map[string][]avro.ContractRecord // by campaign, by revision
-	Rates     map[Pair]string                  // decimal text
+	Contracts map[string][]avro.ContractRecord   // by campaign, by revision
+	Mappings  map[Versioned][]avro.MappingRecord // by feed, by revision
+	Rates     map[Pair]string                    // decimal text
 	Accounts  map[Company]avro.AccountRecord
 	Refused   int // records that are not in force
 }
@@ -48,16 +50,28 @@ func (b *Book) Newest(campaign string) (avro.ContractRecord, bool) {
 	return all[len(all)-1], true
 }
 
+// NewBook makes an empty book.
+func NewBook() *Book {
+	return &Book{
+		Contracts: map[string][]avro.ContractRecord{}, Mappings: map[Versioned][]avro.MappingRecord{},
+		Rates: map[Pair]string{}, Accounts: map[Company]avro.AccountRecord{},
+	}
+}
+
+// NewestMapping returns the newest revision of a feed's mapping, false without one.
+func (b *Book) NewestMapping(partner, feed string) (avro.MappingRecord, bool) {
+	all := b.Mappings[OfMapping(partner, feed)]
+	if len(all) == 0 {
+		return avro.MappingRecord{}, false
+	}
+	return all[len(all)-1], true
+}
+
 // Read reads the control topic as it is now.
 func Read(ctx context.Context, cfg Config) (*Book, error) {
-	b := &Book{Contracts: map[string][]avro.ContractRecord{}, Rates: map[Pair]string{}, Accounts: map[Company]avro.AccountRecord{}}
+	b := NewBook()
 	err := stream.ReadTopic(ctx, line.StreamConn(cfg.Kafka), cfg.Log, cfg.Spec.Control(), func(r stream.Record) error {
-		var c avro.Control
-		if err := cfg.Codecs.Control.Decode(r.Value, &c); err != nil {
-			b.Refused++
-			return nil //nolint:nilerr // the service refuses it as well
-		}
-		return b.add(&c)
+		return b.Add(cfg.Codecs, r.Value)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read what is decided: %w", err)
@@ -65,13 +79,34 @@ func Read(ctx context.Context, cfg Config) (*Book, error) {
 	return b, nil
 }
 
+// Add takes in the next record of the control topic, in its order. What the
+// service refuses is counted; an error is about the registry.
+func (b *Book) Add(codecs *avro.Codecs, value []byte) error {
+	var c avro.Control
+	if err := codecs.Control.Decode(value, &c); errors.Is(err, avro.ErrRegistry) {
+		return err
+	} else if err != nil {
+		b.Refused++
+		return nil
+	}
+	return b.add(&c)
+}
+
 func (b *Book) add(c *avro.Control) error {
-	err := Judge(c, func(campaign string) (int64, error) { return int64(len(b.Contracts[campaign])), nil })
+	err := Judge(c, func(of Versioned) (int64, error) {
+		if of.Kind == Contract {
+			return int64(len(b.Contracts[of.Name])), nil
+		}
+		return int64(len(b.Mappings[of])), nil
+	})
 	if err != nil {
 		b.Refused++
 		return nil
 	}
 	switch c.Kind {
+	case Mapping:
+		of := OfMapping(c.Mapping.Partner, c.Mapping.Feed)
+		b.Mappings[of] = append(b.Mappings[of], *c.Mapping)
 	case Contract:
 		b.Contracts[c.Contract.Campaign] = append(b.Contracts[c.Contract.Campaign], *c.Contract)
 	case Rate:
@@ -109,6 +144,8 @@ func key(c *avro.Control) []byte {
 		return state.Key{}.String(c.Contract.Campaign).Uint64(uint64(c.Contract.Revision))
 	case c.Rate != nil:
 		return state.Key{}.String(c.Rate.Base + c.Rate.Quote).String(c.Rate.Day)
+	case c.Mapping != nil:
+		return state.Key{}.String(Mapping).String(c.Mapping.Partner).String(c.Mapping.Feed).Uint64(uint64(c.Mapping.Revision))
 	case c.Account != nil:
 		return state.Key{}.String(Account).String(c.Account.Domain).String(c.Account.Reporter).String(c.Account.CRMAccount)
 	}

@@ -15,6 +15,7 @@ import (
 	"tracksource/contract"
 	"tracksource/identity"
 	"tracksource/money"
+	"tracksource/normalize/mapping"
 	"tracksource/schemas/avro"
 )
 
@@ -25,6 +26,7 @@ const (
 	Horizon  = "horizon"
 	Account  = "account"
 	Erasure  = "erasure"
+	Mapping  = "mapping"
 )
 
 // ErasureMax is how many identities one erasure names at most.
@@ -41,17 +43,42 @@ func (r *Refusal) Unwrap() error { return r.reason }
 
 func refuse(format string, args ...any) error { return &Refusal{fmt.Errorf(format, args...)} }
 
-// Judge returns a Refusal for a record that must not be taken in. newest tells the
-// newest revision of a campaign's contract, 0 without one; its errors are returned
-// as they are.
-func Judge(c *avro.Control, newest func(campaign string) (int64, error)) error {
+// Versioned names what has revisions: the contract of a campaign, the mapping of a
+// feed.
+type Versioned struct{ Kind, Name string }
+
+// OfContract names the contract of a campaign.
+func OfContract(campaign string) Versioned { return Versioned{Contract, campaign} }
+
+// OfMapping names the mapping of a feed.
+func OfMapping(partner, feed string) Versioned { return Versioned{Mapping, feed + "." + partner} }
+
+// Revision returns what the record is a revision of, false for another record.
+func Revision(c *avro.Control) (of Versioned, revision int64, ok bool) {
 	switch {
 	case c.Kind == Contract && c.Contract != nil:
-		last, err := newest(c.Contract.Campaign)
+		return OfContract(c.Contract.Campaign), c.Contract.Revision, true
+	case c.Kind == Mapping && c.Mapping != nil:
+		return OfMapping(c.Mapping.Partner, c.Mapping.Feed), c.Mapping.Revision, true
+	}
+	return Versioned{}, 0, false
+}
+
+// Judge returns a Refusal for a record that must not be taken in. newest tells the
+// newest revision of what has them, 0 without one; its errors are returned as they
+// are.
+func Judge(c *avro.Control, newest func(of Versioned) (int64, error)) error {
+	if of, _, ok := Revision(c); ok {
+		last, err := newest(of)
 		if err != nil {
 			return err
 		}
+		if of.Kind == Mapping {
+			return judgeMapping(c.Mapping, last)
+		}
 		return judgeContract(c.Contract, last)
+	}
+	switch {
 	case c.Kind == Rate && c.Rate != nil:
 		r := c.Rate
 		day, err := money.ParseDay(r.Day)
@@ -95,6 +122,27 @@ func judgeContract(r *avro.ContractRecord, last int64) error {
 	}
 	if doc.Campaign != r.Campaign {
 		return refuse("contract %s: the document is of campaign %s", r.Campaign, doc.Campaign)
+	}
+	return nil
+}
+
+func judgeMapping(r *avro.MappingRecord, last int64) error {
+	name := r.Feed + "." + r.Partner
+	if r.Revision != last+1 || r.Previous != last {
+		return refuse("mapping of %s: revision %d on top of %d is stale, the newest is %d", name, r.Revision, r.Previous, last)
+	}
+	if Hash([]byte(r.Document)) != r.Hash {
+		return refuse("mapping of %s: the document does not have the hash it came with", name)
+	}
+	if r.Document == "" {
+		return nil // no longer mapped
+	}
+	m, err := mapping.Parse([]byte(r.Document))
+	if err != nil {
+		return refuse("mapping of %s: %w", name, err)
+	}
+	if m.Feed != r.Feed || m.Partner != r.Partner {
+		return refuse("mapping of %s: the document is of %s.%s", name, m.Feed, m.Partner)
 	}
 	return nil
 }
@@ -173,4 +221,12 @@ func Revise(document []byte, last int64, now time.Time) (avro.Control, error) {
 	return avro.Control{Kind: Contract, Contract: &avro.ContractRecord{
 		Campaign: doc.Campaign, Revision: last + 1, Previous: last, Document: string(document), Hash: Hash(document), RecordedAt: now,
 	}}, nil
+}
+
+// Remap makes the record of the next revision of a feed's mapping. An empty
+// document ends it: the feed is then read by the native shapes alone.
+func Remap(partner, feed string, document []byte, last int64, now time.Time) avro.Control {
+	return avro.Control{Kind: Mapping, Mapping: &avro.MappingRecord{
+		Partner: partner, Feed: feed, Revision: last + 1, Previous: last, Document: string(document), Hash: Hash(document), RecordedAt: now,
+	}}
 }

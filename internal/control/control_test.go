@@ -16,7 +16,7 @@ import (
 
 var at = time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
 
-func none(string) (int64, error) { return 0, nil }
+func none(control.Versioned) (int64, error) { return 0, nil }
 
 // TestJudge: whatever is not right is refused with a reason, by tools and by the
 // service alike.
@@ -27,6 +27,11 @@ func TestJudge(t *testing.T) {
 			t.Fatal(err)
 		}
 		change(c.Contract)
+		return &c
+	}
+	mapped := func(change func(*avro.MappingRecord)) *avro.Control {
+		c := control.Remap("acme", "crm", []byte("mapping: {partner: acme, feed: crm, source: own}\nrules: [{name: a, id: i, time: t, identities: {user: u}}]\n"), 0, at)
+		change(c.Mapping)
 		return &c
 	}
 	person := identity.Node{Level: identity.Person, Scope: "acme", ID: "x"}
@@ -55,6 +60,12 @@ func TestJudge(t *testing.T) {
 		{"an erasure of a company", &avro.Control{Kind: control.Erasure, Erasure: &avro.ErasureRecord{Nodes: [][]byte{company.Bytes()}, At: at}}, "nobody"},
 		{"an erasure of nobody", &avro.Control{Kind: control.Erasure, Erasure: &avro.ErasureRecord{At: at}}, "0 identities"},
 		{"an erasure of bytes", &avro.Control{Kind: control.Erasure, Erasure: &avro.ErasureRecord{Nodes: [][]byte{{1}}, At: at}}, "not an identity"},
+		{"a mapping", mapped(func(*avro.MappingRecord) {}), ""},
+		{"the end of a mapping", mapped(func(r *avro.MappingRecord) { r.Document, r.Hash = "", control.Hash(nil) }), ""},
+		{"a stale mapping", mapped(func(r *avro.MappingRecord) { r.Previous = 1 }), "stale"},
+		{"another hash of a mapping", mapped(func(r *avro.MappingRecord) { r.Hash = "x" }), "hash"},
+		{"a mapping of another feed", mapped(func(r *avro.MappingRecord) { r.Feed = "map" }), "the document is of crm.acme"},
+		{"no mapping", mapped(func(r *avro.MappingRecord) { r.Document, r.Hash = "x", control.Hash([]byte("x")) }), "mapping of crm.acme: "},
 		{"another kind", &avro.Control{Kind: "coffee"}, "unknown"},
 		{"a kind without its record", &avro.Control{Kind: control.Rate}, "has no record"},
 	} {
@@ -70,7 +81,7 @@ func TestJudge(t *testing.T) {
 		})
 	}
 	broken := errors.New("disk")
-	if err := control.Judge(revised(func(*avro.ContractRecord) {}), func(string) (int64, error) { return 0, broken }); !errors.Is(err, broken) {
+	if err := control.Judge(revised(func(*avro.ContractRecord) {}), func(control.Versioned) (int64, error) { return 0, broken }); !errors.Is(err, broken) {
 		t.Errorf("error %v, want that of the store", err)
 	}
 }

@@ -17,6 +17,7 @@ import (
 
 	"tracksource/deploy/kafka"
 	"tracksource/identity"
+	"tracksource/internal/control"
 	"tracksource/internal/ingest"
 	"tracksource/internal/line"
 	"tracksource/schemas/avro"
@@ -83,6 +84,9 @@ type raw struct {
 	offset    int64
 }
 
+// String is topic/partition@offset.
+func (r raw) String() string { return fmt.Sprintf("%s/%d@%d", r.topic, r.partition, r.offset) }
+
 func (l *Letter) raw() raw {
 	return raw{l.Reason.RawTopic, l.Reason.RawPartition, l.Reason.RawOffset}
 }
@@ -106,8 +110,16 @@ func Open(ctx context.Context, cfg Config) (*Box, error) {
 		return nil, fmt.Errorf("open schemas: %w", err)
 	}
 	b := &Box{cfg: cfg, codecs: codecs, feeds: map[kafka.Feed]*ingest.Feed{}}
+	book, err := control.Read(ctx, control.Config{Kafka: cfg.Kafka, Spec: cfg.Spec, Codecs: codecs, Log: cfg.Log})
+	if err != nil {
+		return nil, err
+	}
+	mappings := ingest.NewMappings()
+	if err := mappings.Set(book); err != nil {
+		return nil, err
+	}
 	for _, f := range cfg.Spec.Feeds() {
-		if b.feeds[f], err = reader(cfg, codecs, f); err != nil {
+		if b.feeds[f], err = reader(cfg, codecs, mappings, f); err != nil {
 			return nil, err
 		}
 		if err := b.read(ctx, f); err != nil {
@@ -119,7 +131,7 @@ func Open(ctx context.Context, cfg Config) (*Box, error) {
 
 // reader is the feed as a service reads it. Its pseudonyms are thrown away, so
 // that it needs no secret.
-func reader(cfg Config, codecs *avro.Codecs, f kafka.Feed) (*ingest.Feed, error) {
+func reader(cfg Config, codecs *avro.Codecs, mappings *ingest.Mappings, f kafka.Feed) (*ingest.Feed, error) {
 	foreign, err := avro.NewForeign(avro.ForeignConfig{Registry: cfg.Registry})
 	if err != nil {
 		return nil, err
@@ -129,7 +141,7 @@ func reader(cfg Config, codecs *avro.Codecs, f kafka.Feed) (*ingest.Feed, error)
 		return nil, err
 	}
 	return &ingest.Feed{
-		Codecs: codecs, Foreign: foreign, Pseudonymizer: throwaway, ID: ingest.FeedID{Feed: f.Kind, Reporter: f.Partner},
+		Codecs: codecs, Foreign: foreign, Pseudonymizer: throwaway, Mappings: mappings, ID: ingest.FeedID{Feed: f.Kind, Reporter: f.Partner},
 		Observations: cfg.Spec.Observations(), DeadLetters: cfg.Spec.DeadLetterTopic(f.Kind, f.Partner),
 	}, nil
 }

@@ -128,7 +128,10 @@ func (b *Box) send(ctx context.Context, p *stream.Producer, part []*record) erro
 		first := r.letters[0]
 		raws = append(raws, stream.Message{
 			Topic: first.Reason.RawTopic, Key: first.Key, Value: first.Value,
-			Headers: []stream.Header{{Key: ingest.HeaderReceived, Value: strconv.AppendInt(nil, first.Reason.FailedAt.UnixMicro(), 10)}},
+			Headers: []stream.Header{
+				{Key: ingest.HeaderReceived, Value: strconv.AppendInt(nil, first.Reason.FailedAt.UnixMicro(), 10)},
+				{Key: ingest.HeaderOrigin, Value: []byte(first.raw().String())},
+			},
 		})
 		for _, l := range r.letters {
 			notes = append(notes, stream.Message{

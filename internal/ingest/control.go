@@ -107,23 +107,26 @@ func (c *Controller) Fold(ctx context.Context, records []stream.Record, out Emit
 // accept checks a record and notes what it changes. A control.Refusal says why it
 // must not go on; any other error is a failure of our own.
 func (c *Controller) accept(ctl *avro.Control) error {
-	err := control.Judge(ctl, func(campaign string) (int64, error) {
-		n, err := c.number(revisionKey(campaign))
+	err := control.Judge(ctl, func(of control.Versioned) (int64, error) {
+		n, err := c.number(revisionKey(of))
 		return int64(n), err
 	})
-	if err != nil || ctl.Kind != control.Contract {
+	of, revision, ok := control.Revision(ctl)
+	if err != nil || !ok {
 		return err
 	}
-	return c.putNumber(revisionKey(ctl.Contract.Campaign), uint64(ctl.Contract.Revision))
+	return c.putNumber(revisionKey(of), uint64(revision))
 }
 
-func revisionKey(campaign string) []byte {
-	return spaceControl.Key().String("contract").String(campaign)
+func revisionKey(of control.Versioned) []byte {
+	return spaceControl.Key().String(of.Kind).String(of.Name)
 }
 
 // pass hands an accepted record on, to all or to those whom it concerns.
 func (c *Controller) pass(ctl *avro.Control, out Emitter) error {
 	switch ctl.Kind {
+	case control.Mapping:
+		return nil // feeds read the control topic themselves
 	case control.Account:
 		return c.account(ctl.Account, out)
 	case control.Erasure:

@@ -9,6 +9,7 @@ import (
 
 	"tracksource/identity"
 	"tracksource/normalize"
+	"tracksource/normalize/mapping"
 	"tracksource/schemas/avro"
 	"tracksource/stream"
 )
@@ -19,6 +20,7 @@ type Feed struct {
 	Codecs        *avro.Codecs
 	Foreign       *avro.Foreign
 	Pseudonymizer *identity.Pseudonymizer
+	Mappings      *Mappings // nil: native shapes only
 	ID            FeedID
 	Observations  string // topic
 	DeadLetters   string // topic
@@ -40,19 +42,83 @@ func (f *Feed) Process(ctx context.Context, b *stream.Batch) error {
 
 // Fold is Process with the outputs apart.
 func (f *Feed) Fold(ctx context.Context, records []stream.Record, out Emitter) error {
+	var revisions []*mapping.Mapping
+	if f.Mappings != nil {
+		var err error
+		if revisions, err = f.Mappings.of(ctx, f.ID); err != nil {
+			return err
+		}
+	}
 	for i := range records {
-		rec := &records[i]
-		events, err := f.decode(ctx, rec)
+		if err := f.one(ctx, &records[i], revisions, out); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// one reads one record by the newest revision of the feed's mapping.
+func (f *Feed) one(ctx context.Context, rec *stream.Record, revisions []*mapping.Mapping, out Emitter) error {
+	src := normalize.Source{Feed: f.ID.Feed, Reporter: f.ID.Reporter, Received: received(rec), Pseudonyms: f.Pseudonymizer}
+	payload, err := f.payload(ctx, rec)
+	var bad *normalize.Problem
+	if errors.As(err, &bad) {
+		return f.deadLetter(rec, bad, 0, out)
+	} else if err != nil {
+		return err
+	}
+	var newest *mapping.Mapping
+	if len(revisions) > 0 {
+		newest = revisions[len(revisions)-1]
+	}
+	events := read(src, newest, payload)
+	revision := int64(len(revisions))
+	for _, ev := range events {
+		if ev.Problem != nil {
+			err = f.deadLetter(rec, ev.Problem, revision, out)
+		} else {
+			err = f.observe(rec, ev, revision, out)
+		}
 		if err != nil {
 			return err
 		}
-		for _, ev := range events {
-			if ev.Problem != nil {
-				err = f.deadLetter(rec, ev.Problem, out)
-			} else {
-				err = f.observe(rec, ev, out)
+	}
+	if rec.Header(HeaderRemapped) == nil {
+		return nil
+	}
+	return f.retract(rec, src, payload, events, revisions, out)
+}
+
+// retract takes back what older revisions of the mapping, and the native shapes
+// without one, said of a record that is read again and that is no more said.
+func (f *Feed) retract(rec *stream.Record, src normalize.Source, payload any, now []normalize.Event, revisions []*mapping.Mapping, out Emitter) error {
+	type fact struct{ node, source, event string }
+	known := map[fact]bool{}
+	of := func(o *normalize.Observation) fact { return fact{string(o.Node.Bytes()), o.Shape, o.EventID} }
+	for _, ev := range now {
+		if len(ev.Observations) > 0 {
+			known[of(&ev.Observations[0])] = true
+		}
+	}
+	for i := len(revisions) - 1; i >= 0; i-- {
+		var older *mapping.Mapping
+		if i > 0 {
+			older = revisions[i-1]
+		}
+		for _, ev := range read(src, older, payload) {
+			if len(ev.Observations) == 0 || known[of(&ev.Observations[0])] {
+				continue
 			}
-			if err != nil {
+			o := ev.Observations[0]
+			known[of(&o)] = true
+			obs := f.wire(&o, int64(len(revisions)))
+			obs.Kind, obs.EventID, obs.Retracted = kindFact, o.EventID, true
+			obs.Origin = &avro.Origin{Topic: rec.Topic, Partition: rec.Partition, Offset: rec.Offset}
+			obs.Touch, obs.Links, obs.Same = nil, nil, nil
+			if obs.Object != nil {
+				obs.Object.Fields = nil
+			}
+			if err := f.emit(&obs, out); err != nil {
 				return err
 			}
 		}
@@ -63,6 +129,14 @@ func (f *Feed) Fold(ctx context.Context, records []stream.Record, out Emitter) e
 // HeaderReceived is on a record that is sent again: when it first arrived, in
 // microseconds since 1970. Brokers stamp raw feeds themselves.
 const HeaderReceived = "tracksource.received"
+
+// HeaderRemapped is on a record that is sent again for a new revision of its
+// feed's mapping: what older ones said of it is taken back.
+const HeaderRemapped = "tracksource.remapped"
+
+// HeaderOrigin is on a record that is sent again: where it was first, as
+// topic/partition@offset.
+const HeaderOrigin = "tracksource.origin"
 
 // received is when a record first arrived. A header can only say earlier: nobody
 // moves the bound of times that lie ahead.
@@ -78,22 +152,22 @@ func received(rec *stream.Record) time.Time {
 // magicByte begins a payload in the Confluent wire format; no JSON begins so.
 const magicByte = 0
 
-// decode reads a record as what it looks like: Avro by registry id, or JSON.
-func (f *Feed) decode(ctx context.Context, rec *stream.Record) ([]normalize.Event, error) {
-	src := normalize.Source{Feed: f.ID.Feed, Reporter: f.ID.Reporter, Received: received(rec), Pseudonyms: f.Pseudonymizer}
+// payload decodes a record as what it looks like: Avro by registry id, or JSON.
+// What is wrong with it is a normalize.Problem.
+func (f *Feed) payload(ctx context.Context, rec *stream.Record) (any, error) {
 	if len(rec.Value) == 0 || rec.Value[0] != magicByte {
-		return normalize.Decode(src, rec.Value), nil
+		return normalize.DecodeJSON(rec.Value)
 	}
 	native, _, err := f.Foreign.DecodeForeign(ctx, rec.Value)
 	switch {
 	case err == nil:
-		return normalize.DecodeValue(src, native), nil
+		return native, nil
 	case errors.Is(err, avro.ErrRegistry):
 		return nil, fmt.Errorf("%w: %w", stream.ErrTransient, err)
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
 	}
-	return []normalize.Event{{Problem: &normalize.Problem{Code: foreignCode(err), Message: err.Error()}}}, nil
+	return nil, &normalize.Problem{Code: foreignCode(err), Message: err.Error()}
 }
 
 func foreignCode(err error) normalize.Code {
@@ -107,36 +181,50 @@ func foreignCode(err error) normalize.Code {
 }
 
 // observe sends what one event says.
-func (f *Feed) observe(rec *stream.Record, ev normalize.Event, out Emitter) error {
-	for i, o := range ev.Observations {
-		obs := avro.Observation{
-			Kind: kindLink, Node: o.Node.Bytes(), Reporter: f.ID.Reporter, Feed: f.ID.Feed, Source: o.Shape,
-			OccurredAt: o.OccurredAt, Revision: o.Revision, Touch: wireTouch(o.Touch), Object: wireObject(o.Object),
-		}
+func (f *Feed) observe(rec *stream.Record, ev normalize.Event, revision int64, out Emitter) error {
+	for i := range ev.Observations {
+		o := &ev.Observations[i]
+		obs := f.wire(o, revision)
 		if i == 0 {
 			obs.Kind, obs.EventID = kindFact, o.EventID
 			obs.Origin = &avro.Origin{Topic: rec.Topic, Partition: rec.Partition, Offset: rec.Offset}
 		}
-		for _, l := range o.Links {
-			obs.Links = append(obs.Links, avro.Link{Parent: l.Parent.Bytes(), Evidence: int(l.Evidence), At: l.At})
-		}
-		for _, n := range o.Merged {
-			obs.Same = append(obs.Same, n.Bytes())
-		}
-		b, err := f.Codecs.Observation.Append(nil, &obs)
-		if err != nil {
+		if err := f.emit(&obs, out); err != nil {
 			return err
 		}
-		out.Emit(f.Observations, obs.Node, b)
 	}
+	return nil
+}
+
+// wire is an observation as it is sent, as evidence only.
+func (f *Feed) wire(o *normalize.Observation, revision int64) avro.Observation {
+	obs := avro.Observation{
+		Kind: kindLink, Node: o.Node.Bytes(), Reporter: f.ID.Reporter, Feed: f.ID.Feed, Source: o.Shape,
+		OccurredAt: o.OccurredAt, MappingRevision: revision, Revision: o.Revision, Touch: wireTouch(o.Touch), Object: wireObject(o.Object),
+	}
+	for _, l := range o.Links {
+		obs.Links = append(obs.Links, avro.Link{Parent: l.Parent.Bytes(), Evidence: int(l.Evidence), At: l.At})
+	}
+	for _, n := range o.Merged {
+		obs.Same = append(obs.Same, n.Bytes())
+	}
+	return obs
+}
+
+func (f *Feed) emit(obs *avro.Observation, out Emitter) error {
+	b, err := f.Codecs.Observation.Append(nil, obs)
+	if err != nil {
+		return err
+	}
+	out.Emit(f.Observations, obs.Node, b)
 	return nil
 }
 
 // deadLetter keeps the bytes of a record that holds an event which cannot be
 // used, with the reason.
-func (f *Feed) deadLetter(rec *stream.Record, p *normalize.Problem, out Emitter) error {
+func (f *Feed) deadLetter(rec *stream.Record, p *normalize.Problem, revision int64, out Emitter) error {
 	headers, err := deadLetterHeaders(f.Codecs, &avro.DeadLetter{
-		Code: string(p.Code), Message: p.Message, Feed: f.ID.Feed, Reporter: f.ID.Reporter,
+		Code: string(p.Code), Message: p.Message, Feed: f.ID.Feed, Reporter: f.ID.Reporter, MappingRevision: revision,
 		RawTopic: rec.Topic, RawPartition: rec.Partition, RawOffset: rec.Offset, FailedAt: received(rec),
 	})
 	if err != nil {

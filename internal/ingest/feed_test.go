@@ -4,12 +4,15 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"tracksource/identity"
+	"tracksource/internal/control"
 	"tracksource/internal/ingest"
 	"tracksource/schemas/avro"
 	"tracksource/stream"
@@ -187,5 +190,103 @@ func TestFeedSentAgain(t *testing.T) {
 		if obs.Revision != tt.want {
 			t.Errorf("header %q: received at %d, want %d", tt.header, obs.Revision, tt.want)
 		}
+	}
+}
+
+const mappedFeed = `
+mapping: {partner: acme, feed: analytics, source: own}
+rules:
+  - name: form
+    when: {path: kind, equals: form}
+    id: id
+    time: at
+    identities: {user: WHO}
+    touch: {type: {const: form}, asset: page}
+`
+
+// TestFeedRemapped: a record that is read again by a newer mapping says the new
+// thing, and what older ones said of somebody else is taken back.
+func TestFeedRemapped(t *testing.T) {
+	f := newFeed(t, avro.NewMemory())
+	f.Mappings = ingest.NewMappings()
+	book := control.NewBook()
+	revise := func(document string) {
+		t.Helper()
+		last, _ := book.NewestMapping("acme", "analytics")
+		c := control.Remap("acme", "analytics", []byte(document), last.Revision, start)
+		b, err := f.Codecs.Control.Append(nil, &c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := book.Add(f.Codecs, b); err != nil || book.Refused > 0 {
+			t.Fatalf("%v, %d refused", err, book.Refused)
+		}
+		if err := f.Mappings.Set(book); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fold := func(value string, headers ...stream.Header) []string {
+		t.Helper()
+		var out outbox
+		rec := stream.Record{Topic: "raw", Value: []byte(value), Timestamp: start, Headers: headers}
+		if err := f.Fold(context.Background(), []stream.Record{rec}, &out); err != nil {
+			t.Fatal(err)
+		}
+		var all []string
+		for _, s := range out.all {
+			if s.topic == "dead" {
+				all = append(all, "dead letter "+s.headers["tracksource.code"])
+				continue
+			}
+			var obs avro.Observation
+			if err := f.Codecs.Observation.Decode(s.value, &obs); err != nil {
+				t.Fatal(err)
+			}
+			n, err := identity.Parse(obs.Node)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, fmt.Sprintf("%v %s %s revision %d retracted %t touch %t", n.Level, obs.Source, obs.EventID, obs.MappingRevision, obs.Retracted, obs.Touch != nil))
+		}
+		return all
+	}
+	want := func(got []string, want ...string) {
+		t.Helper()
+		if !slices.Equal(got, want) {
+			t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+	}
+	again := stream.Header{Key: ingest.HeaderRemapped, Value: []byte("1")}
+	event := `{"kind":"form","id":"1","at":"2026-02-01T00:00:00Z","who":"u","browser":"b","page":"/a"}`
+	revise(strings.Replace(mappedFeed, "WHO", "who", 1))
+	want(fold(event), "person own form/1 revision 1 retracted false touch true")
+	want(fold(page), "anonymous segment m1 revision 1 retracted false touch true") // no rule takes it
+	want(fold(`{"hello":1}`), "dead letter unknown_shape")
+	revise(strings.Replace(mappedFeed, "user: WHO", "anonymous: browser", 1))
+	want(fold(event), "anonymous own form/1 revision 2 retracted false touch true")
+	want(fold(event, again),
+		"anonymous own form/1 revision 2 retracted false touch true",
+		"person own form/1 revision 2 retracted true touch false")
+	want(fold(page, again), "anonymous segment m1 revision 2 retracted false touch true")
+	revise("")
+	want(fold(event, again), "dead letter unknown_shape",
+		"anonymous own form/1 revision 3 retracted true touch false",
+		"person own form/1 revision 3 retracted true touch false")
+	revise(strings.Replace(mappedFeed, "WHO", "who", 1))
+	want(fold(event, again),
+		"person own form/1 revision 4 retracted false touch true",
+		"anonymous own form/1 revision 4 retracted true touch false")
+}
+
+// TestFeedWaitsForMappings: without the control topic nobody knows what an event
+// means, and none is refused for it.
+func TestFeedWaitsForMappings(t *testing.T) {
+	f := newFeed(t, avro.NewMemory())
+	f.Mappings = ingest.NewMappings()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+	defer cancel()
+	var out outbox
+	if err := f.Fold(ctx, []stream.Record{{Value: []byte(page), Timestamp: start}}, &out); !errors.Is(err, context.DeadlineExceeded) || len(out.all) > 0 {
+		t.Errorf("Fold() = %v with %d outputs, want that it waits", err, len(out.all))
 	}
 }

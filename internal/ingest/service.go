@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"context"
 	"fmt"
 	"slices"
 
@@ -36,6 +37,9 @@ type Config struct {
 // Topics returns the topics that the consumers need.
 func Topics(s kafka.Spec, consumers []string) []string {
 	need := []string{s.Observations()}
+	if slices.ContainsFunc(consumers, isFeed) {
+		need = append(need, s.Control()) // which has the mappings
+	}
 	for _, f := range s.Feeds() {
 		if slices.Contains(consumers, f.Kind) {
 			need = append(need, s.RawTopic(f.Kind, f.Partner), s.DeadLetterTopic(f.Kind, f.Partner))
@@ -45,7 +49,10 @@ func Topics(s kafka.Spec, consumers []string) []string {
 		need = append(need, s.Journeys(), s.ResolveChangelog())
 	}
 	if slices.Contains(consumers, ConsumerControl) {
-		need = append(need, s.Control(), s.ControlChangelog(), s.Journeys(), s.Alerts())
+		if !slices.Contains(need, s.Control()) {
+			need = append(need, s.Control())
+		}
+		need = append(need, s.ControlChangelog(), s.Journeys(), s.Alerts())
 	}
 	return need
 }
@@ -57,8 +64,14 @@ func Open(l *line.Line, cfg Config) (*line.Service, error) {
 		cfg.Stats = NewStats()
 	}
 	svc := &line.Service{Line: l}
+	mappings := NewMappings()
+	if slices.ContainsFunc(cfg.Consumers, isFeed) {
+		svc.Parts = append(svc.Parts, func(ctx context.Context) error {
+			return mappings.Follow(ctx, l.Stream(), l.Spec.Control(), l.Codecs, l.Log)
+		})
+	}
 	for _, name := range cfg.Consumers {
-		inputs, err := inputs(l, cfg, name)
+		inputs, err := inputs(l, cfg, mappings, name)
 		if err != nil {
 			return nil, err
 		}
@@ -71,10 +84,14 @@ func Open(l *line.Line, cfg Config) (*line.Service, error) {
 	return svc, nil
 }
 
-func inputs(l *line.Line, cfg Config, name string) ([]stream.Input, error) {
+func isFeed(consumer string) bool {
+	return consumer == ConsumerCRM || consumer == ConsumerMAP || consumer == ConsumerAnalytics
+}
+
+func inputs(l *line.Line, cfg Config, mappings *Mappings, name string) ([]stream.Input, error) {
 	switch name {
 	case ConsumerCRM, ConsumerMAP, ConsumerAnalytics:
-		return feedInputs(l, cfg, name)
+		return feedInputs(l, cfg, mappings, name)
 	case ConsumerResolve:
 		return []stream.Input{l.Stateful("resolve", l.Spec.Observations(), l.Spec.ResolveChangelog(), func(a stream.Assignment, kv task.KV) (stream.Processor, error) {
 			return NewResolver(ResolveConfig{
@@ -95,7 +112,7 @@ func inputs(l *line.Line, cfg Config, name string) ([]stream.Input, error) {
 	return nil, fmt.Errorf("unknown consumer %q: there are %v", name, Consumers())
 }
 
-func feedInputs(l *line.Line, cfg Config, name string) ([]stream.Input, error) {
+func feedInputs(l *line.Line, cfg Config, mappings *Mappings, name string) ([]stream.Input, error) {
 	if cfg.Pseudonymizer == nil {
 		return nil, fmt.Errorf("consumer %s needs the pseudonym key", name)
 	}
@@ -109,7 +126,7 @@ func feedInputs(l *line.Line, cfg Config, name string) ([]stream.Input, error) {
 			continue
 		}
 		feed := &Feed{
-			Codecs: l.Codecs, Foreign: foreign, Pseudonymizer: cfg.Pseudonymizer,
+			Codecs: l.Codecs, Foreign: foreign, Pseudonymizer: cfg.Pseudonymizer, Mappings: mappings,
 			ID:           FeedID{Feed: f.Kind, Reporter: f.Partner},
 			Observations: l.Spec.Observations(), DeadLetters: l.Spec.DeadLetterTopic(f.Kind, f.Partner),
 		}

@@ -1,6 +1,7 @@
 package mapping
 
 import (
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -42,29 +43,41 @@ func (r *rule) apply(m *Mapping, src normalize.Source, body map[string]any) []no
 	if r.split == nil {
 		return []normalize.Event{r.single(m, src, whole)}
 	}
-	list, _ := at(body, r.split)
-	elements, ok := list.([]any)
-	if !ok {
+	if list, _ := at(body, r.split); !isList(list) {
 		return []normalize.Event{failed(normalize.Refuse(normalize.BadField, "%s: there is no list to split", r.name))}
 	}
+	var all []normalize.Event
+	for _, e := range r.elements(body) {
+		all = append(all, r.single(m, src, e))
+	}
+	return all
+}
+
+func isList(v any) bool {
+	_, ok := v.([]any)
+	return ok
+}
+
+// elements are those of the list that the rule splits, each with the event that it
+// came in as its parent.
+func (r *rule) elements(body map[string]any) []*event {
+	list, _ := at(body, r.split)
+	elements, _ := list.([]any)
 	outer := map[string]any{}
 	for name, v := range body {
 		if name != r.split[0].name {
 			outer[name] = v // without the list, which would be copied for each element
 		}
 	}
-	var all []normalize.Event
+	var all []*event
 	for _, e := range elements {
 		inner, ok := e.(map[string]any)
 		if !ok {
 			inner = map[string]any{"value": e}
 		}
-		part := map[string]any{}
-		for name, v := range inner {
-			part[name] = v
-		}
+		part := maps.Clone(inner)
 		part[parentMember] = outer
-		all = append(all, r.single(m, src, &event{body: part}))
+		all = append(all, &event{body: part})
 	}
 	return all
 }

@@ -22,7 +22,10 @@ const (
 )
 
 // program is a compiled expression over the variable event.
-type program struct{ eval cel.Program }
+type program struct {
+	source string
+	eval   cel.Program
+}
 
 // environment has the event and nothing else: no clock, no lots, no other input.
 func environment() (*cel.Env, error) {
@@ -55,7 +58,7 @@ func newProgram(env *cel.Env, source string, k kind) (*program, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &program{p}, nil
+	return &program{source, p}, nil
 }
 
 // fits reports whether a result of the type may be what a target takes; for a

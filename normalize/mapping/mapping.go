@@ -125,18 +125,25 @@ func (m *Mapping) Apply(src normalize.Source, event any) []normalize.Event {
 }
 
 func (m *Mapping) one(src normalize.Source, event any) []normalize.Event {
-	var all []normalize.Event
+	if all, taken := m.Take(src, event); taken {
+		return all
+	}
+	if _, ok := event.(map[string]any); !ok {
+		return []normalize.Event{failed(normalize.Refuse(normalize.UnknownShape, "an event is an object"))}
+	}
+	return []normalize.Event{failed(normalize.Refuse(normalize.UnknownShape, "no rule of the mapping takes it"))}
+}
+
+// Take maps one event, if any rule takes it.
+func (m *Mapping) Take(src normalize.Source, event any) (all []normalize.Event, taken bool) {
 	body, ok := event.(map[string]any)
 	if !ok {
-		return []normalize.Event{failed(normalize.Refuse(normalize.UnknownShape, "an event is an object"))}
+		return nil, false
 	}
 	for _, r := range m.rules {
 		all = append(all, r.apply(m, src, body)...)
 	}
-	if len(all) == 0 {
-		all = []normalize.Event{failed(normalize.Refuse(normalize.UnknownShape, "no rule of the mapping takes it"))}
-	}
-	return normalize.Scrubbed(src, all)
+	return normalize.Scrubbed(src, all), len(all) > 0
 }
 
 func failed(err error) normalize.Event {

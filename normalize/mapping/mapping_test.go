@@ -112,3 +112,34 @@ func TestGolden(t *testing.T) {
 		})
 	}
 }
+
+// TestExplain says of each part where it comes from and what becomes of it, of the
+// event what nobody reads, and of people nothing.
+func TestExplain(t *testing.T) {
+	doc, err := os.ReadFile("testdata/pardot.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := parse(t, string(doc)).Explain(map[string]any{
+		"Id": "of ann@secret-mail.example", "Type": "Form", "Created At": "2026-03-08 01:30:00", "Hash": "ann@secret-mail.example", "Domain": "contoso.com", "Score": json.Number("7"), "Campaign": nil,
+	})
+	var lines []string
+	for _, s := range x.Steps {
+		lines = append(lines, fmt.Sprintf("%s %s <- %s (%s) = %s", s.Rule, s.Field, s.From, s.Found, s.Result))
+	}
+	got := strings.Join(lines, "\n") + "\nunread: " + strings.Join(x.Unread, ", ")
+	want := strings.Join([]string{
+		"activity id <- Id (text) = of (email)",
+		"activity time <- Created At (text) = 2026-03-08T06:30:00Z",
+		"activity identities.contact <- CRM Contact (nothing) = not said",
+		"activity identities.email_domain <- Domain (text) = contoso.com",
+		"activity identities.email_sha256 <- Hash (text) = (pseudonym)",
+		"activity touch.crm_campaign <- Campaign (null) = empty",
+		"activity touch.type <- Type (text) = form",
+		"activity touch.utm_source <- Source (nothing) = newsletter",
+		"unread: Score",
+	}, "\n")
+	if got != want {
+		t.Errorf("it explains\n%s\nwant\n%s", got, want)
+	}
+}

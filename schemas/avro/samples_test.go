@@ -143,6 +143,7 @@ func sampleControl() *avro.Control {
 		Horizon: &avro.HorizonRecord{Day: "2025-01-01"},
 		Account: &avro.AccountRecord{Account: "ACC-1", Domain: "example.com", Reporter: "acme", CRMAccount: "001A", At: at(2)},
 		Erasure: &avro.ErasureRecord{Nodes: [][]byte{{1}, {2, 3}}, At: at(3)},
+		Mapping: &avro.MappingRecord{Partner: "acme", Feed: "crm", Revision: 2, Previous: 1, Document: "mapping: {}\n", Hash: "9f86", RecordedAt: at(4)},
 	}
 }
 

@@ -52,9 +52,9 @@ func versions() []struct {
 		name   string
 		number byte
 	}{
-		{NameObservation, 4},
-		{NameJourneyEvent, 3},
-		{NameControl, 3},
+		{NameObservation, 5},
+		{NameJourneyEvent, 4},
+		{NameControl, 4},
 		{NameContract, 1},
 		{NameCreditEntry, 1},
 		{NameContributionKey, 1},

@@ -135,13 +135,25 @@ type StageChange struct {
 // It is the value of the control topic and travels inside [Observation] and
 // [JourneyEvent] as a broadcast.
 type Control struct {
-	Kind     string          `avro:"kind"`     // contract, rate, horizon, account or erasure
+	Kind     string          `avro:"kind"`     // contract, rate, horizon, account, erasure or mapping
 	Number   int64           `avro:"number"`   // number of the broadcast; 0 in the control topic
 	Contract *ContractRecord `avro:"contract"` // for kind contract
 	Rate     *RateRecord     `avro:"rate"`     // for kind rate
 	Horizon  *HorizonRecord  `avro:"horizon"`  // for kind horizon
 	Account  *AccountRecord  `avro:"account"`  // for kind account
 	Erasure  *ErasureRecord  `avro:"erasure"`  // for kind erasure
+	Mapping  *MappingRecord  `avro:"mapping"`  // for kind mapping
+}
+
+// MappingRecord is one revision of a feed's mapping.
+type MappingRecord struct {
+	Partner    string    `avro:"partner"`
+	Feed       string    `avro:"feed"`
+	Revision   int64     `avro:"revision"` // from 1
+	Previous   int64     `avro:"previous"` // revision the author saw; 0 for the first
+	Document   string    `avro:"document"` // YAML; empty: no longer mapped
+	Hash       string    `avro:"hash"`     // SHA-256 of Document, lower-case hexadecimal
+	RecordedAt time.Time `avro:"recorded_at"`
 }
 
 // ErasureRecord is the order to forget people.

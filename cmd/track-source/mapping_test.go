@@ -1,0 +1,95 @@
+package main
+
+import (
+	"reflect"
+	"strings"
+	"testing"
+)
+
+const ownMapping = `mapping: {partner: acme, feed: analytics, source: forms}
+rules:
+  - name: form
+    when: {path: kind, equals: form}
+    id: id
+    time: at
+    identities: {user: WHO, email: mail}
+    touch: {type: {const: form}, utm_source: from, utm_medium: {const: email}, utm_campaign: {const: ai-launch-tour}}
+`
+
+// TestMappingApply: what was refused for want of a mapping counts once there is
+// one, what a first mapping read wrongly is put right by a second, and the end is
+// that of a line which had the right one from the start.
+func TestMappingApply(t *testing.T) {
+	events := `{"kind":"form","id":"1","at":"2026-03-05T12:00:00Z","who":"somebody","mail":"buyer@large-prospect.com","from":"globex"}
+{"kind":"form","id":"2","at":"2026-03-06T12:00:00Z","who":"somebody","whom":"else","mail":"buyer@large-prospect.com","from":"acme"}
+{"kind":"form","id":"3","at":"2026-03-07T12:00:00Z","from":"acme"}
+`
+	send := func(w *world) {
+		t.Helper()
+		w.says(exitOK, "3 events", "send", w.file("forms.ndjson", events), "--feed", "analytics.acme", "--bootstrap-servers", w.conn.String())
+	}
+	flags := func(w *world, args ...string) []string {
+		return append(args, "--bootstrap-servers", w.conn.String(), "--registry", w.registry)
+	}
+	good := strings.Replace(ownMapping, "WHO", "who", 1)
+
+	right := newWorld(t, true)
+	right.settle() // makes topics and the contract
+	right.says(exitOK, "revision 1 is in force", flags(right, "mapping", "apply", right.file("good.yaml", good))...)
+	send(right)
+	want := right.settle()
+
+	w := newWorld(t, true)
+	before := w.settle()
+	send(w)
+	if got := w.settle(); !reflect.DeepEqual(got, before) {
+		t.Fatal("events of no known shape change contributions")
+	}
+	bad := w.file("bad.yaml", strings.Replace(strings.Replace(ownMapping, "WHO", "whom", 1), "utm_source: from", "utm_source: {const: globex}", 1))
+	w.says(exitOK, "would be in force", flags(w, "mapping", "apply", bad, "--dry-run")...)
+	w.says(exitOK, "revision 1 is in force; ", flags(w, "mapping", "apply", bad)...)
+	if got := w.settle(); reflect.DeepEqual(got, want) || reflect.DeepEqual(got, before) {
+		t.Fatal("the first mapping is right, or changes nothing: the test sees nothing")
+	}
+	w.tool(exitOK, w.flags("fsck")...)
+	file := w.file("good.yaml", good)
+	w.says(exitUsage, "--previous 1", flags(w, "mapping", "apply", file)...)
+	w.says(exitFail, "the newest revision is 1, not 4", flags(w, "mapping", "apply", file, "--previous", "4")...)
+	w.says(exitOK, "revision 2 is in force", flags(w, "mapping", "apply", file, "--previous", "1")...)
+	if got := w.settle(); !reflect.DeepEqual(got, want) {
+		t.Errorf("contributions after the second mapping\n%v\nwant those of a line that had it from the start\n%v", got, want)
+	}
+	w.tool(exitOK, w.flags("fsck")...)
+	w.says(exitOK, "was in force already", flags(w, "mapping", "apply", file)...)
+	if got := w.settle(); !reflect.DeepEqual(got, want) {
+		t.Error("reading the feed once more changes something")
+	}
+}
+
+// TestMappingTest shows offline what a mapping makes of a file.
+func TestMappingTest(t *testing.T) {
+	w := &world{t: t}
+	file := w.file("own.yaml", strings.Replace(ownMapping, "WHO", "who", 1))
+	in := w.file("in.ndjson", `{"kind":"form","id":"1","at":"2026-03-05T12:00:00Z","who":"somebody","mail":"buyer@large-prospect.com","from":"globex","rating":5}
+{"kind":"form","id":"2","at":"soon","who":"somebody"}
+{"kind":"survey"}
+`)
+	out := w.tool(exitOK, "mapping", "test", file, "--in", in)
+	for _, want := range []string{"1 forms touch form", "1 dead letter bad_time", "1 dead letter unknown_shape"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("it says\n%s\nwant %q", out, want)
+		}
+	}
+	out = w.tool(exitOK, "mapping", "test", file, "--in", in, "--explain")
+	for _, want := range []string{"line 1: rules form", "form: identities.user", "= (pseudonym)", "not read: rating", "=> forms touch form of person", "=> dead letter, bad_time: rules[0].time", "line 3: no rule"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("it explains\n%s\nwant %q", out, want)
+		}
+	}
+	if strings.Contains(out, "buyer@") || strings.Contains(out, "somebody") {
+		t.Errorf("it shows people:\n%s", out)
+	}
+	w.says(exitUsage, "name one mapping", "mapping", "test", file)
+	w.says(exitFail, "mapping is not valid", "mapping", "test", w.file("bad.yaml", "rules: 1"), "--in", in)
+	w.says(exitUsage, "does not say its format", "mapping", "test", file, "--in", w.file("x", ""))
+}
