@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"tracksource/identity"
 	"tracksource/money"
 )
 
@@ -177,6 +178,10 @@ func (k *compiler) assets() {
 	}
 }
 
+// crmForms are the spellings of a campaign's id: as it is written, and as
+// Salesforce writes one of 15 characters elsewhere.
+func crmForms(id string) []string { return []string{fold(id), fold(identity.SalesforceID(id))} }
+
 func (k *compiler) match() {
 	m := k.doc.Match
 	r := &k.contract.rules
@@ -186,7 +191,9 @@ func (k *compiler) match() {
 		if fold(id) == "" {
 			k.fail(path{"match", "crm_campaigns", i}, "is empty")
 		}
-		r.crmCampaigns[fold(id)] = true
+		for _, form := range crmForms(id) {
+			r.crmCampaigns[form] = true
+		}
 	}
 	for i, id := range m.Assets {
 		index, found := r.assets[fold(id)]
@@ -263,7 +270,9 @@ func (k *compiler) credit() {
 		partner := k.doc.Credit.CRMCampaigns[campaign]
 		k.credited(path{"credit", "crm_campaigns", campaign}, partner)
 		k.once(path{"credit", "crm_campaigns", campaign}, seen, campaign)
-		r.creditCRM[fold(campaign)] = partner
+		for _, form := range crmForms(campaign) {
+			r.creditCRM[form] = partner
+		}
 	}
 	for _, feed := range sortedKeys(k.doc.Credit.Feeds) {
 		partner := k.doc.Credit.Feeds[feed]

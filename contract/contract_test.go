@@ -12,6 +12,7 @@ import (
 
 	"tracksource/contract"
 	"tracksource/contract/example"
+	"tracksource/identity"
 )
 
 func parseFile(t *testing.T) *contract.Contract {
@@ -218,4 +219,18 @@ func FuzzParse(f *testing.F) {
 		}
 		c.Classify(contract.TouchInput{Reporter: c.Partners[0].ID, Feed: "crm", Type: "visit", UTMSource: "x", UTMCampaign: "y"})
 	})
+}
+
+// TestCampaignForms: a Salesforce campaign is the same in both spellings of its
+// id.
+func TestCampaignForms(t *testing.T) {
+	c, err := contract.Parse(example.AILaunchTour())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for id, want := range map[string]bool{"701AILAUNCHTOUR": true, "701AILAUNCHTOUR2Q3": false, identity.SalesforceID("701AILAUNCHTOUR"): true, "AI Launch Tour": true, "": false} {
+		if got := c.IsCampaign(id); got != want {
+			t.Errorf("IsCampaign(%q) = %t, want %t", id, got, want)
+		}
+	}
 }

@@ -359,3 +359,13 @@ func FuzzDomains(f *testing.F) {
 		}
 	})
 }
+
+func TestSalesforceID(t *testing.T) {
+	for id, want := range map[string]string{
+		"001A0000006Vm9r": "001A0000006Vm9rIAC", "001A0000006Vm9rIAC": "001A0000006Vm9rIAC", "": "", "AI Launch Tour!": "AI Launch Tour!", "not of fifteen": "not of fifteen",
+	} {
+		if got := identity.SalesforceID(id); got != want {
+			t.Errorf("SalesforceID(%q) = %q, want %q", id, got, want)
+		}
+	}
+}

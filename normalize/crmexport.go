@@ -1,6 +1,10 @@
 package normalize
 
-import "strings"
+import (
+	"strings"
+
+	"tracksource/identity"
+)
 
 // crmExportShape is a row of an export by Salesforce's REST or Bulk API, or a
 // page of such rows.
@@ -54,11 +58,11 @@ func crmExportRow(src Source, o object) ([]Observation, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := r.identify(sfID(deal)); err != nil {
+		if err := r.identify(identity.SalesforceID(deal)); err != nil {
 			return nil, err
 		}
 	} else {
-		if err := r.identify(sfID(id)); err != nil {
+		if err := r.identify(identity.SalesforceID(id)); err != nil {
 			return nil, err
 		}
 		if !o.has(stamp) {
@@ -74,7 +78,7 @@ func crmExportRow(src Source, o object) ([]Observation, error) {
 	}
 	row := r.obs.Object.ID
 	if typ == "OpportunityHistory" {
-		row = plainID(src, sfID(id))
+		row = plainID(src, identity.SalesforceID(id))
 	}
 	r.obs.EventID = "row/" + typ + "/" + row + "/" + modified.Format("20060102T150405.000Z")
 	r.obs.OccurredAt = modified

@@ -42,7 +42,7 @@ func salesforceChange(src Source, o, header object, id string) ([]Observation, e
 	}
 	entity, kind := header.text("entityName"), header.text("changeType")
 	r := sfRecord{src: src, body: o, entity: entity, created: kind == "CREATE", cleared: nulledFields(header)}
-	if err := r.identify(sfID(id)); err != nil {
+	if err := r.identify(identity.SalesforceID(id)); err != nil {
 		return nil, err
 	}
 	if strings.HasPrefix(kind, "GAP_") {
@@ -109,32 +109,6 @@ func nulledFields(header object) func(native string) bool {
 		parent, _, _ := strings.Cut(native, ".")
 		return nulled[native] || nulled[parent]
 	}
-}
-
-// sfID returns the form of 18 characters of a record's id. Some exports have
-// that of 15, which lacks the three characters that say which letters are
-// capitals:
-// https://developer.salesforce.com/docs/atlas.en-us.api.meta/api/field_types.htm
-func sfID(id string) string {
-	if len(id) != 15 {
-		return id
-	}
-	const digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
-	suffix := make([]byte, 3)
-	for i := range suffix {
-		var bits byte
-		for j := range 5 {
-			switch c := id[i*5+j]; {
-			case c >= 'A' && c <= 'Z':
-				bits |= 1 << j
-			case c >= 'a' && c <= 'z', c >= '0' && c <= '9':
-			default:
-				return id
-			}
-		}
-		suffix[i] = digits[bits]
-	}
-	return id + string(suffix)
 }
 
 // sfField is one native field: its canonical name and how its value is read.
@@ -256,7 +230,7 @@ func (r *sfRecord) link(native string, node func(id string) (identity.Node, erro
 	if id == "" {
 		return nil
 	}
-	parent, err := node(sfID(id))
+	parent, err := node(identity.SalesforceID(id))
 	if err != nil {
 		return problem(BadField, "%s: %v", native, err)
 	}
@@ -271,7 +245,7 @@ func (r *sfRecord) merged(node func(id string) (identity.Node, error)) error {
 	if id == "" {
 		return nil
 	}
-	master, err := node(sfID(id))
+	master, err := node(identity.SalesforceID(id))
 	if err != nil {
 		return problem(BadField, "MasterRecordId: %v", err)
 	}

@@ -106,7 +106,7 @@ func (r *sfRecord) readContactRole() error {
 		r.put(
 			sfField{"OpportunityId", "opportunity_id", idText},
 			sfField{"ContactId", "contact", func(v any) (string, error) {
-				n, err := r.contact(sfID(asText(v)))
+				n, err := r.contact(identity.SalesforceID(asText(v)))
 				if err != nil {
 					return "", problem(BadField, "%v", err)
 				}
@@ -140,7 +140,7 @@ func plainText(v any) (string, error) {
 // idText reads the id of another record.
 func idText(v any) (string, error) {
 	s, err := plainText(v)
-	return sfID(s), err
+	return identity.SalesforceID(s), err
 }
 
 func boolean(v any) (string, error) {
