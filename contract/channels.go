@@ -1,17 +1,31 @@
 package contract
 
-import "strings"
+import (
+	_ "embed" // the list of sources
+	"strings"
+)
 
-// builtinChannel groups a touch when no rule of the contract does. The order
-// and the names follow the default channel groups that Google publishes for
-// Analytics 4 (support.google.com/analytics/answer/9756891), narrowed to what
-// a B2B campaign uses and widened by touch types that web analytics lacks:
-// tags decide first, then click ids, then the type, then the referrer.
+// ga4SourcesText is Google's list of sources by category.
+//
+//go:embed data/ga4_sources.txt
+var ga4SourcesText string
+
+// ChannelRulesVersion names the built-in rules and their list of sources. A change
+// of either is a new version.
+const ChannelRulesVersion = "ga4 2026-01"
+
+// builtinChannel groups a touch when no rule of the contract does. What tags say
+// is grouped as Google Analytics 4 does by default. What that leaves unassigned is
+// grouped by what web analytics lacks: mediums of a B2B campaign, click ids, the
+// type of the touch, and then the referrer.
 func builtinChannel(in TouchInput) (channel, rule string) {
-	source, medium := fold(in.UTMSource), fold(in.UTMMedium)
+	source, medium, campaign := fold(in.UTMSource), fold(in.UTMMedium), fold(in.UTMCampaign)
 	paid := isPaid(medium) || in.Type == TypeAdClick
-	if channel, rule = taggedChannel(source, medium, paid); channel != "" {
-		return channel, rule
+	if channel = ga4Channel(source, medium, campaign, paid); channel != "" {
+		return channel, "GA4 " + channel
+	}
+	if channel = businessChannel(source, medium); channel != "" {
+		return channel, "built-in medium"
 	}
 	if channel = clickChannel(fold(in.ClickID)); channel != "" {
 		return channel, "built-in click id"
@@ -25,7 +39,7 @@ func builtinChannel(in TouchInput) (channel, rule string) {
 	if referrer := fold(in.Referrer); referrer != "" {
 		return referrerChannel(referrer), "built-in referrer"
 	}
-	if meant(fold(in.UTMCampaign)) {
+	if meant(campaign) {
 		return ChannelUnassigned, "a campaign tag without a source"
 	}
 	if in.Feed == FeedAnalytics {
@@ -46,59 +60,113 @@ func meant(tag string) bool {
 	return true
 }
 
-func taggedChannel(source, medium string, paid bool) (channel, rule string) {
+// ga4Channel is Google's default channel group, in Google's order; empty for what
+// it leaves unassigned. All three tags are in lower case. A touch that is a click
+// on an advertisement is paid whatever its medium.
+func ga4Channel(source, medium, campaign string, paid bool) string {
+	if source == "(direct)" && (medium == "(none)" || medium == "(not set)") {
+		return ChannelDirect
+	}
+	if strings.Contains(campaign, "cross-network") {
+		return "Cross-network"
+	}
 	category := sourceCategory(source)
+	shopping := category == categoryShopping || isShop(campaign)
 	if paid {
-		switch category {
-		case categorySearch:
-			return "Paid Search", "built-in paid medium, search source"
-		case categorySocial:
-			return "Paid Social", "built-in paid medium, social source"
-		case categoryVideo:
-			return "Paid Video", "built-in paid medium, video source"
-		case categoryOther:
+		switch {
+		case shopping:
+			return "Paid Shopping"
+		case category == categorySearch:
+			return "Paid Search"
+		case category == categorySocial:
+			return "Paid Social"
+		case category == categoryVideo:
+			return "Paid Video"
 		}
 	}
 	switch medium {
 	case "display", "banner", "expandable", "interstitial", "cpm":
-		return "Display", "built-in display medium"
-	case "paid-search", "paid_search", "paidsearch":
-		return "Paid Search", "built-in paid medium"
-	case "paid-social", "paid_social", "paidsocial":
-		return "Paid Social", "built-in paid medium"
+		return "Display"
 	}
 	if isPaid(medium) {
-		return "Paid Other", "built-in paid medium"
+		return "Paid Other"
 	}
+	return ga4Organic(source, medium, category, shopping)
+}
+
+// ga4Organic is the rest of Google's rules, those behind the paid ones.
+func ga4Organic(source, medium string, category category, shopping bool) string {
 	switch medium {
-	case "email", "e-mail", "e_mail", "e mail", "newsletter":
-		return "Email", "built-in email medium"
-	case "event", "events", "webinar", "conference", "tradeshow":
-		return "Events", "built-in event medium"
-	case "partner", "co-marketing", "comarketing":
-		return "Partner", "built-in partner medium"
 	case "social", "social-network", "social-media", "sm", "social network", "social media":
-		return "Organic Social", "built-in social medium"
-	case "affiliate":
-		return "Affiliates", "built-in affiliate medium"
-	case "audio":
-		return "Audio", "built-in audio medium"
-	case "sms":
-		return "SMS", "built-in sms medium"
+		if !shopping {
+			return "Organic Social"
+		}
 	}
 	switch {
+	case shopping:
+		return "Organic Shopping"
 	case category == categorySocial:
-		return "Organic Social", "built-in social source"
+		return "Organic Social"
 	case category == categoryVideo || strings.Contains(medium, "video"):
-		return "Organic Video", "built-in video"
+		return "Organic Video"
 	case category == categorySearch || medium == "organic":
-		return "Organic Search", "built-in search"
+		return "Organic Search"
 	case medium == "referral" || medium == "app" || medium == "link":
-		return "Referral", "built-in referral medium"
-	case source == "email" || source == "e-mail" || source == "newsletter":
-		return "Email", "built-in email source"
+		return "Referral"
+	case isEmail(source) || isEmail(medium):
+		return "Email"
+	case medium == "affiliate":
+		return "Affiliates"
+	case medium == "audio":
+		return "Audio"
+	case source == "sms" || medium == "sms":
+		return "SMS"
+	case strings.HasSuffix(medium, "push") || strings.Contains(medium, "mobile") || strings.Contains(medium, "notification") || source == "firebase":
+		return "Mobile Push Notifications"
 	}
-	return "", ""
+	return ""
+}
+
+// isEmail is Google's pattern email|e-mail|e_mail|e mail.
+func isEmail(tag string) bool {
+	return strings.Contains(tag, "email") || strings.Contains(tag, "e-mail") || strings.Contains(tag, "e_mail") || strings.Contains(tag, "e mail")
+}
+
+// isShop is Google's pattern ^(.*(([^a-df-z]|^)shop|shopping).*)$: an eshop and a
+// my-shop are shops, a workshop is none.
+func isShop(campaign string) bool {
+	if strings.Contains(campaign, "shopping") {
+		return true
+	}
+	for rest, before := campaign, byte(' '); ; {
+		i := strings.Index(rest, "shop")
+		if i < 0 {
+			return false
+		}
+		if i > 0 {
+			before = rest[i-1]
+		}
+		if before == 'e' || before < 'a' || before > 'z' {
+			return true
+		}
+		before, rest = 'p', rest[i+len("shop"):]
+	}
+}
+
+// businessChannel groups mediums that B2B campaigns use and Google does not know.
+func businessChannel(source, medium string) string {
+	switch medium {
+	case "newsletter":
+		return "Email"
+	case "event", "events", "webinar", "conference", "tradeshow":
+		return "Events"
+	case "partner", "co-marketing", "comarketing":
+		return "Partner"
+	}
+	if source == "newsletter" {
+		return "Email"
+	}
+	return ""
 }
 
 // isPaid is Google's pattern ^(.*cp.*|ppc|retargeting|paid.*)$.
@@ -144,6 +212,8 @@ func referrerChannel(domain string) string {
 		return "Organic Social"
 	case categoryVideo:
 		return "Organic Video"
+	case categoryShopping:
+		return "Organic Shopping"
 	case categoryOther:
 	}
 	return "Referral"
@@ -156,25 +226,48 @@ const (
 	categorySearch
 	categorySocial
 	categoryVideo
+	categoryShopping
 )
 
-// sourceCategory knows the large sources by the name or domain that tags and
-// referrers use. A campaign with others names them in its channel rules.
+// sourceCategory finds a source in Google's list, by the name or domain that tags
+// and referrers use. The list is some kilobytes, and searching the text keeps it
+// free of start-up work and of state.
 func sourceCategory(source string) category {
-	// A search engine has a domain for each country: google.de, google.co.uk.
-	name, _, _ := strings.Cut(strings.TrimPrefix(source, "www."), ".")
-	switch name {
-	case "google", "bing", "yahoo", "duckduckgo", "baidu", "yandex", "ecosia", "qwant", "naver", "brave", "startpage", "sogou", "seznam":
-		return categorySearch
-	case "linkedin", "lnkd", "facebook", "fb", "instagram", "ig", "twitter", "x", "t", "reddit", "xing", "tiktok", "pinterest",
-		"quora", "threads", "mastodon", "bsky", "bluesky", "weibo", "vk", "slideshare", "meetup":
-		// "t.co" is Twitter's shortener; other names that begin so are not.
-		if (name == "t" && source != "t.co") || (name == "x" && source != "x" && source != "x.com") {
-			return categoryOther
+	if source == "" || strings.ContainsAny(source, "\n,#") {
+		return categoryOther
+	}
+	source = strings.TrimPrefix(source, "www.")
+	if i := strings.Index(ga4SourcesText, "\n"+source+","); i >= 0 {
+		rest := ga4SourcesText[i+len("\n")+len(source)+len(","):]
+		name, _, _ := strings.Cut(rest, "\n")
+		switch name {
+		case "search":
+			return categorySearch
+		case "social":
+			return categorySocial
+		case "video":
+			return categoryVideo
+		case "shopping":
+			return categoryShopping
 		}
+	}
+	return countryDomain(source)
+}
+
+// countryDomain knows search engines by their domains of single countries, such as
+// google.co.uk, of which Google's list has few, and sources that are younger than
+// the list.
+func countryDomain(source string) category {
+	name, _, _ := strings.Cut(source, ".")
+	switch name {
+	case "google", "bing", "yahoo", "duckduckgo", "ecosia", "qwant", "startpage", "seznam":
+		return categorySearch
+	case "xing", "tiktok", "threads", "mastodon", "bsky", "bluesky":
 		return categorySocial
-	case "youtube", "youtu", "vimeo", "wistia", "twitch", "dailymotion":
-		return categoryVideo
+	}
+	switch source {
+	case "x", "x.com":
+		return categorySocial
 	}
 	return categoryOther
 }

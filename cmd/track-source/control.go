@@ -84,7 +84,7 @@ func contractCommand(stdout, stderr io.Writer) *cobra.Command {
 		Use: "contract", Short: "Check the contract of a campaign, and put it in force",
 		Args: noArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(contractValidateCommand(stdout), contractApplyCommand(stdout, stderr))
+	cmd.AddCommand(contractValidateCommand(stdout), contractDiffCommand(stdout, stderr), contractApplyCommand(stdout, stderr), contractSchemaCommand(stdout))
 	return cmd
 }
 
@@ -104,6 +104,81 @@ func contractValidateCommand(stdout io.Writer) *cobra.Command {
 			return err
 		},
 	}
+}
+
+func contractSchemaCommand(stdout io.Writer) *cobra.Command {
+	return &cobra.Command{
+		Use: "schema", Short: "Print the JSON Schema of contracts, for editors", Args: noArgs, Example: "  track-source contract schema > contract.schema.json",
+		RunE: func(*cobra.Command, []string) error {
+			_, err := stdout.Write(contract.Schema())
+			return err
+		},
+	}
+}
+
+func contractDiffCommand(stdout, stderr io.Writer) *cobra.Command {
+	var f controlFlags
+	cmd := &cobra.Command{
+		Use: "diff [OLD] NEW", Short: "Say what differs between two contracts, and what that changes",
+		Long: "diff compares two files, or a file with the revision that is in force on a cluster.",
+		Example: "  track-source contract diff signed.yaml proposal.yaml\n" +
+			"  track-source contract diff proposal.yaml" + controlExample,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) < 1 || len(args) > 2 {
+				return usageError{errors.New("name two files, or one and a cluster")}
+			}
+			newer, err := oneFile(args[len(args)-1:])
+			if err != nil {
+				return err
+			}
+			var older []byte
+			if len(args) == 2 {
+				older, err = oneFile(args[:1])
+			} else {
+				older, err = f.inForce(cmd.Context(), newer, stderr)
+			}
+			if err != nil {
+				return err
+			}
+			changes, err := contract.Diff(older, newer)
+			if err != nil {
+				return err
+			}
+			return sayChanges(stdout, changes)
+		},
+	}
+	f.bind(cmd)
+	return cmd
+}
+
+// inForce is the newest revision of the campaign of a document.
+func (f *controlFlags) inForce(ctx context.Context, document []byte, stderr io.Writer) ([]byte, error) {
+	c, err := contract.Parse(document)
+	if err != nil {
+		return nil, err
+	}
+	_, book, err := f.open(ctx, stderr)
+	if err != nil {
+		return nil, err
+	}
+	last, exists := book.Newest(c.Campaign)
+	if !exists {
+		return nil, fmt.Errorf("campaign %s has no contract there", c.Campaign)
+	}
+	return []byte(last.Document), nil
+}
+
+func sayChanges(w io.Writer, changes []contract.Change) error {
+	if len(changes) == 0 {
+		_, err := fmt.Fprintln(w, "no difference")
+		return err
+	}
+	for _, c := range changes {
+		if _, err := fmt.Fprintln(w, c); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func contractApplyCommand(stdout, stderr io.Writer) *cobra.Command {
@@ -141,6 +216,15 @@ func contractApplyCommand(stdout, stderr io.Writer) *cobra.Command {
 			record, err := control.Revise(data, last.Revision, time.Now())
 			if err != nil {
 				return err
+			}
+			if exists {
+				changes, err := contract.Diff([]byte(last.Document), data)
+				if err == nil {
+					err = sayChanges(stdout, changes)
+				}
+				if err != nil {
+					return err
+				}
 			}
 			verb := "sent"
 			if f.dryRun {

@@ -45,6 +45,13 @@ func TestContractApply(t *testing.T) {
 	w.says(exitUsage, "--previous 1", w.flags("contract", "apply", second)...)
 	w.says(exitFail, "the newest revision is 1, not 7", w.flags("contract", "apply", second, "--previous", "7")...)
 	w.says(exitOK, "revision 2", w.flags("contract", "apply", second, "--previous", "1", "--dry-run")...)
+	const change = "window.lookback: 90d -> 3d; restates every number"
+	w.says(exitOK, change, w.flags("contract", "apply", second, "--previous", "1", "--dry-run")...)
+	w.says(exitOK, change, w.flags("contract", "diff", second)...)
+	w.says(exitOK, change, "contract", "diff", first, second)
+	w.says(exitOK, "no difference", "contract", "diff", first, first)
+	w.says(exitUsage, "name two files", "contract", "diff")
+	w.says(exitOK, "json-schema.org", "contract", "schema")
 	if got := w.settle(); !reflect.DeepEqual(got, before) {
 		t.Error("a dry run has changed contributions")
 	}
