@@ -277,16 +277,3 @@ func TestFeedRemapped(t *testing.T) {
 		"person own form/1 revision 4 retracted false touch true",
 		"anonymous own form/1 revision 4 retracted true touch false")
 }
-
-// TestFeedWaitsForMappings: without the control topic nobody knows what an event
-// means, and none is refused for it.
-func TestFeedWaitsForMappings(t *testing.T) {
-	f := newFeed(t, avro.NewMemory())
-	f.Mappings = ingest.NewMappings()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
-	defer cancel()
-	var out outbox
-	if err := f.Fold(ctx, []stream.Record{{Value: []byte(page), Timestamp: start}}, &out); !errors.Is(err, context.DeadlineExceeded) || len(out.all) > 0 {
-		t.Errorf("Fold() = %v with %d outputs, want that it waits", err, len(out.all))
-	}
-}

@@ -17,19 +17,20 @@ import (
 // Mappings are the mappings of all feeds, in each of their revisions. Safe for
 // concurrent use.
 type Mappings struct {
-	ready chan struct{} // closed when the control topic was read to its end once
-	once  sync.Once
+	// sync returns when all is known that control held when it was called; nil: what
+	// was Set is all.
+	sync func(context.Context) error
 
 	mu sync.Mutex
 	by map[control.Versioned][]*mapping.Mapping // guarded by mu; index 0 is revision 1, nil for one that ended
 }
 
-// NewMappings makes an empty set that is not ready.
+// NewMappings makes an empty set.
 func NewMappings() *Mappings {
-	return &Mappings{ready: make(chan struct{}), by: map[control.Versioned][]*mapping.Mapping{}}
+	return &Mappings{by: map[control.Versioned][]*mapping.Mapping{}}
 }
 
-// Set puts the mappings of a book in force. From the first time on they are ready.
+// Set puts the mappings of a book in force.
 func (m *Mappings) Set(b *control.Book) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -46,53 +47,44 @@ func (m *Mappings) Set(b *control.Book) error {
 			m.by[of] = append(m.by[of], compiled)
 		}
 	}
-	m.once.Do(func() { close(m.ready) })
 	return nil
 }
 
-// mappingsWait is how long a batch waits for the mappings; it is tried again.
-const mappingsWait = 5 * time.Second
+// Follow keeps the mappings as the control topic has them. The function that it
+// returns runs until its context ends.
+func (m *Mappings) Follow(conn stream.Conn, topic string, codecs *avro.Codecs, log *slog.Logger) (run func(context.Context) error) {
+	book := control.NewBook()
+	f := stream.NewFollower(conn, log, topic, func(r stream.Record) error {
+		if err := book.Add(codecs, r.Value); err != nil {
+			return err
+		}
+		return m.Set(book)
+	})
+	m.sync = f.Sync
+	return f.Run
+}
 
-// of returns the revisions of a feed's mapping, oldest first, once they are known.
+// syncWait is how long a batch waits for the control topic; it is tried again.
+const syncWait = 5 * time.Second
+
+// of returns the revisions of a feed's mapping, oldest first, and none less than
+// the control topic has now: a record that came behind a revision is never read
+// without it, and those in front of it are sent again.
 func (m *Mappings) of(ctx context.Context, feed FeedID) ([]*mapping.Mapping, error) {
-	select {
-	case <-m.ready:
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	case <-time.After(mappingsWait):
-		return nil, fmt.Errorf("%w: the control topic, which has the mappings, is not read yet", stream.ErrTransient)
+	if m.sync != nil {
+		wait, cancel := context.WithTimeout(ctx, syncWait)
+		err := m.sync(wait)
+		cancel()
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%w: the control topic, which has the mappings: %w", stream.ErrTransient, err)
+		}
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.by[control.OfMapping(feed.Reporter, feed.Feed)], nil
-}
-
-// Follow reads the control topic and keeps the mappings, until ctx ends. What
-// fails is tried again: mappings are old for as long, never wrong.
-func (m *Mappings) Follow(ctx context.Context, conn stream.Conn, topic string, codecs *avro.Codecs, log *slog.Logger) error {
-	for {
-		book, ended := control.NewBook(), false
-		err := stream.Follow(ctx, conn, log, topic, func(r stream.Record) error {
-			if err := book.Add(codecs, r.Value); err != nil || !ended {
-				return err
-			}
-			return m.Set(book)
-		}, func() {
-			ended = true
-			if err := m.Set(book); err != nil {
-				log.ErrorContext(ctx, "mappings", "err", err)
-			}
-		})
-		if ctx.Err() != nil {
-			return nil
-		}
-		log.WarnContext(ctx, "control topic interrupted, reading it again", "err", err)
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(time.Second):
-		}
-	}
 }
 
 // read reads a payload by the newest of the mappings, and what none of its rules

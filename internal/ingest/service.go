@@ -1,7 +1,6 @@
 package ingest
 
 import (
-	"context"
 	"fmt"
 	"slices"
 
@@ -66,9 +65,7 @@ func Open(l *line.Line, cfg Config) (*line.Service, error) {
 	svc := &line.Service{Line: l}
 	mappings := NewMappings()
 	if slices.ContainsFunc(cfg.Consumers, isFeed) {
-		svc.Parts = append(svc.Parts, func(ctx context.Context) error {
-			return mappings.Follow(ctx, l.Stream(), l.Spec.Control(), l.Codecs, l.Log)
-		})
+		svc.Parts = append(svc.Parts, mappings.Follow(l.Stream(), l.Spec.Control(), l.Codecs, l.Log))
 	}
 	for _, name := range cfg.Consumers {
 		inputs, err := inputs(l, cfg, mappings, name)
