@@ -54,11 +54,8 @@ type object struct {
 	state avro.ObjectState
 }
 
-// mark is what makes an event one, in the partition of its identity.
-type mark struct {
-	partition               int32
-	reporter, source, event string
-}
+// mark is what makes an event one.
+type mark struct{ node, reporter, source, event string }
 
 // seen is what is believed of one event.
 type seen struct {
@@ -96,7 +93,7 @@ func (v *verifier) facts() {
 				v.count(obs, Feed{Suppressed: 1})
 				continue
 			}
-			v.accept(marks, mark{o.Partition, obs.Reporter, obs.Source, obs.EventID}, obs, o.Value.Content)
+			v.accept(marks, mark{string(obs.Node), obs.Reporter, obs.Source, obs.EventID}, obs, o.Value.Content)
 		}
 	}
 }

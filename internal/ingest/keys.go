@@ -39,9 +39,11 @@ func objectKey(node []byte, reporter, source, item string) []byte {
 
 func countsKey(feed FeedID) []byte { return spaceCounts.Key().String(feed.Feed).String(feed.Reporter) }
 
-// markID is what makes an event one: its reporter, its source and its id.
-func markID(reporter, source, event string) []byte {
-	return state.Key{}.String(reporter).String(source).String(event)
+// markID is what makes an event one: whom it is about, its reporter, its source and
+// its id. A mapping may turn the event to somebody else, and then it is taken back
+// from whom it was about: two marks, which may lie in one partition or in two.
+func markID(node []byte, reporter, source, event string) []byte {
+	return state.Key{}.Bytes(node).String(reporter).String(source).String(event)
 }
 
 // nodeState is what a partition knows of one of its identities.

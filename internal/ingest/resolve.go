@@ -177,7 +177,7 @@ func dayOf(t time.Time) uint32 {
 
 func (r *Resolver) mark(obs *avro.Observation, content [16]byte) (dedupe.Outcome, error) {
 	revision := dedupe.Revision{Mapping: obs.MappingRevision, Source: obs.Revision}
-	return r.marks.Mark(markID(obs.Reporter, obs.Source, obs.EventID), dayOf(obs.OccurredAt), content, revision)
+	return r.marks.Mark(markID(obs.Node, obs.Reporter, obs.Source, obs.EventID), dayOf(obs.OccurredAt), content, revision)
 }
 
 // fact takes in one native event: once, on its identity's account. One that is

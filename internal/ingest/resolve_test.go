@@ -547,3 +547,37 @@ func TestHorizon(t *testing.T) {
 		t.Errorf("counts %+v, want %+v", got, want)
 	}
 }
+
+// TestTurned: a mapping turns an event from one person to another; whatever
+// partitions they lie in and in whatever order the news comes, it is with the
+// second and not with the first.
+func TestTurned(t *testing.T) {
+	c := codecs(t)
+	rapid.Check(t, func(t *rapid.T) {
+		ev := func(user int, mapping int64, retracted bool) avro.Observation {
+			obs := avro.Observation{
+				Kind: "fact", Node: node(identity.Person, "acme", fmt.Sprint("u", user)).Bytes(), Reporter: "acme", Feed: "crm", Source: "own",
+				EventID: "e", OccurredAt: start, MappingRevision: mapping, Retracted: retracted,
+			}
+			if !retracted {
+				obs.Touch = &avro.TouchFacts{Type: "form"}
+			}
+			return obs
+		}
+		was := rapid.IntRange(0, 40).Draw(t, "was")
+		is := rapid.IntRange(41, 80).Draw(t, "is")
+		l := newLine(t, c)
+		choose := func(n int) int { return rapid.IntRange(0, n-1).Draw(t, "choose") }
+		for _, obs := range rapid.Permutation([]avro.Observation{ev(was, 1, false), ev(is, 2, false), ev(was, 2, true), ev(is, 2, false)}).Draw(t, "order") {
+			l.send(obs)
+			if rapid.Bool().Draw(t, "work now") {
+				l.work(choose)
+			}
+		}
+		l.work(choose)
+		want := []string{fmt.Sprintf("provisional:person/acme/u%d: acme/e", is)}
+		if got := l.placed(); !slices.Equal(got, want) {
+			t.Fatalf("at rest: %v, want %v", got, want)
+		}
+	})
+}

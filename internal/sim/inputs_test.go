@@ -8,6 +8,12 @@ import (
 	"strings"
 	"time"
 
+	"tracksource/identity"
+	"tracksource/internal/control"
+	"tracksource/internal/line"
+	"tracksource/normalize"
+	"tracksource/normalize/mapping"
+	"tracksource/schemas/avro"
 	"tracksource/stream"
 )
 
@@ -22,6 +28,8 @@ func inputs() map[string]func(*story) {
 		"poison":         (*story).poison,
 		"restated":       (*story).restate,
 		"merges":         (*story).merge,
+		"mapped":         (*story).mapped,
+		"erased":         (*story).erased,
 	}
 }
 
@@ -171,4 +179,136 @@ func (s *story) encode(event map[string]any) []byte {
 		s.t.Fatal(err)
 	}
 	return b
+}
+
+// ownMapping reads events of a schema of their own; the partner first took the
+// wrong member for the user.
+func ownMapping(user string) string {
+	return `mapping: {partner: acme, feed: analytics, source: own}
+rules:
+  - name: form
+    when: {path: kind, equals: form}
+    id: id
+    time: at
+    identities: {user: ` + user + `}
+    touch: {type: {const: form}, utm_source: {const: globex}, utm_campaign: {const: ai-launch-tour}}
+`
+}
+
+// mapped adds events that nobody can read until their feed has a mapping. The
+// first is wrong, the second right; behind each the feed is read again.
+func (s *story) mapped() {
+	topic := s.spec.RawTopic("analytics", "acme")
+	for i := range 40 {
+		event := map[string]any{
+			"kind": "form", "id": fmt.Sprint(i), "at": time.UnixMilli(s.mergedAt()).UTC().Format(time.RFC3339),
+			"right": fmt.Sprint("right-", i%7), "wrong": fmt.Sprint("wrong-", i%3),
+		}
+		m := stream.Message{Topic: topic, Key: []byte(fmt.Sprint(i)), Value: s.encode(event)}
+		s.own = append(s.own, m.Value)
+		s.events = slices.Insert(s.events, s.rng.IntN(len(s.events)), m)
+	}
+	for i, user := range []string{"wrong", "right"} {
+		s.decide(control.Remap("acme", "analytics", []byte(ownMapping(user)), int64(i), s.world.Start))
+	}
+}
+
+// decide puts a record among the rules, behind those that were decided before.
+func (s *story) decide(c avro.Control) {
+	ms, err := control.Messages(s.codecs, s.spec.Control(), c)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.decided = append(s.decided, ms...)
+}
+
+// readAgain sends the mapped feed what it holds again. The broker may be failing
+// meanwhile; what was sent in part is sent once more.
+func (s *story) readAgain() {
+	for s.ctx.Err() == nil {
+		n, err := control.ReplayRaw(s.ctx, s.conn, s.spec.RawTopic("analytics", "acme"), false, s.log, nil)
+		if err == nil {
+			s.done["read again"] += n
+			return
+		}
+		s.log.Info("the feed is not read again yet", "err", err)
+	}
+}
+
+// judgeMapped compares what journeys hold of the mapped events with what the right
+// mapping makes of them: on whom they are, each of them once, and nothing else.
+func (s *story) judgeMapped() {
+	s.t.Helper()
+	m, err := mapping.Parse([]byte(ownMapping("right")))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	src := normalize.Source{Feed: "analytics", Reporter: "acme", Pseudonyms: pseudonyms(s.t)}
+	want := map[string]bool{}
+	for _, payload := range s.own {
+		for _, e := range m.Decode(src, payload) {
+			want[fmt.Sprint(e.Observations[0].Node, " ", e.Observations[0].EventID)] = true
+		}
+	}
+	type item struct{ node, id string }
+	newest := map[item]avro.JourneyEvent{}
+	err = stream.ReadTopic(s.ctx, line.StreamConn(s.conn), s.log, s.spec.Journeys(), func(r stream.Record) error {
+		var ev avro.JourneyEvent
+		if err := s.codecs.Journey.Decode(r.Value, &ev); err != nil || ev.Source != "own" {
+			return err
+		}
+		n, err := identity.Parse(ev.Node)
+		if was, ok := newest[item{n.String(), ev.Item}]; !ok || ev.Placement >= was.Placement && (!ev.Removed || ev.Placement > was.Placement) {
+			newest[item{n.String(), ev.Item}] = ev
+		}
+		return err
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for it, ev := range newest {
+		if name := it.node + " " + it.id; ev.Removed == want[name] {
+			s.t.Errorf("%s: removed %t, and the right mapping says it %t", name, ev.Removed, want[name])
+		}
+		delete(want, it.node+" "+it.id)
+	}
+	if len(want) > 0 {
+		s.t.Errorf("%d mapped events are on no journey, such as %v", len(want), slices.Sorted(maps.Keys(want))[0])
+	}
+}
+
+// erased orders some people to be forgotten, while what they do comes in.
+func (s *story) erased() {
+	p := pseudonyms(s.t)
+	var nodes [][]byte
+	for _, m := range s.events {
+		var e struct {
+			Type   string `json:"type"`
+			UserID string `json:"userId"`
+			Anon   string `json:"anonymousId"`
+			Traits struct {
+				Email string `json:"email"`
+			} `json:"traits"`
+		}
+		if json.Unmarshal(m.Value, &e) != nil || e.Type != "identify" || s.rng.IntN(3) > 0 || len(nodes) > 8 {
+			continue
+		}
+		user, err := p.PersonNode(identity.Person, identity.SchemeUser, "globex", e.UserID)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		browser, err := p.PersonNode(identity.Anonymous, identity.SchemeAnonymous, "globex", e.Anon)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		nodes = append(nodes, user.Bytes(), browser.Bytes())
+		if email, ok := p.EmailNode(e.Traits.Email); ok {
+			nodes = append(nodes, email.Bytes())
+		}
+	}
+	if len(nodes) == 0 {
+		return
+	}
+	s.done["erased"] = len(nodes)
+	s.decide(avro.Control{Kind: control.Erasure, Erasure: &avro.ErasureRecord{Nodes: nodes, At: s.world.Start}})
 }

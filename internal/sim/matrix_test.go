@@ -41,6 +41,8 @@ func TestMatrix(t *testing.T) {
 		{"19-duplicates", plan{faults: []string{"kill"}, input: []string{"repeated-apart"}, steps: 12}, []string{"kill"}},
 		{"21-restated", plan{faults: []string{"kill"}, input: []string{"restated", "shuffled"}, steps: 12}, []string{"kill", "restated"}},
 		{"22-merges", plan{faults: []string{"kill"}, input: []string{"merges", "repeated-apart", "shuffled"}, steps: 12}, []string{"kill", "merges"}},
+		{"21-mapped", plan{faults: []string{"kill"}, input: []string{"mapped"}, steps: 12}, []string{"kill", "read again"}},
+		{"22-erased", plan{faults: []string{"kill"}, input: []string{"erased", "shuffled"}, steps: 12}, []string{"kill", "erased"}},
 		{"25-poison", plan{faults: []string{"registry-away", "kill"}, input: []string{"poison"}, steps: 12}, []string{"registry-away"}},
 		{"29-clocks", plan{faults: []string{"clock", "kill"}, steps: 15}, []string{"clock"}},
 	}

@@ -282,7 +282,7 @@ func (r *rig) restartBroker() {
 func open(ctx context.Context, tier string, l *line.Line) (*line.Service, error) {
 	switch tier {
 	case "ingest":
-		p, err := identity.NewPseudonymizer(bytes.Repeat([]byte("k"), 32))
+		p, err := identity.NewPseudonymizer(pseudonymKey())
 		if err != nil {
 			return nil, err
 		}
@@ -418,6 +418,17 @@ func (r *rig) stop(tier string, n int) string {
 		r.t.Fatalf("%s did not stop in order: %v", filepath.Base(i.dir), i.err)
 	}
 	return i.dir
+}
+
+func pseudonymKey() []byte { return bytes.Repeat([]byte("k"), 32) }
+
+func pseudonyms(t *testing.T) *identity.Pseudonymizer {
+	t.Helper()
+	p, err := identity.NewPseudonymizer(pseudonymKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
 }
 
 // stuckAfter is when a line that does not come to rest is looked at.
