@@ -215,3 +215,27 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+// BenchmarkDecode reads one event of each shape, as often as it can.
+func BenchmarkDecode(b *testing.B) {
+	names, err := filepath.Glob("testdata/*.json")
+	if err != nil {
+		b.Fatal(err)
+	}
+	src := source(b)
+	for _, name := range names {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Run(strings.TrimSuffix(filepath.Base(name), ".json"), func(b *testing.B) {
+			events := len(normalize.Decode(src, data))
+			b.SetBytes(int64(len(data)))
+			b.ReportAllocs()
+			for b.Loop() {
+				normalize.Decode(src, data)
+			}
+			b.ReportMetric(float64(b.N)*float64(events)/b.Elapsed().Seconds(), "events/s")
+		})
+	}
+}

@@ -277,3 +277,25 @@ func TestFeedRemapped(t *testing.T) {
 		"person own form/1 revision 4 retracted false touch true",
 		"anonymous own form/1 revision 4 retracted true touch false")
 }
+
+// TestFeedGap: an object that its source has lost changes of is told of, and the
+// event is kept.
+func TestFeedGap(t *testing.T) {
+	f := newFeed(t, avro.NewMemory())
+	f.Alerts = "alerts"
+	gap := `{"ChangeEventHeader":{"entityName":"Opportunity","recordIds":["006000000000001AAA"],"changeType":"GAP_UPDATE","transactionKey":"k","sequenceNumber":1,"commitNumber":7,"commitTimestamp":1768606339000}}`
+	var out outbox
+	if err := f.Fold(context.Background(), []stream.Record{{Topic: "raw", Offset: 4, Value: []byte(gap), Timestamp: start}}, &out); err != nil {
+		t.Fatal(err)
+	}
+	if len(out.all) != 2 || out.all[0].headers["tracksource.code"] != "data_gap" || out.all[1].topic != "alerts" {
+		t.Fatalf("%+v, want a dead letter and an alert", out.all)
+	}
+	var a avro.Alert
+	if err := f.Codecs.Alert.Decode(out.all[1].value, &a); err != nil {
+		t.Fatal(err)
+	}
+	if a.Kind != "data_gap" || !strings.Contains(a.Message, "006000000000001AAA") || !slices.Equal(a.Evidence, []string{"raw/0@4"}) || string(out.all[1].key) != a.ID {
+		t.Errorf("%+v", a)
+	}
+}

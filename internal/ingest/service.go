@@ -37,7 +37,7 @@ type Config struct {
 func Topics(s kafka.Spec, consumers []string) []string {
 	need := []string{s.Observations()}
 	if slices.ContainsFunc(consumers, isFeed) {
-		need = append(need, s.Control()) // which has the mappings
+		need = append(need, s.Control(), s.Alerts()) // control has the mappings
 	}
 	for _, f := range s.Feeds() {
 		if slices.Contains(consumers, f.Kind) {
@@ -48,12 +48,10 @@ func Topics(s kafka.Spec, consumers []string) []string {
 		need = append(need, s.Journeys(), s.ResolveChangelog())
 	}
 	if slices.Contains(consumers, ConsumerControl) {
-		if !slices.Contains(need, s.Control()) {
-			need = append(need, s.Control())
-		}
-		need = append(need, s.ControlChangelog(), s.Journeys(), s.Alerts())
+		need = append(need, s.Control(), s.ControlChangelog(), s.Journeys(), s.Alerts())
 	}
-	return need
+	slices.Sort(need)
+	return slices.Compact(need)
 }
 
 // Open makes the service of the consumers. A feed consumer without a feed is
@@ -125,7 +123,7 @@ func feedInputs(l *line.Line, cfg Config, mappings *Mappings, name string) ([]st
 		feed := &Feed{
 			Codecs: l.Codecs, Foreign: foreign, Pseudonymizer: cfg.Pseudonymizer, Mappings: mappings,
 			ID:           FeedID{Feed: f.Kind, Reporter: f.Partner},
-			Observations: l.Spec.Observations(), DeadLetters: l.Spec.DeadLetterTopic(f.Kind, f.Partner),
+			Observations: l.Spec.Observations(), DeadLetters: l.Spec.DeadLetterTopic(f.Kind, f.Partner), Alerts: l.Spec.Alerts(),
 		}
 		inputs = append(inputs, stream.Input{
 			Topic: l.Spec.RawTopic(f.Kind, f.Partner),
