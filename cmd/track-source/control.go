@@ -116,6 +116,34 @@ func contractSchemaCommand(stdout io.Writer) *cobra.Command {
 	}
 }
 
+func taxonomyCommand(stdout io.Writer) *cobra.Command {
+	asCSV := false
+	cmd := &cobra.Command{
+		Use: "taxonomy FILE", Short: "Print what a contract makes of tags, assets and stages, for those who set them",
+		Example: "  track-source taxonomy ai-launch-tour.yaml\n  track-source taxonomy ai-launch-tour.yaml --csv",
+		RunE: func(_ *cobra.Command, args []string) error {
+			data, err := oneFile(args)
+			if err != nil {
+				return err
+			}
+			terms, err := contract.Taxonomy(data)
+			if err != nil {
+				return fmt.Errorf("%s: %w", args[0], err)
+			}
+			text := contract.TaxonomyMarkdown(terms)
+			if asCSV {
+				if text, err = contract.TaxonomyCSV(terms); err != nil {
+					return err
+				}
+			}
+			_, err = io.WriteString(stdout, text)
+			return err
+		},
+	}
+	cmd.Flags().BoolVar(&asCSV, "csv", false, "print CSV instead of Markdown")
+	return cmd
+}
+
 func contractDiffCommand(stdout, stderr io.Writer) *cobra.Command {
 	var f controlFlags
 	cmd := &cobra.Command{

@@ -52,6 +52,8 @@ func TestContractApply(t *testing.T) {
 	w.says(exitOK, "no difference", "contract", "diff", first, first)
 	w.says(exitUsage, "name two files", "contract", "diff")
 	w.says(exitOK, "json-schema.org", "contract", "schema")
+	w.says(exitOK, "| utm_source | `globex` | credited to globex |", "taxonomy", first)
+	w.says(exitOK, "utm_source,globex,credited to globex", "taxonomy", first, "--csv")
 	if got := w.settle(); !reflect.DeepEqual(got, before) {
 		t.Error("a dry run has changed contributions")
 	}
