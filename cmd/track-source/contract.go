@@ -1,0 +1,206 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"tracksource/contract"
+	"tracksource/internal/control"
+	"tracksource/schemas/avro"
+)
+
+func contractCommand(stdout, stderr io.Writer) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "contract", Short: "Check the contract of a campaign, and put it in force",
+		Args: noArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(contractValidateCommand(stdout), contractDiffCommand(stdout, stderr), contractApplyCommand(stdout, stderr), contractSchemaCommand(stdout))
+	return cmd
+}
+
+func contractValidateCommand(stdout io.Writer) *cobra.Command {
+	return &cobra.Command{
+		Use: "validate FILE", Short: "Check a contract without a cluster", Example: "  track-source contract validate ai-launch-tour.yaml",
+		RunE: func(_ *cobra.Command, args []string) error {
+			data, err := oneFile(args)
+			if err != nil {
+				return err
+			}
+			c, err := contract.Parse(data)
+			if err != nil {
+				return fmt.Errorf("%s: %w", args[0], err)
+			}
+			_, err = fmt.Fprintf(stdout, "%s: campaign %s, contract %.12s, is valid\n", args[0], c.Campaign, control.Hash(data))
+			return err
+		},
+	}
+}
+
+func contractSchemaCommand(stdout io.Writer) *cobra.Command {
+	return &cobra.Command{
+		Use: "schema", Short: "Print the JSON Schema of contracts, for editors", Args: noArgs, Example: "  track-source contract schema > contract.schema.json",
+		RunE: func(*cobra.Command, []string) error {
+			_, err := stdout.Write(contract.Schema())
+			return err
+		},
+	}
+}
+
+func taxonomyCommand(stdout io.Writer) *cobra.Command {
+	asCSV := false
+	cmd := &cobra.Command{
+		Use: "taxonomy FILE", Short: "Print what a contract makes of tags, assets and stages, for those who set them",
+		Example: "  track-source taxonomy ai-launch-tour.yaml\n  track-source taxonomy ai-launch-tour.yaml --csv",
+		RunE: func(_ *cobra.Command, args []string) error {
+			data, err := oneFile(args)
+			if err != nil {
+				return err
+			}
+			terms, err := contract.Taxonomy(data)
+			if err != nil {
+				return fmt.Errorf("%s: %w", args[0], err)
+			}
+			text := contract.TaxonomyMarkdown(terms)
+			if asCSV {
+				if text, err = contract.TaxonomyCSV(terms); err != nil {
+					return err
+				}
+			}
+			_, err = io.WriteString(stdout, text)
+			return err
+		},
+	}
+	cmd.Flags().BoolVar(&asCSV, "csv", false, "print CSV instead of Markdown")
+	return cmd
+}
+
+func contractDiffCommand(stdout, stderr io.Writer) *cobra.Command {
+	var f controlFlags
+	cmd := &cobra.Command{
+		Use: "diff [OLD] NEW", Short: "Say what differs between two contracts, and what that changes",
+		Long: "diff compares two files, or a file with the revision that is in force on a cluster.",
+		Example: "  track-source contract diff signed.yaml proposal.yaml\n" +
+			"  track-source contract diff proposal.yaml" + controlExample,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) < 1 || len(args) > 2 {
+				return usageError{errors.New("name two files, or one and a cluster")}
+			}
+			newer, err := oneFile(args[len(args)-1:])
+			if err != nil {
+				return err
+			}
+			var older []byte
+			if len(args) == 2 {
+				older, err = oneFile(args[:1])
+			} else {
+				older, err = f.inForce(cmd.Context(), newer, stderr)
+			}
+			if err != nil {
+				return err
+			}
+			changes, err := contract.Diff(older, newer)
+			if err != nil {
+				return err
+			}
+			return sayChanges(stdout, changes)
+		},
+	}
+	f.bind(cmd)
+	return cmd
+}
+
+// inForce is the newest revision of the campaign of a document.
+func (f *controlFlags) inForce(ctx context.Context, document []byte, stderr io.Writer) ([]byte, error) {
+	c, err := contract.Parse(document)
+	if err != nil {
+		return nil, err
+	}
+	_, book, err := f.open(ctx, stderr)
+	if err != nil {
+		return nil, err
+	}
+	last, exists := book.Newest(c.Campaign)
+	if !exists {
+		return nil, fmt.Errorf("campaign %s has no contract there", c.Campaign)
+	}
+	return []byte(last.Document), nil
+}
+
+func sayChanges(w io.Writer, changes []contract.Change) error {
+	if len(changes) == 0 {
+		_, err := fmt.Fprintln(w, "no difference")
+		return err
+	}
+	for _, c := range changes {
+		if _, err := fmt.Fprintln(w, c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func contractApplyCommand(stdout, stderr io.Writer) *cobra.Command {
+	var f controlFlags
+	previous := int64(-1)
+	cmd := &cobra.Command{
+		Use: "apply FILE", Short: "Put the next revision of a contract in force",
+		Long: "apply sends a contract as the next revision of its campaign. Running services take it at one place of\n" +
+			"their order and restate what it changes. --previous names the revision that the author knew: when\n" +
+			"another one has come meanwhile, nothing is sent.",
+		Example: "  track-source contract apply ai-launch-tour.yaml --previous 1" + controlExample,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			data, err := oneFile(args)
+			if err != nil {
+				return err
+			}
+			c, err := contract.Parse(data)
+			if err != nil {
+				return fmt.Errorf("%s: %w", args[0], err)
+			}
+			cfg, book, err := f.open(cmd.Context(), stderr)
+			if err != nil {
+				return err
+			}
+			last, exists := book.Newest(c.Campaign)
+			switch {
+			case exists && last.Hash == control.Hash(data):
+				_, err := fmt.Fprintf(stdout, "campaign %s: revision %d is this contract already\n", c.Campaign, last.Revision)
+				return err
+			case exists && previous < 0:
+				return usageError{fmt.Errorf("campaign %s has revision %d of %s: say that you know it with --previous %d", c.Campaign, last.Revision, last.RecordedAt.UTC().Format(time.DateTime), last.Revision)}
+			case previous >= 0 && previous != last.Revision:
+				return fmt.Errorf("campaign %s: the newest revision is %d, not %d: somebody else has changed the contract; bring both together", c.Campaign, last.Revision, previous)
+			}
+			record, err := control.Revise(data, last.Revision, time.Now())
+			if err != nil {
+				return err
+			}
+			if exists {
+				changes, err := contract.Diff([]byte(last.Document), data)
+				if err == nil {
+					err = sayChanges(stdout, changes)
+				}
+				if err != nil {
+					return err
+				}
+			}
+			verb := "sent"
+			if f.dryRun {
+				verb = "would be sent"
+			} else if err := sendControls(cmd.Context(), cfg, []avro.Control{record}, stderr); err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(stdout, "campaign %s: revision %d, contract %.12s, %s\n", c.Campaign, last.Revision+1, record.Contract.Hash, verb)
+			return err
+		},
+	}
+	f.bind(cmd)
+	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "say what would be sent; send nothing")
+	cmd.Flags().Int64Var(&previous, "previous", -1, "revision that the author of the file knew, 0 for none")
+	return cmd
+}
