@@ -10,8 +10,37 @@ import (
 	"strings"
 	"time"
 
+	"tracksource/identity"
 	"tracksource/schemas/avro"
 )
+
+// AccountLink returns what a row of the account map says: child belongs under
+// link. A domain may be written as one or as a page's address.
+func AccountLink(r *avro.AccountRecord) (child identity.Node, link identity.Link, err error) {
+	account, err := identity.NewNode(identity.Imported, "", r.Account)
+	if err != nil {
+		return child, link, fmt.Errorf("account: %w", err)
+	}
+	switch {
+	case r.Domain != "" && r.Reporter == "" && r.CRMAccount == "":
+		domain, ok := identity.WebsiteDomain(r.Domain)
+		if !ok {
+			return child, link, fmt.Errorf("domain %q is not the domain of a company", cut(r.Domain))
+		}
+		child, err = identity.DomainNode(domain)
+	case r.Domain == "" && r.Reporter != "" && r.CRMAccount != "":
+		child, err = identity.NewNode(identity.CRMAccount, r.Reporter, r.CRMAccount)
+	default:
+		err = errors.New("a row names either a domain or a partner and the company's id in its CRM")
+	}
+	if err != nil {
+		return child, link, err
+	}
+	if r.At.IsZero() || r.At.Year() > 9999 {
+		return child, link, errors.New("a row says as of when it is")
+	}
+	return child, identity.Link{Parent: account, Evidence: identity.AccountMap, At: r.At}, nil
+}
 
 // AccountFileBytesMax bounds a file of the account map.
 const AccountFileBytesMax = 256 << 20

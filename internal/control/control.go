@@ -7,13 +7,11 @@ package control
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	"tracksource/contract"
-	"tracksource/identity"
 	"tracksource/money"
 	"tracksource/normalize/mapping"
 	"tracksource/schemas/avro"
@@ -78,35 +76,34 @@ func Judge(c *avro.Control, newest func(of Versioned) (int64, error)) error {
 		}
 		return judgeContract(c.Contract, last)
 	}
+	var err error
 	switch {
 	case c.Kind == Rate && c.Rate != nil:
-		r := c.Rate
-		day, err := money.ParseDay(r.Day)
-		if err == nil {
-			err = new(money.Rates).Set(r.Base, r.Quote, day, r.Rate)
-		}
-		if err != nil {
-			return refuse("rate %s/%s: %w", r.Base, r.Quote, err)
-		}
-		return nil
+		err = judgeRate(c.Rate)
 	case c.Kind == Horizon && c.Horizon != nil:
-		if _, err := money.ParseDay(c.Horizon.Day); err != nil {
-			return refuse("horizon: %w", err)
-		}
-		return nil
+		_, err = money.ParseDay(c.Horizon.Day)
 	case c.Kind == Account && c.Account != nil:
-		if _, _, err := AccountLink(c.Account); err != nil {
-			return refuse("account map: %w", err)
-		}
-		return nil
+		_, _, err = AccountLink(c.Account)
+	case c.Kind == Erasure && c.Erasure != nil:
+		err = judgeErasure(c.Erasure)
+	default:
+		return refuse("kind %q is unknown or has no record", c.Kind)
 	}
-	if c.Kind == Erasure && c.Erasure != nil {
-		if err := judgeErasure(c.Erasure); err != nil {
-			return refuse("erasure: %w", err)
-		}
-		return nil
+	if err != nil {
+		return refuse("%s: %w", c.Kind, err)
 	}
-	return refuse("kind %q is unknown or has no record", c.Kind)
+	return nil
+}
+
+func judgeRate(r *avro.RateRecord) error {
+	day, err := money.ParseDay(r.Day)
+	if err == nil {
+		err = new(money.Rates).Set(r.Base, r.Quote, day, r.Rate)
+	}
+	if err != nil {
+		return fmt.Errorf("%s/%s: %w", cut(r.Base), cut(r.Quote), err)
+	}
+	return nil
 }
 
 func judgeContract(r *avro.ContractRecord, last int64) error {
@@ -147,60 +144,10 @@ func judgeMapping(r *avro.MappingRecord, last int64) error {
 	return nil
 }
 
-// judgeErasure refuses to erase what is nobody: deals and companies stay.
-func judgeErasure(r *avro.ErasureRecord) error {
-	if len(r.Nodes) == 0 || len(r.Nodes) > ErasureMax {
-		return fmt.Errorf("%d identities, want between 1 and %d", len(r.Nodes), ErasureMax)
-	}
-	for _, b := range r.Nodes {
-		n, err := identity.Parse(b)
-		if err != nil {
-			return err
-		}
-		if !Personal(n) {
-			return fmt.Errorf("a node of level %v is nobody", n.Level)
-		}
-	}
-	return nil
-}
-
-// Personal reports whether a node is somebody, or what somebody is part of.
-func Personal(n identity.Node) bool {
-	return n.Level >= identity.Anonymous && n.Level <= identity.Contact
-}
-
 // Hash is how the text of a contract is named: SHA-256 in hexadecimal.
 func Hash(document []byte) string {
 	sum := sha256.Sum256(document)
 	return hex.EncodeToString(sum[:])
-}
-
-// AccountLink returns what a row of the account map says: child belongs under
-// link. A domain may be written as one or as a page's address.
-func AccountLink(r *avro.AccountRecord) (child identity.Node, link identity.Link, err error) {
-	account, err := identity.NewNode(identity.Imported, "", r.Account)
-	if err != nil {
-		return child, link, fmt.Errorf("account: %w", err)
-	}
-	switch {
-	case r.Domain != "" && r.Reporter == "" && r.CRMAccount == "":
-		domain, ok := identity.WebsiteDomain(r.Domain)
-		if !ok {
-			return child, link, fmt.Errorf("domain %q is not the domain of a company", cut(r.Domain))
-		}
-		child, err = identity.DomainNode(domain)
-	case r.Domain == "" && r.Reporter != "" && r.CRMAccount != "":
-		child, err = identity.NewNode(identity.CRMAccount, r.Reporter, r.CRMAccount)
-	default:
-		err = errors.New("a row names either a domain or a partner and the company's id in its CRM")
-	}
-	if err != nil {
-		return child, link, err
-	}
-	if r.At.IsZero() || r.At.Year() > 9999 {
-		return child, link, errors.New("a row says as of when it is")
-	}
-	return child, identity.Link{Parent: account, Evidence: identity.AccountMap, At: r.At}, nil
 }
 
 // cut bounds what of a text is shown.

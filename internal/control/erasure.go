@@ -15,6 +15,28 @@ import (
 	"tracksource/stream"
 )
 
+// judgeErasure refuses to erase what is nobody: deals and companies stay.
+func judgeErasure(r *avro.ErasureRecord) error {
+	if len(r.Nodes) == 0 || len(r.Nodes) > ErasureMax {
+		return fmt.Errorf("%d identities, want between 1 and %d", len(r.Nodes), ErasureMax)
+	}
+	for _, b := range r.Nodes {
+		n, err := identity.Parse(b)
+		if err != nil {
+			return err
+		}
+		if !Personal(n) {
+			return fmt.Errorf("a node of level %v is nobody", n.Level)
+		}
+	}
+	return nil
+}
+
+// Personal reports whether a node is somebody, or what somebody is part of.
+func Personal(n identity.Node) bool {
+	return n.Level >= identity.Anonymous && n.Level <= identity.Contact
+}
+
 // ParseSubjects reads who is to be erased, one a line: a kind, a space and a
 // value. email a@b.com, email-sha256 HASH and phone +49301234 are of everybody;
 // user, anonymous, marketing-lead, lead and contact belong to a partner, as in
