@@ -190,17 +190,11 @@ func (c *Controller) broadcast(ctl *avro.Control, out Emitter) error {
 }
 
 func (c *Controller) alert(rec *stream.Record, refused error, out Emitter) error {
-	id := fmt.Sprintf("control-refused/%d", rec.Offset)
-	b, err := c.cfg.Codecs.Alert.Append(nil, &avro.Alert{
-		ID: id, Kind: "control_refused", Severity: "error", Subject: string(rec.Key),
+	return emitAlert(c.cfg.Codecs, c.cfg.Alerts, &avro.Alert{
+		ID: fmt.Sprintf("control-refused/%d", rec.Offset), Kind: "control_refused", Severity: "error", Subject: string(rec.Key),
 		Message:  "a control record was refused: " + refused.Error(),
 		Evidence: []string{fmt.Sprintf("%s/%d@%d", rec.Topic, rec.Partition, rec.Offset)}, RaisedAt: rec.Timestamp,
-	})
-	if err != nil {
-		return err
-	}
-	out.Emit(c.cfg.Alerts, []byte(id), b)
-	return nil
+	}, out)
 }
 
 func (c *Controller) number(key []byte) (uint64, error) {

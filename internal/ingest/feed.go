@@ -2,7 +2,6 @@ package ingest
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"strconv"
@@ -238,25 +237,8 @@ func (f *Feed) deadLetter(rec *stream.Record, p *normalize.Problem, revision int
 	}
 	out.Emit(f.DeadLetters, rec.Key, value, headers...)
 	if p.Code == normalize.DataGap && f.Alerts != "" {
-		return f.alertGap(rec, p, out)
+		return f.gap(rec, p, out)
 	}
-	return nil
-}
-
-// alertGap tells people that a source has lost changes of an object: nothing but
-// an export of it can mend that. The alert is known by the object.
-func (f *Feed) alertGap(rec *stream.Record, p *normalize.Problem, out Emitter) error {
-	subject := f.ID.Feed + "." + f.ID.Reporter
-	sum := sha256.Sum256([]byte(p.Message))
-	id := fmt.Sprintf("data-gap/%s/%x", subject, sum[:8])
-	b, err := f.Codecs.Alert.Append(nil, &avro.Alert{
-		ID: id, Kind: "data_gap", Severity: "warning", Subject: subject, Message: p.Message,
-		Evidence: []string{fmt.Sprintf("%s/%d@%d", rec.Topic, rec.Partition, rec.Offset)}, RaisedAt: received(rec),
-	})
-	if err != nil {
-		return err
-	}
-	out.Emit(f.Alerts, []byte(id), b)
 	return nil
 }
 

@@ -35,12 +35,13 @@ const (
 	kindObject  = "object"
 )
 
-// ResolveConfig describes a resolve processor. All fields are required.
+// ResolveConfig describes a resolve processor. All fields but Alerts are required.
 type ResolveConfig struct {
 	Codecs       *avro.Codecs
 	Observations string // topic of messages between identities
 	Journeys     string
 	DeadLetter   func(feed, reporter string) string // topic of a feed's dead letters
+	Alerts       string                             // topic; empty: none
 	Stats        *Stats
 	Log          *slog.Logger
 }
@@ -210,12 +211,16 @@ func (r *Resolver) fact(obs *avro.Observation, out Emitter) error {
 	if outcome == dedupe.Collision {
 		// Two events under one id: both are kept, the later one under an id that
 		// its content decides.
-		obs.EventID = fmt.Sprintf("%s#%x", obs.EventID, content[:6])
+		id := obs.EventID
+		obs.EventID = fmt.Sprintf("%s#%x", id, content[:6])
 		if outcome, err = r.mark(obs, content); err != nil {
 			return err
 		}
 		if outcome == dedupe.New {
 			c.Collisions++
+			if err := r.collision(obs, id, out); err != nil {
+				return err
+			}
 		}
 	}
 	switch {

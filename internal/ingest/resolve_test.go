@@ -48,6 +48,7 @@ type line struct {
 	items     map[string]avro.JourneyEvent // by account, reporter, source and item
 	written   int
 	dead      []string
+	alerts    map[string]bool // ids
 }
 
 type fatal interface {
@@ -55,10 +56,10 @@ type fatal interface {
 }
 
 func newLine(t fatal, c *avro.Codecs) *line {
-	l := &line{t: t, codecs: c, stats: ingest.NewStats(), items: map[string]avro.JourneyEvent{}}
+	l := &line{t: t, codecs: c, stats: ingest.NewStats(), items: map[string]avro.JourneyEvent{}, alerts: map[string]bool{}}
 	for p := range int32(partitions) {
 		r, err := ingest.NewResolver(ingest.ResolveConfig{
-			Codecs: c, Observations: "observations", Journeys: "journeys", Stats: l.stats, Log: quiet(),
+			Codecs: c, Observations: "observations", Journeys: "journeys", Alerts: "alerts", Stats: l.stats, Log: quiet(),
 			DeadLetter: func(feed, reporter string) string { return "deadletter." + feed + "." + reporter },
 		}, stream.Assignment{Partition: p}, task.NewMemory())
 		if err != nil {
@@ -87,6 +88,8 @@ func (l *line) Emit(topic string, key, value []byte, headers ...stream.Header) {
 		if old, ok := l.items[id]; !ok || ev.Placement > old.Placement {
 			l.items[id] = ev
 		}
+	case "alerts":
+		l.alerts[string(key)] = true
 	default:
 		for _, h := range headers {
 			if h.Key == "tracksource.code" {
@@ -510,6 +513,9 @@ func TestCollision(t *testing.T) {
 		got := l.stats.Feeds()[ingest.FeedID{Feed: "map", Reporter: "acme"}]
 		if want := (ingest.Counts{Accepted: 2, Duplicates: 2, Collisions: 1, Unresolved: 2}); got != want {
 			t.Errorf("counts %+v, want %+v", got, want)
+		}
+		if len(l.alerts) != 1 {
+			t.Errorf("alerts %v, want one", l.alerts)
 		}
 	}
 }
