@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net"
 	"slices"
 	"strconv"
 	"strings"
@@ -232,7 +233,10 @@ func Apply(ctx context.Context, conn Conn, s Spec) ([]Step, error) {
 			return steps[:i], err
 		}
 	}
-	return steps, settle(ctx, cl, wanted)
+	if err := settle(ctx, cl, wanted); err != nil || len(steps) == 0 {
+		return steps, err
+	}
+	return steps, everywhere(ctx, conn, wanted)
 }
 
 // take does one step.
@@ -271,8 +275,8 @@ func take(ctx context.Context, cl *kadm.Client, step Step) error {
 // metadata reaches the brokers of a cluster within tens of milliseconds.
 const settleInterval = 50 * time.Millisecond
 
-// settle waits until a plan is empty, because a topic is visible on all
-// brokers only some time after its creation was acknowledged.
+// settle waits until a plan is empty: a topic is visible some time after its
+// creation was acknowledged.
 func settle(ctx context.Context, cl *kadm.Client, wanted []Topic) error {
 	wctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
@@ -290,6 +294,60 @@ func settle(ctx context.Context, cl *kadm.Client, wanted []Topic) error {
 			return fmt.Errorf("wait for the topics to appear: %w", err)
 		}
 	}
+}
+
+// everywhere waits until each broker knows the topics. A service that starts next
+// asks any of them, and would end itself over a topic that it is not told of.
+func everywhere(ctx context.Context, conn Conn, wanted []Topic) error {
+	m, err := clusterOf(ctx, conn)
+	if err != nil {
+		return err
+	}
+	wctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	for _, b := range m.Brokers {
+		one := conn
+		one.Brokers = []string{net.JoinHostPort(b.Host, strconv.Itoa(int(b.Port)))}
+		for {
+			missing, err := unknownTo(wctx, one, wanted)
+			if err == nil && missing == "" {
+				break
+			}
+			select {
+			case <-time.After(settleInterval):
+			case <-wctx.Done():
+				if err == nil {
+					err = fmt.Errorf("broker %d does not know topic %s: %w", b.NodeID, missing, wctx.Err())
+				}
+				return fmt.Errorf("wait for the topics to appear: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+// unknownTo names a topic that a single broker does not know. Its client has not
+// asked anybody yet, so that the broker which is named is the one that answers.
+func unknownTo(ctx context.Context, broker Conn, wanted []Topic) (string, error) {
+	cl, err := broker.open()
+	if err != nil {
+		return "", err
+	}
+	defer cl.Close()
+	names := make([]string, len(wanted))
+	for i, t := range wanted {
+		names[i] = t.Name
+	}
+	known, err := cl.ListTopics(ctx, names...)
+	if err != nil {
+		return "", fmt.Errorf("list topics: %w", broker.explain(err))
+	}
+	for _, t := range wanted {
+		if d, ok := known[t.Name]; !ok || d.Err != nil || len(d.Partitions) < int(t.Partitions) {
+			return t.Name, nil
+		}
+	}
+	return "", nil
 }
 
 // RenderPlan writes steps as text for a terminal, one topic after the other
