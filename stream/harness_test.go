@@ -23,6 +23,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"tracksource/internal/faultnet"
+	"tracksource/internal/ghost"
 	"tracksource/stream"
 )
 
@@ -239,6 +240,8 @@ type rig struct {
 	cl    *kgo.Client
 	truth map[string]int
 	rng   *rand.Rand
+
+	running []*instance // all that were started
 }
 
 func newRig(t *testing.T) *rig {
@@ -324,6 +327,7 @@ func (r *rig) start(id string, d *disk, opts ...option) *instance {
 	i := &instance{r: r, w: w, net: n, stop: cancel, err: make(chan error, 1)}
 	go func() { i.err <- w.Run(ctx) }()
 	r.t.Cleanup(func() { cancel(); n.Cut() })
+	r.running = append(r.running, i)
 	return i
 }
 
@@ -378,7 +382,34 @@ func (r *rig) committed() int64 {
 // settle waits until the group has consumed everything that was sent.
 func (r *rig) settle() {
 	r.t.Helper()
-	until(r.t, "the group has consumed everything", func() bool { return r.committed() >= r.sent() })
+	stuck := time.Now().Add(stuckAfter)
+	until(r.t, "the group has consumed everything", func() bool {
+		if time.Now().After(stuck) {
+			r.evictGhosts()
+			stuck = time.Now().Add(stuckAfter)
+		}
+		return r.committed() >= r.sent()
+	})
+}
+
+// stuckAfter is when a group that consumes nothing more is looked at.
+const stuckAfter = 6 * time.Second
+
+// evictGhosts removes members of the group that are no instance any more.
+func (r *rig) evictGhosts() {
+	living := map[string]bool{}
+	for _, i := range r.running {
+		if len(i.err) == 0 {
+			living[i.w.Status().Member] = true
+		}
+	}
+	gone, err := ghost.Evict(context.Background(), r.cl, living, group)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	for _, m := range gone {
+		r.t.Logf("member %s is of no instance: evicted", m)
+	}
 }
 
 func (r *rig) sent() int64 {

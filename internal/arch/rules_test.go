@@ -59,6 +59,9 @@ var mayImport = map[string][]string{
 		"money", "normalize", "report", "schemas/avro", "state", "stream",
 	},
 
+	// A help of tests.
+	"internal/ghost": {},
+
 	// The whole in one process.
 	"internal/demo": {anything},
 	"internal/sim":  {anything},
@@ -91,11 +94,12 @@ var tolerated = map[string][]string{
 // packages below it unless they have a row of their own. Replacing the library
 // is the work of these packages alone. Commands and tests are exempt.
 var owners = map[string][]string{
-	"github.com/twmb/franz-go":           {"stream"}, // and whatever has no row below
-	"github.com/twmb/franz-go/pkg/kadm":  {"deploy/kafka"},
+	"github.com/twmb/franz-go":           {"stream"},                         // and whatever has no row below
+	"github.com/twmb/franz-go/pkg/kadm":  {"deploy/kafka", "internal/ghost"},
 	"github.com/twmb/franz-go/pkg/kerr":  {"stream", "deploy/kafka"},
 	"github.com/twmb/franz-go/pkg/kfake": {"deploy/kafka"},
-	"github.com/twmb/franz-go/pkg/kgo":   {"stream", "deploy/kafka"}, // kadm works on a kgo client.
+	"github.com/twmb/franz-go/pkg/kgo":   {"stream", "deploy/kafka", "internal/ghost"}, // kadm works on a kgo client.
+	"github.com/twmb/franz-go/pkg/kmsg":  {"stream", "internal/ghost"},
 	"github.com/twmb/franz-go/pkg/sasl":  {"stream", "deploy/kafka"},
 	"github.com/twmb/franz-go/pkg/sr":    {"schemas/avro"},
 	"github.com/linkedin/goavro":         {"schemas/avro"},

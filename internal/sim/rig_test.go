@@ -21,7 +21,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
-	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"tracksource/deploy/kafka"
 	"tracksource/identity"
@@ -29,6 +28,7 @@ import (
 	"tracksource/internal/check"
 	"tracksource/internal/demo"
 	"tracksource/internal/faultnet"
+	"tracksource/internal/ghost"
 	"tracksource/internal/ingest"
 	"tracksource/internal/line"
 	"tracksource/internal/reporter"
@@ -521,46 +521,29 @@ func (r *rig) groups() []kadm.DescribedGroup {
 	return groups.Sorted()
 }
 
-// evictGhosts removes members that no process is any more. kfake gives a member
-// partitions that died between joining and syncing, and then waits for no
-// heartbeat of it; Kafka does.
+// evictGhosts removes members of groups that are no process any more.
 func (r *rig) evictGhosts() {
-	alive := map[string]bool{}
+	living := map[string]bool{}
 	for _, list := range r.running {
 		for _, i := range list {
 			for _, st := range i.svc.Status() {
-				alive[st.Member] = true
+				living[st.Member] = true
 			}
 		}
 	}
-	for _, g := range r.groups() {
-		if g.State != "Stable" {
-			continue
-		}
-		for _, m := range g.Members {
-			if alive[m.MemberID] {
-				continue
-			}
-			r.t.Logf("%s: member %s is of no process: evicted", g.Group, m.MemberID)
-			leave := kmsg.NewPtrLeaveGroupRequest()
-			leave.Group = g.Group
-			member := kmsg.NewLeaveGroupRequestMember()
-			member.MemberID = m.MemberID
-			leave.Members = append(leave.Members, member)
-			r.request(leave)
-		}
-	}
-}
-
-// request sends a request as an operator's tool would.
-func (r *rig) request(req kmsg.Request) {
 	cl, err := kgo.NewClient(kgo.SeedBrokers(r.conn.Brokers...))
 	if err != nil {
 		r.t.Fatal(err)
 	}
 	defer cl.Close()
-	if _, err := cl.Request(r.ctx, req); err != nil {
-		r.log.Info("request failed", "err", err)
+	ctx, cancel := context.WithTimeout(r.ctx, 10*time.Second)
+	defer cancel()
+	gone, err := ghost.Evict(ctx, cl, living)
+	if err != nil {
+		r.log.Info("groups are not looked through", "err", err)
+	}
+	for _, m := range gone {
+		r.t.Logf("member %s is of no process: evicted", m)
 	}
 }
 
