@@ -94,7 +94,7 @@ var tolerated = map[string][]string{
 // packages below it unless they have a row of their own. Replacing the library
 // is the work of these packages alone. Commands and tests are exempt.
 var owners = map[string][]string{
-	"github.com/twmb/franz-go":           {"stream"},                         // and whatever has no row below
+	"github.com/twmb/franz-go":           {"stream"}, // and whatever has no row below
 	"github.com/twmb/franz-go/pkg/kadm":  {"deploy/kafka", "internal/ghost"},
 	"github.com/twmb/franz-go/pkg/kerr":  {"stream", "deploy/kafka"},
 	"github.com/twmb/franz-go/pkg/kfake": {"deploy/kafka"},
