@@ -1,23 +1,16 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"os"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"tracksource/deploy/kafka"
-	"tracksource/identity"
 	"tracksource/internal/control"
-	"tracksource/internal/feedfile"
-	"tracksource/normalize"
 	"tracksource/normalize/mapping"
 	"tracksource/schemas/avro"
 )
@@ -117,137 +110,4 @@ func nextMapping(book *control.Book, m *mapping.Mapping, data []byte, previous i
 		return c, false, fmt.Errorf("mapping of %s: the newest revision is %d, not %d: somebody else has changed it; bring both together", name, last.Revision, previous)
 	}
 	return control.Remap(m.Partner, m.Feed, data, last.Revision, time.Now()), false, nil
-}
-
-func mappingTestCommand(stdout io.Writer) *cobra.Command {
-	var in string
-	var explain bool
-	var o feedfile.Options
-	cmd := &cobra.Command{
-		Use: "test FILE", Short: "Show what a mapping makes of a file of events, without a cluster",
-		Long: "test reads events as send does, applies the mapping to each, and what none of its rules takes as a\n" +
-			"native shape. It counts what would become of them; with --explain it shows each.",
-		Example: "  track-source mapping test crm.yaml --in sample.ndjson --explain",
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) != 1 || in == "" {
-				return usageError{errors.New("name one mapping, and with --in a file of events")}
-			}
-			m, _, err := parseMapping(args[0])
-			if err != nil {
-				return err
-			}
-			return testMapping(cmd.Context(), m, in, o, explain, stdout)
-		},
-	}
-	cmd.Flags().StringVar(&in, "in", "", "file of events: .ndjson, .jsonl, .json or .csv (required)")
-	cmd.Flags().BoolVar(&explain, "explain", false, "show what becomes of each event")
-	cmd.Flags().StringVar(&o.Format, "format", "", "format of the file (by its name)")
-	cmd.Flags().StringVar(&o.Type, "type", "", "Salesforce object that the rows of a CSV file are (by their columns)")
-	return cmd
-}
-
-func testMapping(ctx context.Context, m *mapping.Mapping, in string, o feedfile.Options, explain bool, w io.Writer) error {
-	if o.Format == "" {
-		if o.Format = feedfile.FormatOf(in); o.Format == "" {
-			return usageError{errors.New("the name of the file does not say its format: give --format")}
-		}
-	}
-	file, err := os.Open(in)
-	if err != nil {
-		return usageError{err}
-	}
-	defer file.Close()
-	// Nobody is to be found again by what a test shows.
-	throwaway, err := identity.NewPseudonymizer([]byte("track-source mapping test, no secret"))
-	if err != nil {
-		return err
-	}
-	t := mappingTest{m: m, w: w, explain: explain, src: normalize.Source{Feed: m.Feed, Reporter: m.Partner, Pseudonyms: throwaway}, sum: map[string]int{}}
-	err = feedfile.Read(file, o, func(e feedfile.Event) error {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		return t.event(e)
-	})
-	if err != nil {
-		return fmt.Errorf("%s: %w", in, err)
-	}
-	return t.total()
-}
-
-// mappingTest counts and shows what becomes of events.
-type mappingTest struct {
-	m       *mapping.Mapping
-	src     normalize.Source
-	w       io.Writer
-	explain bool
-	sum     map[string]int
-}
-
-func (t *mappingTest) event(e feedfile.Event) error {
-	v, err := normalize.DecodeJSON(e.Value)
-	if err != nil {
-		return fmt.Errorf("line %d: %w", e.Line, err)
-	}
-	list, ok := v.([]any)
-	if !ok {
-		list = []any{v}
-	}
-	for _, one := range list {
-		events, mapped := t.m.Take(t.src, one)
-		if !mapped {
-			events = normalize.DecodeValue(t.src, one)
-		}
-		if err := t.show(e.Line, one, events, mapped); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// show counts events of one, and prints what became of it.
-func (t *mappingTest) show(line int, one any, events []normalize.Event, mapped bool) error {
-	x := t.m.Explain(one)
-	by := "rules " + strings.Join(x.Rules, ", ")
-	if !mapped {
-		by = "no rule"
-	}
-	text := fmt.Sprintf("line %d: %s\n", line, by)
-	for _, s := range x.Steps {
-		text += fmt.Sprintf("  %-28s <- %s (%s) = %s\n", s.Rule+": "+s.Field, s.From, s.Found, s.Result)
-	}
-	if mapped && len(x.Unread) > 0 {
-		text += "  not read: " + strings.Join(x.Unread, ", ") + "\n"
-	}
-	for _, ev := range events {
-		if ev.Problem != nil {
-			t.sum["dead letter "+string(ev.Problem.Code)]++
-			text += fmt.Sprintf("  => dead letter, %s: %s\n", ev.Problem.Code, ev.Problem.Message)
-			continue
-		}
-		o := ev.Observations[0]
-		what := "evidence of an identity"
-		switch {
-		case o.Touch != nil:
-			what = "touch " + o.Touch.Type
-		case o.Object != nil:
-			what = o.Object.Type
-		}
-		t.sum[o.Shape+" "+what]++
-		text += fmt.Sprintf("  => %s %s of %s at %s\n", o.Shape, what, o.Node.Level, o.OccurredAt.UTC().Format(time.RFC3339))
-	}
-	if !t.explain {
-		return nil
-	}
-	_, err := io.WriteString(t.w, text)
-	return err
-}
-
-func (t *mappingTest) total() error {
-	for _, what := range slices.Sorted(maps.Keys(t.sum)) {
-		if _, err := fmt.Fprintf(t.w, "%6d %s\n", t.sum[what], what); err != nil {
-			return err
-		}
-	}
-	return nil
 }

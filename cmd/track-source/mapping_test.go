@@ -4,6 +4,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"tracksource/contract/example"
 )
 
 const ownMapping = `mapping: {partner: acme, feed: analytics, source: forms}
@@ -90,6 +92,46 @@ func TestMappingTest(t *testing.T) {
 		t.Errorf("it shows people:\n%s", out)
 	}
 	w.says(exitUsage, "name one mapping", "mapping", "test", file)
+	w.says(exitUsage, "for the feed analytics of acme", "mapping", "test", file, "--feed", "crm", "--in", in)
 	w.says(exitFail, "mapping is not valid", "mapping", "test", w.file("bad.yaml", "rules: 1"), "--in", in)
 	w.says(exitUsage, "does not say its format", "mapping", "test", file, "--in", w.file("x", ""))
+}
+
+const classified = `{"kind":"form","id":"1","at":"2026-03-05T12:00:00Z","who":"somebody","from":"globex"}
+{"kind":"form","id":"2","at":"2026-03-06T12:00:00Z","who":"somebody","from":"globex"}
+{"type":"track","messageId":"3","event":"Form Submitted","userId":"u","timestamp":"2026-03-06T12:00:00Z","context":{"campaign":{"name":"other","source":"bing","medium":"cpc"}}}
+`
+
+// TestMappingTestContract shows, with a contract, how events would be classified
+// and by which rule, by a mapping and as native shapes.
+func TestMappingTestContract(t *testing.T) {
+	w := &world{t: t}
+	agreed := w.file("contract.yaml", string(example.AILaunchTour()))
+	own := w.file("own.yaml", strings.Replace(ownMapping, "WHO", "who", 1))
+	out := w.tool(exitOK, "mapping", "test", own, "--contract", agreed, "--in", w.file("in.ndjson", classified), "--explain")
+	for _, want := range []string{
+		"     campaign ai-launch-tour, channel Email, partner globex, asset (unknown), source globex\n     by campaign: utm_campaign; channel: ",
+		"     campaign other, channel Paid Search, partner acme, ",
+		"under the contract of ai-launch-tour:\n     2 touches of campaign ai-launch-tour, channel Email, partner globex\n     1 touches of campaign other, channel Paid Search, partner acme\n",
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("it explains\n%s\nwant %q", out, want)
+		}
+	}
+
+	deals := w.file("deals.ndjson", `{"attributes":{"type":"Opportunity"},"Id":"006A","AccountId":"001A","StageName":"Qualification","IsClosed":false,"IsWon":false,"CampaignId":"701AILAUNCHTOUR","CreatedDate":"2026-03-01T00:00:00Z","LastModifiedDate":"2026-03-02T00:00:00Z","SystemModstamp":"2026-03-02T00:00:00Z"}
+{"attributes":{"type":"Opportunity"},"Id":"006B","AccountId":"001A","StageName":"Thinking","IsClosed":false,"IsWon":false,"CreatedDate":"2026-03-01T00:00:00Z","LastModifiedDate":"2026-03-02T00:00:00Z","SystemModstamp":"2026-03-02T00:00:00Z"}
+{"attributes":{"type":"Account"},"Id":"001A","BillingCountry":"Germany","LastModifiedDate":"2026-03-02T00:00:00Z","SystemModstamp":"2026-03-02T00:00:00Z"}
+`)
+	out = w.tool(exitOK, "mapping", "test", "--contract", agreed, "--feed", "crm", "--partner", "acme", "--in", deals, "--explain")
+	for _, want := range []string{
+		`stage "Qualification": open, milestone SQL, by `, "its CRM campaign is this campaign", `stage "Thinking": open, no milestone, by flags of the CRM`,
+		"     region EMEA, segment ", "     1 deals that name the campaign\n",
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("it explains\n%s\nwant %q", out, want)
+		}
+	}
+	w.says(exitUsage, "say whose events they are", "mapping", "test", "--contract", agreed, "--in", deals)
+	w.says(exitFail, "zone", "mapping", "test", "--contract", w.file("bad.yaml", "campaign: {id: x, name: x}"), "--feed", "crm", "--partner", "acme", "--in", deals)
 }
