@@ -3,6 +3,9 @@ package ingest
 import (
 	"crypto/sha256"
 	"fmt"
+	"regexp"
+	"slices"
+	"strings"
 
 	"tracksource/normalize"
 	"tracksource/schemas/avro"
@@ -34,6 +37,70 @@ func (f *Feed) gap(rec *stream.Record, p *normalize.Problem, out Emitter) error 
 		Evidence: []string{fmt.Sprintf("%s/%d@%d", rec.Topic, rec.Partition, rec.Offset)}, RaisedAt: received(rec),
 	}, out)
 }
+
+// HeaderReporter is a header by which senders name themselves. It decides
+// nothing: a record's reporter is the owner of its feed.
+const HeaderReporter = "tracksource.reporter"
+
+// isClaim says of a member of an event whether it can mean only who reports it.
+// Partners in tags, assets and fields of a CRM are whom something is credited to,
+// never such a claim.
+func isClaim(member string) bool {
+	switch strings.ToLower(member) {
+	case "reporter", "reporter_id", "reporterid":
+		return true
+	}
+	return false
+}
+
+// claims tells people of events that say somebody else reports them. Told holds
+// what this batch has told already: one alert is enough for a feed that is
+// configured wrongly.
+func (f *Feed) claims(rec *stream.Record, payload any, told map[string]bool, out Emitter) error {
+	if f.Alerts == "" {
+		return nil
+	}
+	claims := []string{string(rec.Header(HeaderReporter))}
+	list, ok := payload.([]any)
+	if !ok {
+		list = []any{payload}
+	}
+	for _, one := range list {
+		event, _ := one.(map[string]any)
+		for name, v := range event {
+			if text, ok := v.(string); ok && isClaim(name) {
+				claims = append(claims, text)
+			}
+		}
+	}
+	slices.Sort(claims) // a map's order is another each time
+	for _, claim := range claims {
+		if claim = strings.ToLower(strings.TrimSpace(claim)); claim == "" || claim == f.ID.Reporter {
+			continue
+		}
+		who := "somebody else"
+		if partnerID.MatchString(claim) {
+			who = claim
+		}
+		if told[who] {
+			continue
+		}
+		told[who] = true
+		subject := f.ID.Feed + "." + f.ID.Reporter
+		err := emitAlert(f.Codecs, f.Alerts, &avro.Alert{
+			ID: alertID("reporter-claim", subject, who), Kind: "reporter_claim", Severity: "warning", Subject: subject, RaisedAt: received(rec),
+			Message:  fmt.Sprintf("events of this feed say that %s reports them; they are taken as %s's, whose feed it is: look at who writes to it", who, f.ID.Reporter),
+			Evidence: []string{fmt.Sprintf("%s/%d@%d", rec.Topic, rec.Partition, rec.Offset)},
+		}, out)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// partnerID is what an alert may repeat of what an event says.
+var partnerID = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,62}$`)
 
 // collision tells people that a source gives one id to two events.
 func (r *Resolver) collision(obs *avro.Observation, id string, out Emitter) error {

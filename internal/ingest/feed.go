@@ -50,22 +50,27 @@ func (f *Feed) Fold(ctx context.Context, records []stream.Record, out Emitter) e
 			return err
 		}
 	}
+	told := map[string]bool{}
 	for i := range records {
-		if err := f.one(ctx, &records[i], revisions, out); err != nil {
+		if err := f.one(ctx, &records[i], revisions, told, out); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// one reads one record by the newest revision of the feed's mapping.
-func (f *Feed) one(ctx context.Context, rec *stream.Record, revisions []*mapping.Mapping, out Emitter) error {
+// one reads one record by the newest revision of the feed's mapping. Told holds
+// the claims that this batch has told of.
+func (f *Feed) one(ctx context.Context, rec *stream.Record, revisions []*mapping.Mapping, told map[string]bool, out Emitter) error {
 	src := normalize.Source{Feed: f.ID.Feed, Reporter: f.ID.Reporter, Received: received(rec), Pseudonyms: f.Pseudonymizer}
 	payload, err := f.payload(ctx, rec)
 	var bad *normalize.Problem
 	if errors.As(err, &bad) {
 		return f.deadLetter(rec, bad, 0, out)
 	} else if err != nil {
+		return err
+	}
+	if err := f.claims(rec, payload, told, out); err != nil {
 		return err
 	}
 	var newest *mapping.Mapping

@@ -299,3 +299,63 @@ func TestFeedGap(t *testing.T) {
 		t.Errorf("%+v", a)
 	}
 }
+
+// TestFeedClaims: an event that says another reports it stays the feed owner's,
+// and people are told, once a batch for each name; tags never are such a claim.
+func TestFeedClaims(t *testing.T) {
+	f := newFeed(t, avro.NewMemory())
+	f.Alerts = "alerts"
+	event := func(id, more string) string {
+		return `{"type":"page","messageId":"` + id + `","anonymousId":"a","timestamp":"2026-03-01T12:00:00Z","context":{"campaign":{"source":"globex"}},"properties":{"url":"https://acme.com/x"}` + more + `}`
+	}
+	header := []stream.Header{{Key: ingest.HeaderReporter, Value: []byte("initech")}}
+	tests := []struct {
+		name    string
+		records []stream.Record
+		want    []string
+	}{
+		{"its own name, and a tag", []stream.Record{{Value: []byte(event("1", `,"reporter":" Acme "`))}}, nil},
+		{"another's, twice", []stream.Record{{Value: []byte(event("1", `,"reporter":"globex"`))}, {Value: []byte(event("2", `,"Reporter_ID":"globex"`))}}, []string{"globex reports"}},
+		{"in an array", []stream.Record{{Value: []byte("[" + event("1", "") + "," + event("2", `,"reporterId":"globex"`) + "]")}}, []string{"globex reports"}},
+		{"by a header", []stream.Record{{Value: []byte(event("1", "")), Headers: header}}, []string{"initech reports"}},
+		{"a person", []stream.Record{{Value: []byte(event("1", `,"reporter":"jane.roe@example.com"`))}}, []string{"somebody else reports"}},
+		{"no text", []stream.Record{{Value: []byte(event("1", `,"reporter":{"id":"globex"}`))}}, nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			for i := range tt.records {
+				tt.records[i].Topic, tt.records[i].Timestamp = "raw", start
+			}
+			var out outbox
+			if err := f.Fold(context.Background(), tt.records, &out); err != nil {
+				t.Fatal(err)
+			}
+			var alerts []string
+			for _, m := range out.all {
+				switch m.topic {
+				case "observations":
+					var o avro.Observation
+					if err := f.Codecs.Observation.Decode(m.value, &o); err != nil || o.Reporter != "acme" {
+						t.Errorf("an observation of %q, %v", o.Reporter, err)
+					}
+				case "alerts":
+					var a avro.Alert
+					if err := f.Codecs.Alert.Decode(m.value, &a); err != nil || a.Kind != "reporter_claim" || len(a.Evidence) != 1 {
+						t.Errorf("%+v, %v", a, err)
+					}
+					alerts = append(alerts, a.Message)
+				default:
+					t.Errorf("a record for %s", m.topic)
+				}
+			}
+			if len(alerts) != len(tt.want) {
+				t.Fatalf("alerts %q, want %q", alerts, tt.want)
+			}
+			for i, want := range tt.want {
+				if !strings.Contains(alerts[i], want) {
+					t.Errorf("alert %q, want %q", alerts[i], want)
+				}
+			}
+		})
+	}
+}
