@@ -40,6 +40,23 @@ func CheckCompatible(level Compatibility, older []string, text string) error {
 	return nil
 }
 
+// Reads says whether a schema reads data that another wrote: nil, or
+// [ErrIncompatible] with the place; text that is not Avro is [ErrSchema].
+func Reads(reader, writer string) error {
+	r, err := twmb.Parse(reader)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrSchema, err)
+	}
+	w, err := twmb.Parse(writer)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrSchema, err)
+	}
+	if err := twmb.CheckCompatibility(w, r); err != nil {
+		return fmt.Errorf("%w: %w", ErrIncompatible, err)
+	}
+	return nil
+}
+
 // directions says what the level asks for, and whether of all earlier versions
 // or of the last alone. A level the API does not have is [ErrSchema].
 func (level Compatibility) directions() (backward, forward, all bool, err error) {
