@@ -54,6 +54,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root.AddCommand(demoCommand(stdout, stderr), topicsCommand(stdout), fsckCommand(stdout, stderr), deadletterCommand(stdout, stderr),
 		sendCommand(stdout, stderr), contractCommand(stdout, stderr), fxCommand(stdout, stderr), accountsCommand(stdout, stderr), mappingCommand(stdout, stderr),
 		eraseCommand(stdout, stderr), taxonomyCommand(stdout), schemaCommand(stdout))
+	root.AddCommand(amountsCommands(stdout, stderr)...)
 	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return exitOK

@@ -52,7 +52,7 @@ var mayImport = map[string][]string{
 	// run from them. The judge does not import the tiers that it judges.
 	"internal/sample":     {"contract", "contract/example", "identity", "money", "normalize", "schemas/avro"},
 	"internal/deadletter": {"deploy/kafka", "identity", "internal/control", "internal/ingest", "internal/line", "schemas/avro", "stream"},
-	"internal/control":    {"contract", "deploy/kafka", "identity", "internal/line", "money", "normalize/mapping", "schemas/avro", "state", "stream"},
+	"internal/control":    {"attribution", "contract", "deploy/kafka", "identity", "internal/line", "money", "normalize/mapping", "schemas/avro", "state", "stream"},
 	"internal/feedfile":   {},
 	"internal/check": {
 		"attribution", "contract", "deploy/kafka", "identity", "internal/line", "internal/sample",

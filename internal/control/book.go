@@ -29,7 +29,8 @@ type Book struct {
 	Mappings  map[Versioned][]avro.MappingRecord // by feed, by revision
 	Rates     map[Pair]string                    // decimal text
 	Accounts  map[Company]avro.AccountRecord
-	Refused   int // records that are not in force
+	Amounts   map[AmountKey][]avro.AmountRecord // in the order of the topic: the last is in force
+	Refused   int                               // records that are not in force
 }
 
 // Pair is a currency pair on a day.
@@ -55,6 +56,7 @@ func NewBook() *Book {
 	return &Book{
 		Contracts: map[string][]avro.ContractRecord{}, Mappings: map[Versioned][]avro.MappingRecord{},
 		Rates: map[Pair]string{}, Accounts: map[Company]avro.AccountRecord{},
+		Amounts: map[AmountKey][]avro.AmountRecord{},
 	}
 }
 
@@ -115,6 +117,9 @@ func (b *Book) add(c *avro.Control) error {
 			return err
 		}
 		b.Rates[Pair{c.Rate.Base, c.Rate.Quote, day}] = c.Rate.Rate
+	case Spend, Target, Cost:
+		of := KeyOfAmount(c.Kind, c.Amount)
+		b.Amounts[of] = append(b.Amounts[of], *c.Amount)
 	case Account:
 		who := Company{c.Account.Domain, c.Account.Reporter, c.Account.CRMAccount}
 		if was, ok := b.Accounts[who]; !ok || c.Account.At.After(was.At) {
@@ -148,6 +153,9 @@ func key(c *avro.Control) []byte {
 		return state.Key{}.String(Mapping).String(c.Mapping.Partner).String(c.Mapping.Feed).Uint64(uint64(c.Mapping.Revision))
 	case c.Account != nil:
 		return state.Key{}.String(Account).String(c.Account.Domain).String(c.Account.Reporter).String(c.Account.CRMAccount)
+	case c.Amount != nil:
+		k := KeyOfAmount(c.Kind, c.Amount)
+		return state.Key{}.String(k.Kind).String(k.Campaign).String(k.Day).String(k.Partner).String(k.Payer).String(k.Channel).String(k.Asset).String(k.Measure)
 	}
 	return []byte(c.Kind)
 }

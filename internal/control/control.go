@@ -1,5 +1,6 @@
 // Package control knows what operators decide and how it is said on the control
-// topic: contract revisions, exchange rates, the horizon and the account map. The
+// topic: contract revisions, exchange rates, the horizon, the account map, and money
+// beside contracts. The
 // service that owns the topic judges records with it, tools write them with it,
 // and so a tool can say beforehand what the service will refuse.
 package control
@@ -25,6 +26,9 @@ const (
 	Account  = "account"
 	Erasure  = "erasure"
 	Mapping  = "mapping"
+	Spend    = "spend"
+	Target   = "target"
+	Cost     = "cost"
 )
 
 // ErasureMax is how many identities one erasure names at most.
@@ -86,6 +90,8 @@ func Judge(c *avro.Control, newest func(of Versioned) (int64, error)) error {
 		_, _, err = AccountLink(c.Account)
 	case c.Kind == Erasure && c.Erasure != nil:
 		err = judgeErasure(c.Erasure)
+	case isAmount(c.Kind) && c.Amount != nil:
+		err = judgeAmount(c.Kind, c.Amount)
 	default:
 		return refuse("kind %q is unknown or has no record", c.Kind)
 	}

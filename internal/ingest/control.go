@@ -125,8 +125,8 @@ func revisionKey(of control.Versioned) []byte {
 // pass hands an accepted record on, to all or to those whom it concerns.
 func (c *Controller) pass(ctl *avro.Control, out Emitter) error {
 	switch ctl.Kind {
-	case control.Mapping:
-		return nil // feeds read the control topic themselves
+	case control.Mapping, control.Spend, control.Target, control.Cost:
+		return nil // whoever needs them reads the control topic itself
 	case control.Account:
 		return c.account(ctl.Account, out)
 	case control.Erasure:

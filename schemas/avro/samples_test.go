@@ -144,6 +144,10 @@ func sampleControl() *avro.Control {
 		Account: &avro.AccountRecord{Account: "ACC-1", Domain: "example.com", Reporter: "acme", CRMAccount: "001A", At: at(2)},
 		Erasure: &avro.ErasureRecord{Nodes: [][]byte{{1}, {2, 3}}, At: at(3)},
 		Mapping: &avro.MappingRecord{Partner: "acme", Feed: "crm", Revision: 2, Previous: 1, Document: "mapping: {}\n", Hash: "9f86", RecordedAt: at(4)},
+		Amount: &avro.AmountRecord{
+			Campaign: "joint-q3", Day: "2025-06-15", Partner: "acme", Payer: "globex", Channel: "Email", Asset: "guide",
+			Measure: "pipeline", Amount: "1250.50", Currency: "EUR", RecordedAt: at(5),
+		},
 	}
 }
 

@@ -52,9 +52,9 @@ func versions() []struct {
 		name   string
 		number byte
 	}{
-		{NameObservation, 5},
-		{NameJourneyEvent, 4},
-		{NameControl, 4},
+		{NameObservation, 6},
+		{NameJourneyEvent, 5},
+		{NameControl, 5},
 		{NameContract, 1},
 		{NameCreditEntry, 1},
 		{NameContributionKey, 1},

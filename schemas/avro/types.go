@@ -135,7 +135,7 @@ type StageChange struct {
 // It is the value of the control topic and travels inside [Observation] and
 // [JourneyEvent] as a broadcast.
 type Control struct {
-	Kind     string          `avro:"kind"`     // contract, rate, horizon, account, erasure or mapping
+	Kind     string          `avro:"kind"`     // contract, rate, horizon, account, erasure, mapping, spend, target or cost
 	Number   int64           `avro:"number"`   // number of the broadcast; 0 in the control topic
 	Contract *ContractRecord `avro:"contract"` // for kind contract
 	Rate     *RateRecord     `avro:"rate"`     // for kind rate
@@ -143,6 +143,21 @@ type Control struct {
 	Account  *AccountRecord  `avro:"account"`  // for kind account
 	Erasure  *ErasureRecord  `avro:"erasure"`  // for kind erasure
 	Mapping  *MappingRecord  `avro:"mapping"`  // for kind mapping
+	Amount   *AmountRecord   `avro:"amount"`   // for kinds spend, target and cost
+}
+
+// AmountRecord is what was spent, is aimed at, or costs otherwise on one day.
+type AmountRecord struct {
+	Campaign   string    `avro:"campaign"`
+	Day        string    `avro:"day"`      // YYYY-MM-DD; of a target the last of its period
+	Partner    string    `avro:"partner"`  // empty: all together
+	Payer      string    `avro:"payer"`    // empty for a target
+	Channel    string    `avro:"channel"`  // empty: all
+	Asset      string    `avro:"asset"`    // empty: all
+	Measure    string    `avro:"measure"`  // what a target is of; empty otherwise
+	Amount     string    `avro:"amount"`   // exact decimal text; empty: taken back
+	Currency   string    `avro:"currency"` // ISO 4217; empty for a measure that is counted
+	RecordedAt time.Time `avro:"recorded_at"`
 }
 
 // MappingRecord is one revision of a feed's mapping.
