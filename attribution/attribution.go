@@ -138,14 +138,55 @@ func NewAccount(id ItemID, modifiedAt time.Time, fields map[string]string, delet
 	}
 }
 
+// Member is the current state of a person's membership of a CRM campaign. Each
+// status that it ever had is a touch, if the contract says so.
+type Member struct {
+	ID         ItemID
+	ModifiedAt time.Time
+	Feed       string
+	CampaignID string
+	// Statuses is the history; of a StageChange only Stage, At and EventID count.
+	Statuses []StageChange
+	Deleted  bool
+}
+
+// touches are the first arrivals at each status, whatever its case.
+func (m Member) touches() []Touch {
+	if m.Deleted {
+		return nil
+	}
+	history := slices.Clone(m.Statuses)
+	slices.SortFunc(history, func(a, b StageChange) int {
+		return cmp.Or(a.At.Compare(b.At), strings.Compare(a.EventID, b.EventID), strings.Compare(a.Stage, b.Stage))
+	})
+	var touches []Touch
+	seen := make(map[string]bool, len(history))
+	for _, s := range history {
+		status := strings.ToLower(strings.TrimSpace(s.Stage))
+		if status == "" || seen[status] {
+			continue
+		}
+		seen[status] = true
+		id := m.ID
+		id.Item += "/" + status
+		touches = append(touches, Touch{ID: id, At: s.At, Facts: contract.TouchInput{
+			Reporter: id.Reporter, Source: id.Source, Feed: m.Feed, CRMCampaign: m.CampaignID, Status: s.Stage,
+		}})
+	}
+	return touches
+}
+
 // Journey is all that is known of one account. It is a set: order does not
 // matter, and an item that is there twice counts once (of two states of one
 // CRM object the later modified).
 type Journey struct {
-	Account  string
+	Account string
+	// Name is the domain or the imported name of the account, empty for none.
+	Name     string
 	Touches  []Touch
 	Deals    []Deal
 	Accounts []Account
+	Members  []Member
 }
 
 // Dimensions are what a book breaks values down by, all set.

@@ -78,7 +78,12 @@ type found struct {
 func newBooker(c *contract.Contract, rates *money.Rates, j Journey) *booker {
 	b := &booker{contract: c, rates: rates, excluded: make(map[string]int)}
 	touches := unique(j.Touches, func(t *Touch) ItemID { return t.ID }, func(t *Touch) time.Time { return t.At })
+	members := unique(j.Members, func(m *Member) ItemID { return m.ID }, func(m *Member) time.Time { return m.ModifiedAt })
+	for _, m := range members {
+		touches = append(touches, m.touches()...)
+	}
 	for _, touch := range touches {
+		touch.Facts.At, touch.Facts.Account = touch.At, j.Name
 		class := c.Classify(touch.Facts)
 		if !class.Counts {
 			b.excluded[class.Excluded]++
@@ -168,7 +173,7 @@ func (b *booker) value(deal Deal, e event, c *Conversion) *heldFor {
 	if err != nil {
 		return heldBy(err)
 	}
-	amount, how, err := b.rates.Convert(original, b.contract.Currency, e.day)
+	amount, how, err := b.rates.Convert(original, b.contract.Currency, e.day, b.contract.RateAgeDays)
 	if err != nil {
 		return heldBy(err)
 	}
@@ -229,19 +234,21 @@ func (b *booker) credits(deal Deal, path []step, value int64) []Credit {
 
 // accountDimensions returns the dimensions that do not depend on a touch.
 // Country, industry and size are each taken from the first account that has
-// them: the deal's own, then others of the system of record, then the rest.
+// them, by the contract's precedence of CRMs, and within a CRM the deal's own
+// account first.
 func (b *booker) accountDimensions(deal Deal) Dimensions {
 	ordered := slices.Clone(b.accounts)
-	rank := func(a Account) int {
-		switch {
-		case a.ID.Reporter != deal.ID.Reporter || a.ID.Source != deal.ID.Source:
-			return 2
-		case deal.AccountID == "" || a.ID.Item != "account/"+deal.AccountID:
-			return 1
+	others := func(a Account) int {
+		if deal.AccountID != "" && a.ID == (ItemID{deal.ID.Reporter, deal.ID.Source, "account/" + deal.AccountID}) {
+			return 0
 		}
-		return 0
+		return 1
 	}
-	slices.SortStableFunc(ordered, func(x, y Account) int { return cmp.Compare(rank(x), rank(y)) })
+	slices.SortStableFunc(ordered, func(x, y Account) int {
+		return cmp.Or(
+			cmp.Compare(b.contract.Precedence(x.ID.Reporter, x.ID.Source), b.contract.Precedence(y.ID.Reporter, y.ID.Source)),
+			cmp.Compare(others(x), others(y)))
+	})
 	var country, industry, employees string
 	for _, a := range ordered {
 		if a.Deleted {

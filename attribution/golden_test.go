@@ -102,6 +102,21 @@ func (s *script) add(t testing.TB, line string) {
 	case "account":
 		f := pairs(words[2:])
 		s.journey.Accounts = append(s.journey.Accounts, attribution.NewAccount(itemID(words[1], "account/"), modified(t, f), f, false))
+	case "member":
+		f := pairs(words[2:])
+		s.journey.Members = append(s.journey.Members, attribution.Member{
+			ID: itemID(words[1], "campaign_member/"), ModifiedAt: modified(t, f), Feed: "crm", CampaignID: f["campaign"], Deleted: f["deleted"] == "true",
+		})
+	case "status":
+		for i := range s.journey.Members {
+			if m := &s.journey.Members[i]; m.ID == itemID(words[1], "campaign_member/") {
+				m.Statuses = append(m.Statuses, attribution.StageChange{
+					Stage: strings.ReplaceAll(words[3], "|", " "), At: instant(t, words[2]), EventID: fmt.Sprint(9 - len(m.Statuses)),
+				})
+			}
+		}
+	case "name":
+		s.journey.Name = words[1]
 	case "rate":
 		day, err := money.ParseDay(words[3])
 		if err != nil {

@@ -1,6 +1,9 @@
 package contract
 
-import "strings"
+import (
+	"strings"
+	"time"
+)
 
 // Feeds, as the topic names say them.
 const (
@@ -32,9 +35,15 @@ type TouchInput struct {
 	// Reporter is the partner that owns the feed, Feed one of the feeds, Source
 	// the native shape, such as ga4.
 	Reporter, Feed, Source string
-	// Type is one of the touch types.
+	// Type is one of the touch types; empty for the status of a campaign member,
+	// of which the contract says what it is.
 	Type  string
 	Asset string
+	// At is when it happened.
+	At time.Time
+	// Account is the domain of the account, or its name in the imported map;
+	// empty for one that has neither.
+	Account string
 
 	UTMSource, UTMMedium, UTMCampaign, UTMTerm, UTMContent string
 
@@ -46,13 +55,14 @@ type TouchInput struct {
 	CRMCampaign string
 	// Status is the campaign member's status.
 	Status string
-	// Bot is true for known robots and internal traffic.
+	// Bot is true for known robots and for what a source marks as internal.
 	Bot bool
 }
 
 // Reasons why a touch does not count, as Classification.Excluded.
 const (
 	ExcludedBot      = "bot"
+	ExcludedInternal = "internal"
 	ExcludedReporter = "reporter_not_signatory"
 	ExcludedType     = "type_not_counted"
 )
@@ -63,6 +73,9 @@ type Classification struct {
 	// Counts is whether the touch may get credit; if not, Excluded says why.
 	Counts   bool
 	Excluded string
+	// Type is the type of the touch, by its status where a rule or the common
+	// names of statuses give one; empty for what is none.
+	Type string
 	// Campaign is This, the id of another campaign, or None.
 	Campaign string
 	// Channel is from the contract's rules first, then from the built-in ones.
@@ -82,17 +95,19 @@ type Classification struct {
 
 // Classify judges one touch. It is pure: two calls with equal facts are equal.
 func (c *Contract) Classify(in TouchInput) Classification {
+	touchType, typeRule := c.touchType(in)
+	in.Type = touchType
 	excluded := c.excluded(in)
-	asset, owner := c.asset(in.Asset)
+	asset := c.asset(in)
 	campaign, campaignRule := c.campaign(in, asset)
 	channel, channelRule := c.channel(in)
-	partner, partnerRule := c.partner(in, owner)
+	partner, partnerRule := c.partner(in, asset)
 	return Classification{
-		Counts: excluded == "", Excluded: excluded,
+		Counts: excluded == "", Excluded: excluded, Type: touchType,
 		Campaign: campaign, Channel: channel, Partner: partner,
-		Asset:  or(asset, Unknown),
+		Asset:  or(asset.id, Unknown),
 		Source: or(tag(in.UTMSource), Unknown),
-		Rule:   "campaign: " + campaignRule + "; channel: " + channelRule + "; partner: " + partnerRule,
+		Rule:   typeRule + "campaign: " + campaignRule + "; channel: " + channelRule + "; partner: " + partnerRule,
 	}
 }
 
@@ -100,6 +115,8 @@ func (c *Contract) excluded(in TouchInput) string {
 	switch {
 	case in.Bot:
 		return ExcludedBot
+	case in.Account != "" && c.rules.internal[fold(in.Account)]:
+		return ExcludedInternal
 	case !c.IsPartner(in.Reporter):
 		return ExcludedReporter
 	case !c.rules.touchTypes[in.Type]:
@@ -108,25 +125,37 @@ func (c *Contract) excluded(in TouchInput) string {
 	return ""
 }
 
-// asset returns the dimension value of an asset and its owner. A name that the
-// contract does not list is shown as it is, so that it is seen to be missing.
-func (c *Contract) asset(name string) (id, owner string) {
-	if i, found := c.rules.assets[fold(name)]; found {
-		return c.Assets[i].ID, c.Assets[i].Owner
+// assetClass is what a touch happened on.
+type assetClass struct {
+	id, owner string
+	matches   bool // touches on it belong to the campaign
+	expired   bool // it had an owner or a campaign until it expired
+}
+
+// asset finds what a touch happened on. A name that the contract does not list is
+// shown as it is, so that it is seen to be missing.
+func (c *Contract) asset(in TouchInput) assetClass {
+	i, found := c.rules.assets[fold(in.Asset)]
+	if !found {
+		return assetClass{id: value(in.Asset)}
 	}
-	return value(name), ""
+	a := c.Assets[i]
+	if a.HasExpiry && c.Day(in.At) > a.Expires {
+		return assetClass{id: a.ID, expired: true}
+	}
+	return assetClass{id: a.ID, owner: a.Owner, matches: c.rules.matchAssets[a.ID]}
 }
 
 // campaign decides whose campaign a touch was part of. A tag of another
 // campaign does not outweigh a CRM campaign or an asset of this one: a webinar
 // of ours stays ours whoever brought the visitor.
-func (c *Contract) campaign(in TouchInput, asset string) (campaign, rule string) {
+func (c *Contract) campaign(in TouchInput, asset assetClass) (campaign, rule string) {
 	switch {
 	case meant(fold(in.UTMCampaign)) && matchAny(c.rules.utmCampaigns, fold(in.UTMCampaign)):
 		return This, "utm_campaign"
 	case c.IsCampaign(in.CRMCampaign):
 		return This, "crm_campaign"
-	case asset != "" && c.rules.matchAssets[asset]:
+	case asset.matches:
 		return This, "asset"
 	}
 	if other := tag(in.UTMCampaign); other != "" && other != This {
@@ -134,6 +163,9 @@ func (c *Contract) campaign(in TouchInput, asset string) (campaign, rule string)
 	}
 	if other := value(in.CRMCampaign); other != "" && other != This {
 		return other, "crm_campaign of another"
+	}
+	if asset.expired {
+		return None, "no campaign, the asset expired"
 	}
 	return None, "no campaign"
 }
@@ -148,7 +180,7 @@ type creditRule struct {
 // partner decides whom a touch is credited to: the UTM source, else the owner
 // of the asset, else the CRM campaign, else the feed's default. A rule that
 // names whom this reporter may not credit is passed over.
-func (c *Contract) partner(in TouchInput, owner string) (partner, rule string) {
+func (c *Contract) partner(in TouchInput, asset assetClass) (partner, rule string) {
 	if source := fold(in.UTMSource); source != "" {
 		for _, r := range c.rules.creditUTM {
 			if r.source.match(source) && c.allowed(in.Reporter, r.partner) {
@@ -156,8 +188,8 @@ func (c *Contract) partner(in TouchInput, owner string) (partner, rule string) {
 			}
 		}
 	}
-	if owner != "" && c.allowed(in.Reporter, owner) {
-		return owner, "owner of the asset"
+	if asset.owner != "" && c.allowed(in.Reporter, asset.owner) {
+		return asset.owner, "owner of the asset"
 	}
 	if in.CRMCampaign != "" {
 		if partner, found := c.rules.creditCRM[fold(in.CRMCampaign)]; found && c.allowed(in.Reporter, partner) {

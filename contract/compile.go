@@ -50,12 +50,20 @@ func (k *compiler) compile() {
 	k.assets()
 	k.match()
 	k.touches()
+	k.statuses()
+	k.internal()
 	k.channels()
 	k.credit()
+	k.milestones()
 	k.stages()
+	k.precedence()
 	k.regions()
 	k.segments()
 	k.sourced()
+	k.currencyPolicy()
+	k.guardrails()
+	k.escalation()
+	k.approvals()
 }
 
 func (k *compiler) campaign() {
@@ -174,7 +182,15 @@ func (k *compiler) assets() {
 			}
 			k.contract.rules.assets[key] = i
 		}
-		k.contract.Assets = append(k.contract.Assets, Asset{ID: value(a.ID), Aliases: a.Aliases, Owner: a.Owner})
+		asset := Asset{ID: value(a.ID), Aliases: a.Aliases, Owner: a.Owner, HasExpiry: a.Expires != ""}
+		if asset.HasExpiry {
+			day, err := money.ParseDay(a.Expires)
+			if err != nil {
+				k.fail(at.with("expires"), "%v", err)
+			}
+			asset.Expires = day
+		}
+		k.contract.Assets = append(k.contract.Assets, asset)
 	}
 }
 
@@ -316,6 +332,18 @@ func (k *compiler) stages() {
 		if s.Partner != "" {
 			k.partner(at.with("partner"), s.Partner)
 		}
+		object := cmp.Or(s.Object, ObjectOpportunity)
+		switch object {
+		case ObjectOpportunity, ObjectLead, ObjectContact:
+		default:
+			k.fail(at.with("object"), "%q has no stages; write opportunity, lead or contact", s.Object)
+		}
+		if object != ObjectOpportunity && s.State != "" {
+			k.fail(at.with("state"), "a %s is neither open, won nor lost; give a milestone", object)
+		}
+		if s.Milestone != "" && !slices.Contains(k.contract.Milestones, s.Milestone) {
+			k.fail(at.with("milestone"), "%q is not among the milestones %s", s.Milestone, strings.Join(k.contract.Milestones, ", "))
+		}
 		switch State(s.State) {
 		case StateOpen, StateWon, StateLost, "":
 		default:
@@ -325,7 +353,7 @@ func (k *compiler) stages() {
 			k.fail(at, "the rule decides nothing; give a state or a milestone")
 		}
 		k.contract.rules.stages = append(k.contract.rules.stages, stageRule{
-			partner: s.Partner, source: s.Source, stage: k.pattern(at.with("stage"), s.Stage),
+			object: object, partner: s.Partner, source: s.Source, stage: k.pattern(at.with("stage"), s.Stage),
 			state: State(s.State), milestone: s.Milestone, rule: "stages[" + strconv.Itoa(i) + "]",
 		})
 	}

@@ -53,6 +53,8 @@ const (
 	// the whole deployment is held back by their sum.
 	LookbackMax = 1095
 	LatenessMax = 365
+	// MilestonesMax bounds the milestones of a funnel.
+	MilestonesMax = 12
 	// valueMax bounds a dimension value that comes from the facts, in bytes.
 	valueMax = 100
 )
@@ -106,6 +108,10 @@ type Asset struct {
 	Aliases []string
 	// Owner is the partner whose asset it is; empty if it is nobody's.
 	Owner string
+	// Expires is the last day on which a touch on it belongs to the campaign and
+	// to its owner, if HasExpiry. Later touches still name it.
+	Expires   money.Day
+	HasExpiry bool
 }
 
 // Contract is a parsed and valid document. Its exported fields are read only.
@@ -130,9 +136,18 @@ type Contract struct {
 	MultiTouch string
 	// SystemOfRecord is the CRM whose deals are converted.
 	SystemOfRecord Source
-	Assets         []Asset
+	// Milestones are what people and deals reach on their way, in order.
+	Milestones []string
+	Assets     []Asset
+	// RateAgeDays is for how many days a rate is carried forward.
+	RateAgeDays int
 	// SourcedDays is how long before creation an introduction counts.
 	SourcedDays int
+	// Guardrails are the bounds of what the signatories watch, in the order of
+	// their names.
+	Guardrails []Guardrail
+	Escalation Escalation
+	Approvals  Approvals
 
 	rules rules
 }
@@ -141,6 +156,9 @@ type Contract struct {
 type rules struct {
 	partners     map[string]int // id to index in Partners
 	touchTypes   map[string]bool
+	statuses     []statusRule
+	internal     map[string]bool
+	precedence   []Source // Source may be empty: any of the partner
 	utmCampaigns []pattern
 	crmCampaigns map[string]bool
 	matchAssets  map[string]bool

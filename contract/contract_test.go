@@ -32,12 +32,23 @@ func TestClassify(t *testing.T) {
 	c := parseFile(t)
 	golden(t, "testdata/classify.txt", func(t *testing.T, b block) string {
 		f := b.fields(t)
+		var at time.Time
+		if f["at"] != "" {
+			var err error
+			if at, err = time.Parse(time.RFC3339, f["at"]); err != nil {
+				t.Fatal(err)
+			}
+		}
 		got := c.Classify(contract.TouchInput{
+			At: at, Account: f["account"], Status: f["status"],
 			Reporter: f["reporter"], Feed: f["feed"], Source: f["source"], Type: f["type"], Asset: f["asset"],
 			UTMSource: f["utm_source"], UTMMedium: f["utm_medium"], UTMCampaign: f["utm_campaign"],
 			ClickID: f["click_id"], Referrer: f["referrer"], CRMCampaign: f["crm_campaign"], Bot: f["bot"] == "true",
 		})
 		counts := "counts"
+		if f["status"] != "" {
+			counts = "counts as " + got.Type
+		}
 		if !got.Counts {
 			counts = "excluded: " + got.Excluded
 		}
@@ -52,6 +63,15 @@ func TestStage(t *testing.T) {
 		f := b.fields(t)
 		got := c.Stage(f["partner"], f["source"], f["stage"], f["closed"] == "true", f["won"] == "true")
 		return fmt.Sprintf("%s, milestone %q, by %s", got.State, got.Milestone, got.Rule)
+	})
+}
+
+func TestPersonStage(t *testing.T) {
+	c := parseFile(t)
+	golden(t, "testdata/people.txt", func(t *testing.T, b block) string {
+		f := b.fields(t)
+		milestone, rule := c.PersonStage(f["object"], f["partner"], f["source"], f["stage"])
+		return fmt.Sprintf("milestone %q, %s; mapped %v", milestone, rule, c.MapsStage(f["object"], f["partner"], f["source"], f["stage"]))
 	})
 }
 

@@ -63,7 +63,7 @@ func effect(field string) string {
 		return "who sees what"
 	}
 	switch top {
-	case "campaign", "zone", "currency", "window", "models", "multi_touch", "system_of_record", "sourced":
+	case "campaign", "zone", "currency", "window", "models", "multi_touch", "system_of_record", "sourced", "currency_policy":
 		return "restates every number"
 	case "partners":
 		return "restates what is credited to partners"
@@ -75,10 +75,16 @@ func effect(field string) string {
 		return "restates whom touches are credited to"
 	case "assets":
 		return "restates the assets of touches, and whom they are credited to"
-	case "touches":
+	case "touches", "statuses", "internal":
 		return "restates which touches count"
-	case "stages":
-		return "restates when deals are opened, won and lost"
+	case "stages", "milestones":
+		return "restates when deals are opened, won and lost, and what people reach"
+	case "precedence":
+		return "restates the breakdown by region and segment"
+	case "guardrails", "escalation":
+		return "restates nothing; what raises an alert, and for whom"
+	case "approvals":
+		return "restates nothing; whose approval is needed"
 	case "regions", "segments":
 		return "restates the breakdown by " + strings.TrimSuffix(top, "s")
 	}
@@ -143,7 +149,11 @@ func elementName(n *yaml.Node, list string, place int) string {
 	case "channels":
 		return fmt.Sprint(place + 1)
 	case "stages":
-		keys = []string{"partner", "source", "stage"}
+		keys = []string{"object", "partner", "source", "stage"}
+	case "statuses":
+		keys = []string{"partner", "source", "status"}
+	case "escalation.ladder":
+		keys = []string{"rung"}
 	case "segments":
 		keys = []string{"segment"}
 	}

@@ -31,11 +31,11 @@ func TestDiff(t *testing.T) {
 		"models: first-touch, last-touch, linear -> first-touch, linear; restates every number",
 		"partners[globex].visibility: open -> own; who sees what",
 		"regions.SG: APAC -> (nothing); restates the breakdown by region",
-		"stages[acme/salesforce/Discovery].milestone: (nothing) -> SAL; restates when deals are opened, won and lost",
-		"stages[acme/salesforce/Discovery].partner: (nothing) -> acme; restates when deals are opened, won and lost",
-		"stages[acme/salesforce/Discovery].source: (nothing) -> salesforce; restates when deals are opened, won and lost",
-		"stages[acme/salesforce/Discovery].stage: (nothing) -> Discovery; restates when deals are opened, won and lost",
-		"stages[acme/salesforce/Discovery].state: (nothing) -> open; restates when deals are opened, won and lost",
+		"stages[acme/salesforce/Discovery].milestone: (nothing) -> SAL; restates when deals are opened, won and lost, and what people reach",
+		"stages[acme/salesforce/Discovery].partner: (nothing) -> acme; restates when deals are opened, won and lost, and what people reach",
+		"stages[acme/salesforce/Discovery].source: (nothing) -> salesforce; restates when deals are opened, won and lost, and what people reach",
+		"stages[acme/salesforce/Discovery].stage: (nothing) -> Discovery; restates when deals are opened, won and lost, and what people reach",
+		"stages[acme/salesforce/Discovery].state: (nothing) -> open; restates when deals are opened, won and lost, and what people reach",
 		"window.lookback: 90d -> 30d; restates every number",
 	}, "\n")
 	if got := strings.Join(lines, "\n"); got != want {

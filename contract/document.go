@@ -43,14 +43,28 @@ type document struct {
 		Feeds        map[string]string   `yaml:"feeds"`
 		Reporters    map[string][]string `yaml:"reporters"`
 	} `yaml:"credit"`
-	Assets   []documentAsset   `yaml:"assets"`
-	Touches  []string          `yaml:"touches"`
-	Stages   []documentStage   `yaml:"stages"`
-	Regions  map[string]string `yaml:"regions"`
-	Segments []documentSegment `yaml:"segments"`
-	Sourced  struct {
+	Assets     []documentAsset   `yaml:"assets"`
+	Touches    []string          `yaml:"touches"`
+	Statuses   []documentStatus  `yaml:"statuses"`
+	Internal   []string          `yaml:"internal"`
+	Milestones []string          `yaml:"milestones"`
+	Stages     []documentStage   `yaml:"stages"`
+	Precedence []string          `yaml:"precedence"`
+	Regions    map[string]string `yaml:"regions"`
+	Segments   []documentSegment `yaml:"segments"`
+	Sourced    struct {
 		Days *int `yaml:"days"`
 	} `yaml:"sourced"`
+	CurrencyPolicy struct {
+		RateMaxAge string `yaml:"rate_max_age"`
+	} `yaml:"currency_policy"`
+	Guardrails map[string]documentGuardrail `yaml:"guardrails"`
+	Escalation documentEscalation           `yaml:"escalation"`
+	Approvals  struct {
+		Revision []string `yaml:"revision"`
+		Package  []string `yaml:"package"`
+		Reopen   []string `yaml:"reopen"`
+	} `yaml:"approvals"`
 }
 
 type documentPartner struct {
@@ -78,9 +92,36 @@ type documentAsset struct {
 	ID      string   `yaml:"id"`
 	Aliases []string `yaml:"aliases"`
 	Owner   string   `yaml:"owner"`
+	Expires string   `yaml:"expires"`
+}
+
+type documentStatus struct {
+	Partner string `yaml:"partner"`
+	Source  string `yaml:"source"`
+	Status  string `yaml:"status"`
+	Type    string `yaml:"type"`
+}
+
+type documentGuardrail struct {
+	Target string `yaml:"target"`
+	Limit  string `yaml:"limit"`
+}
+
+type documentEscalation struct {
+	Ladder     []documentRung `yaml:"ladder"`
+	Board      documentRung   `yaml:"board"`
+	Retries    *int           `yaml:"retries"`
+	ClimbAfter string         `yaml:"climb_after"`
+}
+
+type documentRung struct {
+	Rung     string `yaml:"rung"`
+	Owner    string `yaml:"owner"`
+	Fallback string `yaml:"fallback"`
 }
 
 type documentStage struct {
+	Object    string `yaml:"object"`
 	Partner   string `yaml:"partner"`
 	Source    string `yaml:"source"`
 	Stage     string `yaml:"stage"`

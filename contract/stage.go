@@ -15,6 +15,22 @@ const (
 	StateLost State = "lost"
 )
 
+// Objects that have stages, as the types of CRM objects.
+const (
+	ObjectOpportunity = "opportunity"
+	ObjectLead        = "lead"
+	ObjectContact     = "contact"
+)
+
+// The milestones of a contract that declares none: what a person reaches before
+// there is a deal.
+const (
+	MilestoneInquiry = "inquiry"
+	MilestoneMQL     = "MQL"
+	MilestoneSAL     = "SAL"
+	MilestoneSQL     = "SQL"
+)
+
 // StageClass is what the contract makes of a native stage.
 type StageClass struct {
 	State State
@@ -25,6 +41,7 @@ type StageClass struct {
 }
 
 type stageRule struct {
+	object          string
 	partner, source string // empty: any
 	stage           pattern
 	state           State // empty: by the CRM's own flags
@@ -38,17 +55,44 @@ type stageRule struct {
 func (c *Contract) Stage(partner, source, native string, isClosed, isWon bool) StageClass {
 	name := fold(native)
 	class := StageClass{State: stateByFlags(name, isClosed, isWon), Rule: "flags of the CRM"}
-	for _, r := range c.rules.stages {
-		if (r.partner != "" && r.partner != partner) || (r.source != "" && r.source != source) || !r.stage.match(name) {
-			continue
-		}
+	if r, found := c.stageRule(ObjectOpportunity, partner, source, name); found {
 		class.Milestone, class.Rule = r.milestone, r.rule
 		if r.state != "" {
 			class.State = r.state
 		}
-		break
 	}
 	return class
+}
+
+// PersonStage judges a native stage of a lead or a contact: the milestone that the
+// contract's first rule for that object, partner, source and stage gives, else the
+// one of that very name, else none.
+func (c *Contract) PersonStage(object, partner, source, native string) (milestone, rule string) {
+	name := fold(native)
+	if r, found := c.stageRule(object, partner, source, name); found {
+		return r.milestone, r.rule
+	}
+	for _, m := range c.Milestones {
+		if fold(m) == name {
+			return m, "named like the milestone"
+		}
+	}
+	return "", "no rule for the stage"
+}
+
+// MapsStage reports whether a rule of the contract takes the stage.
+func (c *Contract) MapsStage(object, partner, source, native string) bool {
+	_, found := c.stageRule(object, partner, source, fold(native))
+	return found
+}
+
+func (c *Contract) stageRule(object, partner, source, name string) (stageRule, bool) {
+	for _, r := range c.rules.stages {
+		if r.object == object && (r.partner == "" || r.partner == partner) && (r.source == "" || r.source == source) && r.stage.match(name) {
+			return r, true
+		}
+	}
+	return stageRule{}, false
 }
 
 func stateByFlags(name string, isClosed, isWon bool) State {
@@ -102,4 +146,16 @@ func (c *Contract) Segment(industry, employees string) string {
 		return r.segment
 	}
 	return Unknown
+}
+
+// Precedence is how much a CRM is believed about an account: the lowest most. It
+// is the place in the contract's list, behind which come the system of record and
+// then the partners as they are listed.
+func (c *Contract) Precedence(partner, source string) int {
+	for i, s := range c.rules.precedence {
+		if s.Partner == partner && (s.Source == "" || s.Source == source) {
+			return i
+		}
+	}
+	return len(c.rules.precedence)
 }

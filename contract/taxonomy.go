@@ -63,17 +63,31 @@ func Taxonomy(text []byte) ([]Term, error) {
 		if a.Owner != "" {
 			meaning += ", of " + a.Owner
 		}
+		if a.Expires != "" {
+			meaning += ", until " + a.Expires
+		}
 		add("asset", a.ID, "%s", meaning)
 		for _, alias := range a.Aliases {
 			add("asset", alias, "the same as %s", a.ID)
 		}
 	}
+	for _, s := range doc.Statuses {
+		meaning := "touch " + s.Type
+		if s.Type == typeNone {
+			meaning = "no touch"
+		}
+		add(strings.Join(strings.Fields("campaign member status of "+s.Partner+" "+s.Source), " "), s.Status, "%s", meaning)
+	}
 	for _, s := range doc.Stages {
 		meaning := s.State
 		if s.Milestone != "" {
-			meaning += ", reaches " + s.Milestone
+			meaning = strings.TrimPrefix(meaning+", reaches "+s.Milestone, ", ")
 		}
-		add(strings.Trim("stage of "+s.Partner+" "+s.Source, " "), s.Stage, "%s", meaning)
+		kind := "stage"
+		if s.Object != "" && s.Object != ObjectOpportunity {
+			kind = s.Object + " stage"
+		}
+		add(strings.Join(strings.Fields(kind+" of "+s.Partner+" "+s.Source), " "), s.Stage, "%s", meaning)
 	}
 	return terms, nil
 }

@@ -226,6 +226,15 @@ func (n Node) String() string {
 	return provisionalPrefix + n.Level.String() + "/" + n.Scope + "/" + n.ID
 }
 
+// AccountName returns the domain or the imported name that people know an account
+// by; empty for an account that has neither.
+func (n Node) AccountName() string {
+	if n.Level == Domain || n.Level == Imported {
+		return n.ID
+	}
+	return ""
+}
+
 // Provisional reports whether n only stands in for an account: nothing has
 // linked it to a company yet.
 func (n Node) Provisional() bool { return n.Level < CRMAccount }

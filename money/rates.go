@@ -122,13 +122,14 @@ func (r *Rates) Entries() []Rate {
 }
 
 // Convert values the amount in another currency at the rate of the day. The
-// newest day that has a rate is taken, back to RateAgeMax days before; on one
+// newest day that has a rate is taken, back to maxAge days before, of which there
+// are at most RateAgeMax; on one
 // day a direct rate goes before an inverse and an inverse before a cross of two
 // rates of that same day through a third currency, the alphabetically first
 // that has both. The result is rounded half-even to the minor unit of the
 // target. A missing rate is ErrNoRate, and the message says what to supply; a
 // result over MinorMax is ErrAmount. A nil Rates knows only equal currencies.
-func (r *Rates) Convert(amount Amount, to string, day Day) (Amount, Conversion, error) {
+func (r *Rates) Convert(amount Amount, to string, day Day, maxAge int) (Amount, Conversion, error) {
 	fromExponent, err := Exponent(amount.Currency)
 	if err != nil {
 		return Amount{}, Conversion{}, err
@@ -140,11 +141,12 @@ func (r *Rates) Convert(amount Amount, to string, day Day) (Amount, Conversion, 
 	if amount.Currency == to {
 		return amount, Conversion{Rate: "1", RateDay: day, Via: ViaSame}, nil
 	}
-	value, how, found := r.find(amount.Currency, to, day)
+	maxAge = min(maxAge, RateAgeMax)
+	value, how, found := r.find(amount.Currency, to, day, maxAge)
 	if !found {
 		return Amount{}, Conversion{}, fmt.Errorf(
 			"%w: %s to %s for %s: supply %s/%s, or both against one base such as EUR, for that day or one of the %d days before",
-			ErrNoRate, amount.Currency, to, day, amount.Currency, to, RateAgeMax)
+			ErrNoRate, amount.Currency, to, day, amount.Currency, to, maxAge)
 	}
 	minor := decimal.New(amount.Minor, 0).Mul(value).Shift(int32(toExponent - fromExponent)).RoundBank(0).BigInt()
 	if !minor.IsInt64() || magnitude(minor.Int64()) > uint64(MinorMax) {
@@ -154,11 +156,11 @@ func (r *Rates) Convert(amount Amount, to string, day Day) (Amount, Conversion, 
 }
 
 // find returns the rate from one currency to another as of the day.
-func (r *Rates) find(from, to string, day Day) (decimal.Decimal, Conversion, bool) {
+func (r *Rates) find(from, to string, day Day, maxAge int) (decimal.Decimal, Conversion, bool) {
 	if r == nil {
 		return decimal.Decimal{}, Conversion{}, false
 	}
-	for age := range RateAgeMax + 1 {
+	for age := range maxAge + 1 {
 		on := day.Add(-age)
 		if value, via, found := r.between(from, to, on); found {
 			return value, Conversion{Rate: value.String(), RateDay: on, Via: via}, true

@@ -59,7 +59,7 @@ func TestConvert(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, how, err := rates.Convert(amount, c.to, day(t, c.day))
+			got, how, err := rates.Convert(amount, c.to, day(t, c.day), money.RateAgeMax)
 			if err != nil {
 				t.Fatalf("Convert(%s, %s, %s): %v", amount, c.to, c.day, err)
 			}
@@ -89,14 +89,14 @@ func TestConvertRefuses(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			_, _, err := rates.Convert(c.amount, c.to, day(t, c.day))
+			_, _, err := rates.Convert(c.amount, c.to, day(t, c.day), money.RateAgeMax)
 			if !errors.Is(err, c.err) || !strings.Contains(err.Error(), c.text) {
 				t.Fatalf("error %v, want %v with %q", err, c.err, c.text)
 			}
 		})
 	}
 	var none *money.Rates
-	if _, _, err := none.Convert(money.Amount{Minor: 1, Currency: "EUR"}, "USD", 0); !errors.Is(err, money.ErrNoRate) {
+	if _, _, err := none.Convert(money.Amount{Minor: 1, Currency: "EUR"}, "USD", 0, money.RateAgeMax); !errors.Is(err, money.ErrNoRate) {
 		t.Fatalf("nil Rates: %v", err)
 	}
 }
@@ -161,8 +161,8 @@ func TestRatesFollowNoOrder(t *testing.T) {
 		amount := money.Amount{Minor: rapid.Int64Range(-1_000_000, 1_000_000).Draw(t, "minor"), Currency: rapid.SampledFrom(codes).Draw(t, "from")}
 		to := rapid.SampledFrom(codes).Draw(t, "to")
 		on := money.Day(rapid.IntRange(0, 20).Draw(t, "on"))
-		x, howX, errX := a.Convert(amount, to, on)
-		y, howY, errY := b.Convert(amount, to, on)
+		x, howX, errX := a.Convert(amount, to, on, money.RateAgeMax)
+		y, howY, errY := b.Convert(amount, to, on, money.RateAgeMax)
 		if x != y || howX != howY || (errX == nil) != (errY == nil) {
 			t.Fatalf("%s to %s on %s: %s %+v %v, reordered %s %+v %v", amount, to, on, x, howX, errX, y, howY, errY)
 		}

@@ -94,7 +94,7 @@ func (w *world) flags(args ...string) []string {
 // settle runs the line until it is at rest, and returns its contributions.
 func (w *world) settle() any {
 	w.t.Helper()
-	out := w.tool(exitOK, "demo", "--once", "--json", "--events", "200", "--data-dir", w.data, "--http", "127.0.0.1:0",
+	out := w.tool(exitOK, "demo", "--once", "--json", "--events", "300", "--data-dir", w.data, "--http", "127.0.0.1:0",
 		"--registry", w.registry, "--bootstrap-servers", w.conn.String())
 	var doc map[string]any
 	if err := json.Unmarshal([]byte(out), &doc); err != nil {

@@ -202,17 +202,47 @@ func (x *explainer) judge(o normalize.Observation) string {
 		region, segment := x.contract.Region(fields["country"]), x.contract.Segment(fields["industry"], fields["employees"])
 		x.judged["accounts of region "+region+", segment "+segment]++
 		return fmt.Sprintf("     region %s, segment %s\n", region, segment)
+	case "campaign_member":
+		switch {
+		case fields["stage"] == "":
+			return ""
+		case fields["campaign_id"] == "":
+			return "     the membership was told before, with its campaign\n"
+		}
+		return x.judgeInput(contract.TouchInput{
+			Reporter: x.src.Reporter, Feed: x.src.Feed, Source: o.Shape, At: o.OccurredAt,
+			Status: fields["stage"], CRMCampaign: fields["campaign_id"],
+		})
+	case contract.ObjectLead, contract.ObjectContact:
+		return x.judgePerson(o, fields["stage"])
 	}
 	return ""
 }
 
+func (x *explainer) judgePerson(o normalize.Observation, stage string) string {
+	if stage == "" {
+		return ""
+	}
+	milestone, rule := x.contract.PersonStage(o.Object.Type, x.src.Reporter, o.Shape, stage)
+	what := "milestone " + milestone
+	if milestone == "" {
+		what = "no milestone"
+	}
+	x.judged[fmt.Sprintf("%ss at stage %q: %s", o.Object.Type, stage, what)]++
+	return fmt.Sprintf("     stage %q: %s, by %s\n", stage, what, rule)
+}
+
 func (x *explainer) judgeTouch(o normalize.Observation) string {
 	t := o.Touch
-	class := x.contract.Classify(contract.TouchInput{
+	return x.judgeInput(contract.TouchInput{
 		Reporter: x.src.Reporter, Feed: x.src.Feed, Source: o.Shape, Type: t.Type, Asset: t.Asset,
 		UTMSource: t.UTMSource, UTMMedium: t.UTMMedium, UTMCampaign: t.UTMCampaign, UTMTerm: t.UTMTerm, UTMContent: t.UTMContent,
-		ClickID: t.ClickID, Referrer: t.Referrer, CRMCampaign: t.CRMCampaign, Status: t.Status, Bot: t.Bot,
+		ClickID: t.ClickID, Referrer: t.Referrer, CRMCampaign: t.CRMCampaign, Status: t.Status, Bot: t.Bot, At: o.OccurredAt,
 	})
+}
+
+func (x *explainer) judgeInput(in contract.TouchInput) string {
+	class := x.contract.Classify(in)
 	if !class.Counts {
 		x.judged["touches excluded: "+class.Excluded]++
 		return fmt.Sprintf("     does not count: %s\n", class.Excluded)
@@ -222,8 +252,8 @@ func (x *explainer) judgeTouch(o normalize.Observation) string {
 		campaign = x.contract.Campaign
 	}
 	x.judged[fmt.Sprintf("touches of campaign %s, channel %s, partner %s", campaign, class.Channel, class.Partner)]++
-	return fmt.Sprintf("     campaign %s, channel %s, partner %s, asset %s, source %s\n     by %s\n",
-		campaign, class.Channel, class.Partner, class.Asset, class.Source, class.Rule)
+	return fmt.Sprintf("     %s of campaign %s, channel %s, partner %s, asset %s, source %s\n     by %s\n",
+		class.Type, campaign, class.Channel, class.Partner, class.Asset, class.Source, class.Rule)
 }
 
 func (x *explainer) judgeDeal(o normalize.Observation, fields map[string]string) string {

@@ -110,8 +110,8 @@ func TestMappingTestContract(t *testing.T) {
 	own := w.file("own.yaml", strings.Replace(ownMapping, "WHO", "who", 1))
 	out := w.tool(exitOK, "mapping", "test", own, "--contract", agreed, "--in", w.file("in.ndjson", classified), "--explain")
 	for _, want := range []string{
-		"     campaign ai-launch-tour, channel Email, partner globex, asset (unknown), source globex\n     by campaign: utm_campaign; channel: ",
-		"     campaign other, channel Paid Search, partner acme, ",
+		"     form of campaign ai-launch-tour, channel Email, partner globex, asset (unknown), source globex\n     by campaign: utm_campaign; channel: ",
+		"     form of campaign other, channel Paid Search, partner acme, ",
 		"under the contract of ai-launch-tour:\n     2 touches of campaign ai-launch-tour, channel Email, partner globex\n     1 touches of campaign other, channel Paid Search, partner acme\n",
 	} {
 		if !strings.Contains(out, want) {
@@ -121,11 +121,15 @@ func TestMappingTestContract(t *testing.T) {
 
 	deals := w.file("deals.ndjson", `{"attributes":{"type":"Opportunity"},"Id":"006A","AccountId":"001A","StageName":"Qualification","IsClosed":false,"IsWon":false,"CampaignId":"701AILAUNCHTOUR","CreatedDate":"2026-03-01T00:00:00Z","LastModifiedDate":"2026-03-02T00:00:00Z","SystemModstamp":"2026-03-02T00:00:00Z"}
 {"attributes":{"type":"Opportunity"},"Id":"006B","AccountId":"001A","StageName":"Thinking","IsClosed":false,"IsWon":false,"CreatedDate":"2026-03-01T00:00:00Z","LastModifiedDate":"2026-03-02T00:00:00Z","SystemModstamp":"2026-03-02T00:00:00Z"}
+{"attributes":{"type":"CampaignMember"},"Id":"00v1","ContactId":"003A","CampaignId":"701AILAUNCHTOUR","Status":"Attended","CreatedDate":"2026-03-01T00:00:00Z","LastModifiedDate":"2026-03-02T00:00:00Z","SystemModstamp":"2026-03-02T00:00:00Z"}
+{"attributes":{"type":"Lead"},"Id":"00Q1","Status":"MQL","Email":"a@example.com","CreatedDate":"2026-03-01T00:00:00Z","LastModifiedDate":"2026-03-02T00:00:00Z","SystemModstamp":"2026-03-02T00:00:00Z"}
 {"attributes":{"type":"Account"},"Id":"001A","BillingCountry":"Germany","LastModifiedDate":"2026-03-02T00:00:00Z","SystemModstamp":"2026-03-02T00:00:00Z"}
 `)
 	out = w.tool(exitOK, "mapping", "test", "--contract", agreed, "--feed", "crm", "--partner", "acme", "--in", deals, "--explain")
 	for _, want := range []string{
 		`stage "Qualification": open, milestone SQL, by `, "its CRM campaign is this campaign", `stage "Thinking": open, no milestone, by flags of the CRM`,
+		"     attendance of campaign ai-launch-tour, channel Events, partner acme, asset (unknown), source (unknown)\n     by type: built-in status; campaign: crm_campaign",
+		`stage "MQL": milestone MQL, by named like the milestone`,
 		"     region EMEA, segment ", "     1 deals that name the campaign\n",
 	} {
 		if !strings.Contains(out, want) {

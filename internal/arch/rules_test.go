@@ -40,7 +40,7 @@ var mayImport = map[string][]string{
 		"money", "normalize", "normalize/mapping", "schemas/avro", "state", "stream",
 	},
 	"internal/attributor": {
-		"attribution", "contract", "deploy/kafka", "internal/line", "internal/task",
+		"attribution", "contract", "deploy/kafka", "identity", "internal/line", "internal/task",
 		"money", "schemas/avro", "state", "stream",
 	},
 	"internal/reporter": {

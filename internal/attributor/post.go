@@ -11,6 +11,7 @@ import (
 
 	"tracksource/attribution"
 	"tracksource/contract"
+	"tracksource/identity"
 	"tracksource/money"
 	"tracksource/schemas/avro"
 	"tracksource/stream"
@@ -52,6 +53,9 @@ func (f *fold) settle(ctx context.Context, accounts []*account, swept *sweep) er
 // journey reads the account's items.
 func (f *fold) journey(id []byte) (attribution.Journey, error) {
 	j := attribution.Journey{Account: string(id)}
+	if node, err := identity.Parse(id); err == nil {
+		j.Name = node.AccountName()
+	}
 	from, to := accountItems(id).Range()
 	err := f.kv.Scan(from, to, func(_, value []byte) (bool, error) {
 		i, err := decodeItem(value)
@@ -76,6 +80,7 @@ func itemID(ev *avro.JourneyEvent) attribution.ItemID {
 const (
 	objectOpportunity = "opportunity"
 	objectAccount     = "account"
+	objectMember      = "campaign_member"
 )
 
 func addItem(j *attribution.Journey, ev *avro.JourneyEvent) {
@@ -85,14 +90,23 @@ func addItem(j *attribution.Journey, ev *avro.JourneyEvent) {
 	case ev.Object == nil:
 	case ev.Object.Type == objectOpportunity:
 		o := ev.Object
-		stages := make([]attribution.StageChange, len(o.Stages))
-		for i, s := range o.Stages {
-			stages[i] = attribution.StageChange{Stage: s.Stage, IsClosed: s.IsClosed, IsWon: s.IsWon, At: s.At, EventID: s.EventID}
-		}
-		j.Deals = append(j.Deals, attribution.NewDeal(itemID(ev), o.ModifiedAt, fieldsOf(o), stages, o.Deleted))
+		j.Deals = append(j.Deals, attribution.NewDeal(itemID(ev), o.ModifiedAt, fieldsOf(o), stagesOf(o), o.Deleted))
+	case ev.Object.Type == objectMember:
+		o := ev.Object
+		j.Members = append(j.Members, attribution.Member{
+			ID: itemID(ev), ModifiedAt: o.ModifiedAt, Feed: ev.Feed, CampaignID: fieldsOf(o)["campaign_id"], Statuses: stagesOf(o), Deleted: o.Deleted,
+		})
 	case ev.Object.Type == objectAccount:
 		j.Accounts = append(j.Accounts, attribution.NewAccount(itemID(ev), ev.Object.ModifiedAt, fieldsOf(ev.Object), ev.Object.Deleted))
 	}
+}
+
+func stagesOf(o *avro.ObjectState) []attribution.StageChange {
+	stages := make([]attribution.StageChange, len(o.Stages))
+	for i, s := range o.Stages {
+		stages[i] = attribution.StageChange{Stage: s.Stage, IsClosed: s.IsClosed, IsWon: s.IsWon, At: s.At, EventID: s.EventID}
+	}
+	return stages
 }
 
 func touchOf(ev *avro.JourneyEvent) attribution.Touch {

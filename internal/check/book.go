@@ -2,12 +2,14 @@ package check
 
 import (
 	"cmp"
+	"maps"
 	"math/big"
 	"slices"
 	"strings"
 	"time"
 
 	"tracksource/contract"
+	"tracksource/identity"
 	"tracksource/money"
 	"tracksource/schemas/avro"
 )
@@ -114,12 +116,20 @@ func (b *book) walk() {
 			newest[id] = t
 		}
 	}
+	for _, t := range b.memberships() {
+		newest[t.key] = t
+	}
+	name := ""
+	if n, err := identity.Parse([]byte(b.root)); err == nil && (n.Level == identity.Domain || n.Level == identity.Imported) {
+		name = n.ID
+	}
 	for _, t := range newest {
 		f := t.facts
 		class := b.c.Classify(contract.TouchInput{
 			Reporter: t.key.reporter, Feed: t.feed, Source: t.key.source, Type: f.Type, Asset: f.Asset,
 			UTMSource: f.UTMSource, UTMMedium: f.UTMMedium, UTMCampaign: f.UTMCampaign, UTMTerm: f.UTMTerm, UTMContent: f.UTMContent,
 			ClickID: f.ClickID, Referrer: f.Referrer, CRMCampaign: f.CRMCampaign, Status: f.Status, Bot: f.Bot,
+			At: t.at, Account: name,
 		})
 		if class.Counts {
 			b.steps = append(b.steps, step{t, class, b.c.Day(t.at)})
@@ -128,6 +138,27 @@ func (b *book) walk() {
 	slices.SortFunc(b.steps, func(x, y step) int {
 		return cmp.Or(x.at.Compare(y.at), compareItem(x.key, y.key))
 	})
+}
+
+// memberships lists a touch for each status that a campaign member ever had, at
+// the moment it had it first.
+func (b *book) memberships() []touch {
+	first := map[itemKey]touch{}
+	for _, o := range newestOf(b.account.objects) {
+		if o.state.Type != "campaign_member" || o.state.Deleted {
+			continue
+		}
+		for _, s := range o.state.Stages {
+			id := o.key
+			id.node, id.item = "", o.key.item+"/"+strings.ToLower(strings.TrimSpace(s.Stage))
+			was, found := first[id]
+			if strings.TrimSpace(s.Stage) == "" || found && !s.At.Before(was.at) {
+				continue
+			}
+			first[id] = touch{key: id, feed: "crm", at: s.At, facts: &avro.TouchFacts{CRMCampaign: o.field("campaign_id"), Status: s.Stage}}
+		}
+	}
+	return slices.Collect(maps.Values(first))
 }
 
 func compareItem(a, b itemKey) int {
@@ -244,32 +275,40 @@ func (b *book) worth(c conversion) (int64, bool) {
 	if err != nil {
 		return 0, false
 	}
-	amount, _, err := b.v.rates.Convert(original, b.c.Currency, c.day)
+	amount, _, err := b.v.rates.Convert(original, b.c.Currency, c.day, b.c.RateAgeDays)
 	return amount.Minor, err == nil
 }
 
 // dimensions are those of the deal's account and of a touch; nil for value that
 // no touch preceded.
 func (b *book) dimensions(deal object, s *step) avro.ContributionKey {
-	var own, record, others []object
-	for _, o := range newestOf(b.account.objects) {
-		switch {
-		case o.state.Type != "account" || o.state.Deleted:
-		case o.key.reporter != deal.key.reporter || o.key.source != deal.key.source:
-			others = append(others, o)
-		case deal.field("account_id") != "" && o.key.item == "account/"+deal.field("account_id"):
-			own = append(own, o)
-		default:
-			record = append(record, o)
-		}
-	}
+	// The best of those that say something: by the CRM's precedence, then the deal's
+	// own account, then the first by id.
 	first := func(name string) string {
-		for _, o := range slices.Concat(own, record, others) {
-			if text := o.field(name); text != "" {
-				return text
+		var best *object
+		rank := func(o *object) (int, bool) {
+			own := deal.field("account_id") != "" && o.key.reporter == deal.key.reporter && o.key.source == deal.key.source &&
+				o.key.item == "account/"+deal.field("account_id")
+			return b.c.Precedence(o.key.reporter, o.key.source), own
+		}
+		for _, o := range newestOf(b.account.objects) {
+			if o.state.Type != "account" || o.state.Deleted || o.field(name) == "" {
+				continue
+			}
+			if best == nil {
+				best = &o
+				continue
+			}
+			place, own := rank(&o)
+			bestPlace, bestOwn := rank(best)
+			if place < bestPlace || place == bestPlace && own && !bestOwn {
+				best = &o
 			}
 		}
-		return ""
+		if best == nil {
+			return ""
+		}
+		return best.field(name)
 	}
 	k := avro.ContributionKey{
 		Region: b.c.Region(first("country")), Segment: b.c.Segment(first("industry"), first("employees")),

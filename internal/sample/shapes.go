@@ -63,6 +63,24 @@ func (g *generator) sfOpportunity(d sfDeal, kind string, at time.Time, members f
 	g.emit("crm", "acme", d.id, at, g.change("Opportunity", d.id, kind, at, members))
 }
 
+// sfMember puts a contact on the campaign and moves it through its statuses.
+func (g *generator) sfMember(p person, c company, at time.Time) {
+	contact := fmt.Sprintf("003A%011dAAA", p.leadID)
+	g.emit("crm", "acme", contact, at, g.change("Contact", contact, "CREATE", at, fields{
+		"AccountId": c.accountID, "Email": p.email, "LeadSource": "Event", "CreatedDate": at.UnixMilli(),
+	}))
+	id := fmt.Sprintf("00vA%011dAAA", p.leadID)
+	for i, status := range []string{"Sent", "Registered", g.pick("Attended", "No Show")} {
+		kind, members := "UPDATE", fields{"Status": status, "HasResponded": i > 0}
+		if i == 0 {
+			kind = "CREATE"
+			maps.Copy(members, fields{"CampaignId": "701AILAUNCHTOUR", "ContactId": contact, "CreatedDate": at.UnixMilli()})
+		}
+		g.emit("crm", "acme", id, at, g.change("CampaignMember", id, kind, at, members))
+		at = at.AddDate(0, 0, 1+g.rng.IntN(4))
+	}
+}
+
 // activity makes one Marketo activity.
 func (g *generator) activity(reporter string, p person, kind int, at time.Time, value string, attributes ...[2]string) {
 	g.serial++
