@@ -3,6 +3,8 @@ package contract
 import (
 	_ "embed" // the list of sources
 	"strings"
+
+	"tracksource/identity"
 )
 
 // ga4SourcesText is Google's list of sources by category.
@@ -230,26 +232,18 @@ const (
 )
 
 // sourceCategory finds a source in Google's list, by the name or domain that tags
-// and referrers use. The list is some kilobytes, and searching the text keeps it
-// free of start-up work and of state.
+// and referrers use.
 func sourceCategory(source string) category {
-	if source == "" || strings.ContainsAny(source, "\n,#") {
-		return categoryOther
-	}
 	source = strings.TrimPrefix(source, "www.")
-	if i := strings.Index(ga4SourcesText, "\n"+source+","); i >= 0 {
-		rest := ga4SourcesText[i+len("\n")+len(source)+len(","):]
-		name, _, _ := strings.Cut(rest, "\n")
-		switch name {
-		case "search":
-			return categorySearch
-		case "social":
-			return categorySocial
-		case "video":
-			return categoryVideo
-		case "shopping":
-			return categoryShopping
-		}
+	switch name, _ := identity.Lookup(ga4SourcesText, source); name {
+	case "search":
+		return categorySearch
+	case "social":
+		return categorySocial
+	case "video":
+		return categoryVideo
+	case "shopping":
+		return categoryShopping
 	}
 	return countryDomain(source)
 }

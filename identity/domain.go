@@ -166,14 +166,10 @@ func WebsiteDomain(website string) (domain string, ok bool) {
 // personal mailboxes.
 func FreeMail(domain string) bool { return listed(freeMailText, domain) }
 
-// listed looks a domain up in an embedded list: one domain a line, "#" opens a
-// comment. The lists are a few kilobytes, and searching the text keeps them free
-// of start-up work and of state.
+// listed reports whether a domain is in an embedded list.
 func listed(list, domain string) bool {
-	if domain == "" || strings.ContainsAny(domain, "\n# ") {
-		return false
-	}
-	return strings.Contains(list, "\n"+domain+"\n")
+	_, found := Lookup(list, domain)
+	return found
 }
 
 // DomainNode returns the node of a registrable domain.

@@ -7,8 +7,10 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"hash"
 	"log/slog"
 	"strings"
+	"sync"
 )
 
 // KeyBytesMin is the shortest key a deployment may use: with less, pseudonyms of
@@ -42,7 +44,9 @@ const (
 // can. It is safe for concurrent use. Losing or changing the key breaks every
 // join with earlier data.
 type Pseudonymizer struct {
-	key []byte
+	// macs are of type hash.Hash and ready to use: starting one costs as much as a
+	// pseudonym.
+	macs sync.Pool
 }
 
 // NewPseudonymizer returns a pseudonymizer under a copy of key.
@@ -50,7 +54,8 @@ func NewPseudonymizer(key []byte) (*Pseudonymizer, error) {
 	if len(key) < KeyBytesMin {
 		return nil, fmt.Errorf("pseudonym key of %d bytes: supply at least %d random bytes", len(key), KeyBytesMin)
 	}
-	return &Pseudonymizer{key: append([]byte(nil), key...)}, nil
+	key = append([]byte(nil), key...)
+	return &Pseudonymizer{macs: sync.Pool{New: func() any { return hmac.New(sha256.New, key) }}}, nil
 }
 
 // String hides the key from every formatted output.
@@ -66,7 +71,12 @@ func (p *Pseudonymizer) LogValue() slog.Value { return slog.StringValue(p.String
 // base64url. Scope is the reporter whose numbering value belongs to, empty for
 // what all reporters share. The caller normalises value first.
 func (p *Pseudonymizer) Pseudonym(scheme Scheme, scope, value string) string {
-	mac := hmac.New(sha256.New, p.key)
+	mac, ok := p.macs.Get().(hash.Hash)
+	if !ok {
+		panic("identity: a pseudonymizer that NewPseudonymizer did not make")
+	}
+	defer p.macs.Put(mac)
+	mac.Reset()
 	var size [8]byte
 	for _, part := range [...]string{string(scheme), scope, value} {
 		// Lengths keep ("a", "bc") and ("ab", "c") apart. A hash never fails to write.

@@ -7,13 +7,9 @@
 package normalize
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"time"
-	"unicode/utf8"
 
 	"tracksource/identity"
 )
@@ -189,49 +185,6 @@ func failed(err error) Event {
 		p = &Problem{Code: BadField, Message: err.Error()}
 	}
 	return Event{Problem: p}
-}
-
-func decodeJSON(payload []byte) (any, error) {
-	if len(payload) > BytesMax {
-		return nil, problem(TooLarge, "%d bytes, at most %d are read", len(payload), BytesMax)
-	}
-	if !utf8.Valid(payload) {
-		return nil, problem(Undecodable, "not UTF-8")
-	}
-	if err := checkDepth(payload); err != nil {
-		return nil, err
-	}
-	dec := json.NewDecoder(bytes.NewReader(payload))
-	dec.UseNumber() // amounts must not pass through a float
-	var v any
-	if err := dec.Decode(&v); err != nil {
-		return nil, problem(Undecodable, "not JSON at byte %d", dec.InputOffset())
-	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return nil, problem(Undecodable, "more than one JSON value")
-	}
-	return v, nil
-}
-
-// checkDepth bounds the nesting before anything is built.
-func checkDepth(b []byte) error {
-	depth, inText := 0, false
-	for i := 0; i < len(b); i++ {
-		switch c := b[i]; {
-		case inText && c == '\\':
-			i++
-		case c == '"':
-			inText = !inText
-		case inText:
-		case c == '{' || c == '[':
-			if depth++; depth > DepthMax {
-				return problem(TooDeep, "nested deeper than %d", DepthMax)
-			}
-		case c == '}' || c == ']':
-			depth--
-		}
-	}
-	return nil
 }
 
 // earliest is before any campaign; a time below it is a unit mistaken.
