@@ -95,14 +95,14 @@ func (k *compiler) currencyPolicy() {
 func (k *compiler) guardrails() {
 	for _, name := range sortedKeys(k.doc.Guardrails) {
 		known := false
-		for _, d := range guardrailDefaults {
+		for _, d := range guardrailDefaults[:] {
 			known = known || d.Name == name
 		}
 		if !known {
 			k.fail(path{"guardrails", name}, "there is no such guardrail")
 		}
 	}
-	for _, d := range guardrailDefaults {
+	for _, d := range guardrailDefaults[:] {
 		at, g := path{"guardrails", d.Name}, d.Guardrail
 		said := k.doc.Guardrails[d.Name]
 		g.Target = k.bound(at.with("target"), cmp.Or(said.Target, d.target), g.Unit)

@@ -93,15 +93,13 @@ func (r jsonReader) scalar() (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	switch t.Kind() {
+	switch t.Kind() { //nolint:exhaustive // of scalars only null is left
 	case '"':
 		return t.String(), nil
 	case '0':
 		return json.Number(t.String()), nil
-	case 't':
-		return true, nil
-	case 'f':
-		return false, nil
+	case 't', 'f':
+		return t.Bool(), nil
 	}
 	return nil, nil
 }

@@ -188,7 +188,13 @@ func FuzzDecode(f *testing.F) {
 	}
 	f.Add([]byte(`[{"result":[1]},{"requestId":1,"result":[{"activityTypeId":1}]}]`))
 	src := source(f)
+	f.Add([]byte(`{"control_total": {"source": "ga4", "day": "2026-03-02", "count": 1, "sums": {"EUR": "1.5"}}}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
+		if v, err := normalize.DecodeJSON(b); err == nil {
+			if total, err := normalize.ReadControlTotal(v); err == nil && total != nil && total.Count < 0 {
+				t.Fatalf("control total %+v", total)
+			}
+		}
 		for _, e := range normalize.Decode(src, b) {
 			if (e.Problem == nil) == (len(e.Observations) == 0) {
 				t.Fatalf("neither problem nor observations: %+v", e)

@@ -115,3 +115,18 @@ func TestAccountsImport(t *testing.T) {
 	}
 	w.tool(exitOK, w.flags("fsck")...)
 }
+
+// TestControlTotal: what a partner says it sent goes by the feed as its events do,
+// is no event of its own, and spoils no books.
+func TestControlTotal(t *testing.T) {
+	w := newWorld(t, true)
+	before := w.settle()
+	total := `{"control_total": {"source": "salesforce", "day": "2026-03-02", "count": 2, "sums": {"USD": "150.00"}}}`
+	in := w.file("total.ndjson", total+"\n")
+	w.says(exitOK, "control total: 2 events of salesforce on 2026-03-02", "mapping", "test", "--feed", "crm", "--partner", "acme", "--in", in, "--explain")
+	w.tool(exitOK, "send", in, "--feed", "crm.acme", "--bootstrap-servers", w.conn.String())
+	if got := w.settle(); !reflect.DeepEqual(got, before) {
+		t.Error("a control total has changed contributions")
+	}
+	w.says(exitOK, "+ 1 control totals", w.flags("fsck")...)
+}

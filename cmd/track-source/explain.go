@@ -139,6 +139,14 @@ func (x *explainer) event(e feedfile.Event) error {
 
 // one counts the events of a payload and says how they came about.
 func (x *explainer) one(payload any) string {
+	switch total, err := normalize.ReadControlTotal(payload); {
+	case err != nil:
+		x.sum["dead letter of a control total"]++
+		return fmt.Sprintf("a control total\n  => dead letter, %v\n", err)
+	case total != nil:
+		x.sum["control total"]++
+		return fmt.Sprintf("a control total: %d events of %s on %s\n", total.Count, total.Source, total.Day)
+	}
 	var events []normalize.Event
 	mapped, text := false, "no rule\n"
 	if x.mapping == nil {

@@ -151,8 +151,8 @@ func say(w io.Writer, r check.Report) error {
 	lines := []string{r.String()}
 	for _, topic := range slices.Sorted(maps.Keys(r.Feeds)) {
 		f := r.Feeds[topic]
-		lines = append(lines, fmt.Sprintf("  %s: %d records, %d events = %d accepted + %d duplicates + %d restated + %d late + %d suppressed + %d dead letters",
-			topic, f.Records, f.Events, f.Accepted, f.Duplicates, f.Restated, f.Late, f.Suppressed, f.DeadLetters))
+		lines = append(lines, fmt.Sprintf("  %s: %d records, %d events = %d accepted + %d duplicates + %d restated + %d late + %d suppressed + %d dead letters + %d control totals",
+			topic, f.Records, f.Events, f.Accepted, f.Duplicates, f.Restated, f.Late, f.Suppressed, f.DeadLetters, f.Totals))
 	}
 	base := "recomputed from observations, which are whole"
 	if len(r.Cut) > 0 {

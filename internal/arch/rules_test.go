@@ -36,7 +36,7 @@ var mayImport = map[string][]string{
 
 	// The tiers. None imports another: they meet in topics only.
 	"internal/ingest": {
-		"dedupe", "deploy/kafka", "identity", "internal/control", "internal/line", "internal/task",
+		"contract", "dedupe", "deploy/kafka", "identity", "internal/control", "internal/line", "internal/task",
 		"money", "normalize", "normalize/mapping", "schemas/avro", "state", "stream",
 	},
 	"internal/attributor": {

@@ -152,6 +152,7 @@ func (v *verifier) tally(topic string, more Feed) {
 	f.Restated += more.Restated
 	f.Late += more.Late
 	f.Suppressed += more.Suppressed
+	f.Totals += more.Totals
 	f.DeadLetters += more.DeadLetters
 	v.report.Feeds[topic] = f
 }
@@ -208,6 +209,10 @@ func (v *verifier) feeds() {
 	once := map[made]bool{}
 	for i := range v.in.Observations {
 		o := &v.in.Observations[i].Value
+		if o.Kind == "total" && o.Total != nil && o.Total.Step == "said" && o.Origin != nil {
+			became[Position{o.Origin.Topic, o.Origin.Partition, o.Origin.Offset}]++
+			v.tally(o.Origin.Topic, Feed{Totals: 1})
+		}
 		if o.Kind != "fact" {
 			continue
 		}
@@ -248,9 +253,9 @@ func (v *verifier) feeds() {
 		v.problem("facts or dead letters speak of raw record %s, which is not there", p)
 	}
 	for _, topic := range slices.Sorted(maps.Keys(v.report.Feeds)) {
-		if f := v.report.Feeds[topic]; f.Accepted+f.Duplicates+f.Restated+f.Late+f.Suppressed+f.DeadLetters != f.Events {
-			v.problem("%s: %d events, but %d accepted + %d duplicates + %d restated + %d late + %d suppressed + %d dead letters",
-				topic, f.Events, f.Accepted, f.Duplicates, f.Restated, f.Late, f.Suppressed, f.DeadLetters)
+		if f := v.report.Feeds[topic]; f.Accepted+f.Duplicates+f.Restated+f.Late+f.Suppressed+f.DeadLetters+f.Totals != f.Events {
+			v.problem("%s: %d events, but %d accepted + %d duplicates + %d restated + %d late + %d suppressed + %d dead letters + %d control totals",
+				topic, f.Events, f.Accepted, f.Duplicates, f.Restated, f.Late, f.Suppressed, f.DeadLetters, f.Totals)
 		}
 	}
 }
@@ -259,14 +264,16 @@ func (v *verifier) feeds() {
 // same thing share their links, and the greatest of them speaks for all.
 func (v *verifier) root(node string) string {
 	for range identity.DepthMax + 1 {
-		all := v.merged(node)
-		if node = slices.Max(all); v.erased[node] {
+		if v.erased[node] {
 			return node
 		}
+		all := v.merged(node)
+		node = slices.Max(all)
 		var links []identity.Link
 		for _, n := range all {
-			if !v.erased[n] {
-				links = append(links, v.links[n]...)
+			links = append(links, v.links[n]...)
+			if v.erased[n] {
+				v.problem("%s was erased, and %s is the same and was not", nodeText([]byte(n)), nodeText([]byte(node)))
 			}
 		}
 		child, err := identity.Parse([]byte(node))

@@ -82,7 +82,7 @@ type Report struct {
 // Feed is what became of one raw topic. Its events are those of Records and those
 // more that some records hold.
 type Feed struct {
-	Records, Events, Accepted, Duplicates, Restated, Late, Suppressed, DeadLetters int
+	Records, Events, Accepted, Duplicates, Restated, Late, Suppressed, DeadLetters, Totals int
 }
 
 // problemsMax is as many as a person reads.

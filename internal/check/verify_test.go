@@ -327,7 +327,7 @@ func TestTampered(t *testing.T) {
 		{"a group ahead of its changelog", func(in *check.Input) { in.Chains[0].Committed++ }, "group tracksource.resolve stands at 9 in tracksource.observations/0, its changelog at 8"},
 		{"a group without its changelog", func(in *check.Input) { in.Chains[0].Started, in.Chains[0].Next = false, 0 }, "its changelog has no checkpoint"},
 		{"a changelog ahead of its input", func(in *check.Input) { in.Chains[0].InputEnd = 7 }, "which ends at 7"},
-		{"a feed does not sum", func(in *check.Input) { in.Raw = in.Raw[:len(in.Raw)-1] }, rawAcme + ": 2 events, but 1 accepted + 1 duplicates + 0 restated + 0 late + 0 suppressed + 1 dead letters"},
+		{"a feed does not sum", func(in *check.Input) { in.Raw = in.Raw[:len(in.Raw)-1] }, rawAcme + ": 2 events, but 1 accepted + 1 duplicates + 0 restated + 0 late + 0 suppressed + 1 dead letters + 0 control totals"},
 		{"a record that cannot be read", func(in *check.Input) { in.Unreadable = []string{"x/0@1"} }, "unreadable record x/0@1"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -8,16 +8,25 @@ import (
 	"log/slog"
 	"time"
 
+	"tracksource/contract"
 	"tracksource/internal/control"
 	"tracksource/internal/task"
 	"tracksource/schemas/avro"
 	"tracksource/stream"
 )
 
-// control takes the broadcasts that concern resolve into state: the horizon.
+// control takes the broadcasts that concern resolve into state: the horizon, and
+// what contracts say of control totals.
 func (r *Resolver) control(c *avro.Control) error {
 	if c == nil {
 		return fmt.Errorf("%w: broadcast without its record", errBroken)
+	}
+	if c.Kind == control.Contract && c.Contract != nil {
+		agreed, err := contract.Parse([]byte(c.Contract.Document))
+		if err != nil {
+			return fmt.Errorf("%w: contract: %w", errBroken, err)
+		}
+		return r.totals.agree(agreed)
 	}
 	if c.Kind != control.Horizon || c.Horizon == nil {
 		return nil

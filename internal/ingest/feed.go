@@ -73,6 +73,15 @@ func (f *Feed) one(ctx context.Context, rec *stream.Record, revisions []*mapping
 	if err := f.claims(rec, payload, told, out); err != nil {
 		return err
 	}
+	total, err := normalize.ReadControlTotal(payload)
+	if errors.As(err, &bad) {
+		return f.deadLetter(rec, bad, 0, out)
+	} else if err != nil {
+		return err
+	}
+	if total != nil {
+		return f.total(rec, total, out)
+	}
 	var newest *mapping.Mapping
 	if len(revisions) > 0 {
 		newest = revisions[len(revisions)-1]
@@ -200,6 +209,19 @@ func (f *Feed) observe(rec *stream.Record, ev normalize.Event, revision int64, o
 		}
 	}
 	return nil
+}
+
+// total sends on what the partner says that it sent.
+func (f *Feed) total(rec *stream.Record, said *normalize.ControlTotal, out Emitter) error {
+	id := totalID{f.ID.Feed, f.ID.Reporter, said.Source, said.Day}
+	m := &avro.Total{Step: stepSaid, Day: said.Day, Count: said.Count}
+	for _, s := range said.Sums {
+		m.Sums = append(m.Sums, avro.CurrencySum(s))
+	}
+	return f.emit(&avro.Observation{
+		Kind: kindTotal, Node: id.name(), Feed: id.feed, Reporter: id.reporter, Source: id.source, OccurredAt: received(rec),
+		Origin: &avro.Origin{Topic: rec.Topic, Partition: rec.Partition, Offset: rec.Offset}, Total: m,
+	}, out)
 }
 
 // wire is an observation as it is sent, as evidence only.

@@ -3,6 +3,7 @@ package ingest
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"time"
 
 	"tracksource/identity"
@@ -13,8 +14,11 @@ import (
 // nothing and nothing is counted.
 func (r *Resolver) evidence(obs *avro.Observation, out Emitter) error {
 	n, err := r.node(obs.Node)
-	if err != nil || n.erased {
+	if err != nil {
 		return err
+	}
+	if n.erased {
+		return r.eraseAll(obs.Same, out)
 	}
 	if err := r.link(obs, &n, out); err != nil {
 		return err
@@ -24,7 +28,8 @@ func (r *Resolver) evidence(obs *avro.Observation, out Emitter) error {
 
 // erase forgets somebody: their items are taken off their account and what they
 // said is dropped, they belong nowhere and take no evidence, and facts about them
-// are suppressed from now on. Marks stay, which are hashes of ids, and children,
+// are suppressed from now on. Whoever a source says is the same person is erased
+// with them, whenever it says so. Marks stay, which are hashes of ids, and children,
 // which lose what stood above them.
 func (r *Resolver) erase(node []byte, out Emitter) error {
 	n, err := r.node(node)
@@ -40,6 +45,16 @@ func (r *Resolver) erase(node []byte, out Emitter) error {
 	if err := r.retract(node, out); err != nil {
 		return err
 	}
+	same, err := r.mergedBelow(node)
+	if err != nil {
+		return err
+	}
+	if n.same != nil {
+		same = append(same, n.same)
+	}
+	if err := r.eraseAll(same, out); err != nil {
+		return err
+	}
 	moved := !bytes.Equal(n.root, node)
 	n.up, n.evidence, n.at, n.same, n.placed = nil, 0, 0, nil, 0
 	n.root, n.erased = bytes.Clone(node), true
@@ -49,6 +64,23 @@ func (r *Resolver) erase(node []byte, out Emitter) error {
 		}
 	}
 	return r.putNode(node, n)
+}
+
+// eraseAll passes the order to forget somebody on to who is the same.
+func (r *Resolver) eraseAll(nodes [][]byte, out Emitter) error {
+	for _, node := range nodes {
+		if err := r.tell(out, bytes.Clone(node), &avro.Observation{Kind: kindErase}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// mergedBelow lists the attached children that were merged into the node: they are
+// of its own level.
+func (r *Resolver) mergedBelow(node []byte) ([][]byte, error) {
+	children, err := r.children(node)
+	return slices.DeleteFunc(children, func(child []byte) bool { return child[0] != node[0] }), err
 }
 
 // retract takes all items of a node off its account, for good: their numbers stay,
@@ -251,6 +283,9 @@ func (r *Resolver) child(obs *avro.Observation, out Emitter) error {
 	if err != nil {
 		return err
 	}
+	if n.erased && m.Child[0] == obs.Node[0] {
+		return r.eraseAll([][]byte{m.Child}, out)
+	}
 	n.children = true
 	n.places++
 	if err := r.tellPlace(obs.Node, bytes.Clone(m.Child), n, out); err != nil {
@@ -354,8 +389,8 @@ func (r *Resolver) items(node []byte) ([]storedItem, error) {
 	return items, nil
 }
 
-// relay tells the attached children where they now belong.
-func (r *Resolver) relay(node []byte, n *nodeState, out Emitter) error {
+// children lists the attached children of a node.
+func (r *Resolver) children(node []byte) ([][]byte, error) {
 	var children [][]byte
 	from, to := spaceChild.Key().Bytes(node).Range()
 	err := r.kv.Scan(from, to, func(key, value []byte) (bool, error) {
@@ -372,7 +407,16 @@ func (r *Resolver) relay(node []byte, n *nodeState, out Emitter) error {
 		return true, p.End()
 	})
 	if err != nil {
-		return fmt.Errorf("scan children: %w", err)
+		return nil, fmt.Errorf("scan children: %w", err)
+	}
+	return children, nil
+}
+
+// relay tells the attached children where they now belong.
+func (r *Resolver) relay(node []byte, n *nodeState, out Emitter) error {
+	children, err := r.children(node)
+	if err != nil {
+		return err
 	}
 	for _, child := range children {
 		n.places++

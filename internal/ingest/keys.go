@@ -17,6 +17,8 @@ var (
 	spaceObject  = state.Keyspace{ID: 0x13, Version: 1, Name: "object"}
 	spaceCounts  = state.Keyspace{ID: 0x16, Version: 1, Name: "counts"}
 	spaceControl = state.Keyspace{ID: 0x17, Version: 1, Name: "control"}
+	spaceTotal   = state.Keyspace{ID: 0x18, Version: 1, Name: "total"}
+	spaceWatch   = state.Keyspace{ID: 0x19, Version: 1, Name: "watch"}
 )
 
 // The prefixes of the dedupe marks.

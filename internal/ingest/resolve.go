@@ -30,6 +30,7 @@ const (
 	kindDetach  = "detach"
 	kindPlace   = "place"
 	kindErase   = "erase"
+	kindTotal   = "total"
 	kindControl = "control"
 	kindTouch   = "touch"
 	kindObject  = "object"
@@ -39,6 +40,7 @@ const (
 type ResolveConfig struct {
 	Codecs       *avro.Codecs
 	Observations string // topic of messages between identities
+	Partitions   int32  // of it
 	Journeys     string
 	DeadLetter   func(feed, reporter string) string // topic of a feed's dead letters
 	Alerts       string                             // topic; empty: none
@@ -59,6 +61,7 @@ type Resolver struct {
 	// What is cached of kv; dropped with the staged state by Aborted.
 	counts   map[FeedID]Counts
 	changed  map[FeedID]bool
+	totals   totals
 	horizon  uint32 // day before which events are refused
 	expired  uint32 // day before which marks are forgotten
 	expiring bool
@@ -88,12 +91,13 @@ func (r *Resolver) load() error {
 		return err
 	}
 	r.expiring = r.expired < r.horizon
-	return nil
+	r.totals, err = loadTotals(r.kv)
+	return err
 }
 
 // Pending implements stream.Processor: marks before the horizon are forgotten
-// in slices.
-func (r *Resolver) Pending(time.Time) bool { return r.expiring }
+// in slices, and control totals asked for again.
+func (r *Resolver) Pending(now time.Time) bool { return r.expiring || r.totals.due(now) }
 
 // Committed implements stream.Processor.
 func (r *Resolver) Committed() { r.cfg.Stats.set(r.partition, r.counts) }
@@ -109,11 +113,11 @@ func (r *Resolver) Aborted() {
 
 // Process implements stream.Processor.
 func (r *Resolver) Process(ctx context.Context, b *stream.Batch) error {
-	return r.Fold(ctx, b.Records, b)
+	return r.Fold(ctx, b.Records, b.Now, b)
 }
 
 // Fold is Process with the outputs apart.
-func (r *Resolver) Fold(ctx context.Context, records []stream.Record, out Emitter) error {
+func (r *Resolver) Fold(ctx context.Context, records []stream.Record, now time.Time, out Emitter) error {
 	var obs avro.Observation
 	for i := range records {
 		rec := &records[i]
@@ -126,7 +130,7 @@ func (r *Resolver) Fold(ctx context.Context, records []stream.Record, out Emitte
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := r.observe(&obs, out); err != nil {
+		if err := r.observe(&obs, now, out); err != nil {
 			return fmt.Errorf("observation at offset %d: %w", rec.Offset, err)
 		}
 	}
@@ -135,10 +139,16 @@ func (r *Resolver) Fold(ctx context.Context, records []stream.Record, out Emitte
 			return err
 		}
 	}
+	if err := r.recheck(now, out); err != nil {
+		return err
+	}
+	if err := r.totals.store(); err != nil {
+		return err
+	}
 	return r.storeCounts()
 }
 
-func (r *Resolver) observe(obs *avro.Observation, out Emitter) error {
+func (r *Resolver) observe(obs *avro.Observation, now time.Time, out Emitter) error {
 	switch obs.Kind {
 	case kindFact:
 		return r.fact(obs, out)
@@ -150,6 +160,8 @@ func (r *Resolver) observe(obs *avro.Observation, out Emitter) error {
 		return r.place(obs, out)
 	case kindErase:
 		return r.erase(obs.Node, out)
+	case kindTotal:
+		return r.total(obs, now, out)
 	case kindControl:
 		return r.control(obs.Control)
 	}
@@ -198,7 +210,7 @@ func (r *Resolver) fact(obs *avro.Observation, out Emitter) error {
 	}
 	if n.erased {
 		c.Suppressed++
-		return nil
+		return r.eraseAll(obs.Same, out)
 	}
 	content, err := r.contentHash(obs)
 	if err != nil {
@@ -234,6 +246,9 @@ func (r *Resolver) fact(obs *avro.Observation, out Emitter) error {
 	default:
 		c.Duplicates++
 		return nil
+	}
+	if err := r.tally(obs, outcome); err != nil {
+		return err
 	}
 	if err := r.link(obs, &n, out); err != nil {
 		return err

@@ -49,6 +49,8 @@ type line struct {
 	written   int
 	dead      []string
 	alerts    map[string]bool // ids
+	messages  []string        // of alerts
+	now       time.Time
 }
 
 type fatal interface {
@@ -56,10 +58,10 @@ type fatal interface {
 }
 
 func newLine(t fatal, c *avro.Codecs) *line {
-	l := &line{t: t, codecs: c, stats: ingest.NewStats(), items: map[string]avro.JourneyEvent{}, alerts: map[string]bool{}}
+	l := &line{t: t, codecs: c, stats: ingest.NewStats(), items: map[string]avro.JourneyEvent{}, alerts: map[string]bool{}, now: start}
 	for p := range int32(partitions) {
 		r, err := ingest.NewResolver(ingest.ResolveConfig{
-			Codecs: c, Observations: "observations", Journeys: "journeys", Alerts: "alerts", Stats: l.stats, Log: quiet(),
+			Codecs: c, Observations: "observations", Partitions: partitions, Journeys: "journeys", Alerts: "alerts", Stats: l.stats, Log: quiet(),
 			DeadLetter: func(feed, reporter string) string { return "deadletter." + feed + "." + reporter },
 		}, stream.Assignment{Partition: p}, task.NewMemory())
 		if err != nil {
@@ -90,6 +92,11 @@ func (l *line) Emit(topic string, key, value []byte, headers ...stream.Header) {
 		}
 	case "alerts":
 		l.alerts[string(key)] = true
+		var a avro.Alert
+		if err := l.codecs.Alert.Decode(value, &a); err != nil {
+			l.t.Fatalf("alert: %v", err)
+		}
+		l.messages = append(l.messages, fmt.Sprintf("%s %s %s %s %s: %s", a.Kind, a.Rung, a.Campaign, a.Partner, a.Subject, a.Message))
 	default:
 		for _, h := range headers {
 			if h.Key == "tracksource.code" {
@@ -128,7 +135,7 @@ func (l *line) work(choose func(n int) int) {
 		n := 1 + choose(len(l.queues[p]))
 		batch := l.queues[p][:n:n]
 		l.queues[p] = l.queues[p][n:]
-		if err := l.resolvers[p].Fold(context.Background(), batch, l); err != nil {
+		if err := l.resolvers[p].Fold(context.Background(), batch, l.now, l); err != nil {
 			l.t.Fatalf("partition %d: %v", p, err)
 		}
 		l.resolvers[p].Committed()
@@ -584,6 +591,47 @@ func TestTurned(t *testing.T) {
 		want := []string{fmt.Sprintf("provisional:person/acme/u%d: acme/e", is)}
 		if got := l.placed(); !slices.Equal(got, want) {
 			t.Fatalf("at rest: %v, want %v", got, want)
+		}
+	})
+}
+
+// TestErasedTogether: whoever a source says is the same person as somebody who was
+// erased is erased, too, whatever is said first; a browser of theirs stays where it
+// was seen.
+func TestErasedTogether(t *testing.T) {
+	c := codecs(t)
+	fact := func(n identity.Node, id string, parent identity.Node, same ...identity.Node) avro.Observation {
+		obs := avro.Observation{
+			Kind: "fact", Node: n.Bytes(), Reporter: "acme", Feed: "crm", Source: "test", EventID: id, OccurredAt: start, Touch: &avro.TouchFacts{Type: "form", Asset: id},
+			Links: []avro.Link{{Parent: parent.Bytes(), Evidence: int(identity.Record), At: start}},
+		}
+		for _, s := range same {
+			obs.Same = append(obs.Same, s.Bytes())
+		}
+		return obs
+	}
+	person := func(id string) identity.Node { return node(identity.Person, "acme", id) }
+	company, browser := node(identity.CRMAccount, "acme", "1"), node(identity.Anonymous, "acme", "v")
+	rapid.Check(t, func(t *rapid.T) {
+		gone := rapid.SampledFrom([]string{"a", "b", "c", "d"}).Draw(t, "erased")
+		events := []avro.Observation{
+			fact(person("a"), "1", company, person("c")), fact(person("d"), "2", company, person("c")), fact(person("b"), "3", company, person("d")),
+			fact(person("c"), "4", company), fact(person("z"), "5", company), fact(browser, "6", person("b")),
+			{Kind: "erase", Node: person(gone).Bytes()},
+		}
+		l := newLine(t, c)
+		choose := func(n int) int { return rapid.IntRange(0, n-1).Draw(t, "choose") }
+		order := rapid.Permutation(events).Draw(t, "order")
+		for _, obs := range append(order, order...) {
+			l.send(obs)
+			if rapid.Bool().Draw(t, "work now") {
+				l.work(choose)
+			}
+		}
+		l.work(choose)
+		want := []string{"acme/1: acme/5", "provisional:person/acme/b: acme/6"}
+		if got := l.placed(); !slices.Equal(got, want) {
+			t.Fatalf("at rest:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 		}
 	})
 }

@@ -90,7 +90,7 @@ func inputs(l *line.Line, cfg Config, mappings *Mappings, name string) ([]stream
 	case ConsumerResolve:
 		return []stream.Input{l.Stateful("resolve", l.Spec.Observations(), l.Spec.ResolveChangelog(), func(a stream.Assignment, kv task.KV) (stream.Processor, error) {
 			return NewResolver(ResolveConfig{
-				Codecs: l.Codecs, Observations: l.Spec.Observations(), Journeys: l.Spec.Journeys(),
+				Codecs: l.Codecs, Observations: l.Spec.Observations(), Partitions: l.Spec.Partitions(kafka.KeyObservations), Journeys: l.Spec.Journeys(),
 				DeadLetter: l.Spec.DeadLetterTopic, Alerts: l.Spec.Alerts(), Stats: cfg.Stats, Log: l.Log,
 			}, a, kv)
 		})}, nil

@@ -164,6 +164,7 @@ func sampleObservation() *avro.Observation {
 		Links:   []avro.Link{{Parent: []byte{2}, Evidence: -3, At: at(8)}},
 		Same:    [][]byte{{6}, {7, 7}},
 		Attach:  &avro.Attach{Child: []byte{3}, Number: 11},
+		Total:   &avro.Total{Step: "answer", Day: "2026-03-02", Round: 3, Partition: 4, Count: 5, Sums: []avro.CurrencySum{{Currency: "EUR", Minor: 6}, {Minor: 7}}},
 		Place:   &avro.Place{Parent: []byte{4}, Root: []byte{5}, Number: 12},
 		Control: sampleControl(),
 	}

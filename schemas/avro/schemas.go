@@ -52,7 +52,7 @@ func versions() []struct {
 		name   string
 		number byte
 	}{
-		{NameObservation, 6},
+		{NameObservation, 7},
 		{NameJourneyEvent, 5},
 		{NameControl, 5},
 		{NameContract, 1},

@@ -29,6 +29,7 @@ type Observation struct {
 	Same            [][]byte     `avro:"same"`   // encoded identities of the node's level that are the same thing
 	Attach          *Attach      `avro:"attach"` // for attach and detach
 	Place           *Place       `avro:"place"`
+	Total           *Total       `avro:"total"`
 	Control         *Control     `avro:"control"`
 }
 
@@ -91,6 +92,24 @@ type Place struct {
 	Parent []byte `avro:"parent"` // encoded identity of the sender
 	Root   []byte `avro:"root"`   // encoded identity of the account
 	Number int64  `avro:"number"` // the parent's own counter; a lower one is ignored
+}
+
+// Total is what a partner says it sent on a day, or a question and an answer of how
+// much of it came.
+type Total struct {
+	Step      string        `avro:"step"` // said, ask or answer
+	Day       string        `avro:"day"`  // in UTC, YYYY-MM-DD
+	Round     int64         `avro:"round"`
+	Partition int32         `avro:"partition"` // that answers
+	Count     int64         `avro:"count"`
+	Sums      []CurrencySum `avro:"sums"`
+}
+
+// CurrencySum is a sum in minor units; no currency stands for amounts that came
+// without one.
+type CurrencySum struct {
+	Currency string `avro:"currency"`
+	Minor    int64  `avro:"minor"`
 }
 
 // JourneyEvent is one item of one account's journey as it now is. Its Kafka key

@@ -1,0 +1,182 @@
+package ingest_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"tracksource/contract/example"
+	"tracksource/identity"
+	"tracksource/internal/ingest"
+	"tracksource/schemas/avro"
+	"tracksource/stream"
+)
+
+// tick lets every partition that has something to do by then do it.
+func (l *line) tick(now time.Time) (ticked int) {
+	l.now = now
+	for p, r := range l.resolvers {
+		if !r.Pending(now) {
+			continue
+		}
+		ticked++
+		if err := r.Fold(context.Background(), nil, now, l); err != nil {
+			l.t.Fatalf("partition %d: %v", p, err)
+		}
+		r.Committed()
+	}
+	return ticked
+}
+
+func dealUpdate(n int, amount, currency string) avro.Observation {
+	id := fmt.Sprintf("006%d", n)
+	obs := avro.Observation{
+		Kind: "fact", Node: node(identity.Object, "acme", id).Bytes(), Reporter: "acme", Feed: "crm", Source: "salesforce",
+		EventID: "e" + id, OccurredAt: start,
+		Object: &avro.ObjectFacts{Type: "opportunity", ID: id, Order: 1, ModifiedAt: start, Fields: []avro.Field{{Name: "amount", Value: &amount}}},
+	}
+	if currency != "" {
+		obs.Object.Fields = append(obs.Object.Fields, avro.Field{Name: "currency", Value: &currency})
+	}
+	return obs
+}
+
+// control is a control total as its feed sends it on.
+func controlTotal(t fatal, c *avro.Codecs, text string) avro.Observation {
+	var out outbox
+	f := &ingest.Feed{Codecs: c, ID: ingest.FeedID{Feed: "crm", Reporter: "acme"}, Observations: "observations", DeadLetters: "dead"}
+	rec := stream.Record{Topic: "raw", Partition: 1, Offset: 2, Value: []byte(text), Timestamp: start}
+	if err := f.Fold(context.Background(), []stream.Record{rec}, &out); err != nil || len(out.all) != 1 || out.all[0].topic != "observations" {
+		t.Fatalf("%d outputs, %v", len(out.all), err)
+	}
+	var obs avro.Observation
+	if err := c.Observation.Decode(out.all[0].value, &obs); err != nil {
+		t.Fatalf("%v", err)
+	}
+	if string(out.all[0].key) != string(obs.Node) || obs.Kind != "total" || obs.Origin == nil {
+		t.Fatalf("observation %+v", obs)
+	}
+	return obs
+}
+
+const thirty = `{"control_total": {"source": "salesforce", "day": "2026-03-01", "count": 30, "sums": {"USD": "2900.00", "": "100"}}}`
+
+// TestControlTotals: what agrees is silent, in whatever order it comes and however
+// often; what does not is asked for twice more and then told, once; what comes in
+// between makes it agree.
+func TestControlTotals(t *testing.T) {
+	c := codecs(t)
+	var events []avro.Observation
+	for n := range 29 {
+		events = append(events, dealUpdate(n, "100", "USD"))
+	}
+	events = append(events, dealUpdate(29, "100.00", ""))
+	const missing = "control_total  acme crm.acme/salesforce/2026-03-01: salesforce of acme does not agree with what was said of 2026-03-01: " +
+		"30 events said, 29 came; USD 2900.00 said, USD 2800.00 came. Send what is missing again: what is here already does not count twice"
+	rapid.Check(t, func(t *rapid.T) {
+		l := newLine(t, c)
+		choose := func(n int) int { return rapid.IntRange(0, n-1).Draw(t, "choose") }
+		lost, late := rapid.Bool().Draw(t, "lost"), rapid.IntRange(0, 3).Draw(t, "late")
+		sent := slices.Concat(events, events[5:9])
+		if lost {
+			sent = slices.Concat(events[1:], events[5:9])
+		}
+		sent = append(sent, controlTotal(t, c, thirty))
+		for _, obs := range rapid.Permutation(sent).Draw(t, "order") {
+			l.send(obs)
+		}
+		l.work(choose)
+		for round := 1; round <= 3; round++ {
+			if lost && late == round {
+				l.send(events[0])
+				l.work(choose)
+			}
+			if l.tick(start.Add(time.Duration(round)*ingest.RecheckAfter-time.Second)) != 0 {
+				t.Fatalf("asked again too early")
+			}
+			l.tick(start.Add(time.Duration(round) * ingest.RecheckAfter))
+			l.work(choose)
+		}
+		var want []string
+		// The third round comes behind the last question.
+		if lost && (late == 0 || late == 3) {
+			want = []string{"control_total   acme crm"}
+		}
+		if len(l.messages) != len(want) {
+			t.Fatalf("alerts %q, want %d", l.messages, len(want))
+		}
+		if len(want) > 0 && strings.Join(strings.Fields(l.messages[0]), " ") != strings.Join(strings.Fields(missing), " ") {
+			t.Fatalf("alert %q\nwant  %q", l.messages[0], missing)
+		}
+		if l.tick(start.AddDate(1, 0, 0)) != 0 {
+			t.Fatalf("a total that was told of is asked for again")
+		}
+	})
+}
+
+// TestControlTotalTolerance: contracts say how far apart the two may be, and on
+// which rung the alert stands.
+func TestControlTotalTolerance(t *testing.T) {
+	c := codecs(t)
+	text := strings.Replace(string(example.AILaunchTour()), "limit: 0.5%", "limit: 4%", 1)
+	for _, tt := range []struct {
+		count int
+		alert string
+	}{
+		{30, ""}, {29, ""}, {27, "control_total Co-marketing Analytics Lead ai-launch-tour acme crm.acme/salesforce/2026-03-01"},
+	} {
+		l := newLine(t, c)
+		for p := range int32(partitions) {
+			b, err := c.Observation.Append(nil, &avro.Observation{Kind: "control", Control: &avro.Control{
+				Kind: "contract", Contract: &avro.ContractRecord{Campaign: "ai-launch-tour", Revision: 1, Document: text},
+			}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			l.EmitTo("observations", p, nil, b)
+		}
+		for n := range tt.count {
+			l.send(dealUpdate(n, "1", "USD"))
+		}
+		l.send(controlTotal(t, c, fmt.Sprintf(`{"control_total": {"source": "salesforce", "day": "2026-03-01", "count": 29, "sums": {"USD": %d}}}`, tt.count)))
+		for round := range 4 {
+			l.work(func(n int) int { return 0 })
+			l.tick(start.Add(time.Duration(round) * ingest.RecheckAfter))
+		}
+		if got := strings.Join(l.messages, "\n"); (got == "") != (tt.alert == "") || !strings.HasPrefix(got, tt.alert) {
+			t.Errorf("%d events: alerts %q, want %q", tt.count, got, tt.alert)
+		}
+	}
+}
+
+// TestControlTotalRestated: an update that is said anew counts with what it says
+// now, one that is taken back not at all.
+func TestControlTotalRestated(t *testing.T) {
+	c := codecs(t)
+	first, anew, gone := dealUpdate(1, "100", "USD"), dealUpdate(1, "70", "USD"), dealUpdate(2, "5", "USD")
+	anew.MappingRevision = 1
+	back := gone
+	back.MappingRevision, back.Retracted, back.Object = 1, true, &avro.ObjectFacts{Type: "opportunity", ID: "0062", ModifiedAt: start}
+	rapid.Check(t, func(t *rapid.T) {
+		l := newLine(t, c)
+		choose := func(n int) int { return rapid.IntRange(0, n-1).Draw(t, "choose") }
+		for _, obs := range rapid.Permutation([]avro.Observation{first, anew, gone, back, anew, gone}).Draw(t, "order") {
+			l.send(obs)
+		}
+		l.work(choose)
+		l.send(controlTotal(t, c, `{"control_total": {"source": "salesforce", "day": "2026-03-01", "count": 1, "sums": {"USD": 70}}}`))
+		l.work(choose)
+		for round := range 4 {
+			l.tick(start.Add(time.Duration(round) * ingest.RecheckAfter))
+			l.work(choose)
+		}
+		if len(l.messages) != 0 {
+			t.Fatalf("alerts %q", l.messages)
+		}
+	})
+}
