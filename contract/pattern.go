@@ -68,3 +68,7 @@ func value(text string) string {
 	}
 	return text
 }
+
+// Matches reports whether a text fits a pattern of a contract, in which * stands
+// for any run of characters; case and space around do not matter.
+func Matches(p, text string) bool { return pattern(fold(p)).match(fold(text)) }

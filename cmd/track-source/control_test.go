@@ -130,3 +130,20 @@ func TestControlTotal(t *testing.T) {
 	}
 	w.says(exitOK, "+ 1 control totals", w.flags("fsck")...)
 }
+
+// TestCheck: before a launch the tool says what is missing, for people and for
+// machines, and ends with 1.
+func TestCheck(t *testing.T) {
+	w := newWorld(t, true)
+	w.settle()
+	w.says(exitUsage, "--campaign is required", w.flags("check")...)
+	w.says(exitUsage, "--as-of", w.flags("check", "--campaign", "ai-launch-tour", "--as-of", "today")...)
+	w.says(exitFail, "campaign other has no contract there", w.flags("check", "--campaign", "other")...)
+	out := w.tool(exitFail, w.flags("check", "--campaign", "ai-launch-tour", "--as-of", "2026-04-01T00:00:00Z")...)
+	for _, want := range []string{"campaign ai-launch-tour\n", "touches on an account (", "utm_campaign of no campaign: ", "spring-update\n", "stage of deals without a rule: ", "Proposal\n"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("check says\n%s\nwant %q", out, want)
+		}
+	}
+	w.says(exitFail, `"kind": "utm_campaign of no campaign"`, w.flags("check", "--campaign", "ai-launch-tour", "--json")...)
+}

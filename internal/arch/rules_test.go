@@ -54,6 +54,7 @@ var mayImport = map[string][]string{
 	"internal/deadletter": {"deploy/kafka", "identity", "internal/control", "internal/ingest", "internal/line", "schemas/avro", "stream"},
 	"internal/control":    {"attribution", "contract", "deploy/kafka", "identity", "internal/line", "money", "normalize/mapping", "schemas/avro", "state", "stream"},
 	"internal/feedfile":   {},
+	"internal/gaps":       {"contract", "identity", "money", "schemas/avro"},
 	"internal/check": {
 		"attribution", "contract", "deploy/kafka", "identity", "internal/line", "internal/sample",
 		"money", "normalize", "report", "schemas/avro", "state", "stream",
