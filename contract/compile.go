@@ -98,6 +98,13 @@ func (k *compiler) partners() {
 		if partner.Visibility != VisibilityOpen && partner.Visibility != VisibilityOwn {
 			k.fail(at.with("visibility"), "%q is not a visibility; write open or own", p.Visibility)
 		}
+		switch p.Addresses {
+		case "", "plain":
+		case "hashed":
+			partner.Hashed = true
+		default:
+			k.fail(at.with("addresses"), "%q; write plain or hashed", p.Addresses)
+		}
 		if _, twice := k.contract.rules.partners[p.ID]; twice {
 			k.fail(at.with("id"), "partner %q is listed twice", p.ID)
 		}

@@ -85,6 +85,8 @@ type Partner struct {
 	// Currency is what its CRM means where it gives an amount and no currency.
 	Currency   string
 	Visibility Visibility
+	// Hashed is whether the partner agreed to send addresses of people hashed.
+	Hashed bool
 }
 
 // Window is the time that the contract looks at, in calendar days of its zone.

@@ -59,6 +59,8 @@ func effect(field string) string {
 	switch {
 	case field == "campaign.name", strings.HasSuffix(field, "].name"):
 		return "shown only"
+	case strings.HasSuffix(field, "].addresses"):
+		return "restates nothing; what raises an alert, and for whom"
 	case strings.HasSuffix(field, "].visibility"):
 		return "who sees what"
 	}

@@ -73,6 +73,7 @@ type documentPartner struct {
 	Role       string `yaml:"role"`
 	Currency   string `yaml:"currency"`
 	Visibility string `yaml:"visibility"`
+	Addresses  string `yaml:"addresses"`
 }
 
 type documentChannel struct {

@@ -58,6 +58,25 @@ type Source struct {
 	Feed, Reporter string
 	Received       time.Time // Kafka's timestamp of the record
 	Pseudonyms     *identity.Pseudonymizer
+	// PlainAddresses is raised by each address that came unhashed; nil: nobody asks.
+	PlainAddresses *int
+}
+
+// EmailNode returns the node of an address as people write it; ok is false for
+// what is none.
+func (s Source) EmailNode(text string) (node identity.Node, ok bool) {
+	if node, ok = s.Pseudonyms.EmailNode(text); ok && s.PlainAddresses != nil {
+		*s.PlainAddresses++
+	}
+	return node, ok
+}
+
+// PhoneNode is [Source.EmailNode] for a phone number with its country prefix.
+func (s Source) PhoneNode(text string) (node identity.Node, ok bool) {
+	if node, ok = s.Pseudonyms.PhoneNode(text); ok && s.PlainAddresses != nil {
+		*s.PlainAddresses++
+	}
+	return node, ok
 }
 
 // Event is one native event: either a Problem, or observations. The first

@@ -17,7 +17,7 @@ type address struct {
 
 // plainAddress reads an address as people write it; zero for what is none.
 func plainAddress(src Source, text string) address {
-	node, ok := src.Pseudonyms.EmailNode(text)
+	node, ok := src.EmailNode(text)
 	if !ok {
 		return address{}
 	}

@@ -146,8 +146,10 @@ match: {utm_campaign: [tour]}
 		t.Fatal(err)
 	}
 	f := gaps.New(gaps.Config{Contract: c, Document: document, Feeds: []gaps.Feed{{Feed: "analytics", Partner: "acme"}}, Now: start})
-	f.Add(&avro.JourneyEvent{Kind: "touch", Account: account(t, identity.Domain, "bigco.com"), Reporter: "acme", Feed: "analytics", Source: "ga4", Item: "1", Placement: 1, OccurredAt: start,
-		Touch: &avro.TouchFacts{Type: "visit", UTMCampaign: "tour", UTMSource: "acme", UTMMedium: "email"}})
+	f.Add(&avro.JourneyEvent{
+		Kind: "touch", Account: account(t, identity.Domain, "bigco.com"), Reporter: "acme", Feed: "analytics", Source: "ga4", Item: "1", Placement: 1, OccurredAt: start,
+		Touch: &avro.TouchFacts{Type: "visit", UTMCampaign: "tour", UTMSource: "acme", UTMMedium: "email"},
+	})
 	if r, err := f.Report(); err != nil || len(r.Gaps) != 0 {
 		t.Errorf("gaps %+v, %v", r.Gaps, err)
 	}

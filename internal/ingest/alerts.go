@@ -38,6 +38,25 @@ func (f *Feed) gap(rec *stream.Record, p *normalize.Problem, out Emitter) error 
 	}, out)
 }
 
+// unhashed tells people that a partner which agreed to send addresses hashed sends
+// them plain. They were hashed at the door, and nothing of them is repeated.
+func (f *Feed) unhashed(last *stream.Record, plain int, out Emitter) error {
+	if f.Alerts == "" || f.Mappings == nil {
+		return nil
+	}
+	campaign := f.Mappings.agreed(f.ID.Reporter)
+	if campaign == "" {
+		return nil
+	}
+	subject := f.ID.Feed + "." + f.ID.Reporter
+	return emitAlert(f.Codecs, f.Alerts, &avro.Alert{
+		ID: alertID("plain-address", subject), Kind: "plain_address", Severity: "warning", Campaign: campaign, Partner: f.ID.Reporter, Subject: subject, RaisedAt: received(last),
+		Message: fmt.Sprintf("%d addresses of people came unhashed in one batch, and the contract of %s has %s send hashes; they were hashed on arrival: let the source hash them, with their domain beside",
+			plain, campaign, f.ID.Reporter),
+		Evidence: []string{fmt.Sprintf("%s/%d@%d", last.Topic, last.Partition, last.Offset)},
+	}, out)
+}
+
 // HeaderReporter is a header by which senders name themselves. It decides
 // nothing: a record's reporter is the owner of its feed.
 const HeaderReporter = "tracksource.reporter"

@@ -51,18 +51,23 @@ func (f *Feed) Fold(ctx context.Context, records []stream.Record, out Emitter) e
 		}
 	}
 	told := map[string]bool{}
+	plain := 0
 	for i := range records {
-		if err := f.one(ctx, &records[i], revisions, told, out); err != nil {
+		if err := f.one(ctx, &records[i], revisions, told, &plain, out); err != nil {
 			return err
 		}
+	}
+	if plain > 0 {
+		return f.unhashed(&records[len(records)-1], plain, out)
 	}
 	return nil
 }
 
 // one reads one record by the newest revision of the feed's mapping. Told holds
-// the claims that this batch has told of.
-func (f *Feed) one(ctx context.Context, rec *stream.Record, revisions []*mapping.Mapping, told map[string]bool, out Emitter) error {
-	src := normalize.Source{Feed: f.ID.Feed, Reporter: f.ID.Reporter, Received: received(rec), Pseudonyms: f.Pseudonymizer}
+// the claims that this batch has told of; plain is raised by addresses that came
+// unhashed.
+func (f *Feed) one(ctx context.Context, rec *stream.Record, revisions []*mapping.Mapping, told map[string]bool, plain *int, out Emitter) error {
+	src := normalize.Source{Feed: f.ID.Feed, Reporter: f.ID.Reporter, Received: received(rec), Pseudonyms: f.Pseudonymizer, PlainAddresses: plain}
 	payload, err := f.payload(ctx, rec)
 	var bad *normalize.Problem
 	if errors.As(err, &bad) {
@@ -108,6 +113,7 @@ func (f *Feed) one(ctx context.Context, rec *stream.Record, revisions []*mapping
 // without one, said of a record that is read again and that is no more said.
 func (f *Feed) retract(rec *stream.Record, src normalize.Source, payload any, now []normalize.Event, revisions []*mapping.Mapping, out Emitter) error {
 	type fact struct{ node, source, event string }
+	src.PlainAddresses = nil // counted already
 	known := map[fact]bool{}
 	of := func(o *normalize.Observation) fact { return fact{string(o.Node.Bytes()), o.Shape, o.EventID} }
 	for _, ev := range now {

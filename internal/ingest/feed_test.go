@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"tracksource/contract/example"
 	"tracksource/identity"
 	"tracksource/internal/control"
 	"tracksource/internal/ingest"
@@ -355,6 +356,57 @@ func TestFeedClaims(t *testing.T) {
 				if !strings.Contains(alerts[i], want) {
 					t.Errorf("alert %q, want %q", alerts[i], want)
 				}
+			}
+		})
+	}
+}
+
+// TestFeedPlainAddresses: addresses that come plain although hashes were agreed are
+// hashed, counted, told of, and never repeated.
+func TestFeedPlainAddresses(t *testing.T) {
+	book := control.NewBook()
+	document := strings.Replace(string(example.AILaunchTour()), "role: host, currency: USD", "role: host, currency: USD, addresses: hashed", 1)
+	book.Contracts["ai-launch-tour"] = []avro.ContractRecord{{Campaign: "ai-launch-tour", Revision: 1, Document: document}}
+	mappings := ingest.NewMappings()
+	if err := mappings.Set(book); err != nil {
+		t.Fatal(err)
+	}
+	identify := func(id, traits string) stream.Record {
+		return stream.Record{Topic: "raw", Timestamp: start, Value: []byte(`{"type":"identify","messageId":"` + id + `","userId":"u","timestamp":"2026-03-01T12:00:00Z","traits":{` + traits + `}}`)}
+	}
+	plain := []stream.Record{identify("1", `"email":"jane.roe@bigco.com"`), identify("2", `"email":"JOHN@bigco.com"`)}
+	hashed := []stream.Record{identify("3", `"email_sha256":"`+strings.Repeat("ab", 32)+`","email_domain":"bigco.com"`)}
+	for _, tt := range []struct {
+		name, reporter, want string
+		records              []stream.Record
+	}{
+		{"hashed", "acme", "", hashed},
+		{"nothing agreed", "globex", "", plain},
+		{"plain", "acme", "2 addresses of people came unhashed in one batch, and the contract of ai-launch-tour has acme send hashes", append(hashed, plain...)},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			f := newFeed(t, avro.NewMemory())
+			f.Alerts, f.Mappings, f.ID.Reporter = "alerts", mappings, tt.reporter
+			var out outbox
+			if err := f.Fold(context.Background(), tt.records, &out); err != nil {
+				t.Fatal(err)
+			}
+			got := ""
+			for _, m := range out.all {
+				if strings.Contains(strings.ToLower(string(m.value)), "jane.roe") || strings.Contains(strings.ToLower(string(m.value)), "john@") {
+					t.Errorf("%s has an address", m.topic)
+				}
+				if m.topic != "alerts" {
+					continue
+				}
+				var a avro.Alert
+				if err := f.Codecs.Alert.Decode(m.value, &a); err != nil {
+					t.Fatal(err)
+				}
+				got += a.Message
+			}
+			if !strings.HasPrefix(got, tt.want) || (got == "") != (tt.want == "") {
+				t.Errorf("alerts %q, want %q", got, tt.want)
 			}
 		})
 	}

@@ -4,9 +4,12 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
+	"tracksource/contract"
 	"tracksource/internal/control"
 	"tracksource/normalize"
 	"tracksource/normalize/mapping"
@@ -23,11 +26,33 @@ type Mappings struct {
 
 	mu sync.Mutex
 	by map[control.Versioned][]*mapping.Mapping // guarded by mu; index 0 is revision 1, nil for one that ended
+	// hashed are partners that agreed to send addresses hashed, by campaign; guarded
+	// by mu.
+	hashed map[string]agreement
+}
+
+// agreement is what a revision of a contract says of addresses.
+type agreement struct {
+	revision int64
+	partners []string
 }
 
 // NewMappings makes an empty set.
 func NewMappings() *Mappings {
-	return &Mappings{by: map[control.Versioned][]*mapping.Mapping{}}
+	return &Mappings{by: map[control.Versioned][]*mapping.Mapping{}, hashed: map[string]agreement{}}
+}
+
+// agreed returns the first campaign for which a partner sends addresses hashed,
+// empty for none.
+func (m *Mappings) agreed(partner string) string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, campaign := range slices.Sorted(maps.Keys(m.hashed)) {
+		if slices.Contains(m.hashed[campaign].partners, partner) {
+			return campaign
+		}
+	}
+	return ""
 }
 
 // Set puts the mappings of a book in force.
@@ -46,6 +71,23 @@ func (m *Mappings) Set(b *control.Book) error {
 			}
 			m.by[of] = append(m.by[of], compiled)
 		}
+	}
+	for campaign := range b.Contracts {
+		newest, _ := b.Newest(campaign)
+		if m.hashed[campaign].revision == newest.Revision {
+			continue
+		}
+		c, err := contract.Parse([]byte(newest.Document))
+		if err != nil {
+			return fmt.Errorf("contract of %s: %w", campaign, err) // judged before
+		}
+		now := agreement{revision: newest.Revision}
+		for _, p := range c.Partners {
+			if p.Hashed {
+				now.partners = append(now.partners, p.ID)
+			}
+		}
+		m.hashed[campaign] = now
 	}
 	return nil
 }

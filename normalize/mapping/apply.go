@@ -331,7 +331,7 @@ func (w *who) address(src normalize.Source, texts map[string]string, refuse func
 	if plain == "" {
 		plain = texts["email_sha256"]
 	}
-	if n, ok := src.Pseudonyms.EmailNode(plain); ok {
+	if n, ok := src.EmailNode(plain); ok {
 		w.email = n
 		domain, _ = identity.EmailDomain(plain)
 	} else if texts["email_sha256"] != "" {
@@ -342,7 +342,7 @@ func (w *who) address(src normalize.Source, texts map[string]string, refuse func
 		w.email = n
 		domain, _ = identity.RegistrableDomain(texts["email_domain"])
 	}
-	if n, ok := src.Pseudonyms.PhoneNode(texts["phone"]); ok && w.email.IsZero() {
+	if n, ok := src.PhoneNode(texts["phone"]); ok && w.email.IsZero() {
 		w.email = n
 	} else if texts["phone_sha256"] != "" && w.email.IsZero() {
 		n, ok := src.Pseudonyms.HashedPhoneNode(texts["phone_sha256"])
