@@ -141,6 +141,16 @@ type Contract struct {
 	// Milestones are what people and deals reach on their way, in order.
 	Milestones []string
 	Assets     []Asset
+	Journey    Journey
+	Overlap    Overlap
+	Deals      Deals
+	// Counts are what is counted beside milestones and deals, in the order of the
+	// document.
+	Counts []Count
+	// RestateFrom is the first conversion day that the revision accounts for, if
+	// HasRestateFrom; days before it stay with the revisions before it.
+	RestateFrom    money.Day
+	HasRestateFrom bool
 	// RateAgeDays is for how many days a rate is carried forward.
 	RateAgeDays int
 	// SourcedDays is how long before creation an introduction counts.
@@ -166,6 +176,7 @@ type rules struct {
 	matchAssets  map[string]bool
 	assets       map[string]int // folded id or alias to index in Assets
 	channels     []channelRule
+	counts       []countRule
 	creditUTM    []creditRule
 	creditCRM    map[string]string
 	creditFeeds  map[string]string // "partner/feed" or "partner"

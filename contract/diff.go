@@ -65,7 +65,7 @@ func effect(field string) string {
 		return "who sees what"
 	}
 	switch top {
-	case "campaign", "zone", "currency", "window", "models", "multi_touch", "system_of_record", "sourced", "currency_policy":
+	case "campaign", "zone", "currency", "window", "models", "multi_touch", "system_of_record", "sourced", "currency_policy", "journey", "deals":
 		return "restates every number"
 	case "partners":
 		return "restates what is credited to partners"
@@ -81,6 +81,12 @@ func effect(field string) string {
 		return "restates which touches count"
 	case "stages", "milestones":
 		return "restates when deals are opened, won and lost, and what people reach"
+	case "overlap":
+		return "restates what several reporters saw of one touch"
+	case "counts":
+		return "restates what is counted"
+	case "restate_from":
+		return "restates from another day on"
 	case "precedence":
 		return "restates the breakdown by region and segment"
 	case "guardrails", "escalation":

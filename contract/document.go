@@ -43,16 +43,31 @@ type document struct {
 		Feeds        map[string]string   `yaml:"feeds"`
 		Reporters    map[string][]string `yaml:"reporters"`
 	} `yaml:"credit"`
-	Assets     []documentAsset   `yaml:"assets"`
-	Touches    []string          `yaml:"touches"`
-	Statuses   []documentStatus  `yaml:"statuses"`
-	Internal   []string          `yaml:"internal"`
-	Milestones []string          `yaml:"milestones"`
-	Stages     []documentStage   `yaml:"stages"`
-	Precedence []string          `yaml:"precedence"`
-	Regions    map[string]string `yaml:"regions"`
-	Segments   []documentSegment `yaml:"segments"`
-	Sourced    struct {
+	Journey struct {
+		Matching string `yaml:"matching"`
+		Touches  *int   `yaml:"touches"`
+	} `yaml:"journey"`
+	Overlap struct {
+		Window       string `yaml:"window"`
+		By           string `yaml:"by"`
+		Disagreement string `yaml:"disagreement"`
+	} `yaml:"overlap"`
+	Deals struct {
+		Others  string `yaml:"others"`
+		Suspect string `yaml:"suspect"`
+	} `yaml:"deals"`
+	Counts      []documentCount   `yaml:"counts"`
+	RestateFrom string            `yaml:"restate_from"`
+	Assets      []documentAsset   `yaml:"assets"`
+	Touches     []string          `yaml:"touches"`
+	Statuses    []documentStatus  `yaml:"statuses"`
+	Internal    []string          `yaml:"internal"`
+	Milestones  []string          `yaml:"milestones"`
+	Stages      []documentStage   `yaml:"stages"`
+	Precedence  []string          `yaml:"precedence"`
+	Regions     map[string]string `yaml:"regions"`
+	Segments    []documentSegment `yaml:"segments"`
+	Sourced     struct {
 		Days *int `yaml:"days"`
 	} `yaml:"sourced"`
 	CurrencyPolicy struct {
@@ -119,6 +134,12 @@ type documentRung struct {
 	Rung     string `yaml:"rung"`
 	Owner    string `yaml:"owner"`
 	Fallback string `yaml:"fallback"`
+}
+
+type documentCount struct {
+	Measure string   `yaml:"measure"`
+	Type    []string `yaml:"type"`
+	Asset   []string `yaml:"asset"`
 }
 
 type documentStage struct {

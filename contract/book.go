@@ -1,0 +1,112 @@
+package contract
+
+import (
+	"slices"
+	"time"
+)
+
+// Matching is whose touches share a deal.
+type Matching string
+
+// The matchings.
+const (
+	// MatchImplicit takes the touches of the whole account.
+	MatchImplicit Matching = "implicit"
+	// MatchExplicit takes those of the people who have a role on the deal.
+	MatchExplicit Matching = "explicit"
+	// MatchHybrid is explicit for a deal with roles and implicit for one without.
+	MatchHybrid Matching = "hybrid"
+)
+
+// Journey is what of an account's touches shares a conversion.
+type Journey struct {
+	Matching Matching
+	// Touches is how many share one at most: the newest, besides the first and
+	// those at milestones.
+	Touches int
+}
+
+// Bounds of Journey.Touches.
+const (
+	TouchesDefault = 1000
+	TouchesMax     = 10_000
+)
+
+// Sameness is what makes people the same to the overlap of reporters.
+type Sameness string
+
+// The samenesses.
+const (
+	// SameAccount takes two people of one account for the same unless both are
+	// known and differ.
+	SameAccount Sameness = "account"
+	// SamePerson wants both known and equal.
+	SamePerson Sameness = "person"
+)
+
+// Disagreement is what becomes of a touch that reporters credit to different
+// partners.
+type Disagreement string
+
+// The disagreements.
+const (
+	// DisagreementSplit shares the touch among them equally.
+	DisagreementSplit Disagreement = "split"
+	// DisagreementHold credits it to Held until the feeds agree.
+	DisagreementHold Disagreement = "hold"
+)
+
+// Held is the credited partner of a touch about which reporters disagree, where
+// the contract holds it.
+const Held = "(held)"
+
+// Overlap is when what two reporters saw is one touch.
+type Overlap struct {
+	// Window is how far apart they are at most; zero: nothing is one.
+	Window       time.Duration
+	By           Sameness
+	Disagreement Disagreement
+}
+
+// overlapMax bounds Overlap.Window: further apart are two visits.
+const overlapMax = 7 * 24 * time.Hour
+
+// OtherDeals is what deals of CRMs other than the system of record are.
+type OtherDeals string
+
+// What they may be.
+const (
+	// DealsEvidence never have a value of their own.
+	DealsEvidence OtherDeals = "evidence"
+	// DealsCount are conversions too, unless they are the same business as another.
+	DealsCount OtherDeals = "count"
+)
+
+// Deals is how deals of several CRMs meet.
+type Deals struct {
+	Others OtherDeals
+	// SuspectDays is how many days apart two deals of one account in different
+	// CRMs may be created to be suspected of being one; negative: none is.
+	SuspectDays int
+}
+
+const suspectDaysDefault = 30
+
+// Count is a measure of value 1: the first touch of a person that meets it.
+type Count struct{ Measure string }
+
+type countRule struct {
+	types  []string
+	assets []pattern
+}
+
+// CountsMax bounds the counts of a contract.
+const CountsMax = 12
+
+// Counted reports whether a touch of this type on this asset, as Classify names
+// them, is one of the i-th of the contract's Counts.
+func (c *Contract) Counted(i int, touchType, asset string) bool {
+	r := c.rules.counts[i]
+	return (len(r.types) == 0 || slices.Contains(r.types, touchType)) &&
+		(len(r.assets) == 0 || matchAny(r.assets, fold(asset)))
+}
