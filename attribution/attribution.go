@@ -217,6 +217,8 @@ type Conversion struct {
 	ID      string
 	Measure string
 	Day     money.Day
+	// Revision accounts for the day.
+	Revision int64
 	// Value is in units of 10^-Exponent of Currency; Currency is empty for
 	// counts. Under each model the lines sum to it exactly.
 	Value    int64
@@ -252,13 +254,14 @@ type Held struct {
 // Result is the book of one contract over one journey.
 type Result struct {
 	Contract string
+	// Revision is the newest.
 	Revision int64
 	// Models name the values of every line, in order.
 	Models      []string
 	Conversions []Conversion
 	Held        []Held
-	// Excluded counts the touches that do not count, by reason.
-	Excluded map[string]int
+	// Facts are of every deal of the account, in order of their ids.
+	Facts []Facts
 }
 
 // unique sorts items by id and keeps one of each: the greatest by time, and of

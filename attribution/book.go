@@ -11,19 +11,27 @@ import (
 	"tracksource/money"
 )
 
-// Book accounts for one journey under one contract. The revision is only passed
-// on. A deal that cannot be valued is in Held and stops nothing else.
-func Book(c *contract.Contract, revision int64, rates *money.Rates, j Journey) Result {
-	b := newBooker(c, rates, j)
-	result := Result{Contract: c.Campaign, Revision: revision, Models: c.Models, Excluded: b.excluded}
-	b.each(j, func(f found) {
-		if f.held != nil {
-			result.Held = append(result.Held, *f.held)
-			return
-		}
-		f.conversion.Lines = sumLines(f.credits)
-		result.Conversions = append(result.Conversions, f.conversion)
-	})
+// Book accounts for one journey under the rules, which are not empty: each
+// revision for its conversion days, what has no day under the newest. A deal that
+// cannot be valued is in Held and stops nothing else.
+func Book(rules Rules, rates *money.Rates, j Journey) Result {
+	newest := rules.Newest()
+	result := Result{Contract: newest.Contract.Campaign, Revision: newest.Number, Models: newest.Contract.Models}
+	for i, r := range rules {
+		b := newBooker(r.Contract, rates, j)
+		from, before := rules.days(i)
+		b.each(j, func(f found) {
+			switch {
+			case f.held != nil && f.held.Day == 0 && i < len(rules)-1:
+			case f.held != nil && f.held.Day != 0 && (f.held.Day < from || f.held.Day >= before):
+			case f.held != nil:
+				result.Held = append(result.Held, *f.held)
+			case f.conversion.Day >= from && f.conversion.Day < before:
+				f.conversion.Revision, f.conversion.Lines = r.Number, sumLines(f.credits)
+				result.Conversions = append(result.Conversions, f.conversion)
+			}
+		})
+	}
 	return result
 }
 
@@ -40,14 +48,18 @@ type Credit struct {
 
 // Explain computes one conversion again with the credit of every single touch,
 // in order of time. It reports false if the book has no such conversion.
-func Explain(c *contract.Contract, rates *money.Rates, j Journey, conversion, measure string) (Conversion, []Credit, bool) {
+func Explain(rules Rules, rates *money.Rates, j Journey, conversion, measure string) (Conversion, []Credit, bool) {
 	var result found
 	ok := false
-	newBooker(c, rates, j).each(j, func(f found) {
-		if f.held == nil && f.conversion.ID == conversion && f.conversion.Measure == measure {
-			result, ok = f, true
-		}
-	})
+	for i, r := range rules {
+		from, before := rules.days(i)
+		newBooker(r.Contract, rates, j).each(j, func(f found) {
+			if f.held == nil && f.conversion.ID == conversion && f.conversion.Measure == measure && f.conversion.Day >= from && f.conversion.Day < before {
+				result, ok = f, true
+				result.conversion.Revision = r.Number
+			}
+		})
+	}
 	result.conversion.Lines = sumLines(result.credits)
 	return result.conversion, result.credits, ok
 }
@@ -65,7 +77,6 @@ type booker struct {
 	// steps are in order of time, of equal times by id.
 	steps    []step
 	accounts []Account
-	excluded map[string]int
 }
 
 // found is one conversion in scope: either held or valued and credited.
@@ -76,17 +87,17 @@ type found struct {
 }
 
 func newBooker(c *contract.Contract, rates *money.Rates, j Journey) *booker {
-	b := &booker{contract: c, rates: rates, excluded: make(map[string]int)}
+	b := &booker{contract: c, rates: rates}
 	touches := unique(j.Touches, func(t *Touch) ItemID { return t.ID }, func(t *Touch) time.Time { return t.At })
 	members := unique(j.Members, func(m *Member) ItemID { return m.ID }, func(m *Member) time.Time { return m.ModifiedAt })
 	for _, m := range members {
 		touches = append(touches, m.touches()...)
 	}
-	for _, touch := range touches {
+	spans := Spans(Rules{{Contract: c}}, j)
+	for _, touch := range Select(touches, spans) {
 		touch.Facts.At, touch.Facts.Account = touch.At, j.Name
 		class := c.Classify(touch.Facts)
 		if !class.Counts {
-			b.excluded[class.Excluded]++
 			continue
 		}
 		b.steps = append(b.steps, step{touch: touch, class: class, day: c.Day(touch.At)})
@@ -100,19 +111,23 @@ func newBooker(c *contract.Contract, rates *money.Rates, j Journey) *booker {
 
 // each calls visit for every conversion in scope, by deal and measure.
 func (b *booker) each(j Journey, visit func(found)) {
-	record := b.contract.SystemOfRecord
-	deals := unique(j.Deals, func(d *Deal) ItemID { return d.ID }, func(d *Deal) time.Time { return d.ModifiedAt })
-	for _, deal := range deals {
-		// Deals of other systems speak of the same business: they are evidence.
-		if deal.Deleted || deal.ID.Reporter != record.Partner || deal.ID.Source != record.Source {
-			continue
-		}
+	for _, deal := range b.deals(j) {
 		for _, e := range events(b.contract, deal) {
 			if f, inScope := b.conversion(deal, e); inScope {
 				visit(f)
 			}
 		}
 	}
+}
+
+// deals are those that have a value, in order of their ids.
+func (b *booker) deals(j Journey) []Deal {
+	record := b.contract.SystemOfRecord
+	deals := unique(j.Deals, func(d *Deal) ItemID { return d.ID }, func(d *Deal) time.Time { return d.ModifiedAt })
+	return slices.DeleteFunc(deals, func(d Deal) bool {
+		// Deals of other systems speak of the same business: they are evidence.
+		return d.Deleted || d.ID.Reporter != record.Partner || d.ID.Source != record.Source
+	})
 }
 
 // conversion values and credits one event of a deal. It reports false for what

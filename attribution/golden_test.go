@@ -164,11 +164,6 @@ func render(result attribution.Result) string {
 	for _, h := range result.Held {
 		fmt.Fprintf(&out, "held %s %s %s: %s\n", h.Conversion, h.Measure, h.Code, h.Supply)
 	}
-	for _, reason := range []string{contract.ExcludedBot, contract.ExcludedReporter, contract.ExcludedType} {
-		if n := result.Excluded[reason]; n > 0 {
-			fmt.Fprintf(&out, "excluded %s: %d\n", reason, n)
-		}
-	}
 	if out.Len() == 0 {
 		return "nothing"
 	}
@@ -177,7 +172,7 @@ func render(result attribution.Result) string {
 
 func renderExplained(t *testing.T, c *contract.Contract, s *script) string {
 	t.Helper()
-	conversion, credits, ok := attribution.Explain(c, &s.rates, s.journey, itemID(s.explain[0], "opportunity/").String(), s.explain[1])
+	conversion, credits, ok := attribution.Explain(under(c), &s.rates, s.journey, itemID(s.explain[0], "opportunity/").String(), s.explain[1])
 	if !ok {
 		return "no such conversion"
 	}
@@ -209,7 +204,7 @@ func TestJourneys(t *testing.T) {
 			for _, line := range lines[1:] {
 				s.add(t, line)
 			}
-			result := attribution.Book(c, 1, &s.rates, s.journey)
+			result := attribution.Book(under(c), &s.rates, s.journey)
 			conserves(t, result)
 			got := render(result)
 			if s.explain != nil {
@@ -254,4 +249,9 @@ func conserves(t failer, result attribution.Result) {
 			}
 		}
 	}
+}
+
+// under makes a contract the only revision.
+func under(c *contract.Contract) attribution.Rules {
+	return attribution.Rules{{Number: 1, Contract: c}}
 }

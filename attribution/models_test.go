@@ -104,7 +104,7 @@ func TestLookbackExample(t *testing.T) {
 				}
 			}
 			var got []string
-			for _, line := range attribution.Book(c, 1, nil, s.journey).Conversions[0].Lines {
+			for _, line := range attribution.Book(under(c), nil, s.journey).Conversions[0].Lines {
 				if line.Minor[model] != 0 {
 					got = append(got, line.Source+"="+money.Format(line.Minor[model], attribution.CountExponent))
 				}

@@ -103,7 +103,7 @@ func TestConservation(t *testing.T) {
 	c, rates := parseContract(t, "testdata/contract.yaml"), someRates(t)
 	conversions := 0
 	rapid.Check(t, func(t *rapid.T) {
-		result := attribution.Book(c, 1, rates, journeys.Draw(t, "journey"))
+		result := attribution.Book(under(c), rates, journeys.Draw(t, "journey"))
 		conserves(t, result)
 		conversions += len(result.Conversions)
 		seen := make(map[[2]string]bool)
@@ -129,7 +129,7 @@ func TestOrderAndDuplicatesDoNotMatter(t *testing.T) {
 	c, rates := parseContract(t, "testdata/contract.yaml"), someRates(t)
 	rapid.Check(t, func(t *rapid.T) {
 		j := journeys.Draw(t, "journey")
-		want := attribution.Book(c, 1, rates, j)
+		want := attribution.Book(under(c), rates, j)
 		random := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 1))
 		shuffled := attribution.Journey{
 			Touches: again(random, j.Touches), Deals: again(random, j.Deals), Accounts: again(random, j.Accounts),
@@ -141,7 +141,7 @@ func TestOrderAndDuplicatesDoNotMatter(t *testing.T) {
 				s[a], s[b] = s[b], s[a]
 			})
 		}
-		if got := attribution.Book(c, 1, rates, shuffled); !reflect.DeepEqual(got, want) {
+		if got := attribution.Book(under(c), rates, shuffled); !reflect.DeepEqual(got, want) {
 			t.Fatalf("got:\n%s\nwant:\n%s", render(got), render(want))
 		}
 	})
@@ -172,7 +172,7 @@ func TestTiesGoByTouchID(t *testing.T) {
 		}
 	}
 	s.add(t, "deal 1 amount=10 created_at=2026-03-05T15:00:00Z")
-	_, credits, _ := attribution.Explain(c, nil, s.journey, "acme/salesforce/opportunity/1", attribution.MeasureOpportunities)
+	_, credits, _ := attribution.Explain(under(c), nil, s.journey, "acme/salesforce/opportunity/1", attribution.MeasureOpportunities)
 	var got []string
 	for _, credit := range credits {
 		got = append(got, credit.Touch.ID.Item)
@@ -187,7 +187,7 @@ func TestBookDoesNotWriteItsInput(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		j := journeys.Draw(t, "journey")
 		before := fmt.Sprintf("%#v", j)
-		attribution.Book(c, 1, rates, j)
+		attribution.Book(under(c), rates, j)
 		if after := fmt.Sprintf("%#v", j); after != before {
 			t.Fatalf("before:\n%s\nafter:\n%s", before, after)
 		}
@@ -232,7 +232,7 @@ func TestDiffBringsTheLedgerToEachState(t *testing.T) {
 		l := make(ledger)
 		var before []attribution.Posting
 		for range 4 {
-			after := attribution.Book(c, 1, rates, journeys.Draw(t, "journey")).Postings()
+			after := attribution.Book(under(c), rates, journeys.Draw(t, "journey")).Postings()
 			changes := attribution.Diff(before, after)
 			if !slices.IsSortedFunc(changes, func(a, b attribution.Change) int { return a.PostingKey.Compare(b.PostingKey) }) {
 				t.Fatalf("changes are not in order: %+v", changes)
@@ -263,14 +263,14 @@ func TestTouchesRemovedAndAddedAgainRestore(t *testing.T) {
 	c, rates := parseContract(t, "testdata/contract.yaml"), someRates(t)
 	rapid.Check(t, func(t *rapid.T) {
 		j := journeys.Draw(t, "journey")
-		full := attribution.Book(c, 1, rates, j).Postings()
+		full := attribution.Book(under(c), rates, j).Postings()
 		less := j
 		less.Touches = j.Touches[rapid.IntRange(0, len(j.Touches)).Draw(t, "removed"):]
 		l := make(ledger)
 		l.post(attribution.Diff(nil, full))
-		without := attribution.Book(c, 1, rates, less).Postings()
+		without := attribution.Book(under(c), rates, less).Postings()
 		l.post(attribution.Diff(full, without))
-		l.post(attribution.Diff(without, attribution.Book(c, 1, rates, j).Postings()))
+		l.post(attribution.Diff(without, attribution.Book(under(c), rates, j).Postings()))
 		if err := l.equal(full); err != nil {
 			t.Fatal(err)
 		}
@@ -284,8 +284,8 @@ func TestExplainAddsUpToTheBook(t *testing.T) {
 	c, rates := parseContract(t, "testdata/contract.yaml"), someRates(t)
 	rapid.Check(t, func(t *rapid.T) {
 		j := journeys.Draw(t, "journey")
-		for _, want := range attribution.Book(c, 1, rates, j).Conversions {
-			got, credits, ok := attribution.Explain(c, rates, j, want.ID, want.Measure)
+		for _, want := range attribution.Book(under(c), rates, j).Conversions {
+			got, credits, ok := attribution.Explain(under(c), rates, j, want.ID, want.Measure)
 			if !ok || !reflect.DeepEqual(got, want) {
 				t.Fatalf("explained %+v, booked %+v", got, want)
 			}
@@ -345,7 +345,7 @@ func TestDiffTellsTheBasis(t *testing.T) {
 func TestPostingsEncode(t *testing.T) {
 	c, rates := parseContract(t, "testdata/contract.yaml"), someRates(t)
 	rapid.Check(t, func(t *rapid.T) {
-		postings := attribution.Book(c, 1, rates, journeys.Draw(t, "journey")).Postings()
+		postings := attribution.Book(under(c), rates, journeys.Draw(t, "journey")).Postings()
 		data := attribution.AppendPostings([]byte("kept"), postings)
 		got, err := attribution.DecodePostings(data[len("kept"):])
 		if err != nil {
@@ -367,7 +367,7 @@ func FuzzDecodePostings(f *testing.F) {
 	var s script
 	s.add(f, "touch acme/ga4/1 2026-03-02T15:00:00Z type=visit utm_campaign=tour")
 	s.add(f, "deal 1 amount=1.00 created_at=2026-03-05T15:00:00Z")
-	f.Add(attribution.AppendPostings(nil, attribution.Book(c, 1, nil, s.journey).Postings()))
+	f.Add(attribution.AppendPostings(nil, attribution.Book(under(c), nil, s.journey).Postings()))
 	f.Add(attribution.AppendPostings(nil, nil))
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, data []byte) {

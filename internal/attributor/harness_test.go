@@ -320,7 +320,7 @@ func (l *line) check() {
 			l.t.Fatalf("contract: %v", err)
 		}
 		for _, j := range l.journeys() {
-			r := attribution.Book(parsed, c.Revision, &l.rates, j)
+			r := attribution.Book(attribution.Rules{{Number: c.Revision, Contract: parsed}}, &l.rates, j)
 			for _, p := range r.Postings() {
 				e := avro.CreditEntry{
 					Contract: c.Campaign, Measure: p.Measure, Day: p.Day.String(), Partner: p.Partner, Channel: p.Channel, Asset: p.Asset,

@@ -144,7 +144,7 @@ func (f *fold) book(c *campaign, a *account, j attribution.Journey, swept *sweep
 			return fmt.Errorf("read what is booked: %w", err)
 		}
 	}
-	result := attribution.Book(c.contract, c.revision, &f.rules.rates, j)
+	result := attribution.Book(attribution.Rules{{Number: c.revision, Contract: c.contract}}, &f.rules.rates, j)
 	after := booked{revision: c.revision, models: result.Models, postings: result.Postings()}
 	if err := conserved(result, after.postings); err != nil {
 		return err

@@ -1,0 +1,54 @@
+package attribution
+
+import (
+	"tracksource/contract"
+	"tracksource/money"
+)
+
+// Revision is one revision of a contract.
+type Revision struct {
+	Number   int64
+	Contract *contract.Contract
+}
+
+// from is the first conversion day that the revision accounts for.
+func (r Revision) from() money.Day {
+	if r.Contract.HasRestateFrom {
+		return r.Contract.RestateFrom
+	}
+	return money.DayMin
+}
+
+// Rules are the revisions of one contract that account for its book, in the order
+// of their numbers: each for the conversion days from its restate_from to before
+// that of the next. All have the same models.
+type Rules []Revision
+
+// Add returns the rules with a newer revision: those before it keep the days
+// before its restate_from, and those without any left are gone. The receiver is
+// not changed.
+func (r Rules) Add(next Revision) Rules {
+	rules := make(Rules, 0, len(r)+1)
+	for _, old := range r {
+		if old.from() < next.from() {
+			rules = append(rules, old)
+		}
+	}
+	return append(rules, next)
+}
+
+// Newest is the revision in force. The rules are not empty.
+func (r Rules) Newest() Revision { return r[len(r)-1] }
+
+// days are the first conversion day of the i-th revision, and the first behind its
+// last.
+func (r Rules) days(i int) (from, before money.Day) {
+	from, before = r[i].from(), money.DayMax+1
+	if i == 0 {
+		from = money.DayMin
+	}
+	if i+1 < len(r) {
+		before = r[i+1].from()
+	}
+	return from, before
+}
