@@ -1,8 +1,11 @@
 package contract
 
-import (
-	"slices"
-	"time"
+import "time"
+
+// Who sourced what no partner sourced: the host, or nobody.
+const (
+	MarketingSourced = "marketing-sourced"
+	Unsourced        = "unsourced"
 )
 
 // Matching is whose touches share a deal.
@@ -91,22 +94,3 @@ type Deals struct {
 }
 
 const suspectDaysDefault = 30
-
-// Count is a measure of value 1: the first touch of a person that meets it.
-type Count struct{ Measure string }
-
-type countRule struct {
-	types  []string
-	assets []pattern
-}
-
-// CountsMax bounds the counts of a contract.
-const CountsMax = 12
-
-// Counted reports whether a touch of this type on this asset, as Classify names
-// them, is one of the i-th of the contract's Counts.
-func (c *Contract) Counted(i int, touchType, asset string) bool {
-	r := c.rules.counts[i]
-	return (len(r.types) == 0 || slices.Contains(r.types, touchType)) &&
-		(len(r.assets) == 0 || matchAny(r.assets, fold(asset)))
-}

@@ -218,6 +218,22 @@ func (c *Contract) allowed(reporter, partner string) bool {
 	return !restricted || limits[partner]
 }
 
+// MayCredit reports whether what the reporter says may be credited to the partner,
+// who has signed.
+func (c *Contract) MayCredit(reporter, partner string) bool {
+	return c.IsPartner(reporter) && c.IsPartner(partner) && c.allowed(reporter, partner)
+}
+
+// Host is the id of the host.
+func (c *Contract) Host() string {
+	for _, p := range c.Partners {
+		if p.Role == RoleHost {
+			return p.ID
+		}
+	}
+	return ""
+}
+
 // channelRule is one of the contract's rules; every condition that it has must
 // hold, and a condition holds if one of its patterns fits.
 type channelRule struct {

@@ -63,7 +63,6 @@ func (k *compiler) compile() {
 	k.journey()
 	k.overlap()
 	k.deals()
-	k.counts()
 	k.restateFrom()
 	k.currencyPolicy()
 	k.guardrails()
@@ -93,6 +92,9 @@ func (k *compiler) partners() {
 		partner := Partner{
 			ID: k.id(at.with("id"), p.ID), Name: cmp.Or(p.Name, p.ID),
 			Role: Role(cmp.Or(p.Role, string(RolePartner))), Visibility: Visibility(cmp.Or(p.Visibility, string(VisibilityOpen))),
+		}
+		if p.ID == MarketingSourced || p.ID == Unsourced {
+			k.fail(at.with("id"), "%q is what deals are called that no partner sourced; take another id", p.ID)
 		}
 		partner.Currency, _ = k.currency(at.with("currency"), p.Currency)
 		if partner.Role == RoleHost {
@@ -405,10 +407,11 @@ func (k *compiler) segments() {
 }
 
 func (k *compiler) sourced() {
-	k.contract.SourcedDays = 30
+	lookback := k.contract.Window.LookbackDays
+	k.contract.SourcedDays = min(30, lookback)
 	if days := k.doc.Sourced.Days; days != nil {
-		if *days < 1 || *days > LookbackMax {
-			k.fail(path{"sourced", "days"}, "%d; write a number of days from 1 to %d", *days, LookbackMax)
+		if *days < 1 || *days > lookback {
+			k.fail(path{"sourced", "days"}, "%d; write a number of days from 1 to %d: what sources a deal is among the touches of its lookback", *days, lookback)
 		}
 		k.contract.SourcedDays = *days
 	}

@@ -2,7 +2,6 @@ package contract
 
 import (
 	"cmp"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -70,36 +69,11 @@ func (k *compiler) deals() {
 	k.contract.Deals = deals
 }
 
-// reservedMeasures are the names that every book has.
+// reservedMeasures are the measures that every book has. Milestones are measures
+// too, and must not be taken for them.
 func reservedMeasures() []string {
 	return []string{
-		"pipeline_created", "pipeline_open", "pipeline_sourced", "revenue", "revenue_sourced", "opportunities", "won", "lost",
-	}
-}
-
-func (k *compiler) counts() {
-	if len(k.doc.Counts) > CountsMax {
-		k.fail(path{"counts"}, "%d counts; at most %d", len(k.doc.Counts), CountsMax)
-	}
-	taken := reservedMeasures()
-	for _, m := range k.contract.Milestones {
-		taken = append(taken, fold(m))
-	}
-	for i, c := range k.doc.Counts {
-		at := path{"counts", i}
-		name := k.name(at.with("measure"), c.Measure)
-		if slices.Contains(taken, fold(name)) {
-			k.fail(at.with("measure"), "%q is a measure already", name)
-		}
-		taken = append(taken, fold(name))
-		if len(c.Type)+len(c.Asset) == 0 {
-			k.fail(at, "the count has no condition and would take every touch; give type or asset")
-		}
-		for n, touchType := range c.Type {
-			k.touchType(at.with("type").with(n), touchType)
-		}
-		k.contract.Counts = append(k.contract.Counts, Count{Measure: name})
-		k.contract.rules.counts = append(k.contract.rules.counts, countRule{types: c.Type, assets: k.patterns(at.with("asset"), c.Asset)})
+		"pipeline_created", "pipeline_open", "pipeline_sourced", "revenue", "revenue_sourced", "opportunities", "orders", "won", "lost",
 	}
 }
 
@@ -111,6 +85,9 @@ func (k *compiler) restateFrom() {
 	day, err := money.ParseDay(text)
 	if err != nil {
 		k.fail(path{"restate_from"}, "%v", err)
+	}
+	if w := k.contract.Window; err == nil && w.HasHistory && day < w.HistoryFrom {
+		k.fail(path{"restate_from"}, "%s is before window.history_from, and nothing is held of the days between", text)
 	}
 	k.contract.RestateFrom, k.contract.HasRestateFrom = day, true
 }

@@ -59,6 +59,9 @@ func (k *compiler) milestones() {
 	for i, m := range milestones {
 		k.name(path{"milestones", i}, m)
 		k.once(path{"milestones", i}, seen, m)
+		if slices.Contains(reservedMeasures(), fold(m)) {
+			k.fail(path{"milestones", i}, "%q is a measure that every book has; name it otherwise", m)
+		}
 	}
 	k.contract.Milestones = slices.Clone(milestones)
 }

@@ -144,9 +144,6 @@ type Contract struct {
 	Journey    Journey
 	Overlap    Overlap
 	Deals      Deals
-	// Counts are what is counted beside milestones and deals, in the order of the
-	// document.
-	Counts []Count
 	// RestateFrom is the first conversion day that the revision accounts for, if
 	// HasRestateFrom; days before it stay with the revisions before it.
 	RestateFrom    money.Day
@@ -176,7 +173,6 @@ type rules struct {
 	matchAssets  map[string]bool
 	assets       map[string]int // folded id or alias to index in Assets
 	channels     []channelRule
-	counts       []countRule
 	creditUTM    []creditRule
 	creditCRM    map[string]string
 	creditFeeds  map[string]string // "partner/feed" or "partner"

@@ -83,8 +83,6 @@ func effect(field string) string {
 		return "restates when deals are opened, won and lost, and what people reach"
 	case "overlap":
 		return "restates what several reporters saw of one touch"
-	case "counts":
-		return "restates what is counted"
 	case "restate_from":
 		return "restates from another day on"
 	case "precedence":

@@ -56,7 +56,6 @@ type document struct {
 		Others  string `yaml:"others"`
 		Suspect string `yaml:"suspect"`
 	} `yaml:"deals"`
-	Counts      []documentCount   `yaml:"counts"`
 	RestateFrom string            `yaml:"restate_from"`
 	Assets      []documentAsset   `yaml:"assets"`
 	Touches     []string          `yaml:"touches"`
@@ -134,12 +133,6 @@ type documentRung struct {
 	Rung     string `yaml:"rung"`
 	Owner    string `yaml:"owner"`
 	Fallback string `yaml:"fallback"`
-}
-
-type documentCount struct {
-	Measure string   `yaml:"measure"`
-	Type    []string `yaml:"type"`
-	Asset   []string `yaml:"asset"`
 }
 
 type documentStage struct {
