@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"tracksource/attribution/model"
 	"tracksource/contract"
 	"tracksource/money"
 )
@@ -148,7 +149,7 @@ func (b *booker) conversion(deal Deal, e event) (found, bool) {
 	if c.Value == 0 {
 		return found{}, false
 	}
-	return found{conversion: c, credits: b.credits(deal, path, c.Value)}, true
+	return found{conversion: c, credits: b.credits(deal, e, path, c.Value)}, true
 }
 
 // eligible returns the touches that share the event: on or after the first of
@@ -216,20 +217,13 @@ func heldBy(err error) *heldFor {
 	return &heldFor{code: code, supply: err.Error()}
 }
 
-// credits shares the value among the path under every model, or gives it to
-// nobody if the path is empty.
-func (b *booker) credits(deal Deal, path []step, value int64) []Credit {
+// credits shares the value among the path under every model. Where a model finds
+// nobody to credit, as it does in an empty path, a last credit without a touch has
+// the value.
+func (b *booker) credits(deal Deal, e event, path []step, value int64) []Credit {
 	models := b.contract.Models
 	base := b.accountDimensions(deal)
-	if len(path) == 0 {
-		d := base
-		d.Partner, d.Channel, d.Asset, d.TouchCampaign = Unattributed, Unattributed, Unattributed, contract.None
-		minor := make([]int64, len(models))
-		for m := range minor {
-			minor[m] = value
-		}
-		return []Credit{{Dimensions: d, Minor: minor}}
-	}
+	base.Partner, base.Channel, base.Asset, base.TouchCampaign = Unattributed, Unattributed, Unattributed, contract.None
 	credits := make([]Credit, len(path))
 	for i, s := range path {
 		d := base
@@ -239,12 +233,34 @@ func (b *booker) credits(deal Deal, path []step, value int64) []Credit {
 		}
 		credits[i] = Credit{Touch: s.touch, Class: s.class, Dimensions: d, Minor: make([]int64, len(models))}
 	}
-	for m, model := range models {
-		for i, part := range money.Allocate(value, Weights(model, len(path))) {
+	nobody := Credit{Dimensions: base, Minor: make([]int64, len(models))}
+	touches := b.path(e, path)
+	for m, spec := range b.contract.Specs {
+		weights := model.Weights(spec, touches)
+		if weights == nil {
+			nobody.Minor[m] = value
+			continue
+		}
+		for i, part := range money.Allocate(value, weights) {
 			credits[i].Minor[m] = part
 		}
 	}
+	if !isZero(nobody.Minor) {
+		credits = append(credits, nobody)
+	}
 	return credits
+}
+
+// path is what models look at of the steps before an event.
+func (b *booker) path(e event, steps []step) model.Path {
+	p := model.Path{Touches: make([]model.Touch, len(steps)), At: e.cutoff.at}
+	for i, s := range steps {
+		p.Touches[i] = model.Touch{
+			At: s.touch.At, Channel: s.class.Channel, Partner: s.class.Partner, Campaign: s.class.Campaign,
+			Asset: s.class.Asset, Type: s.class.Type,
+		}
+	}
+	return p
 }
 
 // accountDimensions returns the dimensions that do not depend on a touch.

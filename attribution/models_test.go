@@ -6,76 +6,20 @@ import (
 	"testing"
 
 	"tracksource/attribution"
+	"tracksource/attribution/model"
 	"tracksource/contract"
 	"tracksource/money"
 )
-
-var allModels = []string{contract.ModelFirstTouch, contract.ModelLastTouch, contract.ModelLinear, contract.ModelPositionBased}
-
-func TestWeightsSumToTheWhole(t *testing.T) {
-	for _, model := range allModels {
-		if got := attribution.Weights(model, 0); got != nil {
-			t.Errorf("%s of no touch: %v", model, got)
-		}
-		for n := 1; n <= 1000; n++ {
-			weights := attribution.Weights(model, n)
-			var sum uint64
-			for _, weight := range weights {
-				sum += weight
-			}
-			if len(weights) != n || sum != money.Whole {
-				t.Fatalf("%s of %d touches: %d weights that sum to %d", model, n, len(weights), sum)
-			}
-		}
-	}
-	if got := attribution.Weights("no such model", 3); got != nil {
-		t.Errorf("an unknown model gives %v", got)
-	}
-}
-
-// TestWorkedExamples recomputes what others print for the models that we share.
-func TestWorkedExamples(t *testing.T) {
-	data, err := os.ReadFile("testdata/worked-examples.txt")
-	if err != nil {
-		t.Fatal(err)
-	}
-	cases := 0
-	for line := range strings.Lines(string(data)) {
-		words := strings.Fields(line)
-		if len(words) == 0 || words[0] == "#" {
-			continue
-		}
-		cases++
-		value, want := words[2], words[3:]
-		total, err := money.Parse(value, "USD")
-		if err != nil {
-			t.Fatal(err)
-		}
-		parts := money.Allocate(total.Minor, attribution.Weights(words[1], len(want)))
-		for i, text := range want {
-			share, err := money.Parse(text, "USD")
-			if err != nil {
-				t.Fatal(err)
-			}
-			if parts[i] != share.Minor {
-				t.Errorf("%s%d. touch gets %s", line, i+1, money.Format(parts[i], 2))
-			}
-		}
-	}
-	if cases < 10 {
-		t.Fatalf("only %d cases were read", cases)
-	}
-}
 
 // TestLookbackExample is the lookback example of Amplitude's documentation:
 // google on the 1st, facebook on the 7th, tiktok and the conversion on the 10th.
 func TestLookbackExample(t *testing.T) {
 	cases := []struct{ lookback, model, want string }{
-		{"30d", contract.ModelFirstTouch, "google=1.000000"},
-		{"7d", contract.ModelFirstTouch, "facebook=1.000000"},
-		{"7d", contract.ModelLastTouch, "tiktok=1.000000"},
-		{"30d", contract.ModelLinear, "google=0.333334 facebook=0.333333 tiktok=0.333333"},
-		{"7d", contract.ModelLinear, "facebook=0.500000 tiktok=0.500000"},
+		{"30d", string(model.FirstTouch), "google=1.000000"},
+		{"7d", string(model.FirstTouch), "facebook=1.000000"},
+		{"7d", string(model.LastTouch), "tiktok=1.000000"},
+		{"30d", string(model.Linear), "google=0.333334 facebook=0.333333 tiktok=0.333333"},
+		{"7d", string(model.Linear), "facebook=0.500000 tiktok=0.500000"},
 	}
 	base, err := os.ReadFile("testdata/contract.yaml")
 	if err != nil {

@@ -139,39 +139,6 @@ func (k *compiler) window() {
 	k.contract.Window = window
 }
 
-func (k *compiler) models() {
-	known := []string{ModelFirstTouch, ModelLastTouch, ModelLinear, ModelPositionBased}
-	models := k.doc.Models
-	if len(models) == 0 {
-		models = []string{ModelFirstTouch, ModelLastTouch}
-		if multi := cmp.Or(k.doc.MultiTouch, ModelLinear); !slices.Contains(models, multi) {
-			models = append(models, multi)
-		}
-	}
-	if len(models) > ModelsMax {
-		k.fail(path{"models"}, "%d models; a ledger has at most %d", len(models), ModelsMax)
-	}
-	for i, model := range models {
-		if !slices.Contains(known, model) {
-			k.fail(path{"models", i}, "%q is not a ledger model; choose from %s", model, strings.Join(known, ", "))
-		}
-		if slices.Contains(models[:i], model) {
-			k.fail(path{"models", i}, "%s is listed twice", model)
-		}
-	}
-	multi := k.doc.MultiTouch
-	if multi == "" {
-		multi = models[len(models)-1]
-		if slices.Contains(models, ModelLinear) {
-			multi = ModelLinear
-		}
-	}
-	if !slices.Contains(models, multi) {
-		k.fail(path{"multi_touch"}, "%s is not among the models", multi)
-	}
-	k.contract.Models, k.contract.MultiTouch = slices.Clone(models), multi
-}
-
 func (k *compiler) systemOfRecord() {
 	s := k.doc.SystemOfRecord
 	k.partner(path{"system_of_record", "partner"}, s.Partner)

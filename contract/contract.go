@@ -4,7 +4,7 @@
 //
 // It knows the contract document and judges facts by it, purely: the same facts
 // and the same document give the same answer on every machine. It must not know
-// journeys, weights, money values, storage or the wire, and it reads no clock.
+// journeys, money values, storage or the wire, and it reads no clock.
 // Everything that a contract decides is decided here, so that a new version of
 // a document restates a book without the raw feeds.
 package contract
@@ -16,6 +16,7 @@ import (
 	// program and are not taken from whatever a machine has.
 	_ "time/tzdata"
 
+	"tracksource/attribution/model"
 	"tracksource/money"
 )
 
@@ -31,14 +32,6 @@ const (
 	ChannelDirect = "Direct"
 	// ChannelUnassigned is a touch whose tags match no rule.
 	ChannelUnassigned = "Unassigned"
-)
-
-// Names of the ledger models that a contract may list.
-const (
-	ModelFirstTouch    = "first-touch"
-	ModelLastTouch     = "last-touch"
-	ModelLinear        = "linear"
-	ModelPositionBased = "position-based"
 )
 
 // Limits of a document.
@@ -132,8 +125,10 @@ type Contract struct {
 	Exponent int
 	Partners []Partner
 	Window   Window
-	// Models are the ledger models in their fixed order.
+	// Models are the ids of the ledger models in their fixed order, and Specs what
+	// each is: for every model there is one.
 	Models []string
+	Specs  []model.Spec
 	// MultiTouch is the one of Models that the signatories agreed on.
 	MultiTouch string
 	// SystemOfRecord is the CRM whose deals are converted.

@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
 
+	"tracksource/attribution/model"
 	"tracksource/contract"
 	"tracksource/contract/example"
 	"tracksource/identity"
@@ -121,7 +123,7 @@ func TestParse(t *testing.T) {
 	if w := c.Window; w.LookbackDays != 60 || w.LatenessDays != 10 || !w.HasHistory || w.HistoryFrom.String() != "2026-01-01" {
 		t.Errorf("window = %+v", w)
 	}
-	if c.MultiTouch != contract.ModelPositionBased || c.SourcedDays != 30 {
+	if c.MultiTouch != "position-based" || c.SourcedDays != 30 {
 		t.Errorf("multi-touch %s, sourced %d", c.MultiTouch, c.SourcedDays)
 	}
 	// 22:30 UTC in winter is 23:30 in Berlin, in summer the next day.
@@ -151,7 +153,7 @@ match: {utm_campaign: [small]}
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := strings.Join(c.Models, " "); got != "first-touch last-touch linear" || c.MultiTouch != "linear" {
+	if got := strings.Join(c.Models, " "); got != "first-touch last-touch position-based" || c.MultiTouch != "position-based" {
 		t.Errorf("models %s, multi-touch %s", got, c.MultiTouch)
 	}
 	if c.Window.LookbackDays != 90 || c.Window.LatenessDays != 30 || c.Window.HasHistory || c.Exponent != 0 {
@@ -164,6 +166,53 @@ match: {utm_campaign: [small]}
 	}
 	if got := c.Classify(contract.TouchInput{Reporter: "host", Type: "email_open"}); got.Counts {
 		t.Error("an open counts")
+	}
+}
+
+// TestModels: the ledger has the ids, and beside each what it is.
+func TestModels(t *testing.T) {
+	data, err := os.ReadFile("testdata/contract.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for list, want := range map[string]string{
+		"models: [last-touch, position-based]":                             "last-touch position-based; position-based",
+		"models: [first_touch, Last Touch, multi-touch]":                   "first-touch last-touch position-based; position-based",
+		"models: [linear, multi-touch]\nmulti_touch: time_decay":           "linear time-decay; time-decay",
+		"models: [last-touch, linear, first-touch]":                        "last-touch linear first-touch; linear",
+		"models: [first-touch, last-touch]":                                "first-touch last-touch; last-touch",
+		"multi_touch: w-shaped":                                            "first-touch last-touch w-shaped; w-shaped",
+		"multi_touch: multi-touch":                                         "first-touch last-touch position-based; position-based",
+		"models: [{model: linear, id: even}, j-shaped]\nmulti_touch: even": "even j-shaped; even",
+	} {
+		c, err := contract.Parse([]byte(strings.Replace(string(data), "models: [last-touch, position-based]", list, 1)))
+		if err != nil {
+			t.Errorf("%s: %v", list, err)
+			continue
+		}
+		if got := strings.Join(c.Models, " ") + "; " + c.MultiTouch; got != want || len(c.Specs) != len(c.Models) {
+			t.Errorf("%s: got %s, want %s", list, got, want)
+		}
+	}
+	list := `models: [{model: position-based, first: 30%}, {model: time-decay, half_life: 36h, conversion_touch: exclude},
+  {model: custom, types: {form: 3, visit: 0.5}, exclude: {partner: [quiet], channel: [Direct]}, transforms: ["trim=5@asset", first]},
+  {model: w-shaped, rest: between}]`
+	c, err := contract.Parse([]byte(strings.Replace(string(data), "models: [last-touch, position-based]", list, 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []model.Spec{
+		{Model: model.PositionBased, Shares: &model.Shares{First: 300_000, Middle: 300_000, Last: 400_000}},
+		{Model: model.TimeDecay, HalfLife: 36 * time.Hour, ConversionTouchExcluded: true},
+		{
+			Model: model.Custom, Types: []model.TypeWeight{{Type: "form", Weight: 3_000_000}, {Type: "visit", Weight: 500_000}},
+			Exclude:    []model.Exclusion{{Key: model.KeyChannel, Value: "Direct"}, {Key: model.KeyPartner, Value: "quiet"}},
+			Transforms: []model.Transform{{Name: model.Trim, Keep: 5, Key: model.KeyAsset}, {Name: model.First}},
+		},
+		{Model: model.WShaped, Rest: model.RestBetween},
+	}
+	if !reflect.DeepEqual(c.Specs, want) {
+		t.Errorf("got\n%+v\nwant\n%+v", c.Specs, want)
 	}
 }
 

@@ -124,6 +124,10 @@ func flattenNode(n *yaml.Node, at string, out map[string]string) {
 			flattenNode(n.Content[i+1], strings.TrimPrefix(at+"."+n.Content[i].Value, "."), out)
 		}
 	case yaml.SequenceNode:
+		if at == "models" {
+			out[at] = models(n)
+			return
+		}
 		if texts, ok := scalars(n); ok {
 			out[at] = strings.Join(texts, ", ")
 			return
@@ -145,6 +149,27 @@ func scalars(n *yaml.Node) (texts []string, ok bool) {
 		texts = append(texts, c.Value)
 	}
 	return texts, true
+}
+
+// models writes the list of models as one text, since its order is the ledger's: a
+// name alone, or the settings by name.
+func models(n *yaml.Node) string {
+	var texts []string
+	for _, c := range n.Content {
+		if c.Kind == yaml.ScalarNode {
+			texts = append(texts, c.Value)
+			continue
+		}
+		settings := map[string]string{}
+		flattenNode(c, "", settings)
+		text := settings["model"]
+		delete(settings, "model")
+		for _, key := range slices.Sorted(maps.Keys(settings)) {
+			text += " " + key + "=" + settings[key]
+		}
+		texts = append(texts, text)
+	}
+	return strings.Join(texts, ", ")
 }
 
 // elementName is what makes an element of a list one: channel rules are known by

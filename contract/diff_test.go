@@ -48,3 +48,18 @@ func TestDiff(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+// TestDiffOfModels: models are one list, whether with settings or without.
+func TestDiffOfModels(t *testing.T) {
+	old := string(example.AILaunchTour())
+	replaced := strings.Replace(old, "models: [first-touch, last-touch, linear]",
+		"models: [first-touch, linear, {model: custom, types: {form: 3, visit: 1}, exclude: {channel: [Direct]}}]", 1)
+	changes, err := contract.Diff([]byte(old), []byte(replaced))
+	if err != nil || len(changes) != 1 {
+		t.Fatalf("%v, %v", changes, err)
+	}
+	want := "models: first-touch, last-touch, linear -> first-touch, linear, custom exclude.channel=Direct types.form=3 types.visit=1; restates every number"
+	if got := changes[0].String(); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}

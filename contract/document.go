@@ -25,8 +25,8 @@ type document struct {
 		Lateness    string `yaml:"lateness"`
 		HistoryFrom string `yaml:"history_from"`
 	} `yaml:"window"`
-	Models         []string `yaml:"models"`
-	MultiTouch     string   `yaml:"multi_touch"`
+	Models         []documentModel `yaml:"models"`
+	MultiTouch     string          `yaml:"multi_touch"`
 	SystemOfRecord struct {
 		Partner string `yaml:"partner"`
 		Source  string `yaml:"source"`

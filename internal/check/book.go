@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"tracksource/attribution/model"
 	"tracksource/contract"
 	"tracksource/identity"
 	"tracksource/money"
@@ -244,15 +245,22 @@ func (b *book) enter(c conversion) {
 	}
 	b.v.report.Conversions++
 	name := c.deal.key.reporter + "/" + c.deal.key.source + "/" + c.deal.key.item
-	for _, model := range b.c.Models {
-		add(b.due.shares, shareKey{b.c.Campaign, b.root, name, c.measure, c.day.String(), model, currency}, value)
+	touches := make([]model.Touch, len(path))
+	for i, s := range path {
+		touches[i] = model.Touch{
+			At: s.at, Channel: s.class.Channel, Partner: s.class.Partner, Campaign: s.class.Campaign, Asset: s.class.Asset, Type: s.class.Type,
+		}
+	}
+	for m, id := range b.c.Models {
+		add(b.due.shares, shareKey{b.c.Campaign, b.root, name, c.measure, c.day.String(), id, currency}, value)
 		key := amountKey{b.dimensions(c.deal, nil), currency, exponent}
-		key.Contract, key.Measure, key.Model, key.Day = b.c.Campaign, c.measure, model, c.day.String()
-		if len(path) == 0 {
+		key.Contract, key.Measure, key.Model, key.Day = b.c.Campaign, c.measure, id, c.day.String()
+		parts := weights(b.c.Specs[m], touches, milestones{at: c.until})
+		if parts == nil {
 			add(b.due.amounts, key, value)
 			continue
 		}
-		for i, part := range divide(value, weights(model, len(path))) {
+		for i, part := range divide(value, parts) {
 			d := b.dimensions(c.deal, &path[i])
 			d.Contract, d.Measure, d.Model, d.Day = key.Contract, key.Measure, key.Model, key.Day
 			add(b.due.amounts, amountKey{d, currency, exponent}, part)
@@ -323,38 +331,6 @@ func (b *book) dimensions(deal object, s *step) avro.ContributionKey {
 		k.Source = s.class.Source
 	}
 	return k
-}
-
-// partsWhole is one, in the parts that weights are whole numbers of.
-const partsWhole = 1_000_000_000_000_000_000
-
-// weights are the parts of each of n touches in order of time.
-func weights(model string, n int) []*big.Int {
-	list := make([]*big.Int, n)
-	for i := range list {
-		list[i] = new(big.Int)
-	}
-	equal := func(list []*big.Int, parts int64) {
-		for i := range list {
-			list[i].SetInt64(parts / int64(len(list)))
-			if int64(i) < parts%int64(len(list)) {
-				list[i].Add(list[i], big.NewInt(1))
-			}
-		}
-	}
-	switch {
-	case model == contract.ModelFirstTouch:
-		list[0].SetInt64(partsWhole)
-	case model == contract.ModelLastTouch:
-		list[n-1].SetInt64(partsWhole)
-	case model == contract.ModelPositionBased && n > 2:
-		list[0].SetInt64(partsWhole * 2 / 5)
-		list[n-1].SetInt64(partsWhole * 2 / 5)
-		equal(list[1:n-1], partsWhole/5)
-	default: // linear, and the ends of a short path
-		equal(list, partsWhole)
-	}
-	return list
 }
 
 // divide shares a value by largest remainder, of equal ones to the earlier; a
