@@ -12,17 +12,14 @@ package attribution
 
 import (
 	"cmp"
-	"fmt"
-	"slices"
 	"strings"
-	"time"
 
-	"tracksource/contract"
 	"tracksource/money"
 )
 
-// Measures of a book. The first three are money in the contract's currency, the
-// others counts.
+// Measures of a book. The first five are money in the contract's currency, the
+// others counts, as are the contract's milestones by their names: the first
+// arrival of a person or a deal.
 const (
 	// MeasurePipelineCreated is the current amount on the day of creation, kept
 	// when the deal is won or lost.
@@ -31,6 +28,12 @@ const (
 	MeasurePipelineOpen = "pipeline_open"
 	// MeasureRevenue is the amount of a deal that is won, on the CRM's close date.
 	MeasureRevenue = "revenue"
+	// MeasurePipelineSourced and MeasureRevenueSourced are the amounts of the first
+	// and the third, each credited whole to who sourced the deal.
+	MeasurePipelineSourced = "pipeline_sourced"
+	MeasureRevenueSourced  = "revenue_sourced"
+	// MeasureOrders counts the orders of a shop on the day they were placed.
+	MeasureOrders = "orders"
 	// MeasureOpportunities counts deals on the day of creation.
 	MeasureOpportunities = "opportunities"
 	// MeasureWon and MeasureLost count deals on the day they first arrived
@@ -58,137 +61,6 @@ const (
 	HeldCloseDateMissing = "close_date_missing"
 )
 
-// ItemID identifies one fact: Item is the event id of a touch, or "type/id" of
-// a CRM object, unique within the reporter and the source.
-type ItemID struct {
-	Reporter, Source, Item string
-}
-
-// Compare orders ids by reporter, source and item.
-func (id ItemID) Compare(other ItemID) int {
-	return cmp.Or(strings.Compare(id.Reporter, other.Reporter), strings.Compare(id.Source, other.Source), strings.Compare(id.Item, other.Item))
-}
-
-// String gives "reporter/source/item". Reporters and sources have no slash, so
-// different ids have different texts.
-func (id ItemID) String() string { return id.Reporter + "/" + id.Source + "/" + id.Item }
-
-// Touch is one deduped observation of a touch type.
-type Touch struct {
-	ID ItemID
-	At time.Time
-	// Facts is what the contract judges; its Reporter and Source equal the ID's.
-	Facts contract.TouchInput
-	// Node is the identity that was seen; it only travels to explanations.
-	Node string
-}
-
-// StageChange is one step in the history of a deal.
-type StageChange struct {
-	Stage           string
-	IsClosed, IsWon bool
-	At              time.Time
-	EventID         string
-}
-
-// Deal is the current state of a CRM opportunity. Fields are the canonical
-// texts of the wire, empty where the CRM gives none.
-type Deal struct {
-	ID         ItemID
-	ModifiedAt time.Time
-	AccountID  string
-	// Amount is decimal text in Currency; without a currency it is in the
-	// partner's.
-	Amount, Currency string
-	Stage            string
-	IsClosed, IsWon  bool
-	// CreatedAt is an RFC 3339 instant, CloseDate a YYYY-MM-DD day.
-	CreatedAt, CloseDate   string
-	LeadSource, CampaignID string
-	Stages                 []StageChange
-	Deleted                bool
-}
-
-// NewDeal makes a Deal of the canonical fields of an opportunity; fields that
-// it does not know are left out. The stages become the deal's.
-func NewDeal(id ItemID, modifiedAt time.Time, fields map[string]string, stages []StageChange, deleted bool) Deal {
-	return Deal{
-		ID: id, ModifiedAt: modifiedAt, AccountID: fields["account_id"],
-		Amount: fields["amount"], Currency: fields["currency"],
-		Stage: fields["stage"], IsClosed: fields["is_closed"] == "true", IsWon: fields["is_won"] == "true",
-		CreatedAt: fields["created_at"], CloseDate: fields["close_date"],
-		LeadSource: fields["lead_source"], CampaignID: fields["campaign_id"],
-		Stages: stages, Deleted: deleted,
-	}
-}
-
-// Account is the current state of a CRM account.
-type Account struct {
-	ID                           ItemID
-	ModifiedAt                   time.Time
-	Country, Industry, Employees string
-	Deleted                      bool
-}
-
-// NewAccount makes an Account of the canonical fields of one.
-func NewAccount(id ItemID, modifiedAt time.Time, fields map[string]string, deleted bool) Account {
-	return Account{
-		ID: id, ModifiedAt: modifiedAt, Deleted: deleted,
-		Country: fields["country"], Industry: fields["industry"], Employees: fields["employees"],
-	}
-}
-
-// Member is the current state of a person's membership of a CRM campaign. Each
-// status that it ever had is a touch, if the contract says so.
-type Member struct {
-	ID         ItemID
-	ModifiedAt time.Time
-	Feed       string
-	CampaignID string
-	// Statuses is the history; of a StageChange only Stage, At and EventID count.
-	Statuses []StageChange
-	Deleted  bool
-}
-
-// touches are the first arrivals at each status, whatever its case.
-func (m Member) touches() []Touch {
-	if m.Deleted {
-		return nil
-	}
-	history := slices.Clone(m.Statuses)
-	slices.SortFunc(history, func(a, b StageChange) int {
-		return cmp.Or(a.At.Compare(b.At), strings.Compare(a.EventID, b.EventID), strings.Compare(a.Stage, b.Stage))
-	})
-	var touches []Touch
-	seen := make(map[string]bool, len(history))
-	for _, s := range history {
-		status := strings.ToLower(strings.TrimSpace(s.Stage))
-		if status == "" || seen[status] {
-			continue
-		}
-		seen[status] = true
-		id := m.ID
-		id.Item += "/" + status
-		touches = append(touches, Touch{ID: id, At: s.At, Facts: contract.TouchInput{
-			Reporter: id.Reporter, Source: id.Source, Feed: m.Feed, CRMCampaign: m.CampaignID, Status: s.Stage,
-		}})
-	}
-	return touches
-}
-
-// Journey is all that is known of one account. It is a set: order does not
-// matter, and an item that is there twice counts once (of two states of one
-// CRM object the later modified).
-type Journey struct {
-	Account string
-	// Name is the domain or the imported name of the account, empty for none.
-	Name     string
-	Touches  []Touch
-	Deals    []Deal
-	Accounts []Account
-	Members  []Member
-}
-
 // Dimensions are what a book breaks values down by, all set.
 type Dimensions struct {
 	Partner, Channel, Asset, Region, Segment, Source, TouchCampaign string
@@ -213,7 +85,7 @@ type Line struct {
 
 // Conversion is one value of one measure that the book accounts for.
 type Conversion struct {
-	// ID is the deal's id as text.
+	// ID is the deal's id as text, or what [PersonID] gives for a person.
 	ID      string
 	Measure string
 	Day     money.Day
@@ -260,20 +132,9 @@ type Result struct {
 	Models      []string
 	Conversions []Conversion
 	Held        []Held
-	// Facts are of every deal of the account, in order of their ids.
+	// Facts are of every deal of the account, by revision and then by id.
 	Facts []Facts
-}
-
-// unique sorts items by id and keeps one of each: the greatest by time, and of
-// equal times the greatest by its whole content, so that no order of arrival
-// can be seen in the result.
-func unique[T any](items []T, id func(*T) ItemID, at func(*T) time.Time) []T {
-	sorted := slices.Clone(items)
-	slices.SortFunc(sorted, func(a, b T) int {
-		if c := cmp.Or(id(&a).Compare(id(&b)), at(&b).Compare(at(&a))); c != 0 {
-			return c
-		}
-		return strings.Compare(fmt.Sprintf("%#v", b), fmt.Sprintf("%#v", a))
-	})
-	return slices.CompactFunc(sorted, func(a, b T) bool { return id(&a) == id(&b) })
+	// Disagreements and Suspicions are what somebody has to decide.
+	Disagreements []Disagreement
+	Suspicions    []Suspicion
 }

@@ -1,6 +1,8 @@
 package attribution
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	"tracksource/money"
@@ -8,8 +10,6 @@ import (
 
 // Why a deal is not a conversion of the book, as Facts.Excluded says it.
 const (
-	// ExcludedDeleted is a deal that its CRM deleted.
-	ExcludedDeleted = "deleted"
 	// ExcludedEvidence is a deal of another CRM than the system of record: it
 	// speaks of business that the system of record has.
 	ExcludedEvidence = "evidence"
@@ -26,17 +26,9 @@ const (
 	SourcedByTouch        = "touch"
 )
 
-// Who sourced a deal that no partner sourced.
-const (
-	// MarketingSourced is the host's own.
-	MarketingSourced = "marketing-sourced"
-	// Unsourced is nobody's.
-	Unsourced = "unsourced"
-)
-
 // Sourced says who sourced a deal.
 type Sourced struct {
-	// Partner is a partner's id, MarketingSourced or Unsourced.
+	// Partner is a partner's id, contract.MarketingSourced or contract.Unsourced.
 	Partner string
 	// By is one of the SourcedBy constants, empty for Unsourced; Evidence is the
 	// registration or the touch.
@@ -44,16 +36,19 @@ type Sourced struct {
 	Evidence ItemID
 }
 
-// Facts is what is known of one deal under one contract, from which explanations,
-// cohorts, distinct counts and all models are computed elsewhere.
+// Facts is what is known of one deal under one revision of a contract, from which
+// explanations, cohorts, distinct counts and all models are computed elsewhere. A
+// deal whose measures several revisions account for has facts under each.
 type Facts struct {
 	Contract string
 	Revision int64
 	// Deal is the deal's id; as text it is the Conversion of its ledger entries.
 	Deal ItemID
-	// Excluded is why the deal is in no total, empty for a deal that is. Its
-	// measures are then what they would be.
+	// Excluded is why the deal is in no total, empty for a deal that is. One that is
+	// out of scope has the measures that it would have, others have none.
 	Excluded string
+	// Order is whether it is an order of a shop.
+	Order bool
 	// State, Stage and Milestone are where the deal is now.
 	State, Stage, Milestone string
 	// CreatedAt and LeadAt are zero where nobody says them. LeadAt is when the
@@ -98,9 +93,11 @@ type FactMeasure struct {
 	Exponent int
 	Basis    Basis
 	Held     string // one of the Held codes, or empty
-	// First and Last bound the touches that share it, in Touches: from First to
-	// before Last.
-	First, Last int
+	// Revision accounts for its day. InScope is whether the book does.
+	Revision int64
+	InScope  bool
+	// Path are the places in Touches of those that share it.
+	Path []int
 	// Influenced are the partners of these touches, CoSell those of them that did
 	// not source the deal where a partner did; both in order.
 	Influenced, CoSell []string
@@ -117,4 +114,107 @@ type FactTouch struct {
 	Person string
 	// Evidence are the reports that the touch is made of, the ID among them.
 	Evidence []ItemID
+}
+
+// suspicions are the deals that are in no total because they may be others.
+func (b *booker) suspicions() []Suspicion {
+	var list []Suspicion
+	for i := range b.businesses {
+		if s := &b.businesses[i]; s.excluded == ExcludedSuspected {
+			list = append(list, Suspicion{Deal: s.ID, Other: s.suspected[0]})
+		}
+	}
+	return list
+}
+
+// facts are of the deals whose measures the revision accounts for, in the order of
+// their ids; of those without a measure under the newest.
+func (b *booker) facts(outcomes []outcome) []Facts {
+	var list []Facts
+	for i := range b.businesses {
+		s := &b.businesses[i]
+		f := b.dealFacts(s)
+		seen := make(map[*step]bool)
+		var touches []*step
+		var mine []outcome
+		inScope := false
+		for n, e := range b.events {
+			if e.business != s || !outcomes[n].ours {
+				continue
+			}
+			mine = append(mine, outcomes[n])
+			inScope = inScope || outcomes[n].inScope
+			for _, t := range outcomes[n].path {
+				if !seen[t] {
+					seen[t] = true
+					touches = append(touches, t)
+				}
+			}
+		}
+		if len(mine) == 0 && !b.newest {
+			continue
+		}
+		if !inScope && f.Excluded == "" {
+			f.Excluded = ExcludedScope
+		}
+		slices.SortFunc(touches, func(x, y *step) int { return compareTouches(x.touch, y.touch) })
+		for _, t := range touches {
+			f.Touches = append(f.Touches, t.fact())
+		}
+		for _, o := range mine {
+			f.Truncated = f.Truncated || o.truncated
+			f.Measures = append(f.Measures, b.measureFact(s, o, touches))
+		}
+		list = append(list, f)
+	}
+	return list
+}
+
+// dealFacts are the facts without measures and touches.
+func (b *booker) dealFacts(s *business) Facts {
+	base := b.accountDimensions(s)
+	f := Facts{
+		Contract: b.contract.Campaign, Revision: b.revision, Deal: s.ID, Excluded: s.excluded, Order: s.Order,
+		State: string(s.current.State), Stage: s.Stage, Milestone: s.current.Milestone,
+		CreatedAt: s.created, LeadAt: s.lead, CloseDate: s.CloseDate,
+		Amount: s.Amount, Currency: cmp.Or(s.Currency, b.contract.PartnerCurrency(s.ID.Reporter)),
+		LeadSource: s.LeadSource, CampaignID: s.CampaignID, Region: base.Region, Segment: base.Segment,
+		Sourced: s.sourced, Suspected: s.suspected,
+	}
+	for _, d := range s.merged {
+		f.Merged = append(f.Merged, d.ID)
+	}
+	steps, classes := b.stages(&s.Deal)
+	for i, step := range steps {
+		f.Stages = append(f.Stages, FactStage{
+			Stage: step.Stage, State: string(classes[i].State), Milestone: classes[i].Milestone, At: step.At, EventID: step.EventID,
+		})
+	}
+	return f
+}
+
+func (b *booker) measureFact(s *business, o outcome, touches []*step) FactMeasure {
+	m := FactMeasure{
+		Measure: o.Measure, Day: o.Day, At: o.until, Revision: o.Revision, InScope: o.inScope,
+		Value: o.Value, Currency: o.Currency, Exponent: o.Exponent, Basis: o.Basis,
+	}
+	if o.held != nil {
+		m.Held, m.Value = o.held.code, 0
+	}
+	for _, t := range o.path {
+		m.Path = append(m.Path, slices.Index(touches, t))
+	}
+	m.Influenced, m.CoSell = b.influenced(o.path, s.sourced)
+	return m
+}
+
+func (s *step) fact() FactTouch {
+	f := FactTouch{
+		ID: s.touch.ID, At: s.touch.At, Type: s.class.Type, Channel: s.class.Channel, Partner: s.class.Partner,
+		Asset: s.class.Asset, Source: s.class.Source, Campaign: s.class.Campaign, Rule: s.class.Rule, Evidence: s.evidence,
+	}
+	if len(s.people) > 0 {
+		f.Person = s.people[0]
+	}
+	return f
 }

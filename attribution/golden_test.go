@@ -83,10 +83,10 @@ func (s *script) add(t testing.TB, line string) {
 			Reporter: id.Reporter, Source: id.Source, Feed: map[string]string{"ga4": "analytics", "marketo": "map"}[id.Source],
 			Type: f["type"], Asset: f["asset"], UTMSource: f["utm_source"], UTMMedium: f["utm_medium"], UTMCampaign: f["utm_campaign"],
 			Bot: f["bot"] == "true",
-		}})
+		}, Person: f["person"]})
 	case "deal":
 		f := pairs(words[2:])
-		s.journey.Deals = append(s.journey.Deals, attribution.NewDeal(itemID(words[1], "opportunity/"), modified(t, f), f, nil, f["deleted"] == "true"))
+		s.journey.Add(attribution.Object{ID: itemID(words[1], "opportunity/"), Type: "opportunity", ModifiedAt: modified(t, f), Fields: f, Deleted: f["deleted"] == "true"})
 	case "stage":
 		flags := strings.Join(words[4:], " ")
 		for i := range s.journey.Deals {
@@ -101,12 +101,18 @@ func (s *script) add(t testing.TB, line string) {
 		}
 	case "account":
 		f := pairs(words[2:])
-		s.journey.Accounts = append(s.journey.Accounts, attribution.NewAccount(itemID(words[1], "account/"), modified(t, f), f, false))
-	case "member":
+		s.journey.Add(attribution.Object{ID: itemID(words[1], "account/"), Type: "account", ModifiedAt: modified(t, f), Fields: f})
+	case "order", "lead", "contact", "contact_role", "deal_registration", "overlap_decision", "campaign_member":
 		f := pairs(words[2:])
-		s.journey.Members = append(s.journey.Members, attribution.Member{
-			ID: itemID(words[1], "campaign_member/"), ModifiedAt: modified(t, f), Feed: "crm", CampaignID: f["campaign"], Deleted: f["deleted"] == "true",
+		s.journey.Add(attribution.Object{
+			ID: itemID(words[1], words[0]+"/"), Type: words[0], Feed: "crm", Person: f["person"], ModifiedAt: modified(t, f), Fields: f, Deleted: f["deleted"] == "true",
 		})
+	case "reached":
+		for i := range s.journey.People {
+			if p := &s.journey.People[i]; p.ID == itemID(words[1], p.Object+"/") {
+				p.Stages = append(p.Stages, attribution.StageChange{Stage: strings.ReplaceAll(words[3], "|", " "), At: instant(t, words[2]), EventID: fmt.Sprint(9 - len(p.Stages))})
+			}
+		}
 	case "status":
 		for i := range s.journey.Members {
 			if m := &s.journey.Members[i]; m.ID == itemID(words[1], "campaign_member/") {

@@ -12,80 +12,8 @@ import (
 	"pgregory.net/rapid"
 
 	"tracksource/attribution"
-	"tracksource/contract"
 	"tracksource/money"
 )
-
-var start = time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
-
-// drawTouch draws from few values, so that ties, equal dimensions and both
-// sides of every bound occur often.
-func drawTouch(t *rapid.T) attribution.Touch {
-	reporter := rapid.SampledFrom([]string{"acme", "globex", "stranger"}).Draw(t, "reporter")
-	source := rapid.SampledFrom([]string{"ga4", "marketo"}).Draw(t, "source")
-	return attribution.Touch{
-		ID: attribution.ItemID{Reporter: reporter, Source: source, Item: rapid.StringMatching(`[a-f][0-9]`).Draw(t, "item")},
-		At: start.Add(time.Duration(rapid.IntRange(0, 16*4).Draw(t, "at")) * 6 * time.Hour),
-		Facts: contract.TouchInput{
-			Reporter: reporter, Source: source, Feed: "map",
-			Type:        rapid.SampledFrom([]string{"visit", "email_click", "form", "email_open"}).Draw(t, "type"),
-			UTMSource:   rapid.SampledFrom([]string{"", "globex", "google"}).Draw(t, "utm_source"),
-			UTMCampaign: rapid.SampledFrom([]string{"", "tour", "other"}).Draw(t, "utm_campaign"),
-			Asset:       rapid.SampledFrom([]string{"", "webinar", "else"}).Draw(t, "asset"),
-			Bot:         rapid.IntRange(0, 9).Draw(t, "bot") == 0,
-		},
-	}
-}
-
-func drawDeal(t *rapid.T) attribution.Deal {
-	when := func(name string) time.Time {
-		return start.Add(time.Duration(rapid.IntRange(0, 16*4).Draw(t, name)) * 6 * time.Hour)
-	}
-	fields := map[string]string{
-		"amount":      rapid.SampledFrom([]string{"", "0", "1", "100.01", "-33.33", "9999999.99", "broken"}).Draw(t, "amount"),
-		"currency":    rapid.SampledFrom([]string{"", "USD", "EUR", "JPY"}).Draw(t, "currency"),
-		"created_at":  when("created").Format(time.RFC3339),
-		"close_date":  when("closed").Format(time.DateOnly),
-		"campaign_id": rapid.SampledFrom([]string{"", "701tour"}).Draw(t, "campaign"),
-		"is_closed":   rapid.SampledFrom([]string{"true", "false"}).Draw(t, "is closed"),
-	}
-	if fields["is_closed"] == "true" {
-		fields["is_won"] = rapid.SampledFrom([]string{"true", "false"}).Draw(t, "is won")
-	}
-	var stages []attribution.StageChange
-	for i := range rapid.IntRange(0, 4).Draw(t, "stages") {
-		closed := rapid.Bool().Draw(t, "stage closed")
-		stages = append(stages, attribution.StageChange{
-			Stage: "s", IsClosed: closed, IsWon: closed && rapid.Bool().Draw(t, "stage won"), At: when("stage at"), EventID: fmt.Sprint(i),
-		})
-	}
-	id := attribution.ItemID{
-		Reporter: rapid.SampledFrom([]string{"acme", "acme", "acme", "globex"}).Draw(t, "owner"),
-		Source:   "salesforce", Item: "opportunity/" + rapid.StringMatching(`[0-3]`).Draw(t, "deal"),
-	}
-	return attribution.NewDeal(id, when("modified"), fields, stages, rapid.IntRange(0, 9).Draw(t, "deleted") == 0)
-}
-
-func drawAccount(t *rapid.T) attribution.Account {
-	return attribution.NewAccount(
-		attribution.ItemID{
-			Reporter: rapid.SampledFrom([]string{"acme", "globex"}).Draw(t, "reporter"), Source: "salesforce",
-			Item: "account/" + rapid.StringMatching(`[0-3]`).Draw(t, "account"),
-		},
-		start.Add(time.Duration(rapid.IntRange(0, 3).Draw(t, "modified"))*time.Hour),
-		map[string]string{
-			"country":   rapid.SampledFrom([]string{"", "DE", "US", "FR"}).Draw(t, "country"),
-			"employees": rapid.SampledFrom([]string{"", "10", "5000"}).Draw(t, "employees"),
-		}, rapid.IntRange(0, 9).Draw(t, "deleted") == 0)
-}
-
-var journeys = rapid.Custom(func(t *rapid.T) attribution.Journey {
-	return attribution.Journey{
-		Touches:  rapid.SliceOfN(rapid.Custom(drawTouch), 0, 12).Draw(t, "touches"),
-		Deals:    rapid.SliceOfN(rapid.Custom(drawDeal), 0, 4).Draw(t, "deals"),
-		Accounts: rapid.SliceOfN(rapid.Custom(drawAccount), 0, 3).Draw(t, "accounts"),
-	}
-})
 
 func someRates(t *testing.T) *money.Rates {
 	t.Helper()
@@ -100,10 +28,11 @@ func someRates(t *testing.T) *money.Rates {
 }
 
 func TestConservation(t *testing.T) {
-	c, rates := parseContract(t, "testdata/contract.yaml"), someRates(t)
+	rates, some := someRates(t), contracts(t)
 	conversions := 0
 	rapid.Check(t, func(t *rapid.T) {
-		result := attribution.Book(under(c), rates, journeys.Draw(t, "journey"))
+		rules := some.Draw(t, "rules")
+		result := attribution.Book(rules, rates, journeys.Draw(t, "journey"))
 		conserves(t, result)
 		conversions += len(result.Conversions)
 		seen := make(map[[2]string]bool)
@@ -126,22 +55,19 @@ func TestConservation(t *testing.T) {
 }
 
 func TestOrderAndDuplicatesDoNotMatter(t *testing.T) {
-	c, rates := parseContract(t, "testdata/contract.yaml"), someRates(t)
+	rates, some := someRates(t), contracts(t)
 	rapid.Check(t, func(t *rapid.T) {
-		j := journeys.Draw(t, "journey")
-		want := attribution.Book(under(c), rates, j)
+		rules := some.Draw(t, "rules")
+		given := someFacts.Draw(t, "facts")
+		want := attribution.Book(rules, rates, given.journey())
 		random := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 1))
-		shuffled := attribution.Journey{
-			Touches: again(random, j.Touches), Deals: again(random, j.Deals), Accounts: again(random, j.Accounts),
+		shuffled := facts{touches: again(random, given.touches), objects: again(random, given.objects)}
+		for i := range shuffled.objects {
+			stages := slices.Clone(shuffled.objects[i].Stages)
+			random.Shuffle(len(stages), func(a, b int) { stages[a], stages[b] = stages[b], stages[a] })
+			shuffled.objects[i].Stages = stages
 		}
-		for i := range shuffled.Deals {
-			shuffled.Deals[i].Stages = slices.Clone(shuffled.Deals[i].Stages)
-			random.Shuffle(len(shuffled.Deals[i].Stages), func(a, b int) {
-				s := shuffled.Deals[i].Stages
-				s[a], s[b] = s[b], s[a]
-			})
-		}
-		if got := attribution.Book(under(c), rates, shuffled); !reflect.DeepEqual(got, want) {
+		if got := attribution.Book(rules, rates, shuffled.journey()); !reflect.DeepEqual(got, want) {
 			t.Fatalf("got:\n%s\nwant:\n%s", render(got), render(want))
 		}
 	})
@@ -183,11 +109,12 @@ func TestTiesGoByTouchID(t *testing.T) {
 }
 
 func TestBookDoesNotWriteItsInput(t *testing.T) {
-	c, rates := parseContract(t, "testdata/contract.yaml"), someRates(t)
+	rates, some := someRates(t), contracts(t)
 	rapid.Check(t, func(t *rapid.T) {
+		rules := some.Draw(t, "rules")
 		j := journeys.Draw(t, "journey")
 		before := fmt.Sprintf("%#v", j)
-		attribution.Book(under(c), rates, j)
+		attribution.Book(rules, rates, j)
 		if after := fmt.Sprintf("%#v", j); after != before {
 			t.Fatalf("before:\n%s\nafter:\n%s", before, after)
 		}
@@ -226,13 +153,14 @@ func (l ledger) equal(postings []attribution.Posting) error {
 }
 
 func TestDiffBringsTheLedgerToEachState(t *testing.T) {
-	c, rates := parseContract(t, "testdata/contract.yaml"), someRates(t)
+	rates, some := someRates(t), contracts(t)
 	posted := 0
 	rapid.Check(t, func(t *rapid.T) {
+		rules := some.Draw(t, "rules")
 		l := make(ledger)
 		var before []attribution.Posting
 		for range 4 {
-			after := attribution.Book(under(c), rates, journeys.Draw(t, "journey")).Postings()
+			after := attribution.Book(rules, rates, journeys.Draw(t, "journey")).Postings()
 			changes := attribution.Diff(before, after)
 			if !slices.IsSortedFunc(changes, func(a, b attribution.Change) int { return a.PostingKey.Compare(b.PostingKey) }) {
 				t.Fatalf("changes are not in order: %+v", changes)
@@ -260,17 +188,18 @@ func TestDiffBringsTheLedgerToEachState(t *testing.T) {
 }
 
 func TestTouchesRemovedAndAddedAgainRestore(t *testing.T) {
-	c, rates := parseContract(t, "testdata/contract.yaml"), someRates(t)
+	rates, some := someRates(t), contracts(t)
 	rapid.Check(t, func(t *rapid.T) {
+		rules := some.Draw(t, "rules")
 		j := journeys.Draw(t, "journey")
-		full := attribution.Book(under(c), rates, j).Postings()
+		full := attribution.Book(rules, rates, j).Postings()
 		less := j
 		less.Touches = j.Touches[rapid.IntRange(0, len(j.Touches)).Draw(t, "removed"):]
 		l := make(ledger)
 		l.post(attribution.Diff(nil, full))
-		without := attribution.Book(under(c), rates, less).Postings()
+		without := attribution.Book(rules, rates, less).Postings()
 		l.post(attribution.Diff(full, without))
-		l.post(attribution.Diff(without, attribution.Book(under(c), rates, j).Postings()))
+		l.post(attribution.Diff(without, attribution.Book(rules, rates, j).Postings()))
 		if err := l.equal(full); err != nil {
 			t.Fatal(err)
 		}
@@ -280,16 +209,53 @@ func TestTouchesRemovedAndAddedAgainRestore(t *testing.T) {
 	})
 }
 
-func TestExplainAddsUpToTheBook(t *testing.T) {
-	c, rates := parseContract(t, "testdata/contract.yaml"), someRates(t)
+// TestSpansAreAllThatABookLooksAt: whoever reads only what the spans ask for, or
+// anything more, has the same book.
+func TestSpansAreAllThatABookLooksAt(t *testing.T) {
+	rates, some := someRates(t), contracts(t)
+	left := 0
 	rapid.Check(t, func(t *rapid.T) {
+		rules := some.Draw(t, "rules")
 		j := journeys.Draw(t, "journey")
-		for _, want := range attribution.Book(under(c), rates, j).Conversions {
-			got, credits, ok := attribution.Explain(under(c), rates, j, want.ID, want.Measure)
+		want := attribution.Book(rules, rates, j)
+		less := j
+		less.Touches = nil
+		spans := attribution.Spans(rules, less)
+		less.Touches = attribution.Select(j.Touches, spans)
+		left += len(j.Touches) - len(less.Touches)
+		for _, touch := range j.Touches {
+			if rapid.IntRange(0, 3).Draw(t, "read too") == 0 {
+				less.Touches = append(less.Touches, touch)
+			}
+		}
+		if got := attribution.Book(rules, rates, less); !reflect.DeepEqual(got, want) {
+			t.Fatalf("spans %+v\ngot:\n%s\nwant:\n%s", spans, render(got), render(want))
+		}
+		behind := drawTouch(t)
+		behind.At = attribution.Reach(spans).Add(time.Microsecond)
+		j.Touches = append(slices.DeleteFunc(slices.Clone(j.Touches), func(x attribution.Touch) bool { return x.ID == behind.ID }), behind)
+		without := j
+		without.Touches = j.Touches[:len(j.Touches)-1]
+		if got, want := attribution.Book(rules, rates, j), attribution.Book(rules, rates, without); !reflect.DeepEqual(got, want) {
+			t.Fatalf("a touch behind the reach made:\n%s\nof:\n%s", render(got), render(want))
+		}
+	})
+	if left == 0 {
+		t.Fatal("nothing was ever left out")
+	}
+}
+
+func TestExplainAddsUpToTheBook(t *testing.T) {
+	rates, some := someRates(t), contracts(t)
+	rapid.Check(t, func(t *rapid.T) {
+		rules := some.Draw(t, "rules")
+		j := journeys.Draw(t, "journey")
+		for _, want := range attribution.Book(rules, rates, j).Conversions {
+			got, credits, ok := attribution.Explain(rules, rates, j, want.ID, want.Measure)
 			if !ok || !reflect.DeepEqual(got, want) {
 				t.Fatalf("explained %+v, booked %+v", got, want)
 			}
-			sums := make([]int64, len(c.Models))
+			sums := make([]int64, len(want.Lines[0].Minor))
 			for _, credit := range credits {
 				for m, minor := range credit.Minor {
 					sums[m] += minor
@@ -343,9 +309,10 @@ func TestDiffTellsTheBasis(t *testing.T) {
 }
 
 func TestPostingsEncode(t *testing.T) {
-	c, rates := parseContract(t, "testdata/contract.yaml"), someRates(t)
+	rates, some := someRates(t), contracts(t)
 	rapid.Check(t, func(t *rapid.T) {
-		postings := attribution.Book(under(c), rates, journeys.Draw(t, "journey")).Postings()
+		rules := some.Draw(t, "rules")
+		postings := attribution.Book(rules, rates, journeys.Draw(t, "journey")).Postings()
 		data := attribution.AppendPostings([]byte("kept"), postings)
 		got, err := attribution.DecodePostings(data[len("kept"):])
 		if err != nil {

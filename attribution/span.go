@@ -27,11 +27,9 @@ type Span struct {
 func Spans(rules Rules, j Journey) []Span {
 	var spans []Span
 	for _, r := range rules {
-		b := &booker{contract: r.Contract}
-		for _, deal := range b.deals(j) {
-			for _, e := range events(r.Contract, deal) {
-				spans = append(spans, b.span(e))
-			}
+		b := newBooker(r, nil, j)
+		for _, e := range b.events {
+			spans = append(spans, b.span(e))
 		}
 	}
 	slices.SortFunc(spans, func(a, b Span) int { return cmp.Or(a.From.Compare(b.From), a.To.Compare(b.To)) })
@@ -103,10 +101,16 @@ func (s Span) mark(touches []Touch, keep []bool) {
 	}
 }
 
-// span is what one event of a deal looks at. An event that is held back has no day
+// milestones are those that came before the event.
+func (e event) milestones() []time.Time {
+	return slices.DeleteFunc([]time.Time{e.lead, e.created, e.closed}, time.Time.IsZero)
+}
+
+// span is what one event looks at. An event that is held back has no day
 // to count from, and looks at all there is.
 func (b *booker) span(e event) Span {
-	s := Span{From: earliest, To: latest, Max: b.contract.Journey.Touches}
+	// One more than may share it tells that there are more.
+	s := Span{From: earliest, To: latest, Max: b.contract.Journey.Touches + 1, Pins: e.milestones()}
 	if e.held != nil {
 		return s
 	}

@@ -61,6 +61,20 @@ func (a Amount) String() string {
 	return Format(a.Minor, exponent) + " " + a.Currency
 }
 
+// Sub returns the amount less another one of the same currency. Its error wraps
+// ErrAmount where the difference exceeds MinorMax, ErrCurrency where the
+// currencies differ.
+func (a Amount) Sub(b Amount) (Amount, error) {
+	if a.Currency != b.Currency {
+		return Amount{}, fmt.Errorf("%w: %s less %s", ErrCurrency, a, b)
+	}
+	// Both are within MinorMax, so the difference fits.
+	if d := a.Minor - b.Minor; d <= MinorMax && d >= -MinorMax {
+		return Amount{Minor: d, Currency: a.Currency}, nil
+	}
+	return Amount{}, fmt.Errorf("%w: %s less %s", ErrAmount, a, b)
+}
+
 // Parse reads a decimal amount such as "1250.50", "-3" or "1.25e6" in the
 // given ISO 4217 currency. Digits past the currency's minor unit are rounded
 // half-even (banker's rounding). Text that is not a plain decimal, that is too

@@ -41,7 +41,7 @@ func TestContractApply(t *testing.T) {
 	w.says(exitUsage, "name one file", "contract", "validate")
 	w.says(exitOK, "revision 1 is this contract already", w.flags("contract", "apply", first)...)
 
-	second := w.file("second.yaml", strings.Replace(text, "lookback: 90d", "lookback: 3d", 1))
+	second := w.file("second.yaml", strings.NewReplacer("lookback: 90d", "lookback: 3d", "days: 30", "days: 3").Replace(text))
 	w.says(exitUsage, "--previous 1", w.flags("contract", "apply", second)...)
 	w.says(exitFail, "the newest revision is 1, not 7", w.flags("contract", "apply", second, "--previous", "7")...)
 	w.says(exitOK, "revision 2", w.flags("contract", "apply", second, "--previous", "1", "--dry-run")...)

@@ -66,7 +66,7 @@ func TestDemoOnOwnFiles(t *testing.T) {
 	if again := result(); !reflect.DeepEqual(again, first) {
 		t.Errorf("the same files once more: %+v, want %+v", again, first)
 	}
-	write("campaign.yaml", strings.Replace(string(example.AILaunchTour()), "lookback: 90d", "lookback: 3d", 1))
+	write("campaign.yaml", strings.NewReplacer("lookback: 90d", "lookback: 3d", "days: 30", "days: 3").Replace(string(example.AILaunchTour())))
 	if changed := result(); reflect.DeepEqual(changed.Contributions, first.Contributions) {
 		t.Error("a window of three days changes nothing")
 	}

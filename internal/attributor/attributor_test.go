@@ -104,7 +104,7 @@ func TestContractThereAndBack(t *testing.T) {
 	l.rest()
 	l.check()
 	v1 := l.sums()
-	l.feed(agreement(5, 2, "[first-touch, last-touch, linear]", "[position-based, linear]", "\ncurrency: USD", "\ncurrency: GBP", "lookback: 90d", "lookback: 7d"))
+	l.feed(agreement(5, 2, "[first-touch, last-touch, linear]", "[position-based, linear]", "\ncurrency: USD", "\ncurrency: GBP", "lookback: 90d", "lookback: 7d", "days: 30", "days: 7"))
 	l.rest()
 	l.check()
 	if maps.Equal(v1, l.sums()) {
@@ -117,7 +117,7 @@ func TestContractThereAndBack(t *testing.T) {
 		t.Errorf("got:\n%s\nwant:\n%s", sumText(l.sums()), sumText(v1))
 	}
 	n := len(l.entries)
-	l.feed(agreement(7, 2, "lookback: 90d", "lookback: 7d"), agreement(6, 9, "lookback: 90d", "lookback: 7d"))
+	l.feed(agreement(7, 2, "lookback: 90d", "lookback: 7d", "days: 30", "days: 7"), agreement(6, 9, "lookback: 90d", "lookback: 7d", "days: 30", "days: 7"))
 	if l.rest(); len(l.entries) != n {
 		t.Errorf("a revision or broadcast that is not above the last one made %d entries", len(l.entries)-n)
 	}
@@ -139,8 +139,8 @@ func TestLateRate(t *testing.T) {
 	l.rest()
 	l.check()
 	got := l.entries[n:]
-	if len(got) != 2 || got[0].Cause != attributor.CauseFX || got[0].CauseEvent != "rate/EUR/USD/2026-03-09" || got[0].Delta[0] != 12000 || got[0].RateDay != "2026-03-09" {
-		t.Errorf("entries %+v, want pipeline_created and pipeline_open of 120.00 by the rate", got)
+	if len(got) != 3 || got[0].Cause != attributor.CauseFX || got[0].CauseEvent != "rate/EUR/USD/2026-03-09" || got[0].Delta[0] != 12000 || got[0].RateDay != "2026-03-09" {
+		t.Errorf("entries %+v, want pipeline_created, pipeline_open and pipeline_sourced of 120.00 by the rate", got)
 	}
 	l.feed(rate(3, "EUR", "USD", "2026-03-10", "1.5"))
 	l.rest()

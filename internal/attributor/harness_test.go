@@ -378,11 +378,7 @@ func (l *line) journeys() map[string]attribution.Journey {
 			for _, s := range o.Stages {
 				stages = append(stages, attribution.StageChange{Stage: s.Stage, IsClosed: s.IsClosed, IsWon: s.IsWon, At: s.At, EventID: s.EventID})
 			}
-			if o.Type == "account" {
-				j.Accounts = append(j.Accounts, attribution.NewAccount(id, o.ModifiedAt, fields, o.Deleted))
-			} else {
-				j.Deals = append(j.Deals, attribution.NewDeal(id, o.ModifiedAt, fields, stages, o.Deleted))
-			}
+			j.Add(attribution.Object{ID: id, Type: o.Type, Feed: ev.Feed, ModifiedAt: o.ModifiedAt, Fields: fields, Stages: stages, Deleted: o.Deleted})
 		}
 		js[string(ev.Account)] = j
 	}

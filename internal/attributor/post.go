@@ -76,28 +76,16 @@ func itemID(ev *avro.JourneyEvent) attribution.ItemID {
 	return attribution.ItemID{Reporter: ev.Reporter, Source: ev.Source, Item: ev.Item}
 }
 
-// The types of CRM objects that count.
-const (
-	objectOpportunity = "opportunity"
-	objectAccount     = "account"
-	objectMember      = "campaign_member"
-)
-
 func addItem(j *attribution.Journey, ev *avro.JourneyEvent) {
 	switch {
 	case ev.Touch != nil:
 		j.Touches = append(j.Touches, touchOf(ev))
-	case ev.Object == nil:
-	case ev.Object.Type == objectOpportunity:
+	case ev.Object != nil:
 		o := ev.Object
-		j.Deals = append(j.Deals, attribution.NewDeal(itemID(ev), o.ModifiedAt, fieldsOf(o), stagesOf(o), o.Deleted))
-	case ev.Object.Type == objectMember:
-		o := ev.Object
-		j.Members = append(j.Members, attribution.Member{
-			ID: itemID(ev), ModifiedAt: o.ModifiedAt, Feed: ev.Feed, CampaignID: fieldsOf(o)["campaign_id"], Statuses: stagesOf(o), Deleted: o.Deleted,
+		j.Add(attribution.Object{
+			ID: itemID(ev), Type: o.Type, Feed: ev.Feed, ModifiedAt: o.ModifiedAt,
+			Fields: fieldsOf(o), Stages: stagesOf(o), Deleted: o.Deleted,
 		})
-	case ev.Object.Type == objectAccount:
-		j.Accounts = append(j.Accounts, attribution.NewAccount(itemID(ev), ev.Object.ModifiedAt, fieldsOf(ev.Object), ev.Object.Deleted))
 	}
 }
 

@@ -46,7 +46,7 @@ func drawHistory(t *rapid.T) history {
 	}))
 	edits := [][]string{
 		{},
-		{"lookback: 90d", "lookback: 6d"},
+		{"lookback: 90d", "lookback: 6d", "days: 30", "days: 5"},
 		{"models: [first-touch, last-touch, linear]", "models: [linear, position-based]"},
 		{"\ncurrency: USD", "\ncurrency: EUR"},
 		{"zone: America/New_York", "zone: Asia/Tokyo"},

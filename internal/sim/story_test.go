@@ -151,7 +151,7 @@ func (s *story) write() {
 	}
 	s.rules = append(rules, s.revision(2, "models: [first-touch, last-touch, linear]", "models: [linear, position-based]"))
 	if rng.IntN(2) == 0 {
-		s.rules = append(s.rules, s.revision(3, "lookback: 90d", "lookback: 20d"))
+		s.rules = append(s.rules, s.revision(3, "lookback: 90d", "lookback: 20d", "days: 30", "days: 20"))
 	}
 	at := 0
 	for _, m := range s.decided {

@@ -1,0 +1,95 @@
+package attribution
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+
+	"tracksource/contract"
+	"tracksource/money"
+)
+
+// sourced decides who sourced a deal, and by which touch if by one: the partner
+// of an approved registration that had not expired when the deal was created, of
+// several the earliest; else whom the earliest touch in the contract's days before
+// the creation is credited to.
+func (b *booker) sourced(s *business) (Sourced, *step) {
+	if r := b.registration(s); r != nil {
+		return Sourced{Partner: b.sourcingName(cmp.Or(r.Partner, r.ID.Reporter)), By: SourcedByRegistration, Evidence: r.ID}, nil
+	}
+	if !s.created.IsZero() {
+		day := b.contract.Day(s.created)
+		first := day.Add(1 - b.contract.SourcedDays)
+		for i := range b.steps {
+			t := &b.steps[i]
+			if t.day < first || t.touch.At.After(s.created) || !b.matches(event{business: s}, t) {
+				continue
+			}
+			if t.class.Partner == contract.None {
+				break
+			}
+			return Sourced{Partner: b.sourcingName(t.leading), By: SourcedByTouch, Evidence: t.touch.ID}, t
+		}
+	}
+	return Sourced{Partner: contract.Unsourced}, nil
+}
+
+// sourcingName is what a partner is called among those who source.
+func (b *booker) sourcingName(partner string) string {
+	if partner == b.contract.Host() {
+		return contract.MarketingSourced
+	}
+	return partner
+}
+
+// registration is the one that sources the deal, nil if none does.
+func (b *booker) registration(s *business) *Registration {
+	var best *Registration
+	for i := range s.registrations {
+		r := &s.registrations[i]
+		if !approved(r.Status) || !b.contract.MayCredit(r.ID.Reporter, cmp.Or(r.Partner, r.ID.Reporter)) {
+			continue
+		}
+		if expires, err := money.ParseDay(r.Expires); err == nil && !s.created.IsZero() && expires < b.contract.Day(s.created) {
+			continue
+		}
+		if best == nil || compareRegistrations(r, best) < 0 {
+			best = r
+		}
+	}
+	return best
+}
+
+// compareRegistrations puts the earlier approved first, one without an instant last.
+func compareRegistrations(a, b *Registration) int {
+	at := func(r *Registration) time.Time {
+		if at, err := time.Parse(time.RFC3339, r.ApprovedAt); err == nil {
+			return at
+		}
+		return latest
+	}
+	return cmp.Or(at(a).Compare(at(b)), a.ID.Compare(b.ID))
+}
+
+// influenced lists the partners of the touches, and of those who did not source
+// the deal though a partner did.
+func (b *booker) influenced(path []*step, by Sourced) (influenced, coSell []string) {
+	for _, s := range path {
+		for _, partner := range s.partners {
+			if partner != contract.None && partner != contract.Held && !slices.Contains(influenced, partner) {
+				influenced = append(influenced, partner)
+			}
+		}
+	}
+	slices.SortFunc(influenced, strings.Compare)
+	if by.Partner == contract.Unsourced {
+		return influenced, nil
+	}
+	for _, partner := range influenced {
+		if b.sourcingName(partner) != by.Partner {
+			coSell = append(coSell, partner)
+		}
+	}
+	return influenced, coSell
+}
