@@ -34,6 +34,24 @@ type script struct {
 	rates   money.Rates
 	// explain is a conversion and a measure, if the case asks for them.
 	explain []string
+	// rules are lines that the contract has in this case besides its own; facts is
+	// whether the case asks for them.
+	rules []string
+	facts bool
+}
+
+// contract is that of the tests with the case's own lines.
+func (s *script) contract(t testing.TB) *contract.Contract {
+	t.Helper()
+	data, err := os.ReadFile("testdata/contract.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := contract.Parse([]byte(string(data) + strings.Join(s.rules, "\n")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
 
 func instant(t testing.TB, text string) time.Time {
@@ -131,6 +149,10 @@ func (s *script) add(t testing.TB, line string) {
 		if err := s.rates.Set(words[1], words[2], day, words[4]); err != nil {
 			t.Fatal(err)
 		}
+	case "contract":
+		s.rules = append(s.rules, strings.TrimPrefix(line, "contract "))
+	case "facts":
+		s.facts = true
 	case "explain":
 		s.explain = words[1:]
 	default:
@@ -170,8 +192,45 @@ func render(result attribution.Result) string {
 	for _, h := range result.Held {
 		fmt.Fprintf(&out, "held %s %s %s: %s\n", h.Conversion, h.Measure, h.Code, h.Supply)
 	}
+	for _, d := range result.Disagreements {
+		fmt.Fprintf(&out, "disagreement about %s: %s, held %t, by %v\n", d.Touch, strings.Join(d.Partners, " or "), d.Held, d.Evidence)
+	}
+	for _, x := range result.Suspicions {
+		fmt.Fprintf(&out, "suspected: %s may be %s\n", x.Deal, x.Other)
+	}
 	if out.Len() == 0 {
 		return "nothing"
+	}
+	return strings.TrimSpace(out.String())
+}
+
+func renderFacts(result attribution.Result) string {
+	var out strings.Builder
+	when := func(at time.Time) string {
+		if at.IsZero() {
+			return "-"
+		}
+		return at.Format(time.RFC3339)
+	}
+	for _, f := range result.Facts {
+		fmt.Fprintf(&out, "%s %s excluded=%q created=%s known=%s %s %s sourced by %s (%s %s)\n", f.Deal, f.State, f.Excluded,
+			when(f.CreatedAt), when(f.LeadAt), f.Amount, f.Currency, f.Sourced.Partner, f.Sourced.By, f.Sourced.Evidence.Item)
+		if len(f.Merged)+len(f.Suspected) > 0 {
+			fmt.Fprintf(&out, "  merged %v suspected %v\n", f.Merged, f.Suspected)
+		}
+		for _, s := range f.Stages {
+			fmt.Fprintf(&out, "  stage %s %s %s %q\n", when(s.At), s.Stage, s.State, s.Milestone)
+		}
+		for i, t := range f.Touches {
+			fmt.Fprintf(&out, "  touch %d %s %s %s: %s, %s, %s, %s, %s person %q of %v\n", i, when(t.At), t.ID, t.Type, t.Partner, t.Channel, t.Asset, t.Source, t.Campaign, t.Person, t.Evidence)
+		}
+		for _, m := range f.Measures {
+			fmt.Fprintf(&out, "  %s %s %s %s%s to %s by %v influenced %v co-sell %v in scope %t\n",
+				m.Measure, m.Day, money.Format(m.Value, m.Exponent), m.Currency, m.Held, when(m.At), m.Path, m.Influenced, m.CoSell, m.InScope)
+		}
+		if f.Truncated {
+			out.WriteString("  truncated\n")
+		}
 	}
 	return strings.TrimSpace(out.String())
 }
@@ -193,7 +252,6 @@ func renderExplained(t *testing.T, c *contract.Contract, s *script) string {
 // contract's models: first-touch, last-touch, linear, position-based.
 func TestJourneys(t *testing.T) {
 	const file = "testdata/journeys.txt"
-	c := parseContract(t, "testdata/contract.yaml")
 	data, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
@@ -210,9 +268,13 @@ func TestJourneys(t *testing.T) {
 			for _, line := range lines[1:] {
 				s.add(t, line)
 			}
+			c := s.contract(t)
 			result := attribution.Book(under(c), &s.rates, s.journey)
 			conserves(t, result)
 			got := render(result)
+			if s.facts {
+				got = renderFacts(result)
+			}
 			if s.explain != nil {
 				got = renderExplained(t, c, &s)
 			}

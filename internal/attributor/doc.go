@@ -72,8 +72,16 @@ const (
 	CauseContract = "contract"
 )
 
-// AlertHeld is the kind of the alert about a conversion that cannot be valued.
-const AlertHeld = "conversion_held"
+// Kinds of alerts.
+const (
+	// AlertHeld is about a conversion that cannot be valued.
+	AlertHeld = "conversion_held"
+	// AlertDisagreement is about a touch that its reporters credit to different
+	// partners.
+	AlertDisagreement = "overlap_disagreement"
+	// AlertSuspected is about a deal that may be the business of another CRM's.
+	AlertSuspected = "overlap_suspected"
+)
 
 // Topics are the names of the output topics.
 type Topics struct{ Credits, Alerts string }

@@ -118,11 +118,12 @@ func decodeItem(value []byte) (item, error) {
 type booked struct {
 	revision int64 // contract revision it was computed under; 0 for nothing yet
 	models   []string
-	held     []heldMark // for each an alert was raised
+	raised   []mark // what alerts were raised about
 	postings []attribution.Posting
 }
 
-type heldMark struct{ conversion, code string }
+// mark is what an alert was raised about, and why.
+type mark struct{ subject, code string }
 
 func (b booked) encode() []byte {
 	v := binary.AppendVarint(nil, b.revision)
@@ -130,9 +131,9 @@ func (b booked) encode() []byte {
 	for _, m := range b.models {
 		v = appendText(v, m)
 	}
-	v = binary.AppendUvarint(v, uint64(len(b.held)))
-	for _, h := range b.held {
-		v = appendText(appendText(v, h.conversion), h.code)
+	v = binary.AppendUvarint(v, uint64(len(b.raised)))
+	for _, h := range b.raised {
+		v = appendText(appendText(v, h.subject), h.code)
 	}
 	return spaceBooked.Value(attribution.AppendPostings(v, b.postings))
 }
@@ -148,7 +149,7 @@ func decodeBooked(value []byte) (booked, error) {
 		b.models = append(b.models, r.text())
 	}
 	for range r.count() {
-		b.held = append(b.held, heldMark{r.text(), r.text()})
+		b.raised = append(b.raised, mark{r.text(), r.text()})
 	}
 	if r.err != nil {
 		return booked{}, r.err

@@ -137,13 +137,13 @@ func (f *fold) book(c *campaign, a *account, j attribution.Journey, swept *sweep
 	if err := conserved(result, after.postings); err != nil {
 		return err
 	}
-	if after.held, err = f.alerts(c, a, before.held, result.Held); err != nil {
+	if after.raised, err = f.alerts(c, a, before.raised, notices(c, result)); err != nil {
 		return err
 	}
 	if err := f.post(c, a, before, after, swept); err != nil {
 		return err
 	}
-	if len(after.postings) == 0 && len(after.held) == 0 {
+	if len(after.postings) == 0 && len(after.raised) == 0 {
 		if value == nil {
 			return nil
 		}
@@ -324,33 +324,4 @@ func (f *fold) announce() error {
 	}
 	f.rules.announced = f.generation
 	return f.kv.Put(controlKey(controlGeneration), encodeNumber(f.generation))
-}
-
-// alerts raises one alert for each conversion that came to be held, and returns
-// all that are, in order: what is raised is not raised again until it was
-// resolved in between.
-func (f *fold) alerts(c *campaign, a *account, raised []heldMark, held []attribution.Held) ([]heldMark, error) {
-	var marks []heldMark
-	for _, h := range held {
-		mark := heldMark{h.Conversion, h.Code}
-		if slices.Contains(marks, mark) {
-			continue // held under another measure as well
-		}
-		marks = append(marks, mark)
-		if slices.Contains(raised, mark) {
-			continue
-		}
-		id := AlertHeld + "/" + c.id + "/" + h.Conversion + "/" + h.Code
-		b, err := f.cfg.Codecs.Alert.Append(nil, &avro.Alert{
-			ID: id, Kind: AlertHeld, Severity: "warning",
-			Campaign: c.id, Partner: c.contract.SystemOfRecord.Partner, Subject: h.Conversion,
-			Message:  h.Measure + " of " + h.Conversion + " is in no total (" + h.Code + "): " + h.Supply,
-			Evidence: []string{h.Conversion}, RaisedAt: a.asOf,
-		})
-		if err != nil {
-			return nil, err
-		}
-		f.out.Emit(f.cfg.Topics.Alerts, []byte(id), b)
-	}
-	return marks, nil
 }
