@@ -38,7 +38,7 @@ func (b *booker) book(result *Result) {
 		case o.held != nil:
 			result.Held = append(result.Held, Held{Conversion: e.conversion, Measure: e.measure, Day: o.Day, Code: o.held.code, Supply: o.held.supply})
 		case o.Value != 0:
-			o.Lines = sumLines(b.credits(e, o))
+			o.Lines = b.lines(e, o)
 			result.Conversions = append(result.Conversions, o.Conversion)
 		}
 	}
@@ -62,9 +62,8 @@ func Explain(rules Rules, rates *money.Rates, j Journey, conversion, measure str
 		}
 		b.read(j, spans)
 		if o := b.outcome(b.events[at]); o.ours && o.inScope && o.held == nil && o.Value != 0 {
-			credits := b.credits(b.events[at], o)
-			o.Lines = sumLines(credits)
-			return o.Conversion, credits, true
+			o.Lines = b.lines(b.events[at], o)
+			return o.Conversion, b.credits(b.events[at], o), true
 		}
 	}
 	return Conversion{}, nil, false
@@ -85,16 +84,18 @@ type booker struct {
 	businesses []business
 	events     []event
 
-	// steps are in order of time, of equal times by id; moments are when those
-	// touches happened that were looked at, in order.
+	// steps are in order of time, of equal times by id; times are when those touches
+	// happened that were looked at, in order.
 	steps         []step
-	moments       []time.Time
+	times         []time.Time
 	disagreements []Disagreement
+	shared        map[moment]*shared
+	starts        map[money.Day]time.Time // of days in the contract's zone
 }
 
 // newBooker lists the events of the journey, without its touches.
 func newBooker(r Revision, rates *money.Rates, j Journey) *booker {
-	b := &booker{contract: r.Contract, revision: r.Number, rates: rates}
+	b := &booker{contract: r.Contract, revision: r.Number, rates: rates, shared: make(map[moment]*shared), starts: make(map[money.Day]time.Time)}
 	b.accounts = unique(j.Accounts, func(a *Account) ItemID { return a.ID }, func(a *Account) time.Time { return a.ModifiedAt })
 	b.people = listPeople(j)
 	b.businesses = b.listBusinesses(j)
@@ -104,10 +105,10 @@ func newBooker(r Revision, rates *money.Rates, j Journey) *booker {
 
 // read takes the touches in that the spans look at.
 func (b *booker) read(j Journey, spans []Span) {
-	selected := Select(allTouches(j), spans)
-	b.moments = make([]time.Time, len(selected))
-	for i := range selected {
-		b.moments[i] = selected[i].At
+	selected := selectTouches(allTouches(j), spans)
+	b.times = make([]time.Time, len(selected))
+	for i, t := range selected {
+		b.times[i] = t.At
 	}
 	b.steps = b.touchpoints(j, selected)
 	for i := range b.steps {
@@ -122,11 +123,10 @@ func (b *booker) read(j Journey, spans []Span) {
 // outcome is what becomes of one event.
 type outcome struct {
 	Conversion
-	path []*step
-	// ours is whether the revision accounts for its day, inScope whether the book
-	// does for the deal.
-	ours, inScope, truncated bool
-	held                     *heldFor
+	*shared
+	// ours is whether the revision accounts for its day.
+	ours bool
+	held *heldFor
 	// until is the last instant of a touch that shares it; zero for what is held.
 	until time.Time
 }
@@ -136,66 +136,107 @@ func (b *booker) outcome(e event) outcome {
 	o := outcome{Conversion: Conversion{
 		ID: e.conversion, Measure: e.measure, Day: e.day, Revision: b.revision, Value: CountUnit, Exponent: CountExponent,
 	}}
-	o.path, o.truncated = b.path(e)
-	o.inScope = e.business != nil && b.inCampaign(e.business) ||
-		slices.ContainsFunc(o.path, func(s *step) bool { return s.class.Campaign == contract.This })
-	o.ours = b.from <= e.day && e.day < b.before
 	if o.held = e.held; o.held != nil {
+		// It has no day to count from; all touches stand in for its path.
 		o.Value, o.ours = 0, b.newest
+		o.shared = b.scoped(e.moment, &shared{path: b.places(func(*step) bool { return true })})
 		return o
 	}
-	o.until = b.span(e).To
+	o.shared, o.until = b.share(e.moment), b.span(e).To
+	o.ours = b.from <= e.day && e.day < b.before
 	if e.money {
 		o.held = b.value(e, &o.Conversion)
 	}
 	return o
 }
 
-// path returns the touches that share the event, in order of time: on or after the
-// first of the window's calendar days, which are counted back from the conversion
-// day, not after the cut-off, and of the right people. Of more than the contract
-// lets share the newest do, the first, and those at milestones. An event that is
-// held back has no day to count from; all touches stand in for its path.
-func (b *booker) path(e event) (path []*step, truncated bool) {
-	first := e.day.Add(1 - b.contract.Window.LookbackDays)
+// shared is who shares the events of one moment.
+type shared struct {
+	// path are the places in steps of those who do, in order of time.
+	path []int
+	// inScope is whether the book accounts for it; truncated whether there were more
+	// touches than the contract lets share.
+	inScope, truncated bool
+	// weights are those of the shares, of each model; nil where it credits nobody.
+	// Each touch of the path has a share for each of its partners. They are made when
+	// first asked for.
+	weights [][]uint64
+	shares  []share
+	// dimensions are those of the shares, each once and in order; of a share, line is
+	// its place. nobody is the one of what nobody is credited with.
+	dimensions []Dimensions
+	nobody     int
+}
+
+// share is one partner's part of one touch.
+type share struct {
+	step    *step
+	partner string
+	line    int
+}
+
+func (b *booker) share(m moment) *shared {
+	if b.shared[m] == nil {
+		path, truncated := b.path(m)
+		b.shared[m] = b.scoped(m, &shared{path: path, truncated: truncated})
+	}
+	return b.shared[m]
+}
+
+// scoped decides whether the book accounts for the moment: its deal is of the
+// campaign, or a touch that shares it is.
+func (b *booker) scoped(m moment, s *shared) *shared {
+	s.inScope = m.business != nil && b.inCampaign(m.business) ||
+		slices.ContainsFunc(s.path, func(i int) bool { return b.steps[i].class.Campaign == contract.This })
+	return s
+}
+
+// places lists the steps that a condition holds for.
+func (b *booker) places(holds func(*step) bool) []int {
+	var path []int
 	for i := range b.steps {
-		s := &b.steps[i]
-		if e.held != nil || s.day >= first && e.cutoff.admits(s) && b.matches(e, s) {
-			path = append(path, s)
+		if holds(&b.steps[i]) {
+			path = append(path, i)
 		}
 	}
-	if e.held != nil {
-		return path, false
-	}
+	return path
+}
+
+// path returns the touches that share the moment: on or after the first of the
+// window's calendar days, which are counted back from its day, not after the
+// cut-off, and of the right people. Of more than the contract lets share the newest
+// do, the first, and those at milestones.
+func (b *booker) path(m moment) (path []int, truncated bool) {
+	first := m.day.Add(1 - b.contract.Window.LookbackDays)
+	path = b.places(func(s *step) bool { return s.day >= first && m.cutoff.admits(s) && b.matches(m, s) })
 	most := b.contract.Journey.Touches
 	if excess := len(path) - most; excess > 0 {
 		kept := path[:1:1]
 		for i := 1; i < excess; i++ {
-			if slices.ContainsFunc(e.milestones(), func(at time.Time) bool {
-				return !path[i].touch.At.After(at) && path[i+1].touch.At.After(at)
-			}) {
+			at, next := b.steps[path[i]].at, b.steps[path[i+1]].at
+			if slices.ContainsFunc(m.milestones(), func(milestone time.Time) bool { return !at.After(milestone) && next.After(milestone) }) {
 				kept = append(kept, path[i])
 			}
 		}
 		path = append(kept, path[max(excess, 1):]...)
 	}
-	return path, b.moreThan(most, b.span(e))
+	return path, b.moreThan(most, b.spanOf(m))
 }
 
 // moreThan reports whether there were more touches in the span than so many.
 func (b *booker) moreThan(most int, s Span) bool {
-	from, _ := slices.BinarySearchFunc(b.moments, s.From, time.Time.Compare)
-	to, _ := slices.BinarySearchFunc(b.moments, s.To.Add(time.Microsecond), time.Time.Compare)
+	from, _ := slices.BinarySearchFunc(b.times, s.From, time.Time.Compare)
+	to, _ := slices.BinarySearchFunc(b.times, s.To.Add(time.Microsecond), time.Time.Compare)
 	return to-from > most
 }
 
-// matches reports whether touches of those people share the event.
-func (b *booker) matches(e event, s *step) bool {
+// matches reports whether touches of those people share the moment.
+func (b *booker) matches(m moment, s *step) bool {
 	switch {
-	case e.business == nil:
-		return b.contract.Journey.Matching != contract.MatchExplicit || slices.Contains(s.people, e.person)
-	case b.explicit(e.business):
-		return slices.ContainsFunc(s.people, func(person string) bool { return e.business.people[person] })
+	case m.business == nil:
+		return b.contract.Journey.Matching != contract.MatchExplicit || slices.Contains(s.people, m.person)
+	case b.explicit(m.business):
+		return slices.ContainsFunc(s.people, func(person string) bool { return m.business.people[person] })
 	}
 	return true
 }

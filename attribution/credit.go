@@ -2,7 +2,6 @@ package attribution
 
 import (
 	"cmp"
-	"maps"
 	"slices"
 
 	"tracksource/attribution/model"
@@ -24,31 +23,93 @@ type Credit struct {
 	Minor []int64
 }
 
-// credits shares the value among the path under every model, or gives it to who
-// sourced the deal. Where a model finds nobody to credit, as it does in an empty
-// path, a last credit without a touch has the value.
-func (b *booker) credits(e event, o outcome) []Credit {
-	base := b.accountDimensions(e.business)
-	nobody := Credit{Dimensions: base, Minor: make([]int64, len(b.contract.Specs))}
-	nobody.Dimensions.Partner, nobody.Dimensions.Channel, nobody.Dimensions.Asset = Unattributed, Unattributed, Unattributed
-	nobody.Dimensions.TouchCampaign = contract.None
-	if e.measure == MeasurePipelineSourced || e.measure == MeasureRevenueSourced {
-		return []Credit{b.sourcedCredit(e.business, base, nobody, o.Value)}
+// weigh makes the shares of a moment and weighs them under every model.
+func (b *booker) weigh(m moment, s *shared) {
+	if s.weights != nil {
+		return
 	}
-	credits := make([]Credit, 0, len(o.path))
-	for _, s := range o.path {
-		for _, partner := range s.partners {
-			credits = append(credits, s.credit(base, partner, len(b.contract.Specs)))
+	base := b.accountDimensions(m.business)
+	nobody := base
+	nobody.Partner, nobody.Channel, nobody.Asset, nobody.TouchCampaign = Unattributed, Unattributed, Unattributed, contract.None
+	s.dimensions = []Dimensions{nobody}
+	all := make([]Dimensions, 0, len(s.path))
+	for _, i := range s.path {
+		for _, partner := range b.steps[i].partners {
+			s.shares = append(s.shares, share{step: &b.steps[i], partner: partner})
+			all = append(all, b.steps[i].dimensions(base, partner))
 		}
 	}
-	path := b.modelPath(e, o.path)
-	for m, spec := range b.contract.Specs {
-		weights := model.Weights(spec, path)
+	places := make(map[Dimensions]int, len(all)+1)
+	places[nobody] = 0
+	for _, d := range all {
+		if _, found := places[d]; !found {
+			places[d] = 0
+			s.dimensions = append(s.dimensions, d)
+		}
+	}
+	slices.SortFunc(s.dimensions, Dimensions.Compare)
+	for place, d := range s.dimensions {
+		places[d] = place
+	}
+	s.nobody = places[nobody]
+	for i, d := range all {
+		s.shares[i].line = places[d]
+	}
+	path := b.modelPath(m, s.path)
+	s.weights = make([][]uint64, len(b.contract.Specs))
+	for n, spec := range b.contract.Specs {
+		if weights := model.Weights(spec, path); weights != nil {
+			s.weights[n] = b.split(weights, s.path)
+		}
+	}
+}
+
+// lines shares the value of an event among its dimensions under every model. Where
+// a model finds nobody to credit, as it does in an empty path, nobody has the value;
+// what goes to who sourced the deal is one line.
+func (b *booker) lines(e event, o outcome) []Line {
+	if isSourced(e.measure) {
+		c := b.sourcedCredit(e.business, o.Value)
+		return []Line{{Dimensions: c.Dimensions, Minor: c.Minor}}
+	}
+	b.weigh(e.moment, o.shared)
+	models := len(b.contract.Specs)
+	lines := make([]Line, len(o.dimensions))
+	vectors := make([]int64, models*len(lines))
+	for i, d := range o.dimensions {
+		lines[i] = Line{Dimensions: d, Minor: vectors[i*models : (i+1)*models : (i+1)*models]}
+	}
+	for m, weights := range o.weights {
+		if weights == nil {
+			lines[o.nobody].Minor[m] = o.Value
+			continue
+		}
+		for i, part := range money.Allocate(o.Value, weights) {
+			lines[o.shares[i].line].Minor[m] += part
+		}
+	}
+	return slices.DeleteFunc(lines, func(l Line) bool { return isZero(l.Minor) })
+}
+
+// credits are the parts that lines sums: of every touch and partner, and a last one
+// without a touch where a model credits nobody.
+func (b *booker) credits(e event, o outcome) []Credit {
+	if isSourced(e.measure) {
+		return []Credit{b.sourcedCredit(e.business, o.Value)}
+	}
+	b.weigh(e.moment, o.shared)
+	models := len(b.contract.Specs)
+	nobody := Credit{Dimensions: o.dimensions[o.nobody], Minor: make([]int64, models)}
+	credits := make([]Credit, len(o.shares))
+	for i, s := range o.shares {
+		credits[i] = s.step.credit(o.dimensions[s.line], models)
+	}
+	for m, weights := range o.weights {
 		if weights == nil {
 			nobody.Minor[m] = o.Value
 			continue
 		}
-		for i, part := range money.Allocate(o.Value, split(weights, o.path)) {
+		for i, part := range money.Allocate(o.Value, weights) {
 			credits[i].Minor[m] = part
 		}
 	}
@@ -58,26 +119,42 @@ func (b *booker) credits(e event, o outcome) []Credit {
 	return credits
 }
 
-// credit is the touch's, of nothing yet.
-func (s *step) credit(base Dimensions, partner string, models int) Credit {
+func isSourced(measure string) bool {
+	return measure == MeasurePipelineSourced || measure == MeasureRevenueSourced
+}
+
+// dimensions are those of the touch, credited to the partner.
+func (s *step) dimensions(base Dimensions, partner string) Dimensions {
 	d := base
 	d.Partner, d.Channel, d.Asset, d.TouchCampaign = partner, s.class.Channel, s.class.Asset, s.class.Campaign
 	if s.class.Source != contract.Unknown {
 		d.Source = s.class.Source
 	}
-	return Credit{Touch: s.touch, Class: s.class, Evidence: s.evidence, Dimensions: d, Minor: make([]int64, models)}
+	return d
+}
+
+// credit is the touch's, of nothing yet.
+func (s *step) credit(d Dimensions, models int) Credit {
+	touch := *s.touch
+	touch.At = s.at
+	return Credit{Touch: touch, Class: s.class, Evidence: s.evidence, Dimensions: d, Minor: make([]int64, models)}
 }
 
 // sourcedCredit has all of the value, under every model.
-func (b *booker) sourcedCredit(s *business, base Dimensions, nobody Credit, value int64) Credit {
-	credit := nobody
+func (b *booker) sourcedCredit(s *business, value int64) Credit {
+	models := len(b.contract.Specs)
+	d := b.accountDimensions(s)
+	d.Channel, d.Asset, d.TouchCampaign = Unattributed, Unattributed, contract.None
+	credit := Credit{Minor: make([]int64, models)}
 	switch {
 	case s.sourcing != nil:
-		credit = s.sourcing.credit(base, s.sourced.Partner, len(b.contract.Specs))
+		d = s.sourcing.dimensions(d, "")
+		credit = s.sourcing.credit(d, models)
 	case s.sourced.By == SourcedByRegistration:
-		credit.Dimensions.Channel, credit.Dimensions.Asset = contract.Unknown, contract.Unknown
+		d.Channel, d.Asset = contract.Unknown, contract.Unknown
 	}
-	credit.Dimensions.Partner = s.sourced.Partner
+	d.Partner = s.sourced.Partner
+	credit.Dimensions = d
 	for m := range credit.Minor {
 		credit.Minor[m] = value
 	}
@@ -86,10 +163,10 @@ func (b *booker) sourcedCredit(s *business, base Dimensions, nobody Credit, valu
 
 // split shares the weight of each touch among its partners equally; what cannot be
 // shared goes to the first of them.
-func split(weights []uint64, path []*step) []uint64 {
+func (b *booker) split(weights []uint64, path []int) []uint64 {
 	shared := make([]uint64, 0, len(weights))
-	for i, s := range path {
-		n := uint64(len(s.partners))
+	for i, place := range path {
+		n := uint64(len(b.steps[place].partners))
 		for p := range n {
 			part := weights[i] / n
 			if p < weights[i]%n {
@@ -101,15 +178,16 @@ func split(weights []uint64, path []*step) []uint64 {
 	return shared
 }
 
-// modelPath is what models look at of the touches before an event.
-func (b *booker) modelPath(e event, steps []*step) model.Path {
+// modelPath is what models look at of the touches before a moment.
+func (b *booker) modelPath(m moment, steps []int) model.Path {
 	p := model.Path{
-		Touches: make([]model.Touch, len(steps)), At: e.cutoff.at,
-		Lead: e.lead, Opportunity: e.created, Closed: e.closed,
+		Touches: make([]model.Touch, len(steps)), At: m.cutoff.at,
+		Lead: m.lead, Opportunity: m.created, Closed: m.closed,
 	}
-	for i, s := range steps {
+	for i, place := range steps {
+		s := &b.steps[place]
 		p.Touches[i] = model.Touch{
-			ID: s.touch.ID.String(), At: s.touch.At, Channel: s.class.Channel, Partner: s.class.Partner,
+			ID: s.touch.ID.String(), At: s.at, Channel: s.class.Channel, Partner: s.class.Partner,
 			Campaign: s.class.Campaign, Asset: s.class.Asset, Type: s.class.Type,
 		}
 	}
@@ -154,28 +232,6 @@ func (b *booker) accountDimensions(s *business) Dimensions {
 		Region: b.contract.Region(country), Segment: b.contract.Segment(industry, employees),
 		Source: contract.SourceName(leadSource),
 	}
-}
-
-// sumLines adds up credits of equal dimensions and drops lines of nothing.
-func sumLines(credits []Credit) []Line {
-	sums := make(map[Dimensions][]int64, len(credits))
-	for _, credit := range credits {
-		sum, found := sums[credit.Dimensions]
-		if !found {
-			sum = make([]int64, len(credit.Minor))
-			sums[credit.Dimensions] = sum
-		}
-		for m, minor := range credit.Minor {
-			sum[m] += minor
-		}
-	}
-	lines := make([]Line, 0, len(sums))
-	for _, d := range slices.SortedFunc(maps.Keys(sums), Dimensions.Compare) {
-		if !isZero(sums[d]) {
-			lines = append(lines, Line{Dimensions: d, Minor: sums[d]})
-		}
-	}
-	return lines
 }
 
 func isZero(vector []int64) bool {

@@ -16,9 +16,15 @@ type event struct {
 	conversion string
 	measure    string
 	money      bool
-	day        money.Day
-	cutoff     cutoff
 	held       *heldFor
+	moment
+}
+
+// moment is when an event was and to whom: all that decides which touches share it,
+// and how. Most events share it with others.
+type moment struct {
+	day    money.Day
+	cutoff cutoff
 	// business is the deal, nil for an event of a person.
 	business *business
 	person   string
@@ -42,7 +48,7 @@ func (k cutoff) admits(s *step) bool {
 	if k.byDay {
 		return s.day <= k.day
 	}
-	return !s.touch.At.After(k.at)
+	return !s.at.After(k.at)
 }
 
 // on sets the day and the cut-off of an event that happened at an instant.
@@ -93,7 +99,7 @@ func sortedStages(stages []StageChange) []StageChange {
 
 func (b *booker) dealEvents(s *business) []event {
 	steps, classes := b.stages(&s.Deal)
-	base := event{conversion: s.ID.String(), business: s, lead: s.lead, created: s.created}
+	base := event{conversion: s.ID.String(), moment: moment{business: s, lead: s.lead, created: s.created}}
 	list := b.created(base)
 	if s.current.State == contract.StateWon {
 		list = append(list, b.revenue(base, steps, classes)...)
@@ -182,7 +188,7 @@ func onCloseDate(e event) event {
 
 // orderEvents lists what an order contributes, at the instant it was placed.
 func (b *booker) orderEvents(s *business) []event {
-	base := event{conversion: s.ID.String(), business: s, lead: s.lead, created: s.created, closed: s.created}
+	base := event{conversion: s.ID.String(), moment: moment{business: s, lead: s.lead, created: s.created, closed: s.created}}
 	if s.created.IsZero() {
 		base.held = &heldFor{HeldCreatedAtMissing, "supply the instant at which " + s.ID.String() + " was placed as RFC 3339"}
 	} else {
@@ -212,7 +218,7 @@ func (b *booker) personEvents(key string) []event {
 			}
 		}
 		if !first.IsZero() {
-			e := event{conversion: PersonID(key), measure: m, person: key, lead: earliestCreated(objects, first)}
+			e := event{conversion: PersonID(key), measure: m, moment: moment{person: key, lead: earliestCreated(objects, first)}}
 			list = append(list, e.on(b.contract, first))
 		}
 	}

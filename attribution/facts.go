@@ -2,7 +2,6 @@ package attribution
 
 import (
 	"cmp"
-	"slices"
 	"time"
 
 	"tracksource/money"
@@ -133,45 +132,46 @@ func (b *booker) facts(outcomes []outcome) []Facts {
 	var list []Facts
 	for i := range b.businesses {
 		s := &b.businesses[i]
-		f := b.dealFacts(s)
-		seen := make(map[*step]bool)
-		var touches []*step
 		var mine []outcome
-		inScope := false
 		for n, e := range b.events {
-			if e.business != s || !outcomes[n].ours {
-				continue
-			}
-			mine = append(mine, outcomes[n])
-			inScope = inScope || outcomes[n].inScope
-			for _, t := range outcomes[n].path {
-				if !seen[t] {
-					seen[t] = true
-					touches = append(touches, t)
-				}
+			if e.business == s && outcomes[n].ours {
+				mine = append(mine, outcomes[n])
 			}
 		}
-		if len(mine) == 0 && !b.newest {
-			continue
+		if len(mine) > 0 || b.newest {
+			list = append(list, b.dealFacts(s, mine))
 		}
-		if !inScope && f.Excluded == "" {
-			f.Excluded = ExcludedScope
-		}
-		slices.SortFunc(touches, func(x, y *step) int { return compareTouches(x.touch, y.touch) })
-		for _, t := range touches {
-			f.Touches = append(f.Touches, t.fact())
-		}
-		for _, o := range mine {
-			f.Truncated = f.Truncated || o.truncated
-			f.Measures = append(f.Measures, b.measureFact(s, o, touches))
-		}
-		list = append(list, f)
 	}
 	return list
 }
 
-// dealFacts are the facts without measures and touches.
-func (b *booker) dealFacts(s *business) Facts {
+func (b *booker) dealFacts(s *business, outcomes []outcome) Facts {
+	f := b.stateFacts(s)
+	shares := make([]bool, len(b.steps))
+	inScope := false
+	for _, o := range outcomes {
+		f.Truncated, inScope = f.Truncated || o.truncated, inScope || o.inScope
+		for _, place := range o.path {
+			shares[place] = true
+		}
+	}
+	if !inScope && f.Excluded == "" {
+		f.Excluded = ExcludedScope
+	}
+	places := make([]int, len(b.steps))
+	for i := range b.steps {
+		if places[i] = len(f.Touches); shares[i] {
+			f.Touches = append(f.Touches, b.steps[i].fact())
+		}
+	}
+	for _, o := range outcomes {
+		f.Measures = append(f.Measures, b.measureFact(s, o, places))
+	}
+	return f
+}
+
+// stateFacts are the facts without measures and touches.
+func (b *booker) stateFacts(s *business) Facts {
 	base := b.accountDimensions(s)
 	f := Facts{
 		Contract: b.contract.Campaign, Revision: b.revision, Deal: s.ID, Excluded: s.excluded, Order: s.Order,
@@ -193,7 +193,8 @@ func (b *booker) dealFacts(s *business) Facts {
 	return f
 }
 
-func (b *booker) measureFact(s *business, o outcome, touches []*step) FactMeasure {
+// measureFact is one measure; places are where the steps are among the touches.
+func (b *booker) measureFact(s *business, o outcome, places []int) FactMeasure {
 	m := FactMeasure{
 		Measure: o.Measure, Day: o.Day, At: o.until, Revision: o.Revision, InScope: o.inScope,
 		Value: o.Value, Currency: o.Currency, Exponent: o.Exponent, Basis: o.Basis,
@@ -201,8 +202,8 @@ func (b *booker) measureFact(s *business, o outcome, touches []*step) FactMeasur
 	if o.held != nil {
 		m.Held, m.Value = o.held.code, 0
 	}
-	for _, t := range o.path {
-		m.Path = append(m.Path, slices.Index(touches, t))
+	for _, i := range o.path {
+		m.Path = append(m.Path, places[i])
 	}
 	m.Influenced, m.CoSell = b.influenced(o.path, s.sourced)
 	return m
@@ -210,7 +211,7 @@ func (b *booker) measureFact(s *business, o outcome, touches []*step) FactMeasur
 
 func (s *step) fact() FactTouch {
 	f := FactTouch{
-		ID: s.touch.ID, At: s.touch.At, Type: s.class.Type, Channel: s.class.Channel, Partner: s.class.Partner,
+		ID: s.touch.ID, At: s.at, Type: s.class.Type, Channel: s.class.Channel, Partner: s.class.Partner,
 		Asset: s.class.Asset, Source: s.class.Source, Campaign: s.class.Campaign, Rule: s.class.Rule, Evidence: s.evidence,
 	}
 	if len(s.people) > 0 {

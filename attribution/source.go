@@ -23,7 +23,7 @@ func (b *booker) sourced(s *business) (Sourced, *step) {
 		first := day.Add(1 - b.contract.SourcedDays)
 		for i := range b.steps {
 			t := &b.steps[i]
-			if t.day < first || t.touch.At.After(s.created) || !b.matches(event{business: s}, t) {
+			if t.day < first || t.at.After(s.created) || !b.matches(moment{business: s}, t) {
 				continue
 			}
 			if t.class.Partner == contract.None {
@@ -74,9 +74,9 @@ func compareRegistrations(a, b *Registration) int {
 
 // influenced lists the partners of the touches, and of those who did not source
 // the deal though a partner did.
-func (b *booker) influenced(path []*step, by Sourced) (influenced, coSell []string) {
-	for _, s := range path {
-		for _, partner := range s.partners {
+func (b *booker) influenced(path []int, by Sourced) (influenced, coSell []string) {
+	for _, i := range path {
+		for _, partner := range b.steps[i].partners {
 			if partner != contract.None && partner != contract.Held && !slices.Contains(influenced, partner) {
 				influenced = append(influenced, partner)
 			}

@@ -2,8 +2,10 @@ package attribution
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"sort"
+	"strings"
 	"time"
 
 	"tracksource/money"
@@ -28,8 +30,13 @@ func Spans(rules Rules, j Journey) []Span {
 	var spans []Span
 	for _, r := range rules {
 		b := newBooker(r, nil, j)
+		seen := make(map[moment]bool)
 		for _, e := range b.events {
-			spans = append(spans, b.span(e))
+			// Most events share their moment with others.
+			if e.held != nil || !seen[e.moment] {
+				seen[e.moment] = e.held == nil
+				spans = append(spans, b.span(e))
+			}
 		}
 	}
 	slices.SortFunc(spans, func(a, b Span) int { return cmp.Or(a.From.Compare(b.From), a.To.Compare(b.To)) })
@@ -54,42 +61,79 @@ func Reach(spans []Span) time.Time {
 // it among any that have them all. A book over the selection is therefore the
 // book over all.
 func Select(touches []Touch, spans []Span) []Touch {
-	sorted := unique(touches, func(t *Touch) ItemID { return t.ID }, func(t *Touch) time.Time { return t.At })
-	slices.SortFunc(sorted, compareTouches)
-	keep := make([]bool, len(sorted))
-	for _, span := range spans {
-		span.mark(sorted, keep)
-	}
 	var selected []Touch
+	for _, t := range selectTouches(pointers(touches), spans) {
+		selected = append(selected, *t)
+	}
+	return selected
+}
+
+func pointers(touches []Touch) []*Touch {
+	list := make([]*Touch, len(touches))
+	for i := range touches {
+		list[i] = &touches[i]
+	}
+	return list
+}
+
+// selectTouches is Select over touches that stay where they are; the list is
+// changed.
+func selectTouches(touches []*Touch, spans []Span) []*Touch {
+	touches = uniqueTouches(touches)
+	slices.SortFunc(touches, func(a, b *Touch) int {
+		return cmp.Or(a.At.Compare(b.At), a.ID.Compare(b.ID))
+	})
+	keep := make([]bool, len(touches))
+	for _, span := range spans {
+		span.mark(touches, keep)
+	}
+	selected := touches[:0]
 	for i, kept := range keep {
 		if kept {
-			selected = append(selected, sorted[i])
+			selected = append(selected, touches[i])
 		}
 	}
 	return selected
 }
 
-func compareTouches(a, b Touch) int {
-	return cmp.Or(a.At.Compare(b.At), a.ID.Compare(b.ID))
+// uniqueTouches keeps one touch of each id, as unique does. Hardly ever is one there
+// twice, so they are not sorted for it.
+func uniqueTouches(touches []*Touch) []*Touch {
+	places := make(map[ItemID]int, len(touches))
+	list := touches[:0]
+	for _, t := range touches {
+		i, again := places[t.ID]
+		if !again {
+			places[t.ID] = len(list)
+			list = append(list, t)
+			continue
+		}
+		if was := list[i]; cmp.Or(t.At.Compare(was.At), strings.Compare(fmt.Sprintf("%#v", *t), fmt.Sprintf("%#v", *was))) > 0 {
+			list[i] = t
+		}
+	}
+	return list
 }
 
 // mark sets keep for the touches, in order of time, that the span looks at.
-func (s Span) mark(touches []Touch, keep []bool) {
-	pins := slices.Clone(s.Pins)
-	slices.SortFunc(pins, time.Time.Compare)
-	left := s.Max
-	first := -1
-	for i, t := range slices.Backward(touches) {
-		if t.Facts.Bot || t.At.After(s.To) {
+func (s Span) mark(touches []*Touch, keep []bool) {
+	pins := slices.SortedFunc(slices.Values(s.Pins), time.Time.Compare)
+	left, first := s.Max, -1
+	end, _ := slices.BinarySearchFunc(touches, s.To, func(t *Touch, to time.Time) int {
+		if t.At.After(to) {
+			return 1
+		}
+		return -1
+	})
+	for i := end - 1; i >= 0 && !touches[i].At.Before(s.From); i-- {
+		t := touches[i]
+		if t.Facts.Bot {
 			continue
 		}
-		if t.At.Before(s.From) {
-			break
-		}
 		first = i
-		pinned := len(pins) > 0 && !t.At.After(pins[len(pins)-1])
+		pinned := false
 		for len(pins) > 0 && !t.At.After(pins[len(pins)-1]) {
-			pins = pins[:len(pins)-1]
+			pins, pinned = pins[:len(pins)-1], true
 		}
 		if left > 0 || pinned {
 			keep[i] = true
@@ -101,22 +145,28 @@ func (s Span) mark(touches []Touch, keep []bool) {
 	}
 }
 
-// milestones are those that came before the event.
-func (e event) milestones() []time.Time {
-	return slices.DeleteFunc([]time.Time{e.lead, e.created, e.closed}, time.Time.IsZero)
+// milestones are those that came before the moment.
+func (m moment) milestones() []time.Time {
+	return slices.DeleteFunc([]time.Time{m.lead, m.created, m.closed}, time.Time.IsZero)
 }
 
-// span is what one event looks at. An event that is held back has no day
-// to count from, and looks at all there is.
+// span is what one event looks at. An event that is held back has no day to count
+// from, and looks at all there is.
 func (b *booker) span(e event) Span {
-	// One more than may share it tells that there are more.
-	s := Span{From: earliest, To: latest, Max: b.contract.Journey.Touches + 1, Pins: e.milestones()}
 	if e.held != nil {
-		return s
+		return Span{From: earliest, To: latest, Max: b.contract.Journey.Touches + 1, Pins: e.milestones()}
 	}
-	s.From = dayStart(e.day.Add(1-b.contract.Window.LookbackDays), b.contract.Zone)
-	if s.To = e.cutoff.at; e.cutoff.byDay {
-		s.To = dayStart(e.cutoff.day.Add(1), b.contract.Zone).Add(-time.Microsecond)
+	return b.spanOf(e.moment)
+}
+
+func (b *booker) spanOf(m moment) Span {
+	// One more than may share it tells that there are more.
+	s := Span{
+		From: b.dayStart(m.day.Add(1 - b.contract.Window.LookbackDays)),
+		To:   m.cutoff.at, Max: b.contract.Journey.Touches + 1, Pins: m.milestones(),
+	}
+	if m.cutoff.byDay {
+		s.To = b.dayStart(m.cutoff.day.Add(1)).Add(-time.Microsecond)
 	}
 	return s
 }
@@ -126,6 +176,15 @@ var (
 	earliest = time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC)
 	latest   = time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)
 )
+
+func (b *booker) dayStart(day money.Day) time.Time {
+	at, known := b.starts[day]
+	if !known {
+		at = dayStart(day, b.contract.Zone)
+		b.starts[day] = at
+	}
+	return at
+}
 
 // dayStart returns the first instant, to the microsecond, at which clocks in the
 // zone show the day or a later one. It is searched for, because some zones have no

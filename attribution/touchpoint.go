@@ -14,7 +14,8 @@ import (
 // contract makes of them.
 type step struct {
 	// touch is the report believed most, at the time of the earliest.
-	touch Touch
+	touch *Touch
+	at    time.Time
 	class contract.Classification
 	// partners share its credit; class.Partner names them all. leading is whom the
 	// report believed most names.
@@ -37,17 +38,18 @@ type Disagreement struct {
 
 // report is one touch as one reporter saw it.
 type report struct {
-	touch Touch
+	touch *Touch
 	class contract.Classification
 }
 
 // touchpoints classifies the selected touches and puts together what several
 // reporters saw of one. They are in order of time, of equal times by id.
-func (b *booker) touchpoints(j Journey, selected []Touch) []step {
-	var reports []report
+func (b *booker) touchpoints(j Journey, selected []*Touch) []step {
+	reports := make([]report, 0, len(selected))
 	for _, touch := range selected {
-		touch.Facts.At, touch.Facts.Account = touch.At, j.Name
-		if class := b.contract.Classify(touch.Facts); class.Counts {
+		in := touch.Facts
+		in.At, in.Account = touch.At, j.Name
+		if class := b.contract.Classify(in); class.Counts {
 			reports = append(reports, report{touch, class})
 		}
 	}
@@ -56,7 +58,7 @@ func (b *booker) touchpoints(j Journey, selected []Touch) []step {
 	for i, g := range groups {
 		steps[i] = b.touchpoint(g)
 	}
-	slices.SortFunc(steps, func(x, y step) int { return compareTouches(x.touch, y.touch) })
+	slices.SortFunc(steps, func(x, y step) int { return cmp.Or(x.at.Compare(y.at), x.touch.ID.Compare(y.touch.ID)) })
 	return steps
 }
 
@@ -68,7 +70,7 @@ func (b *booker) group(reports []report) [][]report {
 	groups := make([][]report, 0, len(reports))
 	window := b.contract.Overlap.Window
 	open := 0 // the first group that is not too old
-	for _, r := range reports {
+	for n, r := range reports {
 		for open < len(groups) && r.touch.At.Sub(groups[open][0].touch.At) > window {
 			open++
 		}
@@ -77,7 +79,7 @@ func (b *booker) group(reports []report) [][]report {
 			i = slices.IndexFunc(groups[open:], func(g []report) bool { return b.fits(g, r) })
 		}
 		if i < 0 {
-			groups = append(groups, []report{r})
+			groups = append(groups, reports[n:n+1:n+1])
 			continue
 		}
 		groups[open+i] = append(groups[open+i], r)
@@ -115,13 +117,14 @@ func (b *booker) mayBeSame(person, other string) bool {
 // touchpoint makes one of its reports. Each field is that of the report believed
 // most which says it.
 func (b *booker) touchpoint(reports []report) step {
-	at := reports[0].touch.At
-	believed := slices.Clone(reports)
-	slices.SortStableFunc(believed, func(x, y report) int {
-		return cmp.Or(cmp.Compare(b.believed(x), b.believed(y)), x.touch.ID.Compare(y.touch.ID))
-	})
-	s := step{touch: believed[0].touch, class: believed[0].class, day: b.contract.Day(at)}
-	s.touch.At = at
+	believed := reports
+	if len(reports) > 1 {
+		believed = slices.SortedStableFunc(slices.Values(reports), func(x, y report) int {
+			return cmp.Or(cmp.Compare(b.believed(x), b.believed(y)), x.touch.ID.Compare(y.touch.ID))
+		})
+	}
+	s := step{touch: believed[0].touch, at: reports[0].touch.At, class: believed[0].class}
+	s.day = b.contract.Day(s.at)
 	for _, r := range believed {
 		s.evidence = append(s.evidence, r.touch.ID)
 		if r.touch.Person != "" && !slices.Contains(s.people, r.touch.Person) {
@@ -204,10 +207,10 @@ func (m Member) touches() []Touch {
 }
 
 // allTouches are those of the feeds and of campaign members.
-func allTouches(j Journey) []Touch {
-	touches := slices.Clone(j.Touches)
+func allTouches(j Journey) []*Touch {
+	touches := pointers(j.Touches)
 	for _, m := range unique(j.Members, func(m *Member) ItemID { return m.ID }, func(m *Member) time.Time { return m.ModifiedAt }) {
-		touches = append(touches, m.touches()...)
+		touches = append(touches, pointers(m.touches())...)
 	}
 	return touches
 }
