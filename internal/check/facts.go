@@ -34,11 +34,14 @@ type touch struct {
 	feed  string
 	at    time.Time
 	facts *avro.TouchFacts
+
+	person string // see personOf
 }
 
 // update is one accepted update of an object.
 type update struct {
 	event string // unique within the object
+	feed  string
 	facts *avro.ObjectFacts
 }
 
@@ -51,7 +54,10 @@ type account struct {
 // object is a CRM object made of all its updates.
 type object struct {
 	key   itemKey
+	feed  string
 	state avro.ObjectState
+
+	person string // see personOf
 }
 
 // mark is what makes an event one.
@@ -187,7 +193,7 @@ func (v *verifier) fact(obs *avro.Observation, event string) {
 	key.item = obs.Object.Type + "/" + obs.Object.ID
 	list := slices.DeleteFunc(v.updates[key], func(u update) bool { return u.event == event })
 	if !obs.Retracted {
-		list = append(list, update{event, obs.Object})
+		list = append(list, update{event, obs.Feed, obs.Object})
 	}
 	if v.updates[key] = list; len(list) == 0 {
 		delete(v.updates, key)
@@ -291,6 +297,10 @@ func (v *verifier) root(node string) string {
 	return node
 }
 
+// personOf is the person that a node is, as text; empty where none is known.
+// Journeys do not say yet whose an item is, so nobody is.
+func (v *verifier) personOf(string) string { return "" }
+
 // merged lists all that are the same thing as a node, itself included.
 func (v *verifier) merged(node string) []string {
 	all := []string{node}
@@ -319,6 +329,7 @@ func (v *verifier) place() {
 			continue
 		}
 		a := on(key.node)
+		t.person = v.personOf(key.node)
 		a.touches = append(a.touches, t)
 	}
 	for key, updates := range v.updates {
@@ -327,7 +338,7 @@ func (v *verifier) place() {
 			continue
 		}
 		a := on(key.node)
-		a.objects = append(a.objects, object{key, whole(updates)})
+		a.objects = append(a.objects, object{key: key, feed: updates[0].feed, state: whole(updates), person: v.personOf(key.node)})
 	}
 	v.report.Items, v.report.Accounts = len(v.touches)+len(v.updates), len(v.accounts)
 }
@@ -454,7 +465,7 @@ func (v *verifier) held() {
 			case p.ev.Touch != nil:
 				a.touches = append(a.touches, touch{key: key, feed: p.ev.Feed, at: p.ev.OccurredAt, facts: p.ev.Touch})
 			case p.ev.Object != nil:
-				a.objects = append(a.objects, object{key, *p.ev.Object})
+				a.objects = append(a.objects, object{key: key, feed: p.ev.Feed, state: *p.ev.Object})
 			default:
 				v.problem("journeys: %s is neither a touch nor an object", key)
 			}

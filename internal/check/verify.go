@@ -114,7 +114,7 @@ type verifier struct {
 	in     Input
 	report Report
 
-	contracts map[string]agreed // by campaign, the newest revision
+	contracts map[string][]agreed // by campaign, the revisions in order
 	rates     money.Rates
 	links     map[string][]identity.Link // by encoded child
 	same      map[string][]string        // by encoded identity: those of its level that are the same thing
@@ -143,7 +143,7 @@ func Verify(in Input) Report {
 	byPlace(in.Credits)
 	byPlace(in.Rows)
 	v := &verifier{
-		in: in, contracts: map[string]agreed{}, links: map[string][]identity.Link{}, same: map[string][]string{}, erased: map[string]bool{},
+		in: in, contracts: map[string][]agreed{}, links: map[string][]identity.Link{}, same: map[string][]string{}, erased: map[string]bool{},
 		touches: map[itemKey]touch{}, updates: map[itemKey][]update{}, accounts: map[string]*account{},
 	}
 	for _, u := range in.Unreadable {
@@ -245,7 +245,8 @@ func (v *verifier) enforce(c *avro.Control) {
 	switch {
 	case c.Contract != nil:
 		r := c.Contract
-		if r.Revision <= v.contracts[r.Campaign].revision {
+		revisions := v.contracts[r.Campaign]
+		if n := len(revisions); n > 0 && r.Revision <= revisions[n-1].revision {
 			return
 		}
 		parsed, err := contract.Parse([]byte(r.Document))
@@ -253,7 +254,7 @@ func (v *verifier) enforce(c *avro.Control) {
 			v.problem("broadcast %d: contract %s revision %d: %v", c.Number, r.Campaign, r.Revision, err)
 			return
 		}
-		v.contracts[r.Campaign] = agreed{r.Revision, parsed}
+		v.contracts[r.Campaign] = append(revisions, agreed{r.Revision, parsed})
 	case c.Rate != nil:
 		on, err := money.ParseDay(c.Rate.Day)
 		if err == nil {

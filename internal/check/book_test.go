@@ -1,0 +1,155 @@
+package check
+
+import (
+	"fmt"
+	"maps"
+	"math/big"
+	"slices"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"tracksource/attribution"
+	"tracksource/contract"
+	"tracksource/identity"
+	"tracksource/money"
+	"tracksource/schemas/avro"
+)
+
+// attributed is what attribution makes of the same facts, in the words of the
+// judge.
+func attributed(rules []agreed, rates *money.Rates, root string, a account) sums {
+	var revisions attribution.Rules
+	for _, r := range rules {
+		revisions = revisions.Add(attribution.Revision{Number: r.revision, Contract: r.contract})
+	}
+	result := attribution.Book(revisions, rates, journeyOf(root, a))
+	have := newSums()
+	for _, c := range result.Conversions {
+		for m, model := range result.Models {
+			add(have.shares, shareKey{result.Contract, root, c.ID, c.Measure, c.Day.String(), model, c.Currency}, big.NewInt(c.Value))
+			for _, l := range c.Lines {
+				add(have.amounts, amountKey{avro.ContributionKey{
+					Contract: result.Contract, Measure: c.Measure, Model: model, Day: c.Day.String(), Partner: l.Partner, Channel: l.Channel, Asset: l.Asset,
+					Region: l.Region, Segment: l.Segment, Source: l.Source, TouchCampaign: l.TouchCampaign,
+				}, c.Currency, c.Exponent}, big.NewInt(l.Minor[m]))
+			}
+		}
+	}
+	return have
+}
+
+func journeyOf(root string, a account) attribution.Journey {
+	id := func(k itemKey) attribution.ItemID {
+		return attribution.ItemID{Reporter: k.reporter, Source: k.source, Item: k.item}
+	}
+	j := attribution.Journey{Account: root}
+	if n, err := identity.Parse([]byte(root)); err == nil {
+		j.Name = n.AccountName()
+	}
+	for _, t := range a.touches {
+		f := t.facts
+		j.Touches = append(j.Touches, attribution.Touch{ID: id(t.key), At: t.at, Node: t.key.node, Person: t.person, Facts: contract.TouchInput{
+			Reporter: t.key.reporter, Feed: t.feed, Source: t.key.source, Type: f.Type, Asset: f.Asset, UTMSource: f.UTMSource, UTMCampaign: f.UTMCampaign, Bot: f.Bot,
+		}})
+	}
+	for _, o := range a.objects {
+		fields := map[string]string{}
+		for _, f := range o.state.Fields {
+			fields[f.Name] = *f.Value
+		}
+		var stages []attribution.StageChange
+		for _, s := range o.state.Stages {
+			stages = append(stages, attribution.StageChange{Stage: s.Stage, IsClosed: s.IsClosed, IsWon: s.IsWon, At: s.At, EventID: s.EventID})
+		}
+		j.Add(attribution.Object{
+			ID: id(o.key), Type: o.state.Type, Feed: o.feed, Person: o.person, ModifiedAt: o.state.ModifiedAt, Fields: fields, Stages: stages, Deleted: o.state.Deleted,
+		})
+	}
+	return j
+}
+
+// differences are the numbers on which the two do not agree.
+func differences(got, want sums) (list []string) {
+	list = append(list, unequal(got.shares, want.shares, func(k shareKey) string {
+		return fmt.Sprintf("value of %s %s %s under %s %s", k.conversion, k.measure, k.day, k.model, k.currency)
+	})...)
+	return append(list, unequal(got.amounts, want.amounts, func(k amountKey) string { return keyText(k.ContributionKey) + " " + k.currency })...)
+}
+
+func unequal[K comparable](got, want map[K]*big.Int, text func(K) string) (list []string) {
+	keys := map[K]bool{}
+	for k := range got {
+		keys[k] = true
+	}
+	for k := range want {
+		keys[k] = true
+	}
+	for k := range keys {
+		a, b := new(big.Int), new(big.Int)
+		if got[k] != nil {
+			a = got[k]
+		}
+		if want[k] != nil {
+			b = want[k]
+		}
+		if a.Cmp(b) != 0 {
+			list = append(list, fmt.Sprintf("%s: attribution %s, judge %s", text(k), a, b))
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
+// factsText shows what was drawn.
+func factsText(rules []agreed, a account) string {
+	var out strings.Builder
+	for _, r := range rules {
+		c := r.contract
+		fmt.Fprintf(&out, "revision %d: %+v %+v %+v sourced %d", r.revision, c.Journey, c.Overlap, c.Deals, c.SourcedDays)
+		if c.HasRestateFrom {
+			fmt.Fprintf(&out, " from %s", c.RestateFrom)
+		}
+		out.WriteString("\n")
+	}
+	for _, t := range a.touches {
+		fmt.Fprintf(&out, "%s %s %s\n", idText(t.key), t.person, itemText(t.at, t.facts, nil))
+	}
+	for _, o := range a.objects {
+		fmt.Fprintf(&out, "%s %s %s\n", idText(o.key), o.person, itemText(o.state.ModifiedAt, nil, &o.state))
+	}
+	return out.String()
+}
+
+// TestBooksAgree: attribution and the judge, which share no code but what a
+// contract, a rate and an identity say, compute the same book.
+func TestBooksAgree(t *testing.T) {
+	rates := drawnRates(t)
+	name := string(identity.Node{Level: identity.Domain, ID: "bigco.com"}.Bytes())
+	seen := map[string]int{}
+	rapid.Check(t, func(t *rapid.T) {
+		rules, facts := drawRules(t), drawAccount(t)
+		want := newSums()
+		b := book{rules: rules, rates: rates, root: name, account: &facts, due: &want}
+		b.all()
+		got := attributed(rules, rates, name, facts)
+		if list := differences(got, want); len(list) > 0 {
+			t.Fatalf("%s\n%s", factsText(rules, facts), strings.Join(list[:min(len(list), 40)], "\n"))
+		}
+		for k := range want.shares {
+			seen[k.measure]++
+		}
+		for k := range want.amounts {
+			seen[k.Partner]++
+		}
+	})
+	for _, word := range []string{
+		"opportunities", "pipeline_created", "pipeline_open", "pipeline_sourced", "revenue", "revenue_sourced", "orders", "won", "lost", "MQL", "SQL",
+		"acme", "globex", "initech", "(held)", "(unattributed)", "marketing-sourced", "unsourced",
+	} {
+		if seen[word] == 0 {
+			t.Errorf("%s was never drawn; drawn were %v", word, slices.Sorted(maps.Keys(seen)))
+		}
+	}
+}

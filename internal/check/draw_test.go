@@ -1,0 +1,231 @@
+package check
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"tracksource/contract"
+	"tracksource/money"
+	"tracksource/schemas/avro"
+)
+
+// drawnContract is what the drawn contracts have in common; rules about journeys
+// are added to it.
+const drawnContract = `campaign: {id: tour, name: Tour}
+zone: America/New_York
+currency: USD
+partners:
+  - {id: acme, role: host, currency: USD}
+  - {id: globex, currency: EUR}
+  - {id: initech, currency: USD}
+window: {lookback: 10d, lateness: 5d}
+models:
+  - linear
+  - position-based
+  - last-non-direct
+  - {model: full-path, rest: between}
+  - {model: w-shaped, id: w, conversion_touch: exclude, exclude: {channel: [Direct]}}
+  - {model: custom, id: own, types: {form: 3, visit: 1}, transforms: [first]}
+system_of_record: {partner: acme, source: salesforce}
+match: {utm_campaign: [tour], crm_campaigns: [701tour], assets: [webinar]}
+assets: [{id: webinar, owner: globex}, {id: guide, owner: acme}]
+regions: {DE: EMEA, US: AMER}
+segments: [{segment: Large, employees_min: 1000}, {segment: Small, employees_max: 999}]
+internal: [acme.com]
+stages: [{stage: Qualified, milestone: SQL}]
+credit: {reporters: {initech: [initech, globex]}}
+`
+
+var drawnStart = time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+
+// drawnMoment draws from few instants, so that ties and both sides of every bound
+// occur often.
+func drawnMoment(t *rapid.T, name string) time.Time {
+	return drawnStart.Add(time.Duration(rapid.IntRange(0, 16*4).Draw(t, name)) * 6 * time.Hour)
+}
+
+func oneOf(t *rapid.T, name string, of ...string) string { return rapid.SampledFrom(of).Draw(t, name) }
+
+func drawnPerson(t *rapid.T) string {
+	return oneOf(t, "person", "", "", "email/1", "contact/acme/2", "contact/acme/3")
+}
+
+// drawnDay is a day as people write it, which is sometimes none.
+func drawnDay(t *rapid.T, name string) string {
+	return oneOf(t, name, "", "2026-03-09", drawnMoment(t, name).Format(time.DateOnly), drawnMoment(t, name).Format(time.DateOnly), "soon")
+}
+
+func drawnInstant(t *rapid.T, name string) string {
+	text := drawnMoment(t, name).Format(time.RFC3339)
+	return oneOf(t, name+" as text", text, text, text, text, text, text, "", "yesterday")
+}
+
+func drawTouch(t *rapid.T) touch {
+	key := itemKey{
+		reporter: oneOf(t, "reporter", "acme", "globex", "initech", "stranger"), source: oneOf(t, "source", "ga4", "marketo"),
+		item: rapid.StringMatching(`[a-f][0-9]`).Draw(t, "item"),
+	}
+	return touch{
+		key: key, feed: oneOf(t, "feed", "map", "analytics"), person: drawnPerson(t),
+		at: drawnMoment(t, "at").Add(time.Duration(rapid.IntRange(0, 2).Draw(t, "minutes")) * 20 * time.Minute),
+		facts: &avro.TouchFacts{
+			Type:        oneOf(t, "type", "visit", "email_click", "form", "email_open"),
+			UTMSource:   oneOf(t, "utm_source", "", "globex", "google"),
+			UTMCampaign: oneOf(t, "utm_campaign", "", "tour", "other"),
+			Asset:       oneOf(t, "asset", "", "webinar", "else"),
+			Bot:         rapid.IntRange(0, 9).Draw(t, "bot") == 0,
+		},
+	}
+}
+
+func drawStages(t *rapid.T, names ...string) []avro.StageChange {
+	var stages []avro.StageChange
+	for i := range rapid.IntRange(0, 4).Draw(t, "stages") {
+		closed := rapid.Bool().Draw(t, "stage closed")
+		stages = append(stages, avro.StageChange{
+			Stage: oneOf(t, "stage", names...), IsClosed: closed, IsWon: closed && rapid.Bool().Draw(t, "stage won"),
+			At: drawnMoment(t, "stage at"), EventID: fmt.Sprint(i),
+		})
+	}
+	return stages
+}
+
+// drawFields are the fields of an object of a type.
+func drawFields(t *rapid.T, typ string) map[string]string {
+	deal := rapid.StringMatching(`[0-3]`).Draw(t, "of deal")
+	switch typ {
+	case "opportunity":
+		f := map[string]string{
+			"amount":   oneOf(t, "amount", "", "0", "1", "100.01", "-33.33", "9999999.99", "broken"),
+			"currency": oneOf(t, "currency", "", "USD", "EUR", "JPY"), "created_at": drawnInstant(t, "created"), "close_date": drawnDay(t, "closed"),
+			"campaign_id": oneOf(t, "campaign", "", "701tour"), "shared_id": oneOf(t, "shared", "", "", "0", "x"),
+			"is_closed": oneOf(t, "is closed", "true", "false"), "lead_source": oneOf(t, "lead source", "", "Event"),
+			"account_id": oneOf(t, "of account", "", "0", "1"), "stage": oneOf(t, "stage now", "s", "Qualified"),
+		}
+		if f["is_closed"] == "true" {
+			f["is_won"] = oneOf(t, "is won", "true", "false")
+		}
+		return f
+	case "order":
+		return map[string]string{
+			"amount": oneOf(t, "amount", "", "10", "25.505"), "currency": oneOf(t, "currency", "", "EUR"), "created_at": drawnInstant(t, "placed"),
+			"refund:1": oneOf(t, "refund", "0", "3.335", "10"), "refund:2": oneOf(t, "another refund", "0", "0", "bad"),
+			"shared_id": oneOf(t, "shared", "", "", "", "x"),
+		}
+	case "account":
+		return map[string]string{
+			"country": oneOf(t, "country", "", "DE", "US", "FR"), "employees": oneOf(t, "employees", "", "10", "5000"), "industry": oneOf(t, "industry", "", "Retail"),
+		}
+	case "campaign_member":
+		return map[string]string{"campaign_id": oneOf(t, "campaign", "", "701tour")}
+	case "lead", "contact":
+		return map[string]string{"created_at": drawnInstant(t, "created")}
+	case "contact_role":
+		return map[string]string{"opportunity_id": deal, "contact": oneOf(t, "contact", "contact/acme/2", "contact/acme/3", "")}
+	case "deal_registration":
+		return map[string]string{
+			"opportunity_id": deal, "partner": oneOf(t, "partner", "", "acme", "globex", "stranger"), "status": oneOf(t, "status", "Approved", "active", "pending"),
+			"expires": drawnDay(t, "expires"), "approved_at": drawnInstant(t, "approved"),
+		}
+	case "overlap_decision":
+		other := oneOf(t, "other", "globex/salesforce/opportunity/", "acme/hubspot/opportunity/") + rapid.StringMatching(`[0-3]`).Draw(t, "other deal")
+		f := map[string]string{
+			"campaign": oneOf(t, "campaign", "tour", "tour", "tour", "another"), "deal": "acme/salesforce/opportunity/" + deal, "other": other,
+			"decision": oneOf(t, "decision", "same", "different"),
+		}
+		if rapid.Bool().Draw(t, "turned") {
+			f["deal"], f["other"] = f["other"], f["deal"]
+		}
+		return f
+	}
+	return nil
+}
+
+// drawObject draws any object of one of the types, in few enough places that they
+// meet.
+func drawObject(types ...string) *rapid.Generator[object] {
+	return rapid.Custom(func(t *rapid.T) object {
+		typ := oneOf(t, "type", types...)
+		system := strings.Split(oneOf(t, "system", "acme/salesforce", "acme/salesforce", "acme/hubspot", "globex/salesforce"), "/")
+		o := object{
+			key:  itemKey{reporter: system[0], source: system[1], item: typ + "/" + rapid.StringMatching(`[0-3]`).Draw(t, "id")},
+			feed: "crm", person: drawnPerson(t),
+			state: avro.ObjectState{Type: typ, ModifiedAt: drawnMoment(t, "modified"), Deleted: rapid.IntRange(0, 9).Draw(t, "deleted") == 0},
+		}
+		o.state.ID = local(o.key)
+		for name, text := range drawFields(t, typ) {
+			if text != "" {
+				o.state.Fields = append(o.state.Fields, avro.Field{Name: name, Value: &text})
+			}
+		}
+		slices.SortFunc(o.state.Fields, func(a, b avro.Field) int { return cmp.Compare(a.Name, b.Name) })
+		switch typ {
+		case "opportunity":
+			o.state.Stages = drawStages(t, "s", "Qualified")
+		case "campaign_member":
+			o.state.Stages = drawStages(t, "Responded", "Attended", "Sent", "attended")
+		case "lead", "contact":
+			o.state.Stages = drawStages(t, "MQL", "SQL", "else")
+		}
+		return o
+	})
+}
+
+// drawAccount draws what is on an account. Each id is there once, or with states
+// that were modified at different times.
+func drawAccount(t *rapid.T) account {
+	all := slices.Concat(
+		rapid.SliceOfN(drawObject("opportunity"), 0, 4).Draw(t, "deals"),
+		rapid.SliceOfN(drawObject("order", "account", "campaign_member", "lead", "contact", "contact_role", "deal_registration", "overlap_decision"), 0, 9).Draw(t, "objects"))
+	slices.SortStableFunc(all, func(a, b object) int {
+		return cmp.Or(compareItem(a.key, b.key), a.state.ModifiedAt.Compare(b.state.ModifiedAt))
+	})
+	all = slices.CompactFunc(all, func(a, b object) bool {
+		return compareItem(a.key, b.key) == 0 && a.state.ModifiedAt.Equal(b.state.ModifiedAt)
+	})
+	touches := rapid.SliceOfN(rapid.Custom(drawTouch), 0, 14).Draw(t, "touches")
+	slices.SortStableFunc(touches, func(a, b touch) int { return compareItem(a.key, b.key) })
+	touches = slices.CompactFunc(touches, func(a, b touch) bool { return compareItem(a.key, b.key) == 0 })
+	return account{touches, all}
+}
+
+// drawRules draws one to three revisions with every combination of what a contract
+// says about journeys.
+func drawRules(t *rapid.T) (rules []agreed) {
+	for n := range rapid.SampledFrom([]int{1, 1, 2, 2, 3}).Draw(t, "revisions") {
+		lines := []string{
+			fmt.Sprintf("journey: {matching: %s, touches: %d}", oneOf(t, "matching", "implicit", "hybrid", "explicit"), rapid.SampledFrom([]int{1, 2, 3, 5, 1000}).Draw(t, "cap")),
+			fmt.Sprintf("overlap: {window: %s, by: %s, disagreement: %s}", oneOf(t, "window", "0m", "30m", "1d"), oneOf(t, "by", "account", "person"), oneOf(t, "disagreement", "split", "hold")),
+			fmt.Sprintf("deals: {others: %s, suspect: %s}", oneOf(t, "others", "evidence", "count"), oneOf(t, "suspect", "never", "2d", "30d")),
+			fmt.Sprintf("sourced: {days: %d}", rapid.IntRange(1, 10).Draw(t, "sourced days")),
+			"precedence: [" + oneOf(t, "precedence", "", "globex", "acme/hubspot, globex/ga4", "globex/salesforce, acme/marketo") + "]",
+		}
+		if n > 0 && rapid.IntRange(0, 3).Draw(t, "for some days") > 0 {
+			lines = append(lines, "restate_from: "+drawnMoment(t, "restate from").Format(time.DateOnly))
+		}
+		c, err := contract.Parse([]byte(drawnContract + strings.Join(lines, "\n")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		rules = append(rules, agreed{int64(n + 1), c})
+	}
+	return rules
+}
+
+// drawnRates are those of some days: before and after them a rate is missing.
+func drawnRates(t testing.TB) *money.Rates {
+	t.Helper()
+	rates := &money.Rates{}
+	for day := range money.Day(8) {
+		if err := rates.Set("EUR", "USD", money.DayOf(drawnStart, time.UTC)+day, fmt.Sprintf("1.0%d", day+1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return rates
+}
