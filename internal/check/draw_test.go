@@ -53,7 +53,7 @@ func drawnMoment(t *rapid.T, name string) time.Time {
 func oneOf(t *rapid.T, name string, of ...string) string { return rapid.SampledFrom(of).Draw(t, name) }
 
 func drawnPerson(t *rapid.T) string {
-	return oneOf(t, "person", "", "", "email/1", "contact/acme/2", "contact/acme/3")
+	return oneOf(t, "person", "", "email/1", "contact/acme/2", "contact/acme/2", "contact/acme/3")
 }
 
 // drawnDay is a day as people write it, which is sometimes none.
@@ -71,14 +71,19 @@ func drawTouch(t *rapid.T) touch {
 		reporter: oneOf(t, "reporter", "acme", "globex", "initech", "stranger"), source: oneOf(t, "source", "ga4", "marketo"),
 		item: rapid.StringMatching(`[a-f][0-9]`).Draw(t, "item"),
 	}
+	at := drawnMoment(t, "at")
+	if rapid.Bool().Draw(t, "together") { // so that reporters meet
+		at = drawnStart.Add(30 * time.Hour)
+	}
 	return touch{
 		key: key, feed: oneOf(t, "feed", "map", "analytics"), person: drawnPerson(t),
-		at: drawnMoment(t, "at").Add(time.Duration(rapid.IntRange(0, 2).Draw(t, "minutes")) * 20 * time.Minute),
+		at: at.Add(time.Duration(rapid.IntRange(0, 2).Draw(t, "minutes")) * 20 * time.Minute),
 		facts: &avro.TouchFacts{
-			Type:        oneOf(t, "type", "visit", "email_click", "form", "email_open"),
-			UTMSource:   oneOf(t, "utm_source", "", "globex", "google"),
-			UTMCampaign: oneOf(t, "utm_campaign", "", "tour", "other"),
-			Asset:       oneOf(t, "asset", "", "webinar", "else"),
+			Type:        oneOf(t, "type", "visit", "visit", "visit", "form", "email_click", "email_open"),
+			UTMSource:   oneOf(t, "utm_source", "", "globex", "acme", "google"),
+			UTMMedium:   oneOf(t, "utm_medium", "", "", "email"),
+			UTMCampaign: oneOf(t, "utm_campaign", "", "tour", "tour", "other"),
+			Asset:       oneOf(t, "asset", "", "", "webinar", "guide", "else"),
 			Bot:         rapid.IntRange(0, 9).Draw(t, "bot") == 0,
 		},
 	}
@@ -98,7 +103,7 @@ func drawStages(t *rapid.T, names ...string) []avro.StageChange {
 
 // drawFields are the fields of an object of a type.
 func drawFields(t *rapid.T, typ string) map[string]string {
-	deal := rapid.StringMatching(`[0-3]`).Draw(t, "of deal")
+	deal := rapid.StringMatching(`[01]`).Draw(t, "of deal")
 	switch typ {
 	case "opportunity":
 		f := map[string]string{
@@ -134,7 +139,7 @@ func drawFields(t *rapid.T, typ string) map[string]string {
 			"expires": drawnDay(t, "expires"), "approved_at": drawnInstant(t, "approved"),
 		}
 	case "overlap_decision":
-		other := oneOf(t, "other", "globex/salesforce/opportunity/", "acme/hubspot/opportunity/") + rapid.StringMatching(`[0-3]`).Draw(t, "other deal")
+		other := oneOf(t, "other", "globex/salesforce/opportunity/", "acme/hubspot/opportunity/") + rapid.StringMatching(`[01]`).Draw(t, "other deal")
 		f := map[string]string{
 			"campaign": oneOf(t, "campaign", "tour", "tour", "tour", "another"), "deal": "acme/salesforce/opportunity/" + deal, "other": other,
 			"decision": oneOf(t, "decision", "same", "different"),
@@ -151,10 +156,13 @@ func drawFields(t *rapid.T, typ string) map[string]string {
 // meet.
 func drawObject(types ...string) *rapid.Generator[object] {
 	return rapid.Custom(func(t *rapid.T) object {
-		typ := oneOf(t, "type", types...)
+		typ, ids := oneOf(t, "type", types...), []string{"0", "1", "2", "3"}
+		if typ == "opportunity" {
+			ids = ids[:2]
+		}
 		system := strings.Split(oneOf(t, "system", "acme/salesforce", "acme/salesforce", "acme/hubspot", "globex/salesforce"), "/")
 		o := object{
-			key:  itemKey{reporter: system[0], source: system[1], item: typ + "/" + rapid.StringMatching(`[0-3]`).Draw(t, "id")},
+			key:  itemKey{reporter: system[0], source: system[1], item: typ + "/" + oneOf(t, "id", ids...)},
 			feed: "crm", person: drawnPerson(t),
 			state: avro.ObjectState{Type: typ, ModifiedAt: drawnMoment(t, "modified"), Deleted: rapid.IntRange(0, 9).Draw(t, "deleted") == 0},
 		}
@@ -182,14 +190,14 @@ func drawObject(types ...string) *rapid.Generator[object] {
 func drawAccount(t *rapid.T) account {
 	all := slices.Concat(
 		rapid.SliceOfN(drawObject("opportunity"), 0, 4).Draw(t, "deals"),
-		rapid.SliceOfN(drawObject("order", "account", "campaign_member", "lead", "contact", "contact_role", "deal_registration", "overlap_decision"), 0, 9).Draw(t, "objects"))
+		rapid.SliceOfN(drawObject("order", "account", "campaign_member", "lead", "contact", "contact_role", "contact_role", "deal_registration", "deal_registration", "overlap_decision"), 0, 9).Draw(t, "objects"))
 	slices.SortStableFunc(all, func(a, b object) int {
 		return cmp.Or(compareItem(a.key, b.key), a.state.ModifiedAt.Compare(b.state.ModifiedAt))
 	})
 	all = slices.CompactFunc(all, func(a, b object) bool {
 		return compareItem(a.key, b.key) == 0 && a.state.ModifiedAt.Equal(b.state.ModifiedAt)
 	})
-	touches := rapid.SliceOfN(rapid.Custom(drawTouch), 0, 14).Draw(t, "touches")
+	touches := rapid.SliceOfN(rapid.Custom(drawTouch), 1, 14).Draw(t, "touches")
 	slices.SortStableFunc(touches, func(a, b touch) int { return compareItem(a.key, b.key) })
 	touches = slices.CompactFunc(touches, func(a, b touch) bool { return compareItem(a.key, b.key) == 0 })
 	return account{touches, all}

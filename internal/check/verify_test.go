@@ -127,14 +127,18 @@ func credits() []avro.CreditEntry {
 		value, first int64
 		currency     string
 		exponent     int
-	}{{"opportunities", 1_000_000, 500_000, "", 6}, {"pipeline_created", 10001, 5001, "USD", 2}, {"pipeline_open", 10001, 5001, "USD", 2}} {
-		for i, delta := range [][]int64{{m.value, 0, m.first}, {0, m.value, m.value - m.first}} {
+	}{{"opportunities", 1_000_000, 500_000, "", 6}, {"pipeline_created", 10001, 5001, "USD", 2}, {"pipeline_open", 10001, 5001, "USD", 2}, {"SQL", 1_000_000, 500_000, "", 6}, {"pipeline_sourced", 10001, 10001, "USD", 2}} {
+		deltas := [][]int64{{m.value, 0, m.first}, {0, m.value, m.value - m.first}}
+		if m.measure == "pipeline_sourced" {
+			deltas = [][]int64{{m.value, m.value, m.value}} // the first touch is what sourced it
+		}
+		for i, delta := range deltas {
 			e := avro.CreditEntry{
 				Kind: "entry", Contract: "ai-launch-tour", Revision: 1, Account: domain, Conversion: "acme/salesforce/opportunity/006",
 				Measure: m.measure, Day: "2026-03-05", Partner: "globex", Channel: "Email", Asset: "(unknown)", Region: "EMEA",
 				Segment: "Mid-Market", Source: "globex", TouchCampaign: "this", Currency: m.currency, Exponent: m.exponent,
 				Models: []string{"first-touch", "last-touch", "linear"}, Delta: delta, Running: slices.Clone(delta),
-				Generation: 7, Sequence: int64(len(list)), ChangeID: "7-0-1", EntryCount: 6,
+				Generation: 7, Sequence: int64(len(list)), ChangeID: "7-0-1", EntryCount: 9,
 			}
 			if i == 1 {
 				e.Partner, e.Channel, e.Source, e.TouchCampaign = "acme", "Organic Social", "acme", "(none)"
@@ -209,7 +213,7 @@ func TestHolds(t *testing.T) {
 	if err := r.Err(); err != nil {
 		t.Fatal(err)
 	}
-	const want = "7 raw = 5 accepted + 1 duplicates + 0 restated + 0 late + 1 dead letters; 4 items of 1 accounts; 3 conversions; 6 entries, 12 rows"
+	const want = "7 raw = 5 accepted + 1 duplicates + 0 restated + 0 late + 1 dead letters; 4 items of 1 accounts; 5 conversions; 9 entries, 19 rows"
 	if r.String() != want {
 		t.Errorf("got  %s\nwant %s", r, want)
 	}
@@ -241,16 +245,16 @@ func TestTampered(t *testing.T) {
 		}, "conservation: pipeline_created of acme/salesforce/opportunity/006 on bigco.com, 2026-03-05, under linear: the ledger has 10000 of USD, the conversion is worth 10001"},
 		{"a running total does not follow", func(in *check.Input) { in.Credits[3].Value.Running[2]++ }, "running 5002, but 0 before and 5001 more"},
 		{"an entry is lost", func(in *check.Input) { in.Credits = drop(in.Credits, 3) }, "has sequence 4 after 2"},
-		{"the last entry is lost", func(in *check.Input) { in.Credits = drop(in.Credits, 6) }, "change 7-0-1 has 5 entries and says 6"},
+		{"the last entry is lost", func(in *check.Input) { in.Credits = drop(in.Credits, 9) }, "change 7-0-1 has 8 entries and says 9"},
 		{"an entry is written twice", func(in *check.Input) {
-			e := in.Credits[6]
+			e := in.Credits[9]
 			e.Offset++
 			in.Credits = append(in.Credits, e)
-		}, "has sequence 6 after 6"},
+		}, "has sequence 9 after 9"},
 		{"nothing is booked", func(in *check.Input) { in.Credits = in.Credits[:1] }, "is worth 10001 and is not on the ledger"},
 		{"a generation retires everything", func(in *check.Input) {
 			in.Credits = append(in.Credits, check.At[avro.CreditEntry]{Offset: 99, Value: avro.CreditEntry{Kind: "generation", Generation: 8}})
-		}, "ledger 0, rows 5001, recomputed 5001"},
+		}, "ledger 0, rows 500000, recomputed 500000"},
 		{"a zombie of an older generation", func(in *check.Input) { in.Credits[6].Value.Generation = 6 }, "is of generation 6, announced is 7"},
 		{"a key in two partitions", func(in *check.Input) {
 			in.Credits = append(in.Credits, check.At[avro.CreditEntry]{Partition: 1, Value: in.Credits[0].Value})
@@ -353,7 +357,7 @@ func TestHeldJourneys(t *testing.T) {
 		return in
 	}
 	r := check.Verify(cut())
-	if err := r.Err(); err != nil || r.Base != "journeys" || r.Conversions != 3 || r.Rows != 12 || r.Items != 4 {
+	if err := r.Err(); err != nil || r.Base != "journeys" || r.Conversions != 5 || r.Rows != 19 || r.Items != 4 {
 		t.Errorf("%s, %+v: %v", r, r, err)
 	}
 	for name, tamper := range map[string]func(in *check.Input){
