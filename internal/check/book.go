@@ -43,9 +43,9 @@ func add[K comparable](m map[K]*big.Int, k K, n *big.Int) {
 // the whole values of conversions, not what the parts came to.
 func (v *verifier) books() sums {
 	due := newSums()
-	for _, revisions := range v.contracts {
+	for name, revisions := range v.contracts {
 		for root, acc := range v.accounts {
-			b := &book{rules: revisions, rates: &v.rates, root: root, account: acc, due: &due}
+			b := &book{name: name, rules: left(revisions), rates: &v.rates, root: root, account: acc, due: &due}
 			b.all()
 			v.report.Conversions += b.conversions
 		}
@@ -56,7 +56,8 @@ func (v *verifier) books() sums {
 // book is one contract, in all its revisions, over one account. docs/book.md has
 // the rules.
 type book struct {
-	rules   []agreed // by number
+	name    string
+	rules   []revision // those that account for any day, by number
 	rates   *money.Rates
 	root    string
 	account *account
@@ -82,7 +83,6 @@ func (b *book) all() {
 		}
 	}
 	b.reports = b.seen()
-	b.rules = left(b.rules)
 	pages := make([]*page, len(b.rules))
 	for i, r := range b.rules {
 		p := &page{book: b, c: r.contract}
@@ -103,11 +103,11 @@ func (b *book) all() {
 
 // left are the revisions that account for any day: those before one that has all
 // of their days are gone.
-func left(rules []agreed) (list []agreed) {
+func left(rules []revision) (list []revision) {
 	for i, r := range rules {
-		gone := slices.ContainsFunc(rules[i+1:], func(later agreed) bool {
+		gone := slices.ContainsFunc(rules[i+1:], func(later revision) bool {
 			l := later.contract
-			return !l.HasRestateFrom || i > 0 && r.contract.HasRestateFrom && l.RestateFrom <= r.contract.RestateFrom
+			return !l.HasRestateFrom || r.contract.HasRestateFrom && l.RestateFrom <= r.contract.RestateFrom
 		})
 		if !gone {
 			list = append(list, r)

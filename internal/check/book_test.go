@@ -19,10 +19,10 @@ import (
 
 // attributed is what attribution makes of the same facts, in the words of the
 // judge.
-func attributed(rules []agreed, rates *money.Rates, root string, a account) sums {
+func attributed(rules []revision, rates *money.Rates, root string, a account) sums {
 	var revisions attribution.Rules
 	for _, r := range rules {
-		revisions = revisions.Add(attribution.Revision{Number: r.revision, Contract: r.contract})
+		revisions = revisions.Add(attribution.Revision{Number: r.number, Contract: r.contract})
 	}
 	result := attribution.Book(revisions, rates, journeyOf(root, a))
 	have := newSums()
@@ -103,11 +103,11 @@ func unequal[K comparable](got, want map[K]*big.Int, text func(K) string) (list 
 }
 
 // factsText shows what was drawn.
-func factsText(rules []agreed, a account) string {
+func factsText(rules []revision, a account) string {
 	var out strings.Builder
 	for _, r := range rules {
 		c := r.contract
-		fmt.Fprintf(&out, "revision %d: %+v %+v %+v sourced %d", r.revision, c.Journey, c.Overlap, c.Deals, c.SourcedDays)
+		fmt.Fprintf(&out, "revision %d: %+v %+v %+v sourced %d", r.number, c.Journey, c.Overlap, c.Deals, c.SourcedDays)
 		if c.HasRestateFrom {
 			fmt.Fprintf(&out, " from %s", c.RestateFrom)
 		}
@@ -131,7 +131,7 @@ func TestBooksAgree(t *testing.T) {
 	one := func(t *rapid.T) {
 		rules, facts := drawRules(t), drawAccount(t)
 		want := newSums()
-		b := book{rules: rules, rates: rates, root: name, account: &facts, due: &want}
+		b := book{name: "tour", rules: left(rules), rates: rates, root: name, account: &facts, due: &want}
 		b.all()
 		got := attributed(rules, rates, name, facts)
 		if list := differences(got, want); len(list) > 0 {

@@ -46,7 +46,7 @@ func (p *page) enter(e *event, steps []*step) {
 	}
 	p.conversions++
 	for m, id := range p.c.Models {
-		add(p.due.shares, shareKey{p.c.Campaign, p.root, e.conversion, e.measure, e.day.String(), id, e.currency}, e.value)
+		add(p.due.shares, shareKey{p.name, p.root, e.conversion, e.measure, e.day.String(), id, e.currency}, e.value)
 		if strings.HasSuffix(e.measure, "_sourced") {
 			p.line(e, id, p.sourced(e, steps), e.value)
 			continue
@@ -57,7 +57,7 @@ func (p *page) enter(e *event, steps []*step) {
 
 // line adds to one number of the book.
 func (p *page) line(e *event, model string, k avro.ContributionKey, value *big.Int) {
-	k.Contract, k.Measure, k.Model, k.Day = p.c.Campaign, e.measure, model, e.day.String()
+	k.Contract, k.Measure, k.Model, k.Day = p.name, e.measure, model, e.day.String()
 	add(p.due.amounts, amountKey{k, e.currency, e.exponent}, value)
 }
 

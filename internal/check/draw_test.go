@@ -205,7 +205,7 @@ func drawAccount(t *rapid.T) account {
 
 // drawRules draws one to three revisions with every combination of what a contract
 // says about journeys.
-func drawRules(t *rapid.T) (rules []agreed) {
+func drawRules(t *rapid.T) (rules []revision) {
 	for n := range rapid.SampledFrom([]int{1, 1, 2, 2, 3}).Draw(t, "revisions") {
 		lines := []string{
 			fmt.Sprintf("journey: {matching: %s, touches: %d}", oneOf(t, "matching", "implicit", "hybrid", "explicit"), rapid.SampledFrom([]int{1, 2, 3, 5, 1000}).Draw(t, "cap")),
@@ -214,14 +214,14 @@ func drawRules(t *rapid.T) (rules []agreed) {
 			fmt.Sprintf("sourced: {days: %d}", rapid.IntRange(1, 10).Draw(t, "sourced days")),
 			"precedence: [" + oneOf(t, "precedence", "", "globex", "acme/hubspot, globex/ga4", "globex/salesforce, acme/marketo") + "]",
 		}
-		if n > 0 && rapid.IntRange(0, 3).Draw(t, "for some days") > 0 {
+		if n > 0 && rapid.IntRange(0, 3).Draw(t, "for some days") > 0 || rapid.IntRange(0, 9).Draw(t, "the first too") == 0 {
 			lines = append(lines, "restate_from: "+drawnMoment(t, "restate from").Format(time.DateOnly))
 		}
 		c, err := contract.Parse([]byte(drawnContract + strings.Join(lines, "\n")))
 		if err != nil {
 			t.Fatal(err)
 		}
-		rules = append(rules, agreed{int64(n + 1), c})
+		rules = append(rules, revision{int64(n + 1), c})
 	}
 	return rules
 }

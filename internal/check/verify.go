@@ -114,7 +114,7 @@ type verifier struct {
 	in     Input
 	report Report
 
-	contracts map[string][]agreed // by campaign, the revisions in order
+	contracts map[string][]revision // by campaign, the revisions in order
 	rates     money.Rates
 	links     map[string][]identity.Link // by encoded child
 	same      map[string][]string        // by encoded identity: those of its level that are the same thing
@@ -124,8 +124,9 @@ type verifier struct {
 	accounts  map[string]*account // by encoded root
 }
 
-type agreed struct {
-	revision int64
+// revision is one revision of a contract.
+type revision struct {
+	number   int64
 	contract *contract.Contract
 }
 
@@ -143,7 +144,7 @@ func Verify(in Input) Report {
 	byPlace(in.Credits)
 	byPlace(in.Rows)
 	v := &verifier{
-		in: in, contracts: map[string][]agreed{}, links: map[string][]identity.Link{}, same: map[string][]string{}, erased: map[string]bool{},
+		in: in, contracts: map[string][]revision{}, links: map[string][]identity.Link{}, same: map[string][]string{}, erased: map[string]bool{},
 		touches: map[itemKey]touch{}, updates: map[itemKey][]update{}, accounts: map[string]*account{},
 	}
 	for _, u := range in.Unreadable {
@@ -246,7 +247,7 @@ func (v *verifier) enforce(c *avro.Control) {
 	case c.Contract != nil:
 		r := c.Contract
 		revisions := v.contracts[r.Campaign]
-		if n := len(revisions); n > 0 && r.Revision <= revisions[n-1].revision {
+		if n := len(revisions); n > 0 && r.Revision <= revisions[n-1].number {
 			return
 		}
 		parsed, err := contract.Parse([]byte(r.Document))
@@ -254,7 +255,7 @@ func (v *verifier) enforce(c *avro.Control) {
 			v.problem("broadcast %d: contract %s revision %d: %v", c.Number, r.Campaign, r.Revision, err)
 			return
 		}
-		v.contracts[r.Campaign] = append(revisions, agreed{r.Revision, parsed})
+		v.contracts[r.Campaign] = append(revisions, revision{r.Revision, parsed})
 	case c.Rate != nil:
 		on, err := money.ParseDay(c.Rate.Day)
 		if err == nil {
