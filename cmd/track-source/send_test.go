@@ -19,7 +19,8 @@ func TestSend(t *testing.T) {
 	send(exitUsage, "name a file")
 	send(exitFail, "does not say its format", w.file("x.txt", ""))
 	send(exitFail, "line 2 is not JSON; 1 events were sent before", w.file("bad.ndjson", "{\"hello\":1}\n{"))
-	older := w.file("older.csv", "Id,AccountId,StageName,Amount,CurrencyIsoCode,LastModifiedDate\n006000000000001AAA,001000000000001AAA,Qualification,7.00,USD,2026-03-01T00:00:00.000+0000\n")
+	// It says no stage: that the deal was there so early would be news.
+	older := w.file("older.csv", "Id,AccountId,Amount,CurrencyIsoCode,LastModifiedDate\n006000000000001AAA,001000000000001AAA,7.00,USD,2026-03-01T00:00:00.000+0000\n")
 	send(exitOK, "1 events, ", older, "--dry-run")
 	send(exitOK, "sent to tracksource.raw.crm.acme", older)
 	if got := w.settle(); !reflect.DeepEqual(got, before) {
