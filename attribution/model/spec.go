@@ -233,6 +233,66 @@ func (t Transform) check() error {
 	return nil
 }
 
+// Set puts one setting into the spec by the name that documents give it: first,
+// middle, last, types.NAME, variant, half_life, rest, direct, conversion_touch or
+// key. What position-based leaves to the touches between is what the ends leave.
+// Whether the settings fit together is for Check to say. The error is a
+// *FieldError.
+func (s *Spec) Set(name, text string) (err error) {
+	typ, byType := strings.CutPrefix(name, "types.")
+	switch {
+	case byType:
+		var weight Share
+		weight, err = ParseWeight(text)
+		s.Types = append(s.Types, TypeWeight{Type: typ, Weight: weight})
+	case name == "first" || name == "middle" || name == "last":
+		err = s.setShare(name, text)
+	case name == "variant":
+		s.Variant = Variant(text)
+	case name == "half_life":
+		s.HalfLife, err = ParseDuration(text)
+	case name == "rest":
+		s.Rest = Rest(text)
+		if text == "all" {
+			s.Rest = RestAll
+		}
+	case name == "direct":
+		s.Direct = text
+	case name == "key":
+		s.Key = Key(text)
+	case name == "conversion_touch":
+		s.ConversionTouchExcluded = text == "exclude"
+		if text != "include" && text != "exclude" {
+			err = fmt.Errorf("%q; write include or exclude", cut(text))
+		}
+	default:
+		return wrong(cut(name), "there is no such setting")
+	}
+	if err != nil {
+		return wrong(name, "%v", err)
+	}
+	return nil
+}
+
+func (s *Spec) setShare(name, text string) error {
+	share, err := ParseShare(text)
+	if err != nil {
+		return err
+	}
+	h := &Shares{}
+	if s.Shares != nil {
+		*h = *s.Shares
+	} else if s.Model == PositionBased {
+		*h = s.shares()
+	}
+	*map[string]*Share{"first": &h.First, "middle": &h.Middle, "last": &h.Last}[name] = share
+	if s.Model == PositionBased && name != "middle" && h.First+h.Last <= WholeShare {
+		h.Middle = WholeShare - h.First - h.Last
+	}
+	s.Shares = h
+	return nil
+}
+
 // ParseTransform reads NAME, NAME=VALUE or either with @KEY behind it, such as
 // exposure, exposure@partner, trim=5 and remove-if-not-all=Direct.
 func ParseTransform(text string) (Transform, error) {
