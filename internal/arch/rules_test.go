@@ -17,6 +17,7 @@ var mayImport = map[string][]string{
 	"normalize/mapping": {"identity", "money", "normalize"},
 	"attribution":       {"attribution/model", "contract", "money"},
 	"attribution/model": {"money"},
+	"attribution/twin":  {"attribution/model", "money"},
 	"money":             {},
 	"report":            {"attribution", "contract", "money"},
 	"report/render":     {"attribution", "contract", "money", "report"},
