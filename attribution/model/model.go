@@ -80,11 +80,12 @@ func ParseName(text string) (Name, error) {
 		return FullPath, nil
 	case MultiTouch:
 		return MultiTouch, nil
+	default:
+		if !slices.Contains(Names(), name) {
+			return "", fmt.Errorf("%q is not a model; choose from %s", cut(text), JoinNames(Names()))
+		}
+		return name, nil
 	}
-	if !slices.Contains(Names(), name) {
-		return "", fmt.Errorf("%q is not a model; choose from %s", cut(text), JoinNames(Names()))
-	}
-	return name, nil
 }
 
 // JoinNames lists names for a message.

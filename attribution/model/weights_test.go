@@ -177,6 +177,7 @@ func TestChoices(t *testing.T) {
 	}
 	type instants struct{ lead, opportunity, closed func(*model.Path) time.Time }
 	before := func(p *model.Path) time.Time { return p.Touches[0].At.Add(-time.Second) }
+	between := func(p *model.Path) time.Time { return p.Touches[1].At.Add(time.Hour) }
 	for _, c := range []struct {
 		name string
 		spec model.Spec
@@ -190,8 +191,7 @@ func TestChoices(t *testing.T) {
 		{"one touch of all milestones, and no other", model.Spec{Model: model.FullPath}, 1, instants{at(1), at(1), at(1)}, "100"},
 		{"a touch of two milestones has both shares", model.Spec{Model: model.FullPath}, 4, instants{at(2), at(2), at(4)}, "22.5 45 10 22.5"},
 		{"without others the milestones share the rest", model.Spec{Model: model.WShaped}, 3, instants{lead: at(2), opportunity: at(3)}, "33.3333 33.3333 33.3333"},
-		{"a milestone between two touches belongs to the earlier", model.Spec{Model: model.UMilestones}, 3,
-			instants{lead: func(p *model.Path) time.Time { return p.Touches[1].At.Add(time.Hour) }}, "50 50 0"},
+		{"a milestone between two touches belongs to the earlier", model.Spec{Model: model.UMilestones}, 3, instants{lead: between}, "50 50 0"},
 		{"the rest up to the last milestone", model.Spec{Model: model.WShaped, Rest: model.RestBetween}, 5, instants{lead: at(2), opportunity: at(4)}, "30 30 10 30 0"},
 		{"the rest of all", model.Spec{Model: model.WShaped}, 5, instants{lead: at(2), opportunity: at(4)}, "30 30 5 30 5"},
 		{"two touches without shares of the ends", model.Spec{Model: model.Custom, Shares: &model.Shares{Middle: model.WholeShare}}, 2, instants{}, "50 50"},

@@ -131,10 +131,10 @@ func (t *Twin) writeTable(w io.Writer) error {
 	for _, l := range lines {
 		for i, cell := range l {
 			space := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell))
-			switch {
-			case i == 0:
+			switch i {
+			case 0:
 				out.WriteString(cell + space)
-			case i == 1:
+			case 1:
 				out.WriteString("  " + cell + space)
 			default:
 				out.WriteString("  " + space + cell)

@@ -106,6 +106,7 @@ func transformed(change model.Transform, left []int, value func(int) string) (ke
 			keep = last < 0 || value(place) != change.Value
 		case "trim":
 			keep = len(left)-i <= change.Keep
+		default:
 		}
 		if keep {
 			kept = append(kept, place)
@@ -127,12 +128,12 @@ func fractions(spec model.Spec, path []model.Touch, left []int, when milestones)
 	case "last-touch":
 		list[n-1].SetInt64(1)
 	case "last-non-direct":
-		direct, chosen := "direct", n-1
+		direct, chosen := "Direct", n-1
 		if spec.Direct != "" {
-			direct = strings.ToLower(spec.Direct)
+			direct = spec.Direct
 		}
 		for i, place := range left {
-			if strings.ToLower(path[place].Channel) != direct {
+			if !strings.EqualFold(path[place].Channel, direct) {
 				chosen = i
 			}
 		}
@@ -163,6 +164,7 @@ func fractions(spec model.Spec, path []model.Touch, left []int, when milestones)
 		}
 	case "u-milestones", "w-shaped", "full-path":
 		byMilestone(spec, path, left, when, list)
+	default:
 	}
 	return list
 }
@@ -201,6 +203,7 @@ func byPosition(spec model.Spec, list []*big.Rat) {
 		list[0], list[1], list[2], list[3] = big.NewRat(1, 10), big.NewRat(1, 10), big.NewRat(1, 5), big.NewRat(3, 5)
 	case "inverse-j":
 		list[0], list[1], list[2], list[3] = big.NewRat(3, 5), big.NewRat(1, 5), big.NewRat(1, 10), big.NewRat(1, 10)
+	default:
 	}
 }
 

@@ -52,6 +52,7 @@ func drawSpec(t *rapid.T) model.Spec {
 		s.HalfLife = time.Duration(rapid.Int64Range(0, int64(20*24*time.Hour)).Draw(t, "half-life"))
 	case model.WShaped, model.FullPath:
 		s.Rest = rapid.SampledFrom([]model.Rest{"", "between"}).Draw(t, "rest")
+	default:
 	}
 	for range rapid.SampledFrom([]int{0, 0, 0, 1, 2}).Draw(t, "transforms") {
 		change := model.Transform{
@@ -63,6 +64,7 @@ func drawSpec(t *rapid.T) model.Spec {
 			change.Keep = rapid.IntRange(1, 6).Draw(t, "keep")
 		case model.RemoveIfLastAndNotAll, model.RemoveIfNotAll:
 			change.Value = rapid.SampledFrom([]string{"Direct", "acme", "form"}).Draw(t, "removed")
+		default:
 		}
 		s.Transforms = append(s.Transforms, change)
 	}
