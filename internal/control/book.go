@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 
+	"tracksource/contract"
 	"tracksource/deploy/kafka"
 	"tracksource/internal/line"
 	"tracksource/money"
@@ -26,6 +27,7 @@ type Config struct {
 // service refuses.
 type Book struct {
 	Contracts map[string][]avro.ContractRecord   // by campaign, by revision
+	Proposals map[string]avro.ContractRecord     // by campaign
 	Mappings  map[Versioned][]avro.MappingRecord // by feed, by revision
 	Rates     map[Pair]string                    // decimal text
 	Accounts  map[Company]avro.AccountRecord
@@ -54,8 +56,8 @@ func (b *Book) Newest(campaign string) (avro.ContractRecord, bool) {
 // NewBook makes an empty book.
 func NewBook() *Book {
 	return &Book{
-		Contracts: map[string][]avro.ContractRecord{}, Mappings: map[Versioned][]avro.MappingRecord{},
-		Rates: map[Pair]string{}, Accounts: map[Company]avro.AccountRecord{},
+		Contracts: map[string][]avro.ContractRecord{}, Proposals: map[string]avro.ContractRecord{},
+		Mappings: map[Versioned][]avro.MappingRecord{}, Rates: map[Pair]string{}, Accounts: map[Company]avro.AccountRecord{},
 		Amounts: map[AmountKey][]avro.AmountRecord{},
 	}
 }
@@ -95,11 +97,11 @@ func (b *Book) Add(codecs *avro.Codecs, value []byte) error {
 }
 
 func (b *Book) add(c *avro.Control) error {
-	err := Judge(c, func(of Versioned) (int64, error) {
+	err := Judge(c, func(of Versioned) (Standing, error) {
 		if of.Kind == Contract {
-			return int64(len(b.Contracts[of.Name])), nil
+			return b.standing(of.Name), nil
 		}
-		return int64(len(b.Mappings[of])), nil
+		return Standing{Revision: int64(len(b.Mappings[of]))}, nil
 	})
 	if err != nil {
 		b.Refused++
@@ -110,7 +112,7 @@ func (b *Book) add(c *avro.Control) error {
 		of := OfMapping(c.Mapping.Partner, c.Mapping.Feed)
 		b.Mappings[of] = append(b.Mappings[of], *c.Mapping)
 	case Contract:
-		b.Contracts[c.Contract.Campaign] = append(b.Contracts[c.Contract.Campaign], *c.Contract)
+		b.revise(c.Contract)
 	case Rate:
 		day, err := money.ParseDay(c.Rate.Day)
 		if err != nil {
@@ -129,6 +131,23 @@ func (b *Book) add(c *avro.Control) error {
 	return nil
 }
 
+func (b *Book) standing(campaign string) Standing {
+	newest, _ := b.Newest(campaign)
+	return Standing{Revision: newest.Revision, Document: newest.Document, Proposal: b.Proposals[campaign].Hash}
+}
+
+func (b *Book) revise(r *avro.ContractRecord) {
+	after := b.standing(r.Campaign).After(r)
+	if !r.Proposed {
+		b.Contracts[r.Campaign] = append(b.Contracts[r.Campaign], *r)
+	} else if r.Document != "" {
+		b.Proposals[r.Campaign] = *r
+	}
+	if after.Proposal == "" {
+		delete(b.Proposals, r.Campaign)
+	}
+}
+
 // Messages makes the records of the control topic. Each has a key of its own, so
 // that nothing but a correction of the same thing replaces it.
 func Messages(codecs *avro.Codecs, topic string, controls ...avro.Control) ([]stream.Message, error) {
@@ -145,6 +164,8 @@ func Messages(codecs *avro.Codecs, topic string, controls ...avro.Control) ([]st
 
 func key(c *avro.Control) []byte {
 	switch {
+	case c.Contract != nil && c.Contract.Proposed:
+		return state.Key{}.String(contract.ProposalBook(c.Contract.Campaign)).Uint64(uint64(c.Contract.RecordedAt.UnixMicro()))
 	case c.Contract != nil:
 		return state.Key{}.String(c.Contract.Campaign).Uint64(uint64(c.Contract.Revision))
 	case c.Rate != nil:

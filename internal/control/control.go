@@ -12,7 +12,6 @@ import (
 	"strings"
 	"time"
 
-	"tracksource/contract"
 	"tracksource/money"
 	"tracksource/normalize/mapping"
 	"tracksource/schemas/avro"
@@ -52,6 +51,14 @@ type Versioned struct{ Kind, Name string }
 // OfContract names the contract of a campaign.
 func OfContract(campaign string) Versioned { return Versioned{Contract, campaign} }
 
+// Standing is what of a Versioned is in force now.
+type Standing struct {
+	Revision int64 // the newest, 0 for none
+	// Document is the text of the newest revision of a contract, and Proposal the
+	// hash of what is proposed as the next one; empty for none, and of a mapping.
+	Document, Proposal string
+}
+
 // OfMapping names the mapping of a feed.
 func OfMapping(partner, feed string) Versioned { return Versioned{Mapping, feed + "." + partner} }
 
@@ -66,19 +73,18 @@ func Revision(c *avro.Control) (of Versioned, revision int64, ok bool) {
 	return Versioned{}, 0, false
 }
 
-// Judge returns a Refusal for a record that must not be taken in. newest tells the
-// newest revision of what has them, 0 without one; its errors are returned as they
-// are.
-func Judge(c *avro.Control, newest func(of Versioned) (int64, error)) error {
+// Judge returns a Refusal for a record that must not be taken in. standing tells
+// what is in force of what has revisions; its errors are returned as they are.
+func Judge(c *avro.Control, standing func(of Versioned) (Standing, error)) error {
 	if of, _, ok := Revision(c); ok {
-		last, err := newest(of)
+		now, err := standing(of)
 		if err != nil {
 			return err
 		}
 		if of.Kind == Mapping {
-			return judgeMapping(c.Mapping, last)
+			return judgeMapping(c.Mapping, now.Revision)
 		}
-		return judgeContract(c.Contract, last)
+		return judgeContract(c.Contract, now)
 	}
 	var err error
 	switch {
@@ -108,23 +114,6 @@ func judgeRate(r *avro.RateRecord) error {
 	}
 	if err != nil {
 		return fmt.Errorf("%s/%s: %w", cut(r.Base), cut(r.Quote), err)
-	}
-	return nil
-}
-
-func judgeContract(r *avro.ContractRecord, last int64) error {
-	if r.Revision != last+1 || r.Previous != last {
-		return refuse("contract %s: revision %d on top of %d is stale, the newest is %d", r.Campaign, r.Revision, r.Previous, last)
-	}
-	if Hash([]byte(r.Document)) != r.Hash {
-		return refuse("contract %s: the document does not have the hash it came with", r.Campaign)
-	}
-	doc, err := contract.Parse([]byte(r.Document))
-	if err != nil {
-		return refuse("contract %s: %w", r.Campaign, err)
-	}
-	if doc.Campaign != r.Campaign {
-		return refuse("contract %s: the document is of campaign %s", r.Campaign, doc.Campaign)
 	}
 	return nil
 }
@@ -163,17 +152,6 @@ func cut(text string) string {
 		return strings.ToValidUTF8(text[:shown], "") + "..."
 	}
 	return text
-}
-
-// Revise makes the record of a contract's next revision.
-func Revise(document []byte, last int64, now time.Time) (avro.Control, error) {
-	doc, err := contract.Parse(document)
-	if err != nil {
-		return avro.Control{}, err
-	}
-	return avro.Control{Kind: Contract, Contract: &avro.ContractRecord{
-		Campaign: doc.Campaign, Revision: last + 1, Previous: last, Document: string(document), Hash: Hash(document), RecordedAt: now,
-	}}, nil
 }
 
 // Remap makes the record of the next revision of a feed's mapping. An empty

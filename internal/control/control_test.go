@@ -16,7 +16,7 @@ import (
 
 var at = time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
 
-func none(control.Versioned) (int64, error) { return 0, nil }
+func none(control.Versioned) (control.Standing, error) { return control.Standing{}, nil }
 
 // TestJudge: whatever is not right is refused with a reason, by tools and by the
 // service alike.
@@ -81,7 +81,7 @@ func TestJudge(t *testing.T) {
 		})
 	}
 	broken := errors.New("disk")
-	if err := control.Judge(revised(func(*avro.ContractRecord) {}), func(control.Versioned) (int64, error) { return 0, broken }); !errors.Is(err, broken) {
+	if err := control.Judge(revised(func(*avro.ContractRecord) {}), func(control.Versioned) (control.Standing, error) { return control.Standing{}, broken }); !errors.Is(err, broken) {
 		t.Errorf("error %v, want that of the store", err)
 	}
 }

@@ -22,6 +22,9 @@ func (r *Resolver) control(c *avro.Control) error {
 		return fmt.Errorf("%w: broadcast without its record", errBroken)
 	}
 	if c.Kind == control.Contract && c.Contract != nil {
+		if c.Contract.Proposed {
+			return nil // nobody is held to it yet
+		}
 		agreed, err := contract.Parse([]byte(c.Contract.Document))
 		if err != nil {
 			return fmt.Errorf("%w: contract: %w", errBroken, err)
@@ -116,19 +119,66 @@ func (c *Controller) Fold(ctx context.Context, records []stream.Record, out Emit
 // accept checks a record and notes what it changes. A control.Refusal says why it
 // must not go on; any other error is a failure of our own.
 func (c *Controller) accept(ctl *avro.Control) error {
-	err := control.Judge(ctl, func(of control.Versioned) (int64, error) {
-		n, err := c.number(revisionKey(of))
-		return int64(n), err
+	var now control.Standing
+	err := control.Judge(ctl, func(of control.Versioned) (control.Standing, error) {
+		var err error
+		now, err = c.standing(of)
+		return now, err
 	})
 	of, revision, ok := control.Revision(ctl)
 	if err != nil || !ok {
 		return err
 	}
+	if of.Kind == control.Contract {
+		return c.stand(of, now, now.After(ctl.Contract))
+	}
 	return c.putNumber(revisionKey(of), uint64(revision))
+}
+
+// standing is what is in force. A state of before documents were kept has none,
+// and the tool that sent the record has judged it by all.
+func (c *Controller) standing(of control.Versioned) (control.Standing, error) {
+	revision, err := c.number(revisionKey(of))
+	s := control.Standing{Revision: int64(revision)}
+	if err != nil || of.Kind != control.Contract {
+		return s, err
+	}
+	if s.Document, err = c.text(documentKey(of.Name)); err != nil {
+		return s, err
+	}
+	s.Proposal, err = c.text(proposalKey(of.Name))
+	return s, err
+}
+
+// stand keeps what a record changed of a contract.
+func (c *Controller) stand(of control.Versioned, was, is control.Standing) error {
+	if is.Revision != was.Revision {
+		if err := c.putNumber(revisionKey(of), uint64(is.Revision)); err != nil {
+			return err
+		}
+		if err := c.kv.Put(documentKey(of.Name), spaceControl.Value([]byte(is.Document))); err != nil {
+			return err
+		}
+	}
+	switch is.Proposal {
+	case was.Proposal:
+		return nil
+	case "":
+		return c.kv.Delete(proposalKey(of.Name))
+	}
+	return c.kv.Put(proposalKey(of.Name), spaceControl.Value([]byte(is.Proposal)))
 }
 
 func revisionKey(of control.Versioned) []byte {
 	return spaceControl.Key().String(of.Kind).String(of.Name)
+}
+
+func documentKey(campaign string) []byte {
+	return spaceControl.Key().String("document").String(campaign)
+}
+
+func proposalKey(campaign string) []byte {
+	return spaceControl.Key().String("proposal").String(campaign)
 }
 
 // pass hands an accepted record on, to all or to those whom it concerns.
@@ -219,6 +269,15 @@ func (c *Controller) number(key []byte) (uint64, error) {
 		return 0, fmt.Errorf("stored number of %d bytes", len(body))
 	}
 	return binary.BigEndian.Uint64(body), nil
+}
+
+func (c *Controller) text(key []byte) (string, error) {
+	b, err := c.kv.Get(key)
+	if err != nil || b == nil {
+		return "", err
+	}
+	body, err := spaceControl.Body(b)
+	return string(body), err
 }
 
 func (c *Controller) putNumber(key []byte, n uint64) error {

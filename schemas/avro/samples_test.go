@@ -137,7 +137,7 @@ func sampleControl() *avro.Control {
 		Kind: "contract", Number: 3,
 		Contract: &avro.ContractRecord{
 			Campaign: "joint-q3", Revision: 2, Previous: 1, Document: "campaign: joint-q3\n",
-			Hash: "9f86d081884c7d65", RecordedAt: at(1),
+			Hash: "9f86d081884c7d65", RecordedAt: at(1), Proposed: true,
 		},
 		Rate:    &avro.RateRecord{Base: "EUR", Quote: "USD", Day: "2025-06-15", Rate: "1.0942", Source: "ecb"},
 		Horizon: &avro.HorizonRecord{Day: "2025-01-01"},

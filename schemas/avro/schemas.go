@@ -52,10 +52,10 @@ func versions() []struct {
 		name   string
 		number byte
 	}{
-		{NameObservation, 7},
-		{NameJourneyEvent, 5},
-		{NameControl, 5},
-		{NameContract, 1},
+		{NameObservation, 8},
+		{NameJourneyEvent, 6},
+		{NameControl, 6},
+		{NameContract, 2},
 		{NameCreditEntry, 1},
 		{NameContributionKey, 1},
 		{NameContributionRow, 1},

@@ -214,6 +214,7 @@ type ContractRecord struct {
 	Document   string    `avro:"document"` // YAML
 	Hash       string    `avro:"hash"`     // SHA-256 of Document, lower-case hexadecimal
 	RecordedAt time.Time `avro:"recorded_at"`
+	Proposed   bool      `avro:"proposed"` // not agreed; an empty Document withdraws the proposal that has the Hash
 }
 
 // RateRecord is the exchange rate of one currency pair on one day.
