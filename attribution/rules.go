@@ -40,6 +40,16 @@ func (r Rules) Add(next Revision) Rules {
 // Newest is the revision in force. The rules are not empty.
 func (r Rules) Newest() Revision { return r[len(r)-1] }
 
+// At returns the revision that accounts for a conversion day. The rules are not
+// empty.
+func (r Rules) At(day money.Day) Revision {
+	i := len(r) - 1
+	for i > 0 && day < r[i].from() {
+		i--
+	}
+	return r[i]
+}
+
 // days are the first conversion day of the i-th revision, and the first behind its
 // last.
 func (r Rules) days(i int) (from, before money.Day) {

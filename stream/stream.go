@@ -118,6 +118,10 @@ type Processor interface {
 	Aborted()
 }
 
+// Closer is a Processor that is told when the partition is given up. Close is the
+// last call; the store may be another owner's already.
+type Closer interface{ Close() }
+
 // Restorable is the part of a store that restore drives. All calls come from
 // one goroutine.
 type Restorable interface {

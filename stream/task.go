@@ -278,6 +278,9 @@ func (t *task) stop() {
 	t.cancel()
 	<-t.done
 	t.metrics.forget(t.in.Topic, t.partition)
+	if c, ok := t.proc.(Closer); ok {
+		c.Close()
+	}
 }
 
 func (t *task) setLag(end int64) {

@@ -21,7 +21,7 @@ func notices(c *campaign, r attribution.Result) []notice {
 	var list []notice
 	for _, h := range r.Held {
 		list = append(list, notice{
-			mark{h.Conversion, h.Code}, AlertHeld, c.contract.SystemOfRecord.Partner,
+			mark{h.Conversion, h.Code}, AlertHeld, c.rules.Newest().Contract.SystemOfRecord.Partner,
 			h.Measure + " of " + h.Conversion + " is in no total (" + h.Code + "): " + h.Supply, []string{h.Conversion},
 		})
 	}
@@ -51,8 +51,11 @@ func notices(c *campaign, r attribution.Result) []notice {
 
 // alerts raises one alert for each notice that is new, and returns what all are
 // about, in order: what is raised is not raised again until it was resolved in
-// between.
+// between. Nobody is asked for what only a proposal lacks.
 func (f *fold) alerts(c *campaign, a *account, raised []mark, list []notice) ([]mark, error) {
+	if c.proposed {
+		return nil, nil
+	}
 	var marks []mark
 	for _, n := range list {
 		if slices.Contains(marks, n.mark) {

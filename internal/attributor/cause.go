@@ -14,7 +14,7 @@ import (
 func (f *fold) cause(c *campaign, a *account, conversion string, before, after booked, swept *sweep) (cause, event string) {
 	revised := "contract/" + c.id + "/" + strconv.FormatInt(c.revision, 10)
 	if swept != nil {
-		if before.revision == c.revision {
+		if before.version == c.version {
 			return CauseFX, swept.rate
 		}
 		return CauseContract, revised
@@ -27,7 +27,7 @@ func (f *fold) cause(c *campaign, a *account, conversion string, before, after b
 		}
 	}
 	switch {
-	case before.revision != 0 && before.revision != c.revision:
+	case before.version != 0 && before.version != c.version:
 		return CauseContract, revised
 	case touch != nil:
 		return touchCause(touch), touch.after.EventID

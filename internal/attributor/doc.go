@@ -33,6 +33,16 @@
 // each rule, a burst of rules costs one round, and an endless stream of rules
 // cannot keep the sweep from moving. An account that live events touch is
 // recomputed under the newest rules at once.
+//
+// A revision with restate_from accounts for the conversion days from that on; a
+// book has every revision that still accounts for any day.
+//
+// # Proposals
+//
+// What is proposed for a campaign has a book of its own beside the agreed one,
+// named by contract.ProposalBook wherever a book is named. Both are computed from
+// the same journeys and neither sees the other. A proposal that is withdrawn stays
+// as a book without rules until a sweep has taken it back from every account.
 package attributor
 
 import (
@@ -97,6 +107,7 @@ type Config struct {
 	// SliceAccounts is how many accounts a sweep visits in one transaction at
 	// most, 200.
 	SliceAccounts int
+	Metrics       *Metrics // nil: none
 	Log           *slog.Logger
 }
 

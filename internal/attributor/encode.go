@@ -116,7 +116,7 @@ func decodeItem(value []byte) (item, error) {
 
 // booked is what the ledger holds for one account in one book.
 type booked struct {
-	revision int64 // contract revision it was computed under; 0 for nothing yet
+	version  int64 // of the rules that it was computed under, see campaign; 0 for nothing yet
 	models   []string
 	raised   []mark // what alerts were raised about
 	postings []attribution.Posting
@@ -126,7 +126,7 @@ type booked struct {
 type mark struct{ subject, code string }
 
 func (b booked) encode() []byte {
-	v := binary.AppendVarint(nil, b.revision)
+	v := binary.AppendVarint(nil, b.version)
 	v = binary.AppendUvarint(v, uint64(len(b.models)))
 	for _, m := range b.models {
 		v = appendText(v, m)
@@ -144,7 +144,7 @@ func decodeBooked(value []byte) (booked, error) {
 		return booked{}, err
 	}
 	r := reader{rest: body}
-	b := booked{revision: r.varint()}
+	b := booked{version: r.varint()}
 	for range r.count() {
 		b.models = append(b.models, r.text())
 	}
@@ -204,6 +204,10 @@ type sweep struct {
 	wrapped bool   // the end of the keys was passed on the way to stop
 	rate    string // newest rate that the round is for, as cause_event
 	asOf    time.Time
+	// What it came to: when the first of its rules came, the accounts that it
+	// visited, and the changes that it posted.
+	since             time.Time
+	accounts, changes int64
 }
 
 func (s sweep) encode() []byte {
@@ -215,7 +219,8 @@ func (s sweep) encode() []byte {
 		flags |= 2
 	}
 	v := appendText(appendText(appendText([]byte{flags}, s.cursor), s.stop), s.rate)
-	return spaceControl.Value(binary.AppendVarint(v, s.asOf.UnixMicro()))
+	v = binary.AppendVarint(binary.AppendVarint(v, s.asOf.UnixMicro()), s.since.UnixMicro())
+	return spaceControl.Value(binary.AppendVarint(binary.AppendVarint(v, s.accounts), s.changes))
 }
 
 func decodeSweep(body []byte) (sweep, error) {
@@ -227,6 +232,9 @@ func decodeSweep(body []byte) (sweep, error) {
 	s := sweep{active: flags&1 != 0, wrapped: flags&2 != 0}
 	s.cursor, s.stop, s.rate = []byte(r.text()), []byte(r.text()), r.text()
 	s.asOf = time.UnixMicro(r.varint()).UTC()
+	if s.since = s.asOf; r.err == nil && len(r.rest) > 0 { // else of before it was counted
+		s.since, s.accounts, s.changes = time.UnixMicro(r.varint()).UTC(), r.varint(), r.varint()
+	}
 	return s, r.end()
 }
 

@@ -120,7 +120,8 @@ type line struct {
 	totals    map[string]int64 // by key, currency, exponent and model
 
 	items     map[string]*avro.JourneyEvent // the highest placement of each
-	contracts map[string]*avro.ContractRecord
+	contracts map[string]attribution.Rules  // by book
+	proposed  map[string]string             // documents, by book
 	rates     money.Rates
 	number    int64
 }
@@ -143,7 +144,7 @@ func newLine(t tester, c *avro.Codecs) *line {
 			CreditsPartitions: creditsPartitions, Log: quiet,
 		},
 		announced: map[int32]int64{}, sequences: map[int32]int64{}, totals: map[string]int64{},
-		items: map[string]*avro.JourneyEvent{}, contracts: map[string]*avro.ContractRecord{},
+		items: map[string]*avro.JourneyEvent{}, contracts: map[string]attribution.Rules{}, proposed: map[string]string{},
 	}
 	l.open()
 	return l
@@ -228,9 +229,7 @@ func (l *line) know(ev *avro.JourneyEvent) {
 		case c.Number <= l.number:
 			return
 		case c.Contract != nil:
-			if was := l.contracts[c.Contract.Campaign]; was == nil || was.Revision < c.Contract.Revision {
-				l.contracts[c.Contract.Campaign] = c.Contract
-			}
+			l.agree(c.Contract)
 		case c.Rate != nil:
 			day, err := money.ParseDay(c.Rate.Day)
 			if err == nil {
@@ -247,6 +246,28 @@ func (l *line) know(ev *avro.JourneyEvent) {
 	if was := l.items[id]; was == nil || was.Placement < ev.Placement {
 		l.items[id] = ev
 	}
+}
+
+// agree takes a contract, a proposal or its withdrawal into the oracle's rules.
+func (l *line) agree(r *avro.ContractRecord) {
+	book, agreed := r.Campaign+"~proposed", l.contracts[r.Campaign]
+	if r.Document == "" || !r.Proposed && l.proposed[book] == r.Document {
+		delete(l.contracts, book)
+		delete(l.proposed, book)
+	}
+	if r.Document == "" || !r.Proposed && len(agreed) > 0 && agreed.Newest().Number >= r.Revision {
+		return
+	}
+	parsed, err := contract.Parse([]byte(r.Document))
+	if err != nil {
+		l.t.Fatalf("contract: %v", err)
+	}
+	next := agreed.Add(attribution.Revision{Number: r.Revision, Contract: parsed})
+	if r.Proposed {
+		l.contracts[book], l.proposed[book] = next, r.Document
+		return
+	}
+	l.contracts[r.Campaign] = next
 }
 
 // collect checks an output as the reporter would and adds it to the ledger.
@@ -314,16 +335,12 @@ func totalKey(e *avro.CreditEntry, model string) string {
 func (l *line) check() {
 	l.t.Helper()
 	want := map[string]int64{}
-	for _, c := range l.contracts {
-		parsed, err := contract.Parse([]byte(c.Document))
-		if err != nil {
-			l.t.Fatalf("contract: %v", err)
-		}
+	for book, rules := range l.contracts {
 		for _, j := range l.journeys() {
-			r := attribution.Book(attribution.Rules{{Number: c.Revision, Contract: parsed}}, &l.rates, j)
+			r := attribution.Book(rules, &l.rates, j)
 			for _, p := range r.Postings() {
 				e := avro.CreditEntry{
-					Contract: c.Campaign, Measure: p.Measure, Day: p.Day.String(), Partner: p.Partner, Channel: p.Channel, Asset: p.Asset,
+					Contract: book, Measure: p.Measure, Day: p.Day.String(), Partner: p.Partner, Channel: p.Channel, Asset: p.Asset,
 					Region: p.Region, Segment: p.Segment, Source: p.Source, TouchCampaign: p.TouchCampaign, Currency: p.Currency, Exponent: p.Exponent,
 				}
 				for m, model := range r.Models {
@@ -432,6 +449,19 @@ func agreement(number, revision int64, edits ...string) *avro.JourneyEvent {
 		Campaign: "ai-launch-tour", Revision: revision, Previous: revision - 1,
 		Document: strings.NewReplacer(edits...).Replace(string(example.AILaunchTour())),
 	}}}
+}
+
+// proposal is an agreement that nobody has signed.
+func proposal(number, revision int64, edits ...string) *avro.JourneyEvent {
+	ev := agreement(number, revision, edits...)
+	ev.Control.Contract.Proposed = true
+	return ev
+}
+
+func withdrawal(number int64) *avro.JourneyEvent {
+	ev := proposal(number, 1)
+	ev.Control.Contract.Document = ""
+	return ev
 }
 
 func rate(number int64, base, quote, day, text string) *avro.JourneyEvent {

@@ -25,6 +25,7 @@ func Layout() (state.Layout, error) {
 // The names in the control keyspace.
 const (
 	controlContract   = "contract"
+	controlRevision   = "revision"
 	controlRate       = "rate"
 	controlHorizon    = "horizon"
 	controlNumber     = "number"
@@ -35,7 +36,13 @@ const (
 
 func controlKey(name string) state.Key { return spaceControl.Key().String(name) }
 
+// contractKey is where states of before restate_from have the one revision of a
+// book; it is read, and replaced with the next revision.
 func contractKey(campaign string) []byte { return controlKey(controlContract).String(campaign) }
+
+func revisionKey(book string, number int64) []byte {
+	return controlKey(controlRevision).String(book).Uint64(uint64(number))
+}
 
 func rateKey(base, quote, day string) []byte {
 	return controlKey(controlRate).String(base).String(quote).String(day)

@@ -132,8 +132,8 @@ func (f *fold) book(c *campaign, a *account, j attribution.Journey, swept *sweep
 			return fmt.Errorf("read what is booked: %w", err)
 		}
 	}
-	result := attribution.Book(attribution.Rules{{Number: c.revision, Contract: c.contract}}, &f.rules.rates, j)
-	after := booked{revision: c.revision, models: result.Models, postings: result.Postings()}
+	result := c.compute(&f.rules.rates, j)
+	after := booked{version: c.version, models: result.Models, postings: result.Postings()}
 	if err := conserved(result, after.postings); err != nil {
 		return err
 	}
@@ -158,20 +158,25 @@ func (f *fold) book(c *campaign, a *account, j attribution.Journey, swept *sweep
 // conserved checks that under every model the postings of each conversion sum
 // to its value, and that there are no others.
 func conserved(r attribution.Result, postings []attribution.Posting) error {
-	type id struct{ conversion, measure string }
+	// By day as well: two revisions may each have one of a conversion's.
+	type id struct {
+		conversion, measure string
+		day                 money.Day
+	}
 	sums := make(map[id][]int64, len(r.Conversions))
 	for _, p := range postings {
-		sum := sums[id{p.Conversion, p.Measure}]
+		of := id{p.Conversion, p.Measure, p.Day}
+		sum := sums[of]
 		if sum == nil {
 			sum = make([]int64, len(r.Models))
-			sums[id{p.Conversion, p.Measure}] = sum
+			sums[of] = sum
 		}
 		for m := range sum {
 			sum[m] += p.Minor[m]
 		}
 	}
 	for _, c := range r.Conversions {
-		of := id{c.ID, c.Measure}
+		of := id{c.ID, c.Measure, c.Day}
 		for m, sum := range sums[of] {
 			if sum != c.Value {
 				return fmt.Errorf("conservation broken: %s of %s is %d but its credits under %s sum to %d", c.Measure, c.ID, c.Value, r.Models[m], sum)
@@ -205,7 +210,7 @@ func (f *fold) post(c *campaign, a *account, before, after booked, swept *sweep)
 		id := strconv.FormatInt(f.generation, 10) + "-" + strconv.Itoa(int(f.source)) + "-" + strconv.FormatInt(f.rules.changes, 10)
 		for _, d := range diff[:n] {
 			e := entryOf(d)
-			e.Contract, e.Revision, e.Account, e.Models = c.id, c.revision, a.id, models
+			e.Contract, e.Revision, e.Account, e.Models = c.id, c.at(d.Day), a.id, models
 			e.Cause, e.CauseEvent, e.ChangeID, e.EntryCount, e.AsOf = cause, event, id, n, a.asOf
 			if err := f.emit(&e); err != nil {
 				return err

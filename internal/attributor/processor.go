@@ -23,9 +23,13 @@ type Processor struct {
 	generation int64
 	kv         *counting
 	rules      *rules // cache of the control keyspace; nil when it must be read
+	swept      sweep  // as the batch leaves it, under way or not
 }
 
-var _ stream.Processor = (*Processor)(nil)
+var (
+	_ stream.Processor = (*Processor)(nil)
+	_ stream.Closer    = (*Processor)(nil)
+)
 
 // New makes the Processor of a partition whose store is restored. The
 // assignment must have a generation.
@@ -40,7 +44,12 @@ func New(cfg Config, a stream.Assignment, kv task.KV) (*Processor, error) {
 		cfg.SliceAccounts = sliceAccountsDefault
 	}
 	p := &Processor{cfg: cfg, source: a.Partition, generation: a.Generation, kv: &counting{KV: kv}}
-	return p, p.load()
+	if err := p.load(); err != nil {
+		return nil, err
+	}
+	p.swept = p.rules.sweep
+	cfg.Metrics.show(p.source, p.swept)
+	return p, nil
 }
 
 // Process implements stream.Processor.
@@ -56,10 +65,13 @@ func (p *Processor) Pending(time.Time) bool {
 }
 
 // Committed implements stream.Processor.
-func (p *Processor) Committed() {}
+func (p *Processor) Committed() { p.cfg.Metrics.show(p.source, p.swept) }
 
 // Aborted implements stream.Processor.
-func (p *Processor) Aborted() { p.rules = nil }
+func (p *Processor) Aborted() { p.rules, p.swept = nil, sweep{} }
+
+// Close implements stream.Closer.
+func (p *Processor) Close() { p.cfg.Metrics.forget(p.source) }
 
 // Fold is Process with the outputs apart: it takes the records in, posts what
 // they change, and takes a sweep that is under way a slice further.

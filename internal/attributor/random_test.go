@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -44,24 +45,49 @@ func drawHistory(t *rapid.T) history {
 	h.items = append(h.items, drawMoves(t, account, func(a string, p int64) *avro.JourneyEvent {
 		return object(a, "account", "001", p, map[string]string{"country": rapid.SampledFrom([]string{"DE", "US"}).Draw(t, "country"), "employees": "2000"})
 	}))
-	edits := [][]string{
+	h.drawRules(t)
+	return h
+}
+
+// drawRules draws revisions of the contract for all days and for some, proposals,
+// withdrawals and rates, as the control task would let them pass.
+func (h *history) drawRules(t *rapid.T) {
+	const from = "\nrestate_from: 2026-03-15\nwindow:"
+	books := [][]string{ // what totals are made of
 		{},
-		{"lookback: 90d", "lookback: 6d", "days: 30", "days: 5"},
 		{"models: [first-touch, last-touch, linear]", "models: [linear, position-based]"},
 		{"\ncurrency: USD", "\ncurrency: EUR"},
 		{"zone: America/New_York", "zone: Asia/Tokyo"},
 	}
-	revision := int64(0)
-	for n := range rapid.IntRange(1, 7).Draw(t, "rules") {
-		if n == 0 || rapid.Bool().Draw(t, "is contract") {
-			revision++
-			h.rules = append(h.rules, agreement(int64(n+1), revision, rapid.SampledFrom(edits).Draw(t, "edit")...))
-			continue
+	parts := [][]string{{}, {"lookback: 90d", "lookback: 6d"}}
+	agreed, revision, proposed := 0, int64(0), false
+	for n := range rapid.IntRange(1, 9).Draw(t, "rules") {
+		number := int64(n + 1)
+		kind := rapid.SampledFrom([]string{"contract", "contract", "proposal", "withdrawal", "rate"}).Draw(t, "kind")
+		if n == 0 {
+			kind = "contract"
 		}
-		h.rules = append(h.rules, rate(int64(n+1), rapid.SampledFrom([]string{"EUR", "JPY"}).Draw(t, "base"), "USD",
-			rapid.SampledFrom([]string{"2026-03-10", "2026-03-20"}).Draw(t, "day"), rapid.SampledFrom([]string{"1.1", "0.9", "0.007"}).Draw(t, "rate")))
+		of, edits := rapid.IntRange(0, len(books)-1).Draw(t, "book"), slices.Clone(rapid.SampledFrom(parts).Draw(t, "edit"))
+		if revision > 0 && rapid.Bool().Draw(t, "some days") {
+			of, edits = agreed, append(edits, "\nwindow:", strings.ReplaceAll(from, "15", rapid.SampledFrom([]string{"10", "11", "20", "21"}).Draw(t, "from")))
+		}
+		edits = append(edits, books[of]...)
+		switch {
+		case kind == "contract":
+			revision++
+			agreed = of
+			h.rules = append(h.rules, agreement(number, revision, edits...))
+		case kind == "proposal":
+			h.rules = append(h.rules, proposal(number, revision+1, edits...))
+			proposed = true
+		case kind == "withdrawal" && proposed:
+			h.rules = append(h.rules, withdrawal(number))
+			proposed = false
+		default:
+			h.rules = append(h.rules, rate(number, rapid.SampledFrom([]string{"EUR", "JPY"}).Draw(t, "base"), "USD",
+				rapid.SampledFrom([]string{"2026-03-10", "2026-03-20"}).Draw(t, "day"), rapid.SampledFrom([]string{"1.1", "0.9", "0.007"}).Draw(t, "rate")))
+		}
 	}
-	return h
 }
 
 func drawMoves(t *rapid.T, account *rapid.Generator[string], state func(account string, placement int64) *avro.JourneyEvent) []*avro.JourneyEvent {

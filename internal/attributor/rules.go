@@ -8,14 +8,13 @@ import (
 	"strings"
 	"time"
 
-	"tracksource/contract"
 	"tracksource/money"
 	"tracksource/schemas/avro"
 )
 
 // rules are the control keyspace, decoded.
 type rules struct {
-	campaigns []*campaign // by id
+	campaigns []*campaign // the books, by id
 	rates     money.Rates
 	number    int64 // of the last broadcast
 	horizon   string
@@ -24,10 +23,11 @@ type rules struct {
 	sweep     sweep
 }
 
-type campaign struct {
-	id       string
-	revision int64
-	contract *contract.Contract
+// find returns the book of that name, or where it would be.
+func (r *rules) find(book string) (at int, found bool) {
+	return slices.BinarySearchFunc(r.campaigns, book, func(have *campaign, id string) int {
+		return strings.Compare(have.id, id)
+	})
 }
 
 // load reads the rules unless they are cached.
@@ -59,17 +59,9 @@ func (r *rules) read(key, body []byte) (err error) {
 	parts := spaceControl.Parts(key)
 	switch name := parts.String(); name {
 	case controlContract:
-		id := parts.String()
-		v := reader{rest: body}
-		revision := v.varint()
-		if v.err != nil {
-			return v.err
-		}
-		parsed, err := contract.Parse(v.rest)
-		if err != nil {
-			return fmt.Errorf("contract %s revision %d: %w", id, revision, err)
-		}
-		r.campaigns = append(r.campaigns, &campaign{id, revision, parsed})
+		err = r.readRevision(parts.String(), -1, body)
+	case controlRevision:
+		err = r.readRevision(parts.String(), int64(parts.Uint64()), body)
 	case controlRate:
 		base, quote, text := parts.String(), parts.String(), parts.String()
 		day, err := money.ParseDay(text)
@@ -109,7 +101,7 @@ func (f *fold) control(ctx context.Context, c *avro.Control, at time.Time) error
 	var err error
 	switch {
 	case c.Kind == controlContract && c.Contract != nil:
-		err = f.applyContract(ctx, c.Contract, at)
+		err = f.applyContract(ctx, c.Number, c.Contract, at)
 	case c.Kind == controlRate && c.Rate != nil:
 		err = f.applyRate(ctx, c.Rate, at)
 	case c.Kind == controlHorizon && c.Horizon != nil:
@@ -122,35 +114,6 @@ func (f *fold) control(ctx context.Context, c *avro.Control, at time.Time) error
 	}
 	f.rules.number = c.Number
 	return f.kv.Put(controlKey(controlNumber), encodeNumber(c.Number))
-}
-
-// applyContract puts a revision in force unless a newer one is.
-func (f *fold) applyContract(ctx context.Context, c *avro.ContractRecord, at time.Time) error {
-	i, found := slices.BinarySearchFunc(f.rules.campaigns, c.Campaign, func(have *campaign, id string) int {
-		return strings.Compare(have.id, id)
-	})
-	if found && c.Revision <= f.rules.campaigns[i].revision {
-		return nil
-	}
-	parsed, err := contract.Parse([]byte(c.Document))
-	if err != nil {
-		return fmt.Errorf("%w: contract %s revision %d: %w", errBroken, c.Campaign, c.Revision, err)
-	}
-	if parsed.Campaign != c.Campaign || c.Revision <= 0 {
-		return fmt.Errorf("%w: revision %d of contract %s has a document of %s", errBroken, c.Revision, c.Campaign, parsed.Campaign)
-	}
-	value := spaceControl.Value(append(encodeNumber(c.Revision)[1:], c.Document...))
-	if err := f.kv.Put(contractKey(c.Campaign), value); err != nil {
-		return err
-	}
-	next := &campaign{c.Campaign, c.Revision, parsed}
-	if found {
-		f.rules.campaigns[i] = next
-	} else {
-		f.rules.campaigns = slices.Insert(f.rules.campaigns, i, next)
-	}
-	f.cfg.Log.InfoContext(ctx, "contract in force", "campaign", c.Campaign, "revision", c.Revision, "partition", f.source)
-	return f.restate(ctx, "", at)
 }
 
 // applyRate records a rate, or its correction.

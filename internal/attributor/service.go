@@ -19,7 +19,7 @@ func TopicsOf(s kafka.Spec) []string {
 func Open(l *line.Line) (*line.Service, error) {
 	cfg := Config{
 		Codecs: l.Codecs, Topics: Topics{Credits: l.Spec.Credits(), Alerts: l.Spec.Alerts()},
-		CreditsPartitions: l.Spec.Partitions(kafka.KeyCredits), Log: l.Log,
+		CreditsPartitions: l.Spec.Partitions(kafka.KeyCredits), Metrics: NewMetrics(l.Metrics), Log: l.Log,
 	}
 	w, err := l.Worker(Consumer, l.Stateful(Consumer, l.Spec.Journeys(), l.Spec.AttributorChangelog(), func(a stream.Assignment, kv task.KV) (stream.Processor, error) {
 		return New(cfg, a, kv)

@@ -13,7 +13,7 @@ import (
 func (f *fold) restate(ctx context.Context, rate string, at time.Time) error {
 	s := f.rules.sweep
 	if !s.active {
-		s = sweep{active: true}
+		s = sweep{active: true, since: at}
 		f.cfg.Log.InfoContext(ctx, "restatement begins", "partition", f.source)
 	}
 	s.stop, s.wrapped = s.cursor, false
@@ -27,8 +27,9 @@ func (f *fold) restate(ctx context.Context, rate string, at time.Time) error {
 }
 
 func (f *fold) putSweep(s sweep) error {
-	f.rules.sweep = s
+	f.swept, f.rules.sweep = s, s
 	if !s.active {
+		f.rules.sweep = sweep{}
 		return f.kv.Delete(controlKey(controlSweep))
 	}
 	return f.kv.Put(controlKey(controlSweep), s.encode())
@@ -56,16 +57,23 @@ func (f *fold) sweepSlice(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("sweep: %w", err)
 		}
+		changes := f.rules.changes
 		if err := f.settle(ctx, visit, &s); err != nil {
 			return fmt.Errorf("sweep: %w", err)
 		}
+		next.accounts += int64(len(visit))
+		next.changes += f.rules.changes - changes
 		s, left = next, left-len(visit)
 		if records, _ := f.out.Emitted(); records-before >= sweepEmittedRecords || f.kv.staged >= sweepStagedBytes {
 			break
 		}
 	}
 	if !s.active {
-		f.cfg.Log.InfoContext(ctx, "restatement ends", "partition", f.source)
+		f.cfg.Log.InfoContext(ctx, "restatement ends", "partition", f.source,
+			"since", s.since, "accounts", s.accounts, "changes", s.changes)
+		if err := f.bury(); err != nil {
+			return fmt.Errorf("sweep: %w", err)
+		}
 	}
 	return f.putSweep(s)
 }
@@ -73,8 +81,9 @@ func (f *fold) sweepSlice(ctx context.Context) error {
 // visit returns the next accounts of the round, n at most, and the sweep as it
 // is behind them.
 func (f *fold) visit(s sweep, n int) (visit []*account, next sweep, err error) {
+	over := sweep{since: s.since, accounts: s.accounts, changes: s.changes}
 	if len(f.rules.campaigns) == 0 {
-		return nil, sweep{}, nil // nothing is due to anybody
+		return nil, over, nil // nothing is due to anybody
 	}
 	for len(visit) < n {
 		prefix, id, err := f.accountBehind(s.cursor)
@@ -83,12 +92,12 @@ func (f *fold) visit(s sweep, n int) (visit []*account, next sweep, err error) {
 		}
 		switch {
 		case prefix == nil && (s.wrapped || len(s.stop) == 0):
-			return visit, sweep{}, nil
+			return visit, over, nil
 		case prefix == nil:
 			s.wrapped, s.cursor = true, nil
 			continue
 		case s.wrapped && bytes.Compare(prefix, s.stop) > 0:
-			return visit, sweep{}, nil
+			return visit, over, nil
 		}
 		s.cursor = prefix
 		visit = append(visit, &account{id: id, asOf: s.asOf})

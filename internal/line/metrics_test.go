@@ -12,6 +12,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"tracksource/internal/attributor"
 	"tracksource/state"
 	"tracksource/stream"
 )
@@ -32,6 +33,7 @@ func TestMetricsAreDocumented(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
+	attributor.NewMetrics(reg)
 	descs := make(chan *prometheus.Desc, 1000)
 	reg.Describe(descs)
 	close(descs)
