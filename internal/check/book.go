@@ -94,35 +94,11 @@ func (b *book) all() {
 	for i, p := range pages {
 		steps := p.steps(looked)
 		for _, e := range p.events {
-			if !e.held && b.accounts(e.day) == i {
+			if !e.held && on(b.rules, e.day) == i {
 				p.enter(e, steps)
 			}
 		}
 	}
-}
-
-// left are the revisions that account for any day: those before one that has all
-// of their days are gone.
-func left(rules []revision) (list []revision) {
-	for i, r := range rules {
-		gone := slices.ContainsFunc(rules[i+1:], func(later revision) bool {
-			l := later.contract
-			return !l.HasRestateFrom || r.contract.HasRestateFrom && l.RestateFrom <= r.contract.RestateFrom
-		})
-		if !gone {
-			list = append(list, r)
-		}
-	}
-	return list
-}
-
-// accounts is the place of the revision that accounts for a conversion day.
-func (b *book) accounts(day money.Day) int {
-	i := len(b.rules) - 1
-	for i > 0 && b.rules[i].contract.HasRestateFrom && day < b.rules[i].contract.RestateFrom {
-		i--
-	}
-	return i
 }
 
 // of lists the objects of some types, by id.

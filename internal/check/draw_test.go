@@ -221,7 +221,7 @@ func drawRules(t *rapid.T) (rules []revision) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		rules = append(rules, revision{int64(n + 1), c})
+		rules = append(rules, revision{number: int64(n + 1), contract: c})
 	}
 	return rules
 }

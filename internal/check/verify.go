@@ -68,7 +68,7 @@ type Report struct {
 	Suppressed                                       int             // facts of people who were erased
 	Merges                                           int             // times that an event said of two identities that they are one
 	Items, Accounts                                  int             // on journeys now
-	Controls, Contracts                              int             // broadcasts; contracts in force
+	Controls, Contracts, Proposals                   int             // broadcasts; contracts in force; shadows beside them
 	Conversions                                      int             // booked
 	Entries, Rows                                    int             // of the ledger; rows that are not deleted
 	Transactions                                     int64           // of the tiers with state
@@ -114,7 +114,7 @@ type verifier struct {
 	in     Input
 	report Report
 
-	contracts map[string][]revision // by campaign, the revisions in order
+	contracts map[string][]revision // by book, in their order
 	rates     money.Rates
 	links     map[string][]identity.Link // by encoded child
 	same      map[string][]string        // by encoded identity: those of its level that are the same thing
@@ -122,12 +122,6 @@ type verifier struct {
 	touches   map[itemKey]touch
 	updates   map[itemKey][]update
 	accounts  map[string]*account // by encoded root
-}
-
-// revision is one revision of a contract.
-type revision struct {
-	number   int64
-	contract *contract.Contract
 }
 
 // The bases of the books.
@@ -237,7 +231,13 @@ func (v *verifier) controls() {
 			v.enforce(c)
 		}
 	}
-	v.report.Contracts = len(v.contracts)
+	for book := range v.contracts {
+		if _, proposed := contract.CampaignOfBook(book); proposed {
+			v.report.Proposals++
+		} else {
+			v.report.Contracts++
+		}
+	}
 }
 
 // enforce takes one broadcast into the rules. A rate that comes again replaces
@@ -245,21 +245,11 @@ func (v *verifier) controls() {
 func (v *verifier) enforce(c *avro.Control) {
 	switch {
 	case c.Contract != nil:
-		r := c.Contract
-		revisions := v.contracts[r.Campaign]
-		if n := len(revisions); n > 0 && r.Revision <= revisions[n-1].number {
-			return
-		}
-		parsed, err := contract.Parse([]byte(r.Document))
-		if err != nil {
-			v.problem("broadcast %d: contract %s revision %d: %v", c.Number, r.Campaign, r.Revision, err)
-			return
-		}
-		v.contracts[r.Campaign] = append(revisions, revision{r.Revision, parsed})
+		v.agree(c.Number, c.Contract)
 	case c.Rate != nil:
-		on, err := money.ParseDay(c.Rate.Day)
+		day, err := money.ParseDay(c.Rate.Day)
 		if err == nil {
-			err = v.rates.Set(c.Rate.Base, c.Rate.Quote, on, c.Rate.Rate)
+			err = v.rates.Set(c.Rate.Base, c.Rate.Quote, day, c.Rate.Rate)
 		}
 		if err != nil {
 			v.problem("broadcast %d: rate %s/%s of %s: %v", c.Number, c.Rate.Base, c.Rate.Quote, c.Rate.Day, err)
@@ -272,7 +262,8 @@ func (v *verifier) enforce(c *avro.Control) {
 func controlText(c *avro.Control) string {
 	switch {
 	case c.Contract != nil:
-		return fmt.Sprintf("contract %s revision %d hash %.12s", c.Contract.Campaign, c.Contract.Revision, c.Contract.Hash)
+		r := c.Contract
+		return fmt.Sprintf("contract %s revision %d hash %.12s, proposed %t, %d bytes", r.Campaign, r.Revision, r.Hash, r.Proposed, len(r.Document))
 	case c.Rate != nil:
 		return fmt.Sprintf("rate %s/%s of %s = %s", c.Rate.Base, c.Rate.Quote, c.Rate.Day, c.Rate.Rate)
 	case c.Horizon != nil:
