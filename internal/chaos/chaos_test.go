@@ -18,6 +18,7 @@ import (
 	"tracksource/deploy/kafka"
 	"tracksource/deploy/kafka/local"
 	"tracksource/internal/check"
+	"tracksource/internal/control"
 	"tracksource/internal/demo"
 	"tracksource/internal/line"
 	"tracksource/internal/sample"
@@ -118,7 +119,11 @@ func (f *field) messages() []stream.Message {
 // rules sends the contract and the rates.
 func (f *field) rules() {
 	f.t.Helper()
-	records, err := demo.ControlRecords(f.codecs, f.spec.Control(), f.world)
+	controls, err := demo.Controls(f.world)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	records, err := control.Messages(f.codecs, f.spec.Control(), controls...)
 	if err != nil {
 		f.t.Fatal(err)
 	}

@@ -207,9 +207,9 @@ func (d *demo) sendControl(ctx context.Context, in input) error {
 	return control.Send(ctx, cfg, controls, nil)
 }
 
-// ControlRecords are the example contract and the sample's rates as records of
-// the control topic.
-func ControlRecords(codecs *avro.Codecs, topic string, world sample.World) ([]stream.Message, error) {
+// Controls are the example contract and the sample's rates, as what the control
+// topic is told.
+func Controls(world sample.World) ([]avro.Control, error) {
 	first, err := control.Revise(example.AILaunchTour(), 0, world.Start)
 	if err != nil {
 		return nil, fmt.Errorf("example contract: %w", err)
@@ -220,7 +220,7 @@ func ControlRecords(codecs *avro.Codecs, topic string, world sample.World) ([]st
 			Base: r.Base, Quote: r.Quote, Day: r.Day, Rate: r.Rate, Source: "sample",
 		}})
 	}
-	return control.Messages(codecs, topic, controls...)
+	return controls, nil
 }
 
 // rest waits until every group has consumed everything and no partition has

@@ -43,6 +43,7 @@ func TestMatrix(t *testing.T) {
 		{"22-merges", plan{faults: []string{"kill"}, input: []string{"merges", "repeated-apart", "shuffled"}, steps: 12}, []string{"kill", "merges"}},
 		{"21-mapped", plan{faults: []string{"kill"}, input: []string{"mapped"}, steps: 12}, []string{"kill", "read again"}},
 		{"22-erased", plan{faults: []string{"kill"}, input: []string{"erased", "shuffled"}, steps: 12}, []string{"kill", "erased"}},
+		{"24-revised", plan{faults: []string{"kill"}, input: []string{"revised"}, events: 600, steps: 20}, []string{"kill", "revised", "restate_from", "proposed", "withdrawn"}},
 		{"25-poison", plan{faults: []string{"registry-away", "kill"}, input: []string{"poison"}, steps: 12}, []string{"registry-away"}},
 		{"29-clocks", plan{faults: []string{"clock", "kill"}, steps: 15}, []string{"clock"}},
 	}

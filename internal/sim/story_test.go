@@ -3,18 +3,13 @@ package sim_test
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"fmt"
 	"maps"
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
-	"tracksource/contract/example"
 	"tracksource/internal/check"
 	"tracksource/internal/control"
 	"tracksource/internal/demo"
@@ -46,10 +41,11 @@ type story struct {
 	events  []stream.Message
 	rules   []stream.Message
 	sent    int
-	refused int              // records that must be dead letters beside those of the sample
-	added   int              // events that must be accepted beside those of the sample
-	own     [][]byte         // events of the mapped schema
-	decided []stream.Message // what inputs decide, in its order
+	refused int            // records that must be dead letters beside those of the sample
+	added   int            // events that must be accepted beside those of the sample
+	own     [][]byte       // events of the mapped schema
+	decided []avro.Control // what inputs decide, in its order
+	revised [][]string     // edits of the contract that inputs decide
 
 	done     map[string]int // faults that took place
 	cleanup  []func()       // what mend takes back
@@ -127,8 +123,8 @@ func (s *story) judgeRun() check.Report {
 	return report
 }
 
-// write prepares what is sent: the sample with repetitions as the plan's inputs
-// have them, and the rules, a second revision among them.
+// write prepares what is sent: the sample as the plan's inputs have it, and the
+// rules.
 func (s *story) write() {
 	for _, e := range s.world.Events {
 		s.events = append(s.events, stream.Message{Topic: s.spec.RawTopic(e.Feed, e.Reporter), Key: e.Key, Value: e.Payload})
@@ -141,37 +137,11 @@ func (s *story) write() {
 		in(s)
 	}
 	s.sent = len(s.events)
-	rules, err := demo.ControlRecords(s.codecs, s.spec.Control(), s.world)
+	rules, err := demo.Controls(s.world)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	rng := rand.New(rand.NewPCG(s.plan.seed, 0x72756c6573)) // the same for all inputs
-	if rng.IntN(2) == 0 {
-		slices.Reverse(rules) // the contract comes behind the rates
-	}
-	s.rules = append(rules, s.revision(2, "models: [first-touch, last-touch, linear]", "models: [linear, position-based]"))
-	if rng.IntN(2) == 0 {
-		s.rules = append(s.rules, s.revision(3, "lookback: 90d", "lookback: 20d", "days: 30", "days: 20"))
-	}
-	at := 0
-	for _, m := range s.decided {
-		at += rng.IntN(min(20, len(s.rules)-at) + 1) // early, so that there is something left to meet
-		s.rules = slices.Insert(s.rules, at, m)
-		at++
-	}
-}
-
-// revision is the example contract with another text.
-func (s *story) revision(n int64, replace ...string) stream.Message {
-	doc := strings.NewReplacer(replace...).Replace(string(example.AILaunchTour()))
-	sum := sha256.Sum256([]byte(doc))
-	b, err := s.codecs.Control.Append(nil, &avro.Control{Kind: "contract", Contract: &avro.ContractRecord{
-		Campaign: "ai-launch-tour", Revision: n, Previous: n - 1, Document: doc, Hash: hex.EncodeToString(sum[:]), RecordedAt: s.world.Start,
-	}})
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return stream.Message{Topic: s.spec.Control(), Pinned: true, Key: []byte(fmt.Sprint("revision-", n)), Value: b}
+	s.writeRules(rules, rand.New(rand.NewPCG(s.plan.seed, 0x72756c6573))) // the same for all inputs
 }
 
 // send sends the next pieces of the events and of the rules.
@@ -194,9 +164,22 @@ func (s *story) send() {
 	if err := s.producer.Send(s.ctx, batch...); err != nil {
 		s.t.Fatal(err)
 	}
-	if slices.ContainsFunc(batch, func(m stream.Message) bool { return bytes.Contains(m.Key, []byte(control.Mapping)) }) {
+	if n := count(batch, "ai-launch-tour"); len(s.events) > 0 {
+		s.done["revised"] += n
+	}
+	if count(batch, control.Mapping) > 0 {
 		s.readAgain()
 	}
+}
+
+// count is how many of the records have a word in their key.
+func count(ms []stream.Message, word string) (n int) {
+	for _, m := range ms {
+		if bytes.Contains(m.Key, []byte(word)) {
+			n++
+		}
+	}
+	return n
 }
 
 // disturb does one thing to the line, if it can be done now.
