@@ -19,7 +19,8 @@ func contractCommand(stdout, stderr io.Writer) *cobra.Command {
 		Use: "contract", Short: "Check the contract of a campaign, and put it in force",
 		Args: noArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(contractValidateCommand(stdout), contractDiffCommand(stdout, stderr), contractApplyCommand(stdout, stderr), contractSchemaCommand(stdout))
+	cmd.AddCommand(contractValidateCommand(stdout), contractDiffCommand(stdout, stderr), contractApplyCommand(stdout, stderr), contractSchemaCommand(stdout),
+		contractProposeCommand(stdout, stderr), contractWithdrawCommand(stdout, stderr), contractCompareCommand(stdout, stderr))
 	return cmd
 }
 
@@ -107,7 +108,11 @@ func contractDiffCommand(stdout, stderr io.Writer) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return sayChanges(stdout, changes)
+			c, err := contract.Parse(newer)
+			if err != nil {
+				return err
+			}
+			return sayChanges(stdout, changes, c)
 		},
 	}
 	f.bind(cmd)
@@ -131,76 +136,112 @@ func (f *controlFlags) inForce(ctx context.Context, document []byte, stderr io.W
 	return []byte(last.Document), nil
 }
 
-func sayChanges(w io.Writer, changes []contract.Change) error {
+// sayChanges says what differs in the newer contract, and for which days it counts.
+func sayChanges(w io.Writer, changes []contract.Change, newer *contract.Contract) error {
 	if len(changes) == 0 {
 		_, err := fmt.Fprintln(w, "no difference")
 		return err
+	}
+	days := "accounts for all conversion days"
+	if newer.HasRestateFrom {
+		days = fmt.Sprintf("accounts for conversion days from %s on; those before it stay with the revisions before", newer.RestateFrom)
 	}
 	for _, c := range changes {
 		if _, err := fmt.Fprintln(w, c); err != nil {
 			return err
 		}
 	}
-	return nil
+	_, err := fmt.Fprintln(w, days)
+	return err
 }
 
 func contractApplyCommand(stdout, stderr io.Writer) *cobra.Command {
-	var f controlFlags
-	previous := int64(-1)
+	r := revising{stdout: stdout, stderr: stderr, make: control.Revise}
 	cmd := &cobra.Command{
 		Use: "apply FILE", Short: "Put the next revision of a contract in force",
 		Long: "apply sends a contract as the next revision of its campaign. Running services take it at one place of\n" +
-			"their order and restate what it changes. --previous names the revision that the author knew: when\n" +
-			"another one has come meanwhile, nothing is sent.",
+			"their order and restate what it changes: all conversion days, or with restate_from those from that\n" +
+			"day on, and then zone, currency and models must be as they were. --previous names the revision that\n" +
+			"the author knew: when another one has come meanwhile, nothing is sent. What was proposed and is\n" +
+			"applied unchanged is a proposal no longer.",
 		Example: "  track-source contract apply ai-launch-tour.yaml --previous 1" + controlExample,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			data, err := oneFile(args)
-			if err != nil {
-				return err
-			}
-			c, err := contract.Parse(data)
-			if err != nil {
-				return fmt.Errorf("%s: %w", args[0], err)
-			}
-			cfg, book, err := f.open(cmd.Context(), stderr)
-			if err != nil {
-				return err
-			}
-			last, exists := book.Newest(c.Campaign)
-			switch {
-			case exists && last.Hash == control.Hash(data):
-				_, err := fmt.Fprintf(stdout, "campaign %s: revision %d is this contract already\n", c.Campaign, last.Revision)
-				return err
-			case exists && previous < 0:
-				return usageError{fmt.Errorf("campaign %s has revision %d of %s: say that you know it with --previous %d", c.Campaign, last.Revision, last.RecordedAt.UTC().Format(time.DateTime), last.Revision)}
-			case previous >= 0 && previous != last.Revision:
-				return fmt.Errorf("campaign %s: the newest revision is %d, not %d: somebody else has changed the contract; bring both together", c.Campaign, last.Revision, previous)
-			}
-			record, err := control.Revise(data, last.Revision, time.Now())
-			if err != nil {
-				return err
-			}
-			if exists {
-				changes, err := contract.Diff([]byte(last.Document), data)
-				if err == nil {
-					err = sayChanges(stdout, changes)
-				}
-				if err != nil {
-					return err
-				}
-			}
-			verb := "sent"
-			if f.dryRun {
-				verb = "would be sent"
-			} else if err := sendControls(cmd.Context(), cfg, []avro.Control{record}, stderr); err != nil {
-				return err
-			}
-			_, err = fmt.Fprintf(stdout, "campaign %s: revision %d, contract %.12s, %s\n", c.Campaign, last.Revision+1, record.Contract.Hash, verb)
-			return err
-		},
+		RunE:    func(cmd *cobra.Command, args []string) error { return r.run(cmd.Context(), args) },
 	}
-	f.bind(cmd)
-	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "say what would be sent; send nothing")
-	cmd.Flags().Int64Var(&previous, "previous", -1, "revision that the author of the file knew, 0 for none")
+	r.bind(cmd)
 	return cmd
+}
+
+// revising is how a document becomes the next revision of its contract, or what is
+// proposed as that.
+type revising struct {
+	stdout, stderr io.Writer
+	flags          controlFlags
+	previous       int64
+	proposed       bool
+	make           func(document []byte, last int64, now time.Time) (avro.Control, error)
+}
+
+func (r *revising) bind(cmd *cobra.Command) {
+	r.flags.bind(cmd)
+	cmd.Flags().BoolVar(&r.flags.dryRun, "dry-run", false, "say what would be sent; send nothing")
+	cmd.Flags().Int64Var(&r.previous, "previous", -1, "revision that the author of the file knew, 0 for none")
+}
+
+func (r *revising) run(ctx context.Context, args []string) error {
+	data, err := oneFile(args)
+	if err != nil {
+		return err
+	}
+	c, err := contract.Parse(data)
+	if err != nil {
+		return fmt.Errorf("%s: %w", args[0], err)
+	}
+	cfg, book, err := r.flags.open(ctx, r.stderr)
+	if err != nil {
+		return err
+	}
+	last, exists := book.Newest(c.Campaign)
+	hash := control.Hash(data)
+	switch {
+	case exists && last.Hash == hash:
+		return r.say("campaign %s: revision %d is this contract already\n", c.Campaign, last.Revision)
+	case r.proposed && book.Proposals[c.Campaign].Hash == hash && book.Proposals[c.Campaign].Previous == last.Revision:
+		return r.say("campaign %s: revision %d is proposed like this already\n", c.Campaign, last.Revision+1)
+	case exists && r.previous < 0:
+		return usageError{fmt.Errorf("campaign %s has revision %d of %s: say that you know it with --previous %d", c.Campaign, last.Revision, last.RecordedAt.UTC().Format(time.DateTime), last.Revision)}
+	case r.previous >= 0 && r.previous != last.Revision:
+		return fmt.Errorf("campaign %s: the newest revision is %d, not %d: somebody else has changed the contract; bring both together", c.Campaign, last.Revision, r.previous)
+	}
+	record, err := r.make(data, last.Revision, time.Now())
+	if err != nil {
+		return err
+	}
+	if err := book.Judge(&record); err != nil {
+		return fmt.Errorf("%s: %w", args[0], err)
+	}
+	if exists {
+		changes, err := contract.Diff([]byte(last.Document), data)
+		if err == nil {
+			err = sayChanges(r.stdout, changes, c)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	verb := "sent"
+	if r.flags.dryRun {
+		verb = "would be sent"
+	} else if err := sendControls(ctx, cfg, []avro.Control{record}, r.stderr); err != nil {
+		return err
+	}
+	what := "revision"
+	if r.proposed {
+		what = "proposal of revision"
+	}
+	return r.say("campaign %s: %s %d, contract %.12s, %s\n", c.Campaign, what, last.Revision+1, hash, verb)
+}
+
+func (r *revising) say(format string, args ...any) error {
+	_, err := fmt.Fprintf(r.stdout, format, args...)
+	return err
 }

@@ -96,14 +96,18 @@ func (b *Book) Add(codecs *avro.Codecs, value []byte) error {
 	return b.add(&c)
 }
 
-func (b *Book) add(c *avro.Control) error {
-	err := Judge(c, func(of Versioned) (Standing, error) {
+// Judge returns a Refusal for a record that the service would not take in now.
+func (b *Book) Judge(c *avro.Control) error {
+	return Judge(c, func(of Versioned) (Standing, error) {
 		if of.Kind == Contract {
 			return b.standing(of.Name), nil
 		}
 		return Standing{Revision: int64(len(b.Mappings[of]))}, nil
 	})
-	if err != nil {
+}
+
+func (b *Book) add(c *avro.Control) error {
+	if err := b.Judge(c); err != nil {
 		b.Refused++
 		return nil
 	}

@@ -154,9 +154,24 @@ func (d *demo) print(ctx context.Context) error {
 	return d.table(rows)
 }
 
-// table prints, for each measure, one line per partner and channel with a
-// column per model, and the totals under them.
+// table prints the books one after the other, with their names where there are
+// several: they are never added.
 func (d *demo) table(rows []Contribution) error {
+	books := distinct(rows, func(r Contribution) string { return r.Campaign })
+	for _, name := range books {
+		if len(books) > 1 {
+			d.say("\nbook of %s\n", name)
+		}
+		if err := d.book(slices.DeleteFunc(slices.Clone(rows), func(r Contribution) bool { return r.Campaign != name })); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// book prints, for each measure, one line per partner and channel with a column
+// per model, and the totals under them.
+func (d *demo) book(rows []Contribution) error {
 	models := distinct(rows, func(r Contribution) string { return r.Model })
 	for _, measure := range measures() {
 		sums, totals := map[[2]string]map[string]int64{}, map[string]int64{}

@@ -18,6 +18,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"tracksource/contract"
 	"tracksource/internal/reporter"
 	"tracksource/report"
 	"tracksource/schemas/avro"
@@ -196,6 +197,25 @@ func TestProblems(t *testing.T) {
 				t.Errorf("the query came back: %s", w.Body)
 			}
 		})
+	}
+}
+
+// TestProposed: what is proposed is a book of its own, marked, behind all that is
+// agreed, and in none of its numbers.
+func TestProposed(t *testing.T) {
+	s := summit(t)
+	for _, row := range slices.Clone(s.rows) {
+		row.Contract = contract.ProposalBook(row.Contract)
+		s.rows = append(s.rows, row)
+	}
+	h, _ := server(t, s, nil)
+	a := answer(t, h, "/api/contributions?measure=revenue&model=linear&campaign=summit")
+	b := answer(t, h, "/api/contributions?measure=revenue&model=linear&campaign=summit~proposed")
+	if a.Proposed || !b.Proposed || a.Total != "1425.57" || b.Total != a.Total || a.Rows != 4 {
+		t.Errorf("agreed: %t, %s of %d rows; proposed: %t, %s", a.Proposed, a.Total, a.Rows, b.Proposed, b.Total)
+	}
+	if want := []string{"autumn", "summit", "autumn~proposed", "summit~proposed"}; !slices.Equal(a.Choices.Campaigns, want) {
+		t.Errorf("campaigns are %v, want %v", a.Choices.Campaigns, want)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"tracksource/attribution"
+	"tracksource/contract"
 	"tracksource/money"
 	"tracksource/report"
 	"tracksource/schemas/avro"
@@ -110,7 +111,19 @@ func (v *View) Choices(known []string) (Choices, error) {
 			c.Campaigns = append(c.Campaigns, k)
 		}
 	}
-	slices.Sort(c.Campaigns)
+	// What is proposed stands behind all that is agreed, so that it is never what is
+	// shown to who has chosen nothing.
+	slices.SortFunc(c.Campaigns, func(a, b string) int {
+		_, proposedA := contract.CampaignOfBook(a)
+		_, proposedB := contract.CampaignOfBook(b)
+		if proposedA != proposedB {
+			if proposedA {
+				return 1
+			}
+			return -1
+		}
+		return strings.Compare(a, b)
+	})
 	for _, d := range report.Dimensions() {
 		c.Dimensions = append(c.Dimensions, string(d))
 	}
@@ -152,6 +165,7 @@ func byRank(names, ranked []string) []string {
 type Answer struct {
 	Version  uint64 `json:"version"`
 	Campaign string `json:"campaign"`
+	Proposed bool   `json:"proposed"` // the book of a proposal, a shadow of the agreed one
 	Measure  string `json:"measure"`
 	Model    string `json:"model"`
 	Currency string `json:"currency"` // empty for counts
@@ -229,7 +243,7 @@ func (v *View) answer(q Query, choices Choices) (Answer, error) {
 		if r.Contract != q.Campaign || r.Measure != q.Measure || r.Model != q.Model {
 			return nil
 		}
-		row, err := rowOf(&r)
+		row, err := RowOf(&r)
 		if err != nil {
 			return err
 		}
@@ -244,8 +258,9 @@ func (v *View) answer(q Query, choices Choices) (Answer, error) {
 	if err != nil {
 		return Answer{}, fmt.Errorf("scan contributions: %w", err)
 	}
+	_, proposed := contract.CampaignOfBook(q.Campaign)
 	a := Answer{
-		Campaign: q.Campaign, Measure: q.Measure, Model: q.Model, By: q.By, Choices: choices,
+		Campaign: q.Campaign, Proposed: proposed, Measure: q.Measure, Model: q.Model, By: q.By, Choices: choices,
 		Restating: []string{}, Groups: []AnswerGroup{}, Margins: []AnswerMargin{},
 	}
 	var b report.Breakdown
@@ -284,8 +299,8 @@ func groupsOf(groups []report.Group, places int) []AnswerGroup {
 	return out
 }
 
-// rowOf is a contribution as report wants it.
-func rowOf(r *avro.ContributionRow) (report.Row, error) {
+// RowOf is a contribution as report wants it.
+func RowOf(r *avro.ContributionRow) (report.Row, error) {
 	text, err := r.ValueText(0)
 	if err != nil {
 		return report.Row{}, err

@@ -122,7 +122,10 @@ async function ask() {
   try {
     const answer = await get(`/api/contributions?${query("partner,channel")}`);
     const days = await get(`/api/contributions?${query("day")}`);
-    note(answer.restating.length ? `Being restated in ${answer.currency}: values still in ${answer.restating.join(", ")} are not shown.` : "");
+    note([
+      answer.proposed ? "Proposed, not agreed: what a proposal would make of the numbers. It is never added to them." : "",
+      answer.restating.length ? `Being restated in ${answer.currency}: values still in ${answer.restating.join(", ")} are not shown.` : "",
+    ].filter(Boolean).join(" "));
     render(answer);
     renderDays(days);
     last = answer;
@@ -155,7 +158,7 @@ function options(select, names, chosen, text) {
 }
 
 function render(answer) {
-  options($("campaign"), answer.choices.campaigns, answer.campaign, (n) => n);
+  options($("campaign"), answer.choices.campaigns, answer.campaign, (n) => n.replace(/~proposed$/, " (proposed)"));
   options($("measure"), answer.choices.measures, answer.measure, words);
   options($("model"), answer.choices.models, answer.model, words);
   const total = units(answer.total);
