@@ -84,7 +84,7 @@ func effect(field string) string {
 	case "overlap":
 		return "restates what several reporters saw of one touch"
 	case "restate_from":
-		return "restates from another day on"
+		return "restates other days: those from it on, and not those before it"
 	case "precedence":
 		return "restates the breakdown by region and segment"
 	case "guardrails", "escalation":
