@@ -17,7 +17,7 @@ func TestContractPropose(t *testing.T) {
 	w := newWorld(t, true)
 	agreed := w.settle()
 	text := string(example.AILaunchTour())
-	shorter := strings.Replace(text, "lookback: 90d", "lookback: 3d", 1)
+	shorter := strings.NewReplacer("lookback: 90d", "lookback: 3d", "days: 30", "days: 3").Replace(text)
 	first, proposal := w.file("first.yaml", text), w.file("proposal.yaml", shorter)
 	compare := func(args ...string) []string {
 		return w.flags(append([]string{"contract", "compare", "--campaign", "ai-launch-tour"}, args...)...)

@@ -57,10 +57,10 @@ func TestRestateFrom(t *testing.T) {
 		deals     string
 		revisions string
 	}{
-		{"shorter from the eleventh", append(from("2026-03-11"), "lookback: 90d", "lookback: 8d"), "[on]", "[2]"},
+		{"shorter from the eleventh", append(from("2026-03-11"), "lookback: 90d", "lookback: 8d", "days: 30", "days: 8"), "[on]", "[2]"},
 		{"as it was, from the twelfth", from("2026-03-12"), "[]", "[]"},
 		{"as it was, from the tenth", from("2026-03-10"), "[on]", "[4]"},
-		{"shorter for all days", []string{"lookback: 90d", "lookback: 8d"}, "[before on]", "[5]"},
+		{"shorter for all days", []string{"lookback: 90d", "lookback: 8d", "days: 30", "days: 8"}, "[before on]", "[5]"},
 		{"as it was, from the eleventh", from("2026-03-11"), "[on]", "[6]"},
 		{"as it was", nil, "[before]", "[7]"},
 	} {
@@ -146,7 +146,7 @@ func story() [][]*avro.JourneyEvent {
 		{touch("a", "t1", 1, day(2), "globex", "email"), touch("a", "t2", 1, day(8), "acme", "social"), deal("a", "a1", 1, "100", "EUR", "Qualification")},
 		{touch("b", "t3", 1, day(3), "globex", "email"), deal("b", "b1", 1, "99.99", "USD", "Qualification"), held},
 		{rate(40, "EUR", "USD", "2026-03-20", "1.2"), won},
-		{agreement(50, 2, "lookback: 90d", "lookback: 8d")},
+		{agreement(50, 2, "lookback: 90d", "lookback: 8d", "days: 30", "days: 8")},
 		{touch("a", "t4", 1, day(9), "globex", "email")},
 	}
 }
@@ -204,14 +204,14 @@ func TestShadow(t *testing.T) {
 func TestWithdrawn(t *testing.T) {
 	for name, end := range map[string]*avro.JourneyEvent{
 		"withdrawn": withdrawal(60),
-		"agreed":    agreement(60, 3, "lookback: 90d", "lookback: 3d"),
+		"agreed":    agreement(60, 3, "lookback: 90d", "lookback: 3d", "days: 30", "days: 3"),
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := testLine(t)
 			for _, events := range story() {
 				l.feed(events...)
 			}
-			l.feed(proposal(55, 3, "lookback: 90d", "lookback: 3d"))
+			l.feed(proposal(55, 3, "lookback: 90d", "lookback: 3d", "days: 30", "days: 3"))
 			l.rest()
 			if n := len(shadow(l.entries)); n == 0 {
 				t.Fatal("the proposal has no entries, so the test shows nothing")
@@ -280,7 +280,7 @@ func TestSweepProgress(t *testing.T) {
 		l.feed(touch(a, a+"t", 1, day(2), "globex", "email"), touch(a, a+"u", 1, day(3), "acme", "email"), deal(a, a+"d", 1, "100", "USD", "Qualification"))
 	}
 	log.Reset()
-	l.feed(agreement(2, 2, "lookback: 90d", "lookback: 8d"))
+	l.feed(agreement(2, 2, "lookback: 90d", "lookback: 8d", "days: 30", "days: 8"))
 	if active, accounts, since := gauge("active"), gauge("accounts"), gauge("started_seconds"); active != 1 || accounts != 3 || since < 1.7e9 {
 		t.Errorf("after a slice: active %v, accounts %v, since %v", active, accounts, since)
 	}
@@ -325,7 +325,7 @@ func TestOlderState(t *testing.T) {
 	l.open()
 	l.feed(touch("a", "t2", 1, day(3), "acme", "social"))
 	l.check()
-	l.feed(agreement(2, 2, append(from("2026-03-10"), "lookback: 90d", "lookback: 8d")...))
+	l.feed(agreement(2, 2, append(from("2026-03-10"), "lookback: 90d", "lookback: 8d", "days: 30", "days: 8")...))
 	l.rest()
 	l.open()
 	l.check()

@@ -59,7 +59,7 @@ func (h *history) drawRules(t *rapid.T) {
 		{"\ncurrency: USD", "\ncurrency: EUR"},
 		{"zone: America/New_York", "zone: Asia/Tokyo"},
 	}
-	parts := [][]string{{}, {"lookback: 90d", "lookback: 6d"}}
+	parts := [][]string{{}, {"lookback: 90d", "lookback: 6d", "days: 30", "days: 6"}}
 	agreed, revision, proposed := 0, int64(0), false
 	for n := range rapid.IntRange(1, 9).Draw(t, "rules") {
 		number := int64(n + 1)

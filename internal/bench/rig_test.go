@@ -15,6 +15,7 @@ import (
 	"tracksource/deploy/kafka/local"
 	"tracksource/identity"
 	"tracksource/internal/attributor"
+	"tracksource/internal/control"
 	"tracksource/internal/demo"
 	"tracksource/internal/ingest"
 	"tracksource/internal/line"
@@ -79,7 +80,11 @@ func newRig(b testing.TB, broker string) *rig {
 // rules sends the demo's contract, and the rates of a world.
 func (r *rig) rules(world sample.World) {
 	r.b.Helper()
-	ms, err := demo.ControlRecords(r.codecs, r.spec.Control(), world)
+	controls, err := demo.Controls(world)
+	if err != nil {
+		r.b.Fatal(err)
+	}
+	ms, err := control.Messages(r.codecs, r.spec.Control(), controls...)
 	if err != nil {
 		r.b.Fatal(err)
 	}

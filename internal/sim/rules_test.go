@@ -50,7 +50,18 @@ func taxonomy() [][]string {
 	}
 }
 
-var lookback = regexp.MustCompile(`lookback: \d+d`)
+// windows are the windows of a contract, none of which is longer than the first.
+var windows = regexp.MustCompile(`(lookback|sourced): .*`)
+
+// week lets the windows be a week.
+func week(text string) string {
+	return windows.ReplaceAllStringFunc(text, func(line string) string {
+		if strings.HasPrefix(line, "lookback") {
+			return "lookback: 7d"
+		}
+		return "sourced: {days: 7}"
+	})
+}
 
 // contracts draws what is decided of the contract behind its first revision: some
 // more of them, for all days or for some, and proposals that stay, are replaced,
@@ -58,7 +69,7 @@ var lookback = regexp.MustCompile(`lookback: \d+d`)
 func (s *story) contracts(rng *rand.Rand) []avro.Control {
 	revisions := [][]string{{"models: [first-touch, last-touch, linear]", "models: [linear, position-based]"}}
 	if rng.IntN(2) == 0 {
-		revisions = append(revisions, []string{"lookback: 90d", "lookback: 20d"})
+		revisions = append(revisions, []string{"lookback: 90d", "lookback: 20d", "days: 30", "days: 20"})
 	}
 	revisions = append(revisions, s.revised...)
 	d := &decisions{story: s, rng: rng, agreed: string(example.AILaunchTour()), last: 1}
@@ -105,7 +116,7 @@ func (d *decisions) propose() {
 	if d.rng.IntN(2) == 0 {
 		return
 	}
-	text := d.from(lookback.ReplaceAllString(d.agreed, "lookback: 7d"), true)
+	text := d.from(week(d.agreed), true)
 	c, err := control.Propose([]byte(text), d.last, d.at())
 	if err != nil {
 		d.t.Fatal(err)
