@@ -40,7 +40,7 @@ func drawTouch(t *rapid.T) attribution.Touch {
 			Asset:       text(t, "asset", "", "webinar", "else"),
 			Bot:         rapid.IntRange(0, 9).Draw(t, "bot") == 0,
 		},
-		Person: drawPerson(t),
+		Person: drawPerson(t), Node: text(t, "node", "a", "b"),
 	}
 }
 

@@ -224,7 +224,9 @@ func TestSpansAreAllThatABookLooksAt(t *testing.T) {
 		less.Touches = attribution.Select(j.Touches, spans)
 		left += len(j.Touches) - len(less.Touches)
 		for _, touch := range j.Touches {
-			if rapid.IntRange(0, 3).Draw(t, "read too") == 0 {
+			// Of one that is there twice, who keeps journeys has the newest.
+			older := slices.ContainsFunc(j.Touches, func(x attribution.Touch) bool { return x.ID == touch.ID && attribution.Newer(x, touch) })
+			if !older && rapid.IntRange(0, 3).Draw(t, "read too") == 0 {
 				less.Touches = append(less.Touches, touch)
 			}
 		}

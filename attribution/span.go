@@ -2,10 +2,8 @@ package attribution
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"sort"
-	"strings"
 	"time"
 
 	"tracksource/money"
@@ -96,8 +94,8 @@ func selectTouches(touches []*Touch, spans []Span) []*Touch {
 	return selected
 }
 
-// uniqueTouches keeps one touch of each id, as unique does. Hardly ever is one there
-// twice, so they are not sorted for it.
+// uniqueTouches keeps the newest touch of each id. Hardly ever is one there twice, so
+// they are not sorted for it.
 func uniqueTouches(touches []*Touch) []*Touch {
 	places := make(map[ItemID]int, len(touches))
 	list := touches[:0]
@@ -108,7 +106,7 @@ func uniqueTouches(touches []*Touch) []*Touch {
 			list = append(list, t)
 			continue
 		}
-		if was := list[i]; cmp.Or(t.At.Compare(was.At), strings.Compare(fmt.Sprintf("%#v", *t), fmt.Sprintf("%#v", *was))) > 0 {
+		if Newer(*t, *list[i]) {
 			list[i] = t
 		}
 	}

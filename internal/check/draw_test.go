@@ -68,8 +68,8 @@ func drawnInstant(t *rapid.T, name string) string {
 
 func drawTouch(t *rapid.T) touch {
 	key := itemKey{
-		reporter: oneOf(t, "reporter", "acme", "globex", "initech", "stranger"), source: oneOf(t, "source", "ga4", "marketo"),
-		item: rapid.StringMatching(`[a-f][0-9]`).Draw(t, "item"),
+		node: oneOf(t, "node", "a", "b"), reporter: oneOf(t, "reporter", "acme", "globex", "initech", "stranger"), source: oneOf(t, "source", "ga4", "marketo"),
+		item: rapid.StringMatching(`[a-d][0-4]`).Draw(t, "item"),
 	}
 	at := drawnMoment(t, "at")
 	if rapid.Bool().Draw(t, "together") { // so that reporters meet
@@ -198,8 +198,8 @@ func drawAccount(t *rapid.T) account {
 		return compareItem(a.key, b.key) == 0 && a.state.ModifiedAt.Equal(b.state.ModifiedAt)
 	})
 	touches := rapid.SliceOfN(rapid.Custom(drawTouch), 1, 14).Draw(t, "touches")
-	slices.SortStableFunc(touches, func(a, b touch) int { return compareItem(a.key, b.key) })
-	touches = slices.CompactFunc(touches, func(a, b touch) bool { return compareItem(a.key, b.key) == 0 })
+	slices.SortStableFunc(touches, func(a, b touch) int { return cmp.Or(compareItem(a.key, b.key), cmp.Compare(a.key.node, b.key.node)) })
+	touches = slices.CompactFunc(touches, func(a, b touch) bool { return a.key == b.key })
 	return account{touches, all}
 }
 
