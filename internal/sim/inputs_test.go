@@ -31,6 +31,7 @@ func inputs() map[string]func(*story) {
 		"mapped":         (*story).mapped,
 		"erased":         (*story).erased,
 		"revised":        func(s *story) { s.revised = append(s.revised, taxonomy()...) },
+		"met":            (*story).met,
 	}
 }
 
