@@ -27,7 +27,7 @@ func (b *booker) sourced(s *business) (Sourced, *step) {
 				continue
 			}
 			if t.class.Partner == contract.None {
-				break
+				return Sourced{Partner: contract.Unsourced}, t
 			}
 			return Sourced{Partner: b.sourcingName(t.leading), By: SourcedByTouch, Evidence: t.touch.ID}, t
 		}

@@ -80,8 +80,8 @@ func (p *page) share(e *event, id string, spec model.Spec, path []*step) {
 			k := p.dimensions(e, s)
 			k.Partner = partner
 			part := new(big.Int).Set(each)
-			if n == 0 {
-				part.Add(part, rest)
+			if int64(n) < rest.Int64() {
+				part.Add(part, big.NewInt(1))
 			}
 			keys, parts = append(keys, k), append(parts, part)
 		}

@@ -39,7 +39,7 @@ regions: {DE: EMEA, US: AMER}
 segments: [{segment: Large, employees_min: 1000}, {segment: Small, employees_max: 999}]
 internal: [acme.com]
 stages: [{stage: Qualified, milestone: SQL}]
-credit: {reporters: {initech: [initech, globex]}}
+credit: {reporters: {initech: [globex]}}
 `
 
 var drawnStart = time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
