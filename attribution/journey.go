@@ -211,7 +211,7 @@ func (j *Journey) Add(o Object) {
 		})
 	case "contact_role":
 		j.Roles = append(j.Roles, Role{
-			ID: o.ID, ModifiedAt: o.ModifiedAt, Deleted: o.Deleted, DealID: f["opportunity_id"], Person: f["contact"],
+			ID: o.ID, ModifiedAt: o.ModifiedAt, Deleted: o.Deleted, DealID: f["opportunity_id"], Person: cmp.Or(o.Person, f["contact"]),
 		})
 	case "deal_registration":
 		j.Registrations = append(j.Registrations, Registration{

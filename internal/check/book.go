@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"tracksource/contract"
+	"tracksource/identity"
 	"tracksource/money"
 	"tracksource/schemas/avro"
 )
@@ -139,6 +140,16 @@ func instant(text string) time.Time {
 		return time.Time{}
 	}
 	return at
+}
+
+// known is the text of somebody, by their encoded identity; empty for nobody and for
+// who is only a browser or a number of one system.
+func known(person string) string {
+	n, err := identity.Parse([]byte(person))
+	if err != nil || n.Level < identity.Email {
+		return ""
+	}
+	return n.String()
 }
 
 func idText(k itemKey) string { return k.reporter + "/" + k.source + "/" + k.item }

@@ -50,7 +50,7 @@ func journeyOf(root string, a account) attribution.Journey {
 	}
 	for _, t := range a.touches {
 		f := t.facts
-		j.Touches = append(j.Touches, attribution.Touch{ID: id(t.key), At: t.at, Node: t.key.node, Person: t.person, Facts: contract.TouchInput{
+		j.Touches = append(j.Touches, attribution.Touch{ID: id(t.key), At: t.at, Node: t.key.node, Person: known(t.person), Facts: contract.TouchInput{
 			Reporter: t.key.reporter, Feed: t.feed, Source: t.key.source, Type: f.Type, Asset: f.Asset, UTMSource: f.UTMSource, UTMMedium: f.UTMMedium, UTMCampaign: f.UTMCampaign, Bot: f.Bot,
 		}})
 	}
@@ -64,7 +64,7 @@ func journeyOf(root string, a account) attribution.Journey {
 			stages = append(stages, attribution.StageChange{Stage: s.Stage, IsClosed: s.IsClosed, IsWon: s.IsWon, At: s.At, EventID: s.EventID})
 		}
 		j.Add(attribution.Object{
-			ID: id(o.key), Type: o.state.Type, Feed: o.feed, Person: o.person, ModifiedAt: o.state.ModifiedAt, Fields: fields, Stages: stages, Deleted: o.state.Deleted,
+			ID: id(o.key), Type: o.state.Type, Feed: o.feed, Person: known(o.person), ModifiedAt: o.state.ModifiedAt, Fields: fields, Stages: stages, Deleted: o.state.Deleted,
 		})
 	}
 	return j
@@ -114,10 +114,10 @@ func factsText(rules []revision, a account) string {
 		out.WriteString("\n")
 	}
 	for _, t := range a.touches {
-		fmt.Fprintf(&out, "%s %s %s\n", idText(t.key), t.person, itemText(t.at, t.facts, nil))
+		fmt.Fprintf(&out, "%s %s %s\n", idText(t.key), known(t.person), itemText(t.at, t.facts, nil))
 	}
 	for _, o := range a.objects {
-		fmt.Fprintf(&out, "%s %s %s\n", idText(o.key), o.person, itemText(o.state.ModifiedAt, nil, &o.state))
+		fmt.Fprintf(&out, "%s %s %s\n", idText(o.key), known(o.person), itemText(o.state.ModifiedAt, nil, &o.state))
 	}
 	return out.String()
 }

@@ -122,8 +122,8 @@ func (p *page) suspected(list []*business, s *business) bool {
 // roles are the people with a role on the business.
 func (p *page) roles(s *business) (people []string) {
 	for _, o := range p.of("contact_role") {
-		if s.has(o) && o.field("contact") != "" {
-			people = append(people, o.field("contact"))
+		if who := cmp.Or(known(o.person), o.field("contact")); s.has(o) && who != "" {
+			people = append(people, who)
 		}
 	}
 	return people

@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"tracksource/contract"
+	"tracksource/identity"
 	"tracksource/money"
 	"tracksource/schemas/avro"
 )
@@ -52,8 +53,17 @@ func drawnMoment(t *rapid.T, name string) time.Time {
 
 func oneOf(t *rapid.T, name string, of ...string) string { return rapid.SampledFrom(of).Draw(t, name) }
 
+func drawnNode(level identity.Level, id string) string {
+	n := identity.Node{Level: level, ID: id}
+	if level != identity.Email {
+		n.Scope = "acme"
+	}
+	return string(n.Bytes())
+}
+
 func drawnPerson(t *rapid.T) string {
-	return oneOf(t, "person", "", "email/1", "contact/acme/2", "contact/acme/2", "contact/acme/3")
+	return oneOf(t, "person", "", drawnNode(identity.Anonymous, "1"), drawnNode(identity.Email, "1"), drawnNode(identity.Contact, "2"),
+		drawnNode(identity.Contact, "2"), drawnNode(identity.Contact, "3"))
 }
 
 // drawnDay is a day as people write it, which is sometimes none.
@@ -132,7 +142,7 @@ func drawFields(t *rapid.T, typ string) map[string]string {
 	case "lead", "contact":
 		return map[string]string{"created_at": drawnInstant(t, "created")}
 	case "contact_role":
-		return map[string]string{"opportunity_id": deal, "contact": oneOf(t, "contact", "contact/acme/2", "contact/acme/3", "")}
+		return map[string]string{"opportunity_id": deal, "contact": oneOf(t, "contact", known(drawnNode(identity.Contact, "2")), known(drawnNode(identity.Contact, "3")), "")}
 	case "deal_registration":
 		return map[string]string{
 			"opportunity_id": deal, "partner": oneOf(t, "partner", "", "acme", "globex", "stranger"), "status": oneOf(t, "status", "Approved", "active", "pending"),

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"math/big"
 	"slices"
 	"strings"
@@ -54,7 +55,7 @@ func (p *page) list() (events []*event) {
 func (p *page) known(e *event) (first time.Time) {
 	for _, o := range p.of("lead", "contact") {
 		at := instant(o.field("created_at"))
-		if at.IsZero() || e.only && (o.person == "" || !slices.Contains(e.people, o.person)) {
+		if at.IsZero() || e.only && !slices.Contains(e.people, known(o.person)) {
 			continue
 		}
 		if first.IsZero() || at.Before(first) {
@@ -204,13 +205,10 @@ func (p *page) personEvents() (events []*event) {
 	}
 	people := map[string]*person{}
 	for _, o := range p.of("lead", "contact") {
-		id := o.person
-		if id == "" {
-			id = idText(o.key)
-		}
+		id := cmp.Or(known(o.person), idText(o.key))
 		who := people[id]
 		if who == nil {
-			who = &person{text: o.person, first: map[string]time.Time{}}
+			who = &person{text: known(o.person), first: map[string]time.Time{}}
 			people[id] = who
 		}
 		if at := instant(o.field("created_at")); earlier(at, who.known) {

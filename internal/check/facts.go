@@ -34,8 +34,8 @@ type touch struct {
 	feed  string
 	at    time.Time
 	facts *avro.TouchFacts
-
-	person string // see personOf
+	// Whom it belongs to, an encoded identity; empty for nobody.
+	person string
 }
 
 // update is one accepted update of an object.
@@ -53,11 +53,10 @@ type account struct {
 
 // object is a CRM object made of all its updates.
 type object struct {
-	key   itemKey
-	feed  string
-	state avro.ObjectState
-
-	person string // see personOf
+	key    itemKey
+	feed   string
+	state  avro.ObjectState
+	person string // as of a touch
 }
 
 // mark is what makes an event one.
@@ -297,10 +296,6 @@ func (v *verifier) root(node string) string {
 	return node
 }
 
-// personOf is the person that a node is, as text; empty where none is known.
-// Journeys do not say yet whose an item is, so nobody is.
-func (v *verifier) personOf(string) string { return "" }
-
 // merged lists all that are the same thing as a node, itself included.
 func (v *verifier) merged(node string) []string {
 	all := []string{node}
@@ -329,7 +324,6 @@ func (v *verifier) place() {
 			continue
 		}
 		a := on(key.node)
-		t.person = v.personOf(key.node)
 		a.touches = append(a.touches, t)
 	}
 	for key, updates := range v.updates {
@@ -338,7 +332,7 @@ func (v *verifier) place() {
 			continue
 		}
 		a := on(key.node)
-		a.objects = append(a.objects, object{key: key, feed: updates[0].feed, state: whole(updates), person: v.personOf(key.node)})
+		a.objects = append(a.objects, object{key: key, feed: updates[0].feed, state: whole(updates)})
 	}
 	v.report.Items, v.report.Accounts = len(v.touches)+len(v.updates), len(v.accounts)
 }

@@ -169,9 +169,10 @@ func (p *page) fits(s *step, r report) bool {
 		return false
 	}
 	for _, other := range s.reports {
-		person := other.person == r.person && r.person != ""
+		one, two := known(other.person), known(r.person)
+		person := one == two && one != ""
 		if p.c.Overlap.By == contract.SameAccount {
-			person = person || other.person == "" || r.person == ""
+			person = person || one == "" || two == ""
 		}
 		thing := other.class.Campaign == r.class.Campaign && r.class.Campaign != contract.None
 		if other.class.Asset != contract.Unknown && r.class.Asset != contract.Unknown {
@@ -204,7 +205,7 @@ func (p *page) believe(s *step) {
 	s.class.Asset = first(func(r report) string { return r.class.Asset }, contract.Unknown)
 	s.class.Source = first(func(r report) string { return r.class.Source }, contract.Unknown)
 	s.class.Campaign = first(func(r report) string { return r.class.Campaign }, contract.None)
-	s.person = first(func(r report) string { return r.person }, "")
+	s.person = first(func(r report) string { return known(r.person) }, "")
 	s.first = first(func(r report) string { return r.class.Partner }, contract.None)
 	for _, r := range believed {
 		if r.class.Campaign == contract.This {
