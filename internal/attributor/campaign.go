@@ -174,8 +174,8 @@ func (f *fold) replace(next *campaign) error {
 		f.rules.campaigns = slices.Insert(f.rules.campaigns, i, next)
 	}
 	for _, number := range next.numbers() {
-		body := append(encodeNumber(next.version)[1:], next.documents[number]...)
-		if err := f.kv.Put(revisionKey(next.id, number), spaceControl.Value(body)); err != nil {
+		value := append(encodeNumber(next.version), next.documents[number]...)
+		if err := f.kv.Put(revisionKey(next.id, number), value); err != nil {
 			return err
 		}
 	}

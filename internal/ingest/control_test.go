@@ -79,8 +79,10 @@ func TestProposals(t *testing.T) {
 		{"a proposal again", propose(later, 1), "", control.Hash([]byte(later))},
 		{"another contract is agreed", apply(shorter, 1), "", control.Hash([]byte(later))},
 		{"the proposal is agreed", apply(later, 2), "", ""},
-		{"other models for some days", apply(strings.Replace(later, "models: [first-touch, last-touch, linear]", "models: [linear]", 1), 3),
-			"restate_from 2026-06-01 leaves the days before it to revision 3, so that models must stay [first-touch last-touch linear]: it is [linear]", ""},
+		{
+			"other models for some days", apply(strings.Replace(later, "models: [first-touch, last-touch, linear]", "models: [linear]", 1), 3),
+			"restate_from 2026-06-01 leaves the days before it to revision 3, so that models must stay [first-touch last-touch linear]: it is [linear]", "",
+		},
 		{"another currency for some days", apply(strings.Replace(later, "\ncurrency: USD", "\ncurrency: EUR", 1), 3), "so that currency must stay USD: it is EUR", ""},
 		{"another zone for some days, proposed", propose(strings.Replace(later, "zone: America/New_York", "zone: Europe/Berlin", 1), 3), "so that zone must stay", ""},
 		{"other models for all days", apply(strings.Replace(text, "models: [first-touch, last-touch, linear]", "models: [linear]", 1), 3), "", ""},
