@@ -148,6 +148,10 @@ func sampleControl() *avro.Control {
 			Campaign: "joint-q3", Day: "2025-06-15", Partner: "acme", Payer: "globex", Channel: "Email", Asset: "guide",
 			Measure: "pipeline", Amount: "1250.50", Currency: "EUR", RecordedAt: at(5),
 		},
+		Overlap: &avro.OverlapRecord{
+			Campaign: "joint-q3", Deal: avro.DealName{Reporter: "acme", Source: "salesforce", ID: "006A"},
+			Other: avro.DealName{Reporter: "globex", Source: "hubspot", ID: "77"}, Decision: "same", By: "ann", Why: "one order form", At: at(6),
+		},
 	}
 }
 
@@ -165,7 +169,7 @@ func sampleObservation() *avro.Observation {
 		Same:    [][]byte{{6}, {7, 7}},
 		Attach:  &avro.Attach{Child: []byte{3}, Number: 11},
 		Total:   &avro.Total{Step: "answer", Day: "2026-03-02", Round: 3, Partition: 4, Count: 5, Sums: []avro.CurrencySum{{Currency: "EUR", Minor: 6}, {Minor: 7}}},
-		Place:   &avro.Place{Parent: []byte{4}, Root: []byte{5}, Number: 12},
+		Place:   &avro.Place{Parent: []byte{4}, Root: []byte{5}, Number: 12, Person: []byte{6, 6}},
 		Control: sampleControl(),
 	}
 }
@@ -182,6 +186,7 @@ func sampleJourneyEvent() *avro.JourneyEvent {
 			Deleted: true,
 		},
 		Control: &avro.Control{Kind: "horizon", Horizon: &avro.HorizonRecord{Day: "2025-01-01"}},
+		Person:  []byte{7, 7},
 	}
 }
 

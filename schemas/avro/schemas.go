@@ -52,9 +52,9 @@ func versions() []struct {
 		name   string
 		number byte
 	}{
-		{NameObservation, 8},
-		{NameJourneyEvent, 6},
-		{NameControl, 6},
+		{NameObservation, 9},
+		{NameJourneyEvent, 7},
+		{NameControl, 7},
 		{NameContract, 2},
 		{NameCreditEntry, 1},
 		{NameContributionKey, 1},

@@ -12,7 +12,7 @@ import "time"
 // broadcast: what ingest extracted from one native event, neither joined nor
 // judged. Its Kafka key is Node.
 type Observation struct {
-	Kind            string       `avro:"kind"`             // fact, attach, detach, place or control
+	Kind            string       `avro:"kind"`             // fact, link, attach, detach, place, erase, total, decision or control
 	Node            []byte       `avro:"node"`             // encoded identity the record belongs to; empty for control
 	Reporter        string       `avro:"reporter"`         // partner that owns the feed
 	Feed            string       `avro:"feed"`             // crm, map or analytics
@@ -92,6 +92,7 @@ type Place struct {
 	Parent []byte `avro:"parent"` // encoded identity of the sender
 	Root   []byte `avro:"root"`   // encoded identity of the account
 	Number int64  `avro:"number"` // the parent's own counter; a lower one is ignored
+	Person []byte `avro:"person"` // encoded identity of the highest person; empty: none
 }
 
 // Total is what a partner says it sent on a day, or a question and an answer of how
@@ -129,6 +130,7 @@ type JourneyEvent struct {
 	Touch      *TouchFacts  `avro:"touch"`
 	Object     *ObjectState `avro:"object"`
 	Control    *Control     `avro:"control"`
+	Person     []byte       `avro:"person"` // encoded identity of whom the item belongs to; empty: nobody, or removed
 }
 
 // ObjectState is a CRM object folded from its updates.
@@ -154,7 +156,7 @@ type StageChange struct {
 // It is the value of the control topic and travels inside [Observation] and
 // [JourneyEvent] as a broadcast.
 type Control struct {
-	Kind     string          `avro:"kind"`     // contract, rate, horizon, account, erasure, mapping, spend, target or cost
+	Kind     string          `avro:"kind"`     // contract, rate, horizon, account, erasure, mapping, spend, target, cost or overlap
 	Number   int64           `avro:"number"`   // number of the broadcast; 0 in the control topic
 	Contract *ContractRecord `avro:"contract"` // for kind contract
 	Rate     *RateRecord     `avro:"rate"`     // for kind rate
@@ -163,6 +165,25 @@ type Control struct {
 	Erasure  *ErasureRecord  `avro:"erasure"`  // for kind erasure
 	Mapping  *MappingRecord  `avro:"mapping"`  // for kind mapping
 	Amount   *AmountRecord   `avro:"amount"`   // for kinds spend, target and cost
+	Overlap  *OverlapRecord  `avro:"overlap"`  // for kind overlap
+}
+
+// OverlapRecord says whether deals in two CRMs are one and the same business.
+type OverlapRecord struct {
+	Campaign string    `avro:"campaign"`
+	Deal     DealName  `avro:"deal"`     // in the system of record
+	Other    DealName  `avro:"other"`    // in the other CRM
+	Decision string    `avro:"decision"` // same or different
+	By       string    `avro:"by"`
+	Why      string    `avro:"why"`
+	At       time.Time `avro:"at"`
+}
+
+// DealName is a deal as one CRM numbers it.
+type DealName struct {
+	Reporter string `avro:"reporter"`
+	Source   string `avro:"source"` // native shape, such as salesforce
+	ID       string `avro:"id"`
 }
 
 // AmountRecord is what was spent, is aimed at, or costs otherwise on one day.
