@@ -193,6 +193,17 @@ func TestBestPrefers(t *testing.T) {
 			t.Errorf("%s: got %v %v, want %v", c.name, got.Parent, ok, c.want)
 		}
 	}
+	email, contact := identity.Node{Level: identity.Email, ID: "e"}, identity.Node{Level: identity.Contact, Scope: "acme", ID: "003"}
+	both := []identity.Link{{a, identity.Address, at}, {contact, identity.Record, at}}
+	if got, ok := identity.Best(email, both); !ok || got.Parent != a {
+		t.Errorf("an address belongs to %v, want its company", got.Parent)
+	}
+	if got, ok := identity.BestPerson(email, both); !ok || got.Parent != contact {
+		t.Errorf("an address is %v, want its contact", got.Parent)
+	}
+	if got, ok := identity.BestPerson(identity.Node{Level: identity.Object, Scope: "acme", ID: "006"}, both); ok {
+		t.Errorf("a deal is nobody, got %v", got)
+	}
 	if got, ok := identity.Best(a, []identity.Link{{crm, identity.AccountMap, at}}); ok {
 		t.Errorf("a domain must not get a CRM account above it, got %v", got)
 	}

@@ -60,6 +60,21 @@ func Compare(a, b Link) int {
 	return bytes.Compare(a.Parent.Bytes(), b.Parent.Bytes())
 }
 
+// BestPerson is [Best] among the links to parents that are people: who child is. An
+// address belongs to its contact and to the company of its domain, and Best has the
+// company alone.
+func BestPerson(child Node, links []Link) (best Link, ok bool) {
+	if !child.Level.Personal() {
+		return best, false
+	}
+	for _, l := range links {
+		if l.Parent.Level.Personal() && l.ValidFor(child) && (!ok || Compare(l, best) < 0) {
+			best, ok = l, true
+		}
+	}
+	return best, ok
+}
+
 // Best returns the one parent of child that the links give evidence for, the
 // same for every order and any repetition of the links; ok is false when none of
 // them may lead up from child. Because Compare is a total order, keeping only

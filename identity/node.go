@@ -94,6 +94,10 @@ func Levels() []Level {
 // shared reports whether nodes of the level belong to no single reporter.
 func (l Level) shared() bool { return l == Email || l == Domain || l == Imported }
 
+// Personal reports whether nodes of the level are somebody, or what somebody did or
+// is part of: everything below deals and companies.
+func (l Level) Personal() bool { return l < Object }
+
 func (l Level) known() bool {
 	switch l {
 	case Order, Anonymous, Member, Person, Email, Lead, Contact, Object, CRMAccount, Domain, Imported:

@@ -216,8 +216,10 @@ func (h *hubspotEvent) association() ([]Observation, error) {
 	if err != nil {
 		return nil, problem(BadField, "toObjectId: %v", err)
 	}
+	obs.Links = []identity.Link{{Parent: parent, Evidence: identity.Record, At: h.at}}
 	if one == "contact" && two == "opportunity" {
 		contact := obs.Node
+		obs.Links = append(obs.Links, identity.Link{Parent: contact, Evidence: identity.Record, At: h.at})
 		obs.Node, err = h.src.Pseudonyms.PersonNode(identity.Member, identity.SchemeMember, h.src.Reporter, from+"\x00"+to)
 		if err != nil {
 			return nil, problem(BadField, "fromObjectId: %v", err)
@@ -230,11 +232,11 @@ func (h *hubspotEvent) association() ([]Observation, error) {
 		h.update(&obs, one, obs.Node.ID)
 		if removed {
 			obs.Object.put("account_id", nil)
+			obs.Links = nil
 			return []Observation{obs}, nil
 		}
 		obs.Object.set("account_id", parent.ID)
 	}
-	obs.Links = []identity.Link{{Parent: parent, Evidence: identity.Record, At: h.at}}
 	return []Observation{obs}, nil
 }
 

@@ -99,8 +99,9 @@ func (r *sfRecord) readCampaignMember() error {
 	)
 }
 
-// readContactRole reads who takes part in a deal. The role belongs to the deal;
-// the contact is a field, by its pseudonym, since it belongs to its account.
+// readContactRole reads who takes part in a deal. The role belongs to the deal, and
+// its person is the contact, whose account may be another one. The contact is a field
+// as well, by its pseudonym as the record names it.
 func (r *sfRecord) readContactRole() error {
 	return errors.Join(
 		r.put(
@@ -118,6 +119,7 @@ func (r *sfRecord) readContactRole() error {
 		r.link("OpportunityId", func(id string) (identity.Node, error) {
 			return identity.NewNode(identity.Object, r.src.Reporter, plainID(r.src, id))
 		}),
+		r.link("ContactId", r.contact),
 	)
 }
 

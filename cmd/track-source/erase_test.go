@@ -43,3 +43,19 @@ func TestErase(t *testing.T) {
 		t.Errorf("it says:\n%s", out)
 	}
 }
+
+// TestEraseContact: an address belongs to the company of its domain, and who has it
+// is found all the same, with the role on a deal.
+func TestEraseContact(t *testing.T) {
+	w := newWorld(t, true)
+	rows := `{"attributes":{"type":"Contact"},"Id":"003000000000001AAA","AccountId":"001000000000001AAA","Email":"ann@large-prospect.com","SystemModstamp":"2026-03-15T12:00:00Z"}
+{"attributes":{"type":"OpportunityContactRole"},"Id":"00K000000000001AAA","OpportunityId":"006000000000001AAA","ContactId":"003000000000001AAA","SystemModstamp":"2026-03-15T12:00:00Z"}
+`
+	w.says(exitOK, "2 events", "send", w.file("rows.ndjson", rows), "--feed", "crm.acme", "--bootstrap-servers", w.conn.String())
+	w.settle()
+	erase := w.flags("erase", w.file("people.txt", "email ann@large-prospect.com\n"), "--pseudonym-key-file", filepath.Join(w.data, "pseudonym.key"))
+	w.says(exitOK, "1 of 1 subjects are known; 3 identities would be ordered to be erased: 1 contact 1 email 1 member", append(erase, "--dry-run")...)
+	w.says(exitOK, "3 identities ordered to be erased", erase...)
+	w.settle()
+	w.says(exitOK, "agree", w.flags("fsck")...)
+}

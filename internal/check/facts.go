@@ -87,6 +87,8 @@ func (v *verifier) facts() {
 			v.erased[string(obs.Node)] = true
 		case "link":
 			v.evidence(obs)
+		case "decision":
+			v.fact(obs, obs.EventID)
 		case "fact":
 			if day(obs.OccurredAt) < horizon[o.Partition] {
 				v.report.Late++
@@ -268,6 +270,25 @@ func (v *verifier) feeds() {
 // root follows the best link of each node over all evidence. Nodes that are the
 // same thing share their links, and the greatest of them speaks for all.
 func (v *verifier) root(node string) string {
+	return v.top(node, func(identity.Link) bool { return true })
+}
+
+// person follows the best links to people alone: whom a node belongs to. What is at or
+// above a deal is nobody, and nor is who was erased.
+func (v *verifier) person(node string) string {
+	somebody := func(n identity.Node) bool { return n.Level < identity.Object }
+	if n, err := identity.Parse([]byte(node)); err != nil || !somebody(n) {
+		return ""
+	}
+	top := v.top(node, func(l identity.Link) bool { return somebody(l.Parent) })
+	if v.erased[top] {
+		return ""
+	}
+	return top
+}
+
+// top follows those links that may be followed.
+func (v *verifier) top(node string, follow func(identity.Link) bool) string {
 	for range identity.DepthMax + 1 {
 		if v.erased[node] {
 			return node
@@ -276,7 +297,11 @@ func (v *verifier) root(node string) string {
 		node = slices.Max(all)
 		var links []identity.Link
 		for _, n := range all {
-			links = append(links, v.links[n]...)
+			for _, l := range v.links[n] {
+				if follow(l) {
+					links = append(links, l)
+				}
+			}
 			if v.erased[n] {
 				v.problem("%s was erased, and %s is the same and was not", nodeText([]byte(n)), nodeText([]byte(node)))
 			}
@@ -324,6 +349,7 @@ func (v *verifier) place() {
 			continue
 		}
 		a := on(key.node)
+		t.person = v.person(key.node)
 		a.touches = append(a.touches, t)
 	}
 	for key, updates := range v.updates {
@@ -332,7 +358,7 @@ func (v *verifier) place() {
 			continue
 		}
 		a := on(key.node)
-		a.objects = append(a.objects, object{key: key, feed: updates[0].feed, state: whole(updates)})
+		a.objects = append(a.objects, object{key: key, feed: updates[0].feed, state: whole(updates), person: v.person(key.node)})
 	}
 	v.report.Items, v.report.Accounts = len(v.touches)+len(v.updates), len(v.accounts)
 }
@@ -457,9 +483,9 @@ func (v *verifier) held() {
 			}
 			switch {
 			case p.ev.Touch != nil:
-				a.touches = append(a.touches, touch{key: key, feed: p.ev.Feed, at: p.ev.OccurredAt, facts: p.ev.Touch})
+				a.touches = append(a.touches, touch{key: key, feed: p.ev.Feed, at: p.ev.OccurredAt, facts: p.ev.Touch, person: string(p.ev.Person)})
 			case p.ev.Object != nil:
-				a.objects = append(a.objects, object{key: key, feed: p.ev.Feed, state: *p.ev.Object})
+				a.objects = append(a.objects, object{key: key, feed: p.ev.Feed, state: *p.ev.Object, person: string(p.ev.Person)})
 			default:
 				v.problem("journeys: %s is neither a touch nor an object", key)
 			}
@@ -472,7 +498,7 @@ func (v *verifier) held() {
 // on exactly one account.
 func (v *verifier) journeys() {
 	newest := v.placements()
-	check := func(key itemKey, root, want string) {
+	check := func(key itemKey, root, person, want string) {
 		p, found := newest[key][root]
 		delete(newest, key)
 		switch {
@@ -480,16 +506,18 @@ func (v *verifier) journeys() {
 			v.problem("journeys: %s is not on its account %s", key, nodeText([]byte(root)))
 		case p.ev.Removed:
 			v.problem("journeys: %s was removed from its account %s", key, nodeText([]byte(root)))
+		case string(p.ev.Person) != person:
+			v.problem("journeys: %s belongs to %q, and by the facts to %q", key, nodeText(p.ev.Person), nodeText([]byte(person)))
 		case itemText(p.ev.OccurredAt, p.ev.Touch, p.ev.Object) != want:
 			v.problem("journeys: %s\n    says  %s\n    facts %s", key, itemText(p.ev.OccurredAt, p.ev.Touch, p.ev.Object), want)
 		}
 	}
 	for root, a := range v.accounts {
 		for _, t := range a.touches {
-			check(t.key, root, itemText(t.at, t.facts, nil))
+			check(t.key, root, t.person, itemText(t.at, t.facts, nil))
 		}
 		for _, o := range a.objects {
-			check(o.key, root, itemText(time.Time{}, nil, &o.state))
+			check(o.key, root, o.person, itemText(time.Time{}, nil, &o.state))
 		}
 	}
 	for key, accounts := range newest {

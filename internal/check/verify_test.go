@@ -29,6 +29,7 @@ var (
 	deal     = node(identity.Object, "acme", "006")
 	visitorA = node(identity.Anonymous, "globex", "a")
 	visitorB = node(identity.Anonymous, "acme", "b")
+	contact  = node(identity.Contact, "acme", "003")
 )
 
 const (
@@ -52,7 +53,7 @@ func link(parent []byte, evidence identity.Evidence) avro.Link {
 func facts() []check.Observation {
 	a := fact(rawGlobex, 1, "globex", "analytics", "ga4", "t1", visitorA, link(domain, identity.Asserted))
 	a.Touch = &avro.TouchFacts{Type: "visit", UTMSource: "globex", UTMMedium: "email", UTMCampaign: "ai-launch-tour"}
-	b := fact(rawAcme, 2, "acme", "analytics", "ga4", "t2", visitorB, link(domain, identity.Asserted))
+	b := fact(rawAcme, 2, "acme", "analytics", "ga4", "t2", visitorB, link(domain, identity.Asserted), link(contact, identity.Login))
 	b.Touch = &avro.TouchFacts{Type: "visit", UTMSource: "acme", UTMMedium: "social"}
 	account := fact(rawCRM, 3, "acme", "crm", "salesforce", "e1", company, link(domain, identity.Record))
 	account.Object = &avro.ObjectFacts{Type: "account", ID: "001", Order: 1, ModifiedAt: day(4), Fields: []avro.Field{
@@ -83,10 +84,17 @@ func rate() avro.Control {
 
 // item is a journey event of a fact as it is at rest.
 func item(o check.Observation, account []byte, placement int64) avro.JourneyEvent {
-	return avro.JourneyEvent{
+	ev := avro.JourneyEvent{
 		Kind: "touch", Account: account, Node: o.Node, Reporter: o.Reporter, Feed: o.Feed, Source: o.Source, Item: o.EventID,
 		Placement: placement, OccurredAt: o.OccurredAt, EventID: o.EventID, Touch: o.Touch,
 	}
+	switch string(o.Node) {
+	case string(visitorA):
+		ev.Person = visitorA
+	case string(visitorB):
+		ev.Person = contact
+	}
+	return ev
 }
 
 func objectItem(o check.Observation, account []byte, placement int64, state avro.ObjectState) avro.JourneyEvent {
@@ -294,6 +302,9 @@ func TestTampered(t *testing.T) {
 		{"an item is removed", func(in *check.Input) { in.Journeys[jTouchB].Value.Removed = true }, "was removed from its account"},
 		{"an item says something else", func(in *check.Input) { in.Journeys[jTouchB].Value.Touch = &avro.TouchFacts{Type: "form"} }, "journeys: acme/ga4/t2"},
 		{"an object lacks an update", func(in *check.Input) { in.Journeys[jDeal].Value.Object.ModifiedAt = day(5) }, "journeys: acme/salesforce/opportunity/006"},
+		{"an item of somebody else", func(in *check.Input) { in.Journeys[jTouchB].Value.Person = visitorB }, "journeys: acme/ga4/t2 of provisional:anonymous/acme/b belongs to"},
+		{"an item of nobody", func(in *check.Input) { in.Journeys[jTouchA].Value.Person = nil }, "journeys: globex/ga4/t1"},
+		{"an item of a company that is somebody's", func(in *check.Input) { in.Journeys[jDeal].Value.Person = contact }, "journeys: acme/salesforce/opportunity/006"},
 		{"a placement is given twice", func(in *check.Input) { in.Journeys[jTouchA].Value.Placement = 2 }, "placement 2 of globex/ga4/t1"},
 		{"an item out of nothing", func(in *check.Input) {
 			ev := in.Journeys[jTouchB]

@@ -189,13 +189,13 @@ func (g *people) closure(subjects []identity.Node) []identity.Node {
 		for _, o := range g.same[all[i]] {
 			add(o)
 		}
-		if best, ok := identity.Best(all[i], g.links[all[i]]); ok && all[i].Level > identity.Member {
+		if best, ok := identity.BestPerson(all[i], g.links[all[i]]); ok && all[i].Level > identity.Member {
 			add(best.Parent)
 		}
 	}
 	below := map[identity.Node][]identity.Node{}
 	for n, links := range g.links {
-		if best, ok := identity.Best(n, links); ok {
+		if best, ok := identity.BestPerson(n, links); ok {
 			below[best.Parent] = append(below[best.Parent], n)
 		}
 	}

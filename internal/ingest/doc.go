@@ -14,6 +14,15 @@
 // under the new one in one transaction, with rising placement numbers. Moves
 // are exact at rest.
 //
+// Whom an item belongs to travels in the same messages, along links to people alone:
+// an address is on the account of its company and belongs to its contact. What is at
+// or above a deal belongs to nobody, and nor does what is left of who was erased. A
+// role on a deal has the person of its contact, whatever that was merged into, while
+// its field contact names the contact as the CRM did.
+//
+// BUG(person): contacts of two CRMs with one address stay two people. What is known
+// by the address belongs to the one that was last said of it.
+//
 // The control consumer turns the control topic, whose order is the order of
 // decisions, into numbered broadcasts to every partition of observations and
 // journeys.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
-	"time"
 
 	"tracksource/identity"
 	"tracksource/schemas/avro"
@@ -36,9 +35,8 @@ func (r *Resolver) erase(node []byte, out Emitter) error {
 	if err != nil || n.erased {
 		return err
 	}
-	if parent := n.parent(); parent != nil {
-		n.attached++
-		if err := r.tell(out, parent, &avro.Observation{Kind: kindDetach, Attach: &avro.Attach{Child: node, Number: int64(n.attached)}}); err != nil {
+	for _, parent := range n.parents() {
+		if err := r.announce(kindDetach, parent, node, &n, out); err != nil {
 			return err
 		}
 	}
@@ -55,10 +53,8 @@ func (r *Resolver) erase(node []byte, out Emitter) error {
 	if err := r.eraseAll(same, out); err != nil {
 		return err
 	}
-	moved := !bytes.Equal(n.root, node)
-	n.up, n.evidence, n.at, n.same, n.placed = nil, 0, 0, nil, 0
-	n.root, n.erased = bytes.Clone(node), true
-	if moved {
+	n = nodeState{root: bytes.Clone(node), erased: true, attached: n.attached, places: n.places, items: n.items, children: n.children}
+	if n.children {
 		if err := r.relay(node, &n, out); err != nil {
 			return err
 		}
@@ -99,7 +95,7 @@ func (r *Resolver) retract(node []byte, out Emitter) error {
 		c := r.counts[feed]
 		c.Unresolved -= unresolved(&ev)
 		r.counts[feed], r.changed[feed] = c, true
-		ev.Removed, ev.Touch, ev.Object = true, nil, nil
+		ev.Removed, ev.Touch, ev.Object, ev.Person = true, nil, nil, nil
 		if err := r.emit(items[i].key, &ev, out); err != nil {
 			return err
 		}
@@ -129,7 +125,7 @@ func (r *Resolver) node(node []byte) (nodeState, error) {
 	if b == nil {
 		return newNodeState(bytes.Clone(node)), nil
 	}
-	return decodeNodeState(b)
+	return decodeNodeState(node, b)
 }
 
 func (r *Resolver) putNode(node []byte, n nodeState) error {
@@ -142,7 +138,7 @@ func (r *Resolver) link(obs *avro.Observation, n *nodeState, out Emitter) error 
 	if len(obs.Links) == 0 && len(obs.Same) == 0 {
 		return nil
 	}
-	was, partner := n.parent(), n.same
+	was := *n
 	better, err := n.believe(obs)
 	if err != nil {
 		return err
@@ -153,44 +149,46 @@ func (r *Resolver) link(obs *avro.Observation, n *nodeState, out Emitter) error 
 		}
 	}
 	// What a merged identity belongs under, the one that it was merged with does.
-	if n.same != nil && n.up != nil && (better || !bytes.Equal(n.same, partner)) {
-		err := r.tell(out, n.same, &avro.Observation{
-			Kind: kindLink, Links: []avro.Link{{Parent: n.up, Evidence: int(n.evidence), At: time.UnixMicro(n.at)}},
-		})
-		if err != nil {
+	if links := n.links(); n.same != nil && len(links) > 0 && (better || !bytes.Equal(n.same, was.same)) {
+		if err := r.tell(out, n.same, &avro.Observation{Kind: kindLink, Links: links}); err != nil {
 			return err
 		}
 	}
-	return r.attach(obs.Node, was, n, out)
+	return r.attach(obs.Node, &was, n, out)
 }
 
-// believe keeps the best link, and reports whether it is another one than before.
+// believe keeps the best link of all and the best one to a person, and reports
+// whether either is another one than before.
 func (n *nodeState) believe(obs *avro.Observation) (better bool, err error) {
 	child, err := identity.Parse(obs.Node)
 	if err != nil {
 		return false, fmt.Errorf("%w: %w", errBroken, err)
 	}
-	was, found, err := n.link()
-	if err != nil {
-		return false, err
-	}
 	var links []identity.Link
-	if found {
-		links = append(links, was)
-	}
-	for _, l := range obs.Links {
+	for _, l := range append(n.links(), obs.Links...) {
 		parent, err := identity.Parse(l.Parent)
 		if err != nil {
 			return false, fmt.Errorf("%w: link: %w", errBroken, err)
 		}
 		links = append(links, identity.Link{Parent: parent, Evidence: identity.Evidence(l.Evidence), At: l.At})
 	}
-	best, ok := identity.Best(child, links)
-	if !ok || found && identity.Compare(best, was) == 0 {
-		return false, nil
+	if best, ok := identity.Best(child, links); ok {
+		better = put(best, &n.up, &n.evidence, &n.at)
 	}
-	n.up, n.evidence, n.at = best.Parent.Bytes(), int32(best.Evidence), best.At.UnixMicro()
-	return true, nil
+	if best, ok := identity.BestPerson(child, links); ok {
+		better = put(best, &n.who, &n.whoEvidence, &n.whoAt) || better
+	}
+	return better, nil
+}
+
+// put sets a link's parts in the state, and reports whether one of them changed.
+func put(l identity.Link, parent *[]byte, evidence *int32, at *int64) bool {
+	p, e, t := l.Parent.Bytes(), int32(l.Evidence), l.At.UnixMicro()
+	if bytes.Equal(p, *parent) && e == *evidence && t == *at {
+		return false
+	}
+	*parent, *evidence, *at = p, e, t
+	return true
 }
 
 // merge takes in that the node and another of its level are one. Of all that are
@@ -222,22 +220,43 @@ func (r *Resolver) merge(node []byte, n *nodeState, other []byte, out Emitter) e
 	return same(old, other)
 }
 
-// attach tells a change of parent to both; where the node then belongs comes back
-// as a place message.
-func (r *Resolver) attach(node, was []byte, n *nodeState, out Emitter) error {
-	parent := n.parent()
-	if bytes.Equal(parent, was) {
+// attach tells a change of parents to those concerned; where the node then belongs,
+// and to whom, comes back as place messages. One that stays a parent in another way
+// is told again, so that it says again what was not taken from it before.
+func (r *Resolver) attach(node []byte, was, n *nodeState, out Emitter) error {
+	parent, known := n.parent(), n.known()
+	moved, turned := !bytes.Equal(parent, was.parent()), !bytes.Equal(known, was.known())
+	if !moved && !turned {
 		return nil
 	}
-	if was != nil {
-		n.attached++
-		if err := r.tell(out, was, &avro.Observation{Kind: kindDetach, Attach: &avro.Attach{Child: node, Number: int64(n.attached)}}); err != nil {
+	for _, old := range was.parents() {
+		if bytes.Equal(old, parent) || bytes.Equal(old, known) {
+			continue
+		}
+		if err := r.announce(kindDetach, old, node, n, out); err != nil {
 			return err
 		}
 	}
-	n.placed = 0
+	if moved {
+		n.placed = 0
+		if err := r.announce(kindAttach, parent, node, n, out); err != nil {
+			return err
+		}
+	}
+	if !turned {
+		return nil
+	}
+	n.told = 0
+	if moved && bytes.Equal(known, parent) {
+		return nil
+	}
+	return r.announce(kindAttach, known, node, n, out)
+}
+
+// announce tells a parent that the node is its child, or is no longer.
+func (r *Resolver) announce(kind string, parent, node []byte, n *nodeState, out Emitter) error {
 	n.attached++
-	return r.tell(out, parent, &avro.Observation{Kind: kindAttach, Attach: &avro.Attach{Child: node, Number: int64(n.attached)}})
+	return r.tell(out, bytes.Clone(parent), &avro.Observation{Kind: kind, Attach: &avro.Attach{Child: node, Number: int64(n.attached)}})
 }
 
 // tell sends a message to an identity.
@@ -297,12 +316,13 @@ func (r *Resolver) child(obs *avro.Observation, out Emitter) error {
 func (r *Resolver) tellPlace(parent, child []byte, n nodeState, out Emitter) error {
 	return r.tell(out, child, &avro.Observation{
 		Kind:  kindPlace,
-		Place: &avro.Place{Parent: parent, Root: n.root, Number: int64(n.places)},
+		Place: &avro.Place{Parent: parent, Root: n.root, Number: int64(n.places), Person: n.person},
 	})
 }
 
-// place takes note of where the node belongs, moves its items there and relays
-// it to its children, if it is news and comes from the parent of now.
+// place takes note of where the node belongs and of whom it belongs to, each from
+// the parent of now that says so, if it is news. Its items move there, and it is
+// relayed to its children.
 func (r *Resolver) place(obs *avro.Observation, out Emitter) error {
 	m := obs.Place
 	if m == nil {
@@ -312,16 +332,22 @@ func (r *Resolver) place(obs *avro.Observation, out Emitter) error {
 	if err != nil {
 		return err
 	}
-	if !bytes.Equal(m.Parent, n.parent()) || uint64(m.Number) <= n.placed {
+	root, person, news := n.root, n.person, false
+	if bytes.Equal(m.Parent, n.parent()) && uint64(m.Number) > n.placed {
+		root, n.placed, news = m.Root, uint64(m.Number), true
+	}
+	if bytes.Equal(m.Parent, n.known()) && uint64(m.Number) > n.told {
+		person, n.told, news = m.Person, uint64(m.Number), true
+	}
+	if !news {
 		return nil
 	}
-	n.placed = uint64(m.Number)
-	if bytes.Equal(m.Root, n.root) {
+	if bytes.Equal(root, n.root) && bytes.Equal(person, n.person) {
 		return r.putNode(obs.Node, n)
 	}
-	n.root = bytes.Clone(m.Root)
+	n.root, n.person = bytes.Clone(root), bytes.Clone(person)
 	if n.items {
-		if err := r.move(obs.Node, n.root, out); err != nil {
+		if err := r.move(obs.Node, &n, out); err != nil {
 			return err
 		}
 	}
@@ -334,8 +360,9 @@ func (r *Resolver) place(obs *avro.Observation, out Emitter) error {
 }
 
 // move puts the node's items under another account: a tombstone under the old
-// one and the item under the new one, in the same transaction.
-func (r *Resolver) move(node, root []byte, out Emitter) error {
+// one and the item under the new one, in the same transaction. One whose person
+// alone is another is said anew where it is.
+func (r *Resolver) move(node []byte, n *nodeState, out Emitter) error {
 	items, err := r.items(node)
 	if err != nil {
 		return err
@@ -345,15 +372,13 @@ func (r *Resolver) move(node, root []byte, out Emitter) error {
 		if ev.Removed {
 			continue // it is on no account
 		}
-		gone, was := ev, unresolved(&ev)
-		gone.Placement++
-		gone.Removed, gone.Touch, gone.Object = true, nil, nil
-		b, err := r.cfg.Codecs.Journey.Append(nil, &gone)
-		if err != nil {
-			return err
+		was := unresolved(&ev)
+		if !bytes.Equal(ev.Account, n.root) {
+			if err := r.leave(&ev, out); err != nil {
+				return err
+			}
 		}
-		out.Emit(r.cfg.Journeys, bytes.Clone(gone.Account), b)
-		ev.Placement, ev.Account = gone.Placement, root
+		ev.Account, ev.Person = n.root, n.person
 		if err := r.emit(items[i].key, &ev, out); err != nil {
 			return err
 		}
@@ -362,6 +387,19 @@ func (r *Resolver) move(node, root []byte, out Emitter) error {
 		c.Unresolved += unresolved(&ev) - was
 		r.counts[feed], r.changed[feed] = c, true
 	}
+	return nil
+}
+
+// leave writes a tombstone of the item under the account that it is on.
+func (r *Resolver) leave(ev *avro.JourneyEvent, out Emitter) error {
+	ev.Placement++
+	gone := *ev
+	gone.Removed, gone.Touch, gone.Object, gone.Person = true, nil, nil, nil
+	b, err := r.cfg.Codecs.Journey.Append(nil, &gone)
+	if err != nil {
+		return err
+	}
+	out.Emit(r.cfg.Journeys, bytes.Clone(gone.Account), b)
 	return nil
 }
 

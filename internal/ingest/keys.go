@@ -1,17 +1,18 @@
 package ingest
 
 import (
+	"bytes"
 	"errors"
-	"fmt"
 	"time"
 
 	"tracksource/identity"
+	"tracksource/schemas/avro"
 	"tracksource/state"
 )
 
 // The keyspaces of the resolve and control stores; docs/state-layout.md.
 var (
-	spaceNode    = state.Keyspace{ID: 0x10, Version: 4, Name: "node"}
+	spaceNode    = state.Keyspace{ID: 0x10, Version: 5, Name: "node"}
 	spaceChild   = state.Keyspace{ID: 0x11, Version: 1, Name: "child"}
 	spaceItem    = state.Keyspace{ID: 0x12, Version: 1, Name: "item"}
 	spaceObject  = state.Keyspace{ID: 0x13, Version: 1, Name: "object"}
@@ -62,9 +63,28 @@ type nodeState struct {
 	// have neither, and looking for them costs more than all else when they move.
 	items, children bool
 	erased          bool // nothing is taken in any more
+	// Whom the node belongs to is asked of the parent that is a person. It is another
+	// one than up for those that are linked to a company as well: an address belongs
+	// to its contact and to the company of its domain.
+	who         []byte // best parent that is a person; nil: none
+	whoEvidence int32  // of that link
+	whoAt       int64  // of that link, microseconds
+	person      []byte // as told by that parent; the node itself until then; nil: nobody
+	told        uint64 // number of the last place message taken from it
 }
 
-func newNodeState(node []byte) nodeState { return nodeState{root: node} }
+func newNodeState(node []byte) nodeState {
+	n := nodeState{root: node}
+	if personal(node) {
+		n.person = node
+	}
+	return n
+}
+
+// personal reports whether an encoded node is somebody.
+func personal(node []byte) bool {
+	return len(node) > 0 && identity.Level(node[0]).Personal()
+}
 
 // parent is who says where the node belongs, nil without one: what it was merged
 // with goes before its links, which it has handed on.
@@ -75,9 +95,30 @@ func (n nodeState) parent() []byte {
 	return n.up
 }
 
+// known is who says whom the node belongs to, nil without one.
+func (n nodeState) known() []byte {
+	if n.same != nil && personal(n.same) {
+		return n.same
+	}
+	return n.who
+}
+
+// parents are those that the node is attached to.
+func (n nodeState) parents() [][]byte {
+	var all [][]byte
+	if p := n.parent(); p != nil {
+		all = append(all, p)
+	}
+	if p := n.known(); p != nil && !bytes.Equal(p, n.parent()) {
+		all = append(all, p)
+	}
+	return all
+}
+
 func (n nodeState) encode() []byte {
 	k := state.Key{}.Bytes(n.up).Uint32(uint32(n.evidence)).Uint64(uint64(n.at)).Uint64(n.attached)
-	return spaceNode.Value(k.Bytes(n.root).Uint64(n.placed).Uint64(n.places).Bytes(n.same).Uint32(flag(n.items)).Uint32(flag(n.children)).Uint32(flag(n.erased)))
+	k = k.Bytes(n.root).Uint64(n.placed).Uint64(n.places).Bytes(n.same).Uint32(flag(n.items)).Uint32(flag(n.children)).Uint32(flag(n.erased))
+	return spaceNode.Value(k.Bytes(n.who).Uint32(uint32(n.whoEvidence)).Uint64(uint64(n.whoAt)).Bytes(n.person).Uint64(n.told))
 }
 
 func flag(b bool) uint32 {
@@ -88,14 +129,16 @@ func flag(b bool) uint32 {
 }
 
 // The versions of node values from which on they have what the node was merged
-// with, whether there are items and children, and whether it is erased.
+// with, whether there are items and children, whether it is erased, and whom it
+// belongs to.
 const (
 	versionNodeMerged = 2
 	versionNodeFlags  = 3
 	versionNodeErased = 4
+	versionNodePerson = 5
 )
 
-func decodeNodeState(b []byte) (nodeState, error) {
+func decodeNodeState(node, b []byte) (nodeState, error) {
 	body, err := spaceNode.Body(b)
 	if err != nil {
 		return nodeState{}, err
@@ -115,25 +158,31 @@ func decodeNodeState(b []byte) (nodeState, error) {
 	if b[0] >= versionNodeErased {
 		n.erased = p.Uint32() == 1
 	}
-	if len(n.up) == 0 {
-		n.up = nil
+	switch {
+	case b[0] >= versionNodePerson:
+		n.who, n.whoEvidence, n.whoAt, n.person, n.told = p.Bytes(), int32(p.Uint32()), int64(p.Uint64()), p.Bytes(), p.Uint64()
+	case !n.erased && personal(node):
+		n.person = bytes.Clone(node) // until its evidence comes again
 	}
-	if len(n.same) == 0 {
-		n.same = nil
+	for _, b := range []*[]byte{&n.up, &n.same, &n.who, &n.person} {
+		if len(*b) == 0 {
+			*b = nil
+		}
 	}
 	return n, p.End()
 }
 
-// link returns the state's best evidence, ok is false without any.
-func (n nodeState) link() (l identity.Link, ok bool, err error) {
-	if n.up == nil {
-		return l, false, nil
+// links are the state's best evidence, at most one to any parent and one to a
+// person.
+func (n nodeState) links() []avro.Link {
+	var all []avro.Link
+	if n.up != nil {
+		all = append(all, avro.Link{Parent: n.up, Evidence: int(n.evidence), At: time.UnixMicro(n.at)})
 	}
-	parent, err := identity.Parse(n.up)
-	if err != nil {
-		return l, false, fmt.Errorf("stored parent: %w", err)
+	if n.who != nil && !bytes.Equal(n.who, n.up) {
+		all = append(all, avro.Link{Parent: n.who, Evidence: int(n.whoEvidence), At: time.UnixMicro(n.whoAt)})
 	}
-	return identity.Link{Parent: parent, Evidence: identity.Evidence(n.evidence), At: time.UnixMicro(n.at)}, true, nil
+	return all
 }
 
 // childState is what a parent knows of one child.

@@ -268,7 +268,7 @@ func (r *Resolver) fact(obs *avro.Observation, out Emitter) error {
 func (r *Resolver) item(obs *avro.Observation, n nodeState, out Emitter) (int64, error) {
 	ev := avro.JourneyEvent{
 		Kind: kindTouch, Account: n.root, Node: bytes.Clone(obs.Node), Reporter: obs.Reporter, Feed: obs.Feed, Source: obs.Source,
-		Item: obs.EventID, OccurredAt: obs.OccurredAt, EventID: obs.EventID,
+		Item: obs.EventID, OccurredAt: obs.OccurredAt, EventID: obs.EventID, Person: n.person,
 	}
 	if obs.Object != nil {
 		var err error
@@ -295,7 +295,7 @@ func (r *Resolver) item(obs *avro.Observation, n nodeState, out Emitter) (int64,
 		if was.Removed {
 			return 0, nil // evidence only
 		}
-		ev.Account = was.Account
+		ev.Account, ev.Person = was.Account, nil
 	}
 	return unresolved(&ev) - unresolved(&was), r.emit(key, &ev, out)
 }

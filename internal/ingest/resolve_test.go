@@ -158,6 +158,28 @@ func (l *line) placed() []string {
 	return out
 }
 
+// owned lists whom the items on the journeys belong to, one line an item.
+func (l *line) owned() []string {
+	var out []string
+	for _, ev := range l.items {
+		switch {
+		case ev.Removed && len(ev.Person) > 0:
+			l.t.Fatalf("%s was removed and still belongs to somebody", ev.Item)
+		case ev.Removed:
+		case len(ev.Person) == 0:
+			out = append(out, ev.Item+" of nobody")
+		default:
+			n, err := identity.Parse(ev.Person)
+			if err != nil {
+				l.t.Fatalf("%v", err)
+			}
+			out = append(out, fmt.Sprintf("%s of %s", ev.Item, n))
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
 func node(level identity.Level, scope, id string) identity.Node {
 	n, err := identity.NewNode(level, scope, id)
 	if err != nil {
@@ -166,11 +188,13 @@ func node(level identity.Level, scope, id string) identity.Node {
 	return n
 }
 
-// graph is a small world of identities on six levels.
+// graph is a small world of identities on nine levels.
 var graph = []identity.Node{
+	node(identity.Order, "acme", "n1"), node(identity.Member, "acme", "r1"),
 	node(identity.Anonymous, "acme", "a1"), node(identity.Anonymous, "acme", "a2"), node(identity.Anonymous, "globex", "a1"),
 	node(identity.Person, "acme", "p1"), node(identity.Person, "acme", "p2"), node(identity.Person, "globex", "p1"),
 	node(identity.Email, "", "e1"), node(identity.Email, "", "e2"),
+	node(identity.Contact, "acme", "k1"), node(identity.Contact, "acme", "k2"), node(identity.Contact, "globex", "k1"),
 	node(identity.Object, "acme", "o1"), node(identity.Object, "globex", "o1"),
 	node(identity.CRMAccount, "acme", "c1"), node(identity.CRMAccount, "acme", "c2"), node(identity.CRMAccount, "globex", "c1"),
 	node(identity.Domain, "", "one.com"), node(identity.Domain, "", "two.com"),
@@ -183,29 +207,49 @@ type evidence struct {
 	same  map[identity.Node][]identity.Node
 }
 
+// above is the greatest of those that are the node, and what belongs above it.
+func (e evidence) above(n identity.Node, best func(identity.Node, []identity.Link) (identity.Link, bool)) (greatest identity.Node, l identity.Link, ok bool) {
+	all := map[identity.Node]bool{n: true}
+	for grew := true; grew; {
+		grew = false
+		for m := range all {
+			for _, o := range e.same[m] {
+				grew = grew || !all[o]
+				all[o] = true
+			}
+		}
+	}
+	var links []identity.Link
+	for m := range all {
+		links = append(links, e.links[m]...)
+		if bytes.Compare(m.Bytes(), n.Bytes()) > 0 {
+			n = m
+		}
+	}
+	l, ok = best(n, links)
+	return n, l, ok
+}
+
 // root is the account of a node, as a batch over all evidence computes it.
 func (e evidence) root(n identity.Node) identity.Node {
 	for {
-		all := map[identity.Node]bool{n: true}
-		for grew := true; grew; {
-			grew = false
-			for m := range all {
-				for _, o := range e.same[m] {
-					grew = grew || !all[o]
-					all[o] = true
-				}
-			}
-		}
-		var links []identity.Link
-		for m := range all {
-			links = append(links, e.links[m]...)
-			if bytes.Compare(m.Bytes(), n.Bytes()) > 0 {
-				n = m
-			}
-		}
-		best, ok := identity.Best(n, links)
+		greatest, best, ok := e.above(n, identity.Best)
 		if !ok {
-			return n
+			return greatest
+		}
+		n = best.Parent
+	}
+}
+
+// person is whom a node belongs to, computed in the same way.
+func (e evidence) person(n identity.Node) string {
+	if n.Level >= identity.Object {
+		return "nobody"
+	}
+	for {
+		greatest, best, ok := e.above(n, identity.BestPerson)
+		if !ok {
+			return greatest.String()
 		}
 		n = best.Parent
 	}
@@ -213,7 +257,8 @@ func (e evidence) root(n identity.Node) identity.Node {
 
 // TestJourneysAtRest: whatever the order of events, of merges, of deliveries
 // between partitions and of repetitions, at rest every touch is once on the
-// account that the whole of the evidence gives, as a batch over it computes.
+// account that the whole of the evidence gives, and belongs to whom it gives, as a
+// batch over it computes.
 func TestJourneysAtRest(t *testing.T) {
 	c := codecs(t)
 	rapid.Check(t, func(t *rapid.T) {
@@ -257,7 +302,7 @@ func TestJourneysAtRest(t *testing.T) {
 		}
 		l.work(choose)
 
-		var want []string
+		var want, owned []string
 		unresolved := int64(0)
 		for _, obs := range events {
 			if obs.Touch == nil {
@@ -269,6 +314,7 @@ func TestJourneysAtRest(t *testing.T) {
 			}
 			r := all.root(n)
 			want = append(want, fmt.Sprintf("%s: acme/%s", r, obs.EventID))
+			owned = append(owned, obs.EventID+" of "+all.person(n))
 			if r.Provisional() {
 				unresolved++
 			}
@@ -276,6 +322,10 @@ func TestJourneysAtRest(t *testing.T) {
 		slices.Sort(want)
 		if got := l.placed(); !slices.Equal(got, want) {
 			t.Fatalf("at rest:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+		slices.Sort(owned)
+		if got := l.owned(); !slices.Equal(got, owned) {
+			t.Fatalf("at rest:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(owned, "\n"))
 		}
 		got := l.stats.Feeds()[ingest.FeedID{Feed: "map", Reporter: "acme"}]
 		wantCounts := ingest.Counts{Accepted: int64(len(events)), Duplicates: int64(len(sent) - len(events)), Unresolved: unresolved}
@@ -330,6 +380,92 @@ func TestMerges(t *testing.T) {
 	})
 }
 
+// TestPerson: people whose address leads to their company are known as the contact
+// of their CRM, and so is whoever has a role on a deal, also when that contact was
+// merged into another; in every order over twelve partitions.
+func TestPerson(t *testing.T) {
+	c := codecs(t)
+	browser, user, email, older := node(identity.Anonymous, "acme", "v"), node(identity.Person, "acme", "u"), node(identity.Email, "", "e2"), node(identity.Email, "", "e1")
+	contact, survivor, role := node(identity.Contact, "acme", "c1"), node(identity.Contact, "acme", "c2"), node(identity.Member, "acme", "role")
+	member, order := node(identity.Member, "acme", "member"), node(identity.Order, "acme", "T-1")
+	deal, company, domain := node(identity.Object, "acme", "006"), node(identity.CRMAccount, "acme", "1"), node(identity.Domain, "", "one.com")
+	ev := func(n identity.Node, id string, parents ...identity.Node) avro.Observation {
+		obs := avro.Observation{
+			Kind: "fact", Node: n.Bytes(), Reporter: "acme", Feed: "crm", Source: "test", EventID: id, OccurredAt: start, Touch: &avro.TouchFacts{Type: "form", Asset: id},
+		}
+		for _, p := range parents {
+			obs.Links = append(obs.Links, avro.Link{Parent: p.Bytes(), Evidence: int(identity.Record), At: start})
+		}
+		return obs
+	}
+	object := func(n identity.Node, typ, id string, parents ...identity.Node) avro.Observation {
+		obs := ev(n, typ, parents...)
+		obs.Touch, obs.Object = nil, &avro.ObjectFacts{Type: typ, ID: id, ModifiedAt: start, Fields: []avro.Field{{Name: "contact", Value: text(contact.String())}}}
+		return obs
+	}
+	merged, renamed := ev(contact, "merge"), ev(older, "rename")
+	merged.Same, renamed.Same = [][]byte{survivor.Bytes()}, [][]byte{email.Bytes()}
+	events := []avro.Observation{
+		ev(browser, "visit", user), ev(user, "login", email), ev(email, "form", domain), ev(older, "older", domain), ev(older, "whose", contact), ev(contact, "call", company),
+		object(role, "contact_role", "role", deal, contact), object(member, "campaign_member", "member", contact), object(order, "order", "T-1", browser),
+		object(deal, "opportunity", "006", company), ev(company, "note", domain), merged, renamed,
+	}
+	const of = " of provisional:contact/acme/c2"
+	want := []string{
+		"call" + of, "campaign_member/member" + of, "contact_role/role" + of, "form" + of, "login" + of, "merge" + of,
+		"note of nobody", "older" + of, "opportunity/006 of nobody", "order/T-1" + of, "rename" + of, "visit" + of, "whose" + of,
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		l := newLine(t, c)
+		choose := func(n int) int { return rapid.IntRange(0, n-1).Draw(t, "choose") }
+		for _, obs := range rapid.Permutation(events).Draw(t, "order") {
+			l.send(obs)
+			if rapid.Bool().Draw(t, "work now") {
+				l.work(choose)
+			}
+		}
+		l.work(choose)
+		if got := l.owned(); !slices.Equal(got, want) {
+			t.Fatalf("at rest:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+		for _, line := range l.placed() {
+			if !strings.HasPrefix(line, "one.com: ") {
+				t.Fatalf("%s, want all on the account of one.com", line)
+			}
+		}
+	})
+}
+
+// TestPersonAlone: where the person of an item changes and its account does not, the
+// item is said anew where it is, and no tombstone with it.
+func TestPersonAlone(t *testing.T) {
+	c := codecs(t)
+	email, contact, domain := node(identity.Email, "", "e"), node(identity.Contact, "acme", "c"), node(identity.Domain, "", "one.com")
+	l := newLine(t, c)
+	link := func(n, parent identity.Node, kind string) avro.Observation {
+		return avro.Observation{
+			Kind: kind, Node: n.Bytes(), Reporter: "acme", Feed: "crm", Source: "test", EventID: "form", OccurredAt: start,
+			Links: []avro.Link{{Parent: parent.Bytes(), Evidence: int(identity.Record), At: start}},
+		}
+	}
+	form := link(email, domain, "fact")
+	form.Touch = &avro.TouchFacts{Type: "form"}
+	l.send(form)
+	l.work(func(int) int { return 0 })
+	before := l.written
+	l.send(link(email, contact, "link"))
+	l.work(func(int) int { return 0 })
+	if l.written != before+1 {
+		t.Errorf("%d records for a new person, want one", l.written-before)
+	}
+	if got, want := l.owned(), []string{"form of provisional:contact/acme/c"}; !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+	if got, want := l.placed(), []string{"one.com: acme/form"}; !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+}
+
 // TestErased: of people who are erased nothing is on any account, whether they did
 // it before or after, and whoever is below them belongs to nobody; deals stay.
 func TestErased(t *testing.T) {
@@ -354,6 +490,7 @@ func TestErased(t *testing.T) {
 		{Kind: "erase", Node: contact.Bytes()},
 	}
 	want := []string{"acme/1: acme/opportunity/006", "provisional:person/acme/u: acme/visit"}
+	owned := []string{"opportunity/006 of nobody", "visit of nobody"}
 	rapid.Check(t, func(t *rapid.T) {
 		l := newLine(t, c)
 		choose := func(n int) int { return rapid.IntRange(0, n-1).Draw(t, "choose") }
@@ -367,6 +504,9 @@ func TestErased(t *testing.T) {
 		l.work(choose)
 		if got := l.placed(); !slices.Equal(got, want) {
 			t.Fatalf("at rest:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+		if got := l.owned(); !slices.Equal(got, owned) {
+			t.Fatalf("at rest:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(owned, "\n"))
 		}
 		sum := ingest.Counts{}
 		for _, counts := range l.stats.Feeds() {

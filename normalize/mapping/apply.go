@@ -213,7 +213,8 @@ func (r *rule) observeObject(src normalize.Source, e *event, obs normalize.Obser
 	}
 	obs.Object = o
 	if r.objectType == "contact_role" {
-		w = w.role(o)
+		obs.Links = w.role(o, obs.OccurredAt)
+		return []normalize.Observation{obs}, nil
 	}
 	links, more := w.above(obs.Node, obs.Shape, obs.OccurredAt)
 	obs.Links, obs.HashScheme = links, w.hashScheme(identity.Node{})
@@ -362,20 +363,21 @@ func (w *who) address(src normalize.Source, texts map[string]string, refuse func
 	return nil
 }
 
-// role is who of a contact's role on a deal: it belongs to the deal, and its
-// contact is a field, by its pseudonym, since that belongs to its account.
-func (w who) role(o *normalize.Object) who {
-	only := who{}
+// role links a contact's role on a deal to both, and puts both into its fields. It
+// belongs to the deal, and its person is the contact, whose account may be another.
+func (w who) role(o *normalize.Object, when time.Time) (links []identity.Link) {
 	for _, n := range w.nodes {
-		if text := n.String(); n.Level == identity.Contact {
+		switch text, id := n.String(), n.ID; n.Level {
+		case identity.Contact:
 			o.Put("contact", &text)
-		}
-		if id := n.ID; n.Level == identity.Object {
+		case identity.Object:
 			o.Put("opportunity_id", &id)
-			only.nodes = append(only.nodes, n)
+		default:
+			continue
 		}
+		links = append(links, identity.Link{Parent: n, Evidence: identity.Record, At: when})
 	}
-	return only
+	return links
 }
 
 func (w who) lowest() identity.Node {
