@@ -305,6 +305,7 @@ func hubspotFields(typ, currency string) []sfField {
 			{"deal_currency_code", "currency", currencyCode},
 			{"hs_is_closed", "is_closed", boolean},
 			{"hs_is_closed_won", "is_won", boolean},
+			{"shared_id", "shared_id", plainText},
 			{"amount", "amount", func(v any) (string, error) { return amountText(v, currency) }},
 		}
 	case "account":

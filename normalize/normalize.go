@@ -121,8 +121,8 @@ type Touch struct {
 
 // Object is a full or partial update of a CRM object.
 type Object struct {
-	// Type is opportunity, account, contact, lead, campaign_member, contact_role
-	// or order. ID is the source's own, a pseudonym for those that are people.
+	// Type is opportunity, account, contact, lead, campaign_member, contact_role,
+	// deal_registration or order. ID is the source's own, a pseudonym for those that are people.
 	Type, ID        string
 	Order, SubOrder int64
 	ModifiedAt      time.Time

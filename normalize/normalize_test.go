@@ -188,6 +188,7 @@ func FuzzDecode(f *testing.F) {
 	}
 	f.Add([]byte(`[{"result":[1]},{"requestId":1,"result":[{"activityTypeId":1}]}]`))
 	src := source(f)
+	f.Add([]byte(`{"attributes":{"type":"DealRegistration"},"Id":"1","OpportunityId":"2","Status":"Approved","ExpirationDate":"2026-06-30","SystemModstamp":"2025-12-30T08:00:00Z"}`))
 	f.Add([]byte(`{"control_total": {"source": "ga4", "day": "2026-03-02", "count": 1, "sums": {"EUR": "1.5"}}}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if v, err := normalize.DecodeJSON(b); err == nil {

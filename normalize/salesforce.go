@@ -150,6 +150,9 @@ func (r *sfRecord) identify(id string) (err error) {
 	case "OpportunityContactRole":
 		typ = "contact_role"
 		r.obs.Node, err = r.src.Pseudonyms.PersonNode(identity.Member, identity.SchemeMember, r.src.Reporter, id)
+	case "DealRegistration", "Deal_Registration__c":
+		typ = "deal_registration"
+		r.obs.Node, err = r.src.Pseudonyms.PersonNode(identity.Member, identity.SchemeMember, r.src.Reporter, id)
 	default:
 		return problem(UnknownShape, "Salesforce object %s is not read", r.entity)
 	}
@@ -185,6 +188,8 @@ func (r *sfRecord) read() ([]Observation, error) {
 		err = r.readCampaignMember()
 	case "OpportunityContactRole":
 		err = r.readContactRole()
+	case "DealRegistration", "Deal_Registration__c":
+		err = r.readDealRegistration()
 	}
 	if err != nil {
 		return nil, err

@@ -25,6 +25,8 @@ func (r *sfRecord) readOpportunity() error {
 			sfField{"CloseDate", "close_date", calendarDay},
 			sfField{"CurrencyIsoCode", "currency", currencyCode},
 			sfField{"Amount", "amount", func(v any) (string, error) { return amountText(v, currency) }},
+			sfField{"SharedId", "shared_id", plainText},
+			sfField{"Shared_Id__c", "shared_id", plainText},
 		),
 		r.putCreated(),
 		r.link("AccountId", r.company),
@@ -116,10 +118,35 @@ func (r *sfRecord) readContactRole() error {
 			sfField{"Role", "role", plainText},
 			sfField{"IsPrimary", "is_primary", boolean},
 		),
-		r.link("OpportunityId", func(id string) (identity.Node, error) {
-			return identity.NewNode(identity.Object, r.src.Reporter, plainID(r.src, id))
-		}),
+		r.link("OpportunityId", r.deal),
 		r.link("ContactId", r.contact),
+	)
+}
+
+func (r *sfRecord) deal(id string) (identity.Node, error) {
+	return identity.NewNode(identity.Object, r.src.Reporter, plainID(r.src, id))
+}
+
+// readDealRegistration reads that a partner registered a deal. Salesforce has no such
+// object of its own: what is read are the columns of an export under these names, or
+// the custom object whose fields end in __c. What a status means is not judged here.
+func (r *sfRecord) readDealRegistration() error {
+	return errors.Join(
+		r.put(
+			sfField{"OpportunityId", "opportunity_id", idText},
+			sfField{"Opportunity__c", "opportunity_id", idText},
+			sfField{"Partner", "partner", plainText},
+			sfField{"Partner__c", "partner", plainText},
+			sfField{"Status", "status", plainText},
+			sfField{"Status__c", "status", plainText},
+			sfField{"ApprovedDate", "approved_at", dayOrMoment},
+			sfField{"Approved_Date__c", "approved_at", dayOrMoment},
+			sfField{"ExpirationDate", "expires", calendarDay},
+			sfField{"Expiration_Date__c", "expires", calendarDay},
+		),
+		r.putCreated(),
+		r.link("OpportunityId", r.deal),
+		r.link("Opportunity__c", r.deal),
 	)
 }
 

@@ -212,8 +212,8 @@ func (r *rule) observeObject(src normalize.Source, e *event, obs normalize.Obser
 		return nil, err
 	}
 	obs.Object = o
-	if r.objectType == "contact_role" {
-		obs.Links = w.role(o, obs.OccurredAt)
+	if r.objectType == "contact_role" || r.objectType == "deal_registration" {
+		obs.Links = w.ofDeal(o, obs.OccurredAt)
 		return []normalize.Observation{obs}, nil
 	}
 	links, more := w.above(obs.Node, obs.Shape, obs.OccurredAt)
@@ -363,9 +363,10 @@ func (w *who) address(src normalize.Source, texts map[string]string, refuse func
 	return nil
 }
 
-// role links a contact's role on a deal to both, and puts both into its fields. It
-// belongs to the deal, and its person is the contact, whose account may be another.
-func (w who) role(o *normalize.Object, when time.Time) (links []identity.Link) {
+// ofDeal links a contact's role on a deal, or a deal's registration, to the deal and to
+// the contact that it names, and puts both into its fields. It belongs to the deal, and
+// its person is the contact, whose account may be another.
+func (w who) ofDeal(o *normalize.Object, when time.Time) (links []identity.Link) {
 	for _, n := range w.nodes {
 		switch text, id := n.String(), n.ID; n.Level {
 		case identity.Contact:

@@ -82,9 +82,9 @@ func fieldKind(name string) kind {
 		return kindAmount
 	case "currency":
 		return kindCurrency
-	case "close_date":
+	case "close_date", "expires":
 		return kindDay
-	case "created_at", "first_responded_at", "converted_at":
+	case "created_at", "first_responded_at", "converted_at", "approved_at":
 		return kindTime
 	case "is_closed", "is_won", "is_converted", "has_responded", "is_primary":
 		return kindBool
@@ -93,7 +93,7 @@ func fieldKind(name string) kind {
 }
 
 func objectTypes() []string {
-	return []string{"opportunity", "account", "contact", "lead", "campaign_member", "contact_role", "order"}
+	return []string{"opportunity", "account", "contact", "lead", "campaign_member", "contact_role", "deal_registration", "order"}
 }
 
 // compiler turns a document into a Mapping and gathers what is wrong with it.
@@ -297,6 +297,9 @@ func (k *compiler) whole(r *rule, n *yaml.Node, where string) {
 	}
 	if r.objectType == "" && !someone {
 		k.fail(n, where+".identities", "is missing: whom is the event about?")
+	}
+	if r.objectType == "deal_registration" && r.identities["opportunity"] == nil {
+		k.fail(n, where+".identities.opportunity", "is missing: which deal is registered?")
 	}
 	if r.identities["email_domain"] != nil && r.identities["email_sha256"] == nil {
 		k.fail(n, where+".identities.email_domain", "belongs to email_sha256: an address has its own")

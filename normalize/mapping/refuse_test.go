@@ -40,6 +40,7 @@ func TestParseRefuses(t *testing.T) {
 		{"both", rules("    object: {type: order, id: o}\n"), "rules[0]: a rule is about a touch or about an object"},
 		{"an object of no type", head + "rules: [{name: a, id: i, time: t, object: {type: invoice, id: o}}]\n", `rules[0].object.type: "invoice" is none of`},
 		{"an object without an id", head + "rules: [{name: a, id: i, time: t, object: {type: order}}]\n", "rules[0].object.id: is missing"},
+		{"a registration of no deal", head + "rules: [{name: a, id: i, time: t, identities: {contact: c}, object: {type: deal_registration, id: o}}]\n", "rules[0].identities.opportunity: is missing"},
 		{"a bad path", rules("    split: a..b\n"), `line 8: rules[0].split: "a..b" is not a path`},
 		{"another bad path", rules("    when: {path: 'a[', equals: x}\n"), "line 8: rules[0].when.path"},
 		{"two sources", strings.Replace(rules(""), "id: id", "id: {path: a, const: b}", 1), "line 4: rules[0].id: want one of path, const and cel"},
