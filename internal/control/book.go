@@ -31,8 +31,9 @@ type Book struct {
 	Mappings  map[Versioned][]avro.MappingRecord // by feed, by revision
 	Rates     map[Pair]string                    // decimal text
 	Accounts  map[Company]avro.AccountRecord
-	Amounts   map[AmountKey][]avro.AmountRecord // in the order of the topic: the last is in force
-	Refused   int                               // records that are not in force
+	Amounts   map[AmountKey][]avro.AmountRecord   // in the order of the topic: the last is in force
+	Overlaps  map[OverlapKey][]avro.OverlapRecord // as Amounts
+	Refused   int                                 // records that are not in force
 }
 
 // Pair is a currency pair on a day.
@@ -58,7 +59,7 @@ func NewBook() *Book {
 	return &Book{
 		Contracts: map[string][]avro.ContractRecord{}, Proposals: map[string]avro.ContractRecord{},
 		Mappings: map[Versioned][]avro.MappingRecord{}, Rates: map[Pair]string{}, Accounts: map[Company]avro.AccountRecord{},
-		Amounts: map[AmountKey][]avro.AmountRecord{},
+		Amounts: map[AmountKey][]avro.AmountRecord{}, Overlaps: map[OverlapKey][]avro.OverlapRecord{},
 	}
 }
 
@@ -126,6 +127,9 @@ func (b *Book) add(c *avro.Control) error {
 	case Spend, Target, Cost:
 		of := KeyOfAmount(c.Kind, c.Amount)
 		b.Amounts[of] = append(b.Amounts[of], *c.Amount)
+	case Overlap:
+		of := KeyOfOverlap(c.Overlap)
+		b.Overlaps[of] = append(b.Overlaps[of], *c.Overlap)
 	case Account:
 		who := Company{c.Account.Domain, c.Account.Reporter, c.Account.CRMAccount}
 		if was, ok := b.Accounts[who]; !ok || c.Account.At.After(was.At) {
@@ -181,6 +185,12 @@ func key(c *avro.Control) []byte {
 	case c.Amount != nil:
 		k := KeyOfAmount(c.Kind, c.Amount)
 		return state.Key{}.String(k.Kind).String(k.Campaign).String(k.Day).String(k.Partner).String(k.Payer).String(k.Channel).String(k.Asset).String(k.Measure)
+	case c.Overlap != nil:
+		k := state.Key{}.String(Overlap).String(c.Overlap.Campaign)
+		for _, d := range []avro.DealName{c.Overlap.Deal, c.Overlap.Other} {
+			k = k.String(d.Reporter).String(d.Source).String(d.ID)
+		}
+		return k.Uint64(uint64(c.Overlap.At.UnixMicro())) // each decision is kept
 	}
 	return []byte(c.Kind)
 }

@@ -1,6 +1,6 @@
 // Package control knows what operators decide and how it is said on the control
-// topic: contract revisions, exchange rates, the horizon, the account map, and money
-// beside contracts. The
+// topic: contract revisions, exchange rates, the horizon, the account map, overlapping
+// deals, and money beside contracts. The
 // service that owns the topic judges records with it, tools write them with it,
 // and so a tool can say beforehand what the service will refuse.
 package control
@@ -28,6 +28,7 @@ const (
 	Spend    = "spend"
 	Target   = "target"
 	Cost     = "cost"
+	Overlap  = "overlap"
 )
 
 // ErasureMax is how many identities one erasure names at most.
@@ -85,6 +86,9 @@ func Judge(c *avro.Control, standing func(of Versioned) (Standing, error)) error
 			return judgeMapping(c.Mapping, now.Revision)
 		}
 		return judgeContract(c.Contract, now)
+	}
+	if c.Kind == Overlap && c.Overlap != nil {
+		return judgeOverlap(c.Overlap, newest)
 	}
 	var err error
 	switch {

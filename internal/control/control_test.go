@@ -18,6 +18,9 @@ var at = time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
 
 func none(control.Versioned) (control.Standing, error) { return control.Standing{}, nil }
 
+// one knows a contract of every campaign.
+func one(control.Versioned) (int64, error) { return 1, nil }
+
 // TestJudge: whatever is not right is refused with a reason, by tools and by the
 // service alike.
 func TestJudge(t *testing.T) {
@@ -83,6 +86,64 @@ func TestJudge(t *testing.T) {
 	broken := errors.New("disk")
 	if err := control.Judge(revised(func(*avro.ContractRecord) {}), func(control.Versioned) (control.Standing, error) { return control.Standing{}, broken }); !errors.Is(err, broken) {
 		t.Errorf("error %v, want that of the store", err)
+	}
+}
+
+// TestJudgeOverlap: a decision is about two deals of two CRMs in a campaign that has a
+// contract, and says who made it, when and why.
+func TestJudgeOverlap(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		change func(*avro.OverlapRecord)
+		newest func(control.Versioned) (int64, error)
+		want   string // empty: taken in
+	}{
+		{"whole", func(*avro.OverlapRecord) {}, one, ""},
+		{"different", func(r *avro.OverlapRecord) { r.Decision = control.OverlapDifferent }, one, ""},
+		{"two CRMs of one partner", func(r *avro.OverlapRecord) { r.Other.Reporter = "acme" }, one, ""},
+		{"no contract", func(*avro.OverlapRecord) {}, none, `campaign "tour" has no contract`},
+		{"one CRM", func(r *avro.OverlapRecord) { r.Other = avro.DealName{Reporter: "acme", Source: "salesforce", ID: "2"} }, one, "of one CRM"},
+		{"a third way", func(r *avro.OverlapRecord) { r.Decision = "both" }, one, `"both"; write same or different`},
+		{"nobody", func(r *avro.OverlapRecord) { r.By = " " }, one, "who made it, and why"},
+		{"no reason", func(r *avro.OverlapRecord) { r.Why = "" }, one, "who made it, and why"},
+		{"a long reason", func(r *avro.OverlapRecord) { r.Why = strings.Repeat("x", 1001) }, one, "the reason 1000"},
+		{"no time", func(r *avro.OverlapRecord) { r.At = time.Time{} }, one, "when it was made"},
+		{"no deal", func(r *avro.OverlapRecord) { r.Deal.ID = "" }, one, "deal: not an identity"},
+		{"no source", func(r *avro.OverlapRecord) { r.Other.Source = "" }, one, "the source of a deal"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := avro.OverlapRecord{
+				Campaign: "tour", Deal: avro.DealName{Reporter: "acme", Source: "salesforce", ID: "1"}, Other: avro.DealName{Reporter: "globex", Source: "hubspot", ID: "2"},
+				Decision: control.OverlapSame, By: "ann", Why: "one order form", At: at,
+			}
+			tt.change(&r)
+			err := control.Judge(&avro.Control{Kind: control.Overlap, Overlap: &r}, tt.newest)
+			var refusal *control.Refusal
+			switch {
+			case tt.want == "" && err != nil:
+				t.Errorf("refused: %v", err)
+			case tt.want != "" && (!errors.As(err, &refusal) || !strings.Contains(err.Error(), tt.want)):
+				t.Errorf("error %v, want a refusal that says %q", err, tt.want)
+			}
+		})
+	}
+}
+
+func TestParseDeal(t *testing.T) {
+	for text, want := range map[string]string{
+		"acme/salesforce/0065g00000XyZab":                "acme/salesforce/0065g00000XyZabAAF",
+		"acme/salesforce/opportunity/0065g00000XyZabAAF": "acme/salesforce/0065g00000XyZabAAF",
+		"acme/own/0065g00000XyZab":                       "acme/own/0065g00000XyZab",
+		"globex/hubspot/a/b":                             "globex/hubspot/a/b",
+		"globex/hubspot":                                 "",
+		"globex//7":                                      "",
+		"/hubspot/7":                                     "",
+		"globex/hubspot/":                                "",
+	} {
+		d, err := control.ParseDeal(text)
+		if (err == nil) != (want != "") || err == nil && control.DealText(d) != want {
+			t.Errorf("ParseDeal(%q) = %v, %v, want %q", text, d, err, want)
+		}
 	}
 }
 

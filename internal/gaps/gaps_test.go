@@ -75,6 +75,9 @@ func TestReport(t *testing.T) {
 		crm(object("campaign_member", "V", "stage", "Attended", "campaign_id", "701AILAUNCHTOUR")),
 		crm(object("campaign_member", "W", "stage", "Wait", "campaign_id", "701AILAUNCHTOUR")),
 	}
+	decided := crm(object("overlap_decision", "A"))
+	decided.Reporter, decided.Feed = "globex", "map" // which stays silent
+	events = append(events, decided)
 	var rates money.Rates
 	if err := rates.Set("EUR", "USD", c.Day(start), "1.1"); err != nil {
 		t.Fatal(err)

@@ -188,6 +188,8 @@ func (c *Controller) pass(ctl *avro.Control, out Emitter) error {
 		return nil // whoever needs them reads the control topic itself
 	case control.Account:
 		return c.account(ctl.Account, out)
+	case control.Overlap:
+		return c.overlap(ctl.Overlap, out)
 	case control.Erasure:
 		for _, node := range ctl.Erasure.Nodes {
 			if err := c.tell(&avro.Observation{Kind: kindErase, Node: node, OccurredAt: ctl.Erasure.At}, out); err != nil {
@@ -217,6 +219,28 @@ func (c *Controller) account(r *avro.AccountRecord, out Emitter) error {
 	return c.tell(&avro.Observation{
 		Kind: kindLink, Node: child.Bytes(), OccurredAt: link.At,
 		Links: []avro.Link{{Parent: link.Parent.Bytes(), Evidence: int(link.Evidence), At: link.At}},
+	}, out)
+}
+
+// overlap sends a decision to the deal that it is about, numbered in the order of
+// control: of two about the same deals the later one holds.
+func (c *Controller) overlap(r *avro.OverlapRecord, out Emitter) error {
+	key := []byte(spaceControl.Key().String(control.Overlap))
+	n, err := c.number(key)
+	if err != nil {
+		return err
+	}
+	n++
+	node, object, err := control.OverlapObject(r, int64(n))
+	if err != nil {
+		return err
+	}
+	if err := c.putNumber(key, n); err != nil {
+		return err
+	}
+	return c.tell(&avro.Observation{
+		Kind: kindDecision, Node: node.Bytes(), Reporter: r.Deal.Reporter, Feed: "crm", Source: r.Deal.Source,
+		EventID: fmt.Sprintf("%s/%d", control.Overlap, n), OccurredAt: r.At, Object: object,
 	}, out)
 }
 

@@ -24,16 +24,17 @@ type Emitter interface {
 
 // The kinds of observations.
 const (
-	kindFact    = "fact"
-	kindLink    = "link" // evidence of an event for another identity than its own
-	kindAttach  = "attach"
-	kindDetach  = "detach"
-	kindPlace   = "place"
-	kindErase   = "erase"
-	kindTotal   = "total"
-	kindControl = "control"
-	kindTouch   = "touch"
-	kindObject  = "object"
+	kindFact     = "fact"
+	kindLink     = "link" // evidence of an event for another identity than its own
+	kindAttach   = "attach"
+	kindDetach   = "detach"
+	kindPlace    = "place"
+	kindErase    = "erase"
+	kindTotal    = "total"
+	kindDecision = "decision" // of an operator, about one deal
+	kindControl  = "control"
+	kindTouch    = "touch"
+	kindObject   = "object"
 )
 
 // ResolveConfig describes a resolve processor. All fields but Alerts are required.
@@ -162,6 +163,8 @@ func (r *Resolver) observe(obs *avro.Observation, now time.Time, out Emitter) er
 		return r.erase(obs.Node, out)
 	case kindTotal:
 		return r.total(obs, now, out)
+	case kindDecision:
+		return r.decision(obs, out)
 	case kindControl:
 		return r.control(obs.Control)
 	}
@@ -259,6 +262,23 @@ func (r *Resolver) fact(obs *avro.Observation, out Emitter) error {
 		return err
 	}
 	c.Unresolved += unresolved
+	return r.putNode(obs.Node, n)
+}
+
+// decision makes what an operator decided about a deal an object of the deal's
+// account. It comes of no feed and is counted for none, and no horizon refuses it.
+func (r *Resolver) decision(obs *avro.Observation, out Emitter) error {
+	if obs.Object == nil {
+		return fmt.Errorf("%w: decision without its object", errBroken)
+	}
+	n, err := r.node(obs.Node)
+	if err != nil {
+		return err
+	}
+	n.items = true
+	if _, err := r.item(obs, n, out); err != nil {
+		return err
+	}
 	return r.putNode(obs.Node, n)
 }
 
