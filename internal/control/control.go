@@ -88,7 +88,7 @@ func Judge(c *avro.Control, standing func(of Versioned) (Standing, error)) error
 		return judgeContract(c.Contract, now)
 	}
 	if c.Kind == Overlap && c.Overlap != nil {
-		return judgeOverlap(c.Overlap, newest)
+		return judgeOverlap(c.Overlap, standing)
 	}
 	var err error
 	switch {

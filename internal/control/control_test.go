@@ -19,7 +19,7 @@ var at = time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
 func none(control.Versioned) (control.Standing, error) { return control.Standing{}, nil }
 
 // one knows a contract of every campaign.
-func one(control.Versioned) (int64, error) { return 1, nil }
+func one(control.Versioned) (control.Standing, error) { return control.Standing{Revision: 1}, nil }
 
 // TestJudge: whatever is not right is refused with a reason, by tools and by the
 // service alike.
@@ -93,10 +93,10 @@ func TestJudge(t *testing.T) {
 // contract, and says who made it, when and why.
 func TestJudgeOverlap(t *testing.T) {
 	for _, tt := range []struct {
-		name   string
-		change func(*avro.OverlapRecord)
-		newest func(control.Versioned) (int64, error)
-		want   string // empty: taken in
+		name     string
+		change   func(*avro.OverlapRecord)
+		standing func(control.Versioned) (control.Standing, error)
+		want     string // empty: taken in
 	}{
 		{"whole", func(*avro.OverlapRecord) {}, one, ""},
 		{"different", func(r *avro.OverlapRecord) { r.Decision = control.OverlapDifferent }, one, ""},
@@ -117,7 +117,7 @@ func TestJudgeOverlap(t *testing.T) {
 				Decision: control.OverlapSame, By: "ann", Why: "one order form", At: at,
 			}
 			tt.change(&r)
-			err := control.Judge(&avro.Control{Kind: control.Overlap, Overlap: &r}, tt.newest)
+			err := control.Judge(&avro.Control{Kind: control.Overlap, Overlap: &r}, tt.standing)
 			var refusal *control.Refusal
 			switch {
 			case tt.want == "" && err != nil:

@@ -40,10 +40,10 @@ func KeyOfOverlap(r *avro.OverlapRecord) OverlapKey {
 	return OverlapKey{r.Campaign, r.Deal, r.Other}
 }
 
-func judgeOverlap(r *avro.OverlapRecord, newest func(of Versioned) (int64, error)) error {
-	if last, err := newest(OfContract(r.Campaign)); err != nil {
+func judgeOverlap(r *avro.OverlapRecord, standing func(of Versioned) (Standing, error)) error {
+	if now, err := standing(OfContract(r.Campaign)); err != nil {
 		return err
-	} else if last == 0 {
+	} else if now.Revision == 0 {
 		return refuse("overlap: campaign %q has no contract", cut(r.Campaign))
 	}
 	if err := checkOverlap(r); err != nil {
