@@ -118,7 +118,53 @@ func (n nodeState) parents() [][]byte {
 func (n nodeState) encode() []byte {
 	k := state.Key{}.Bytes(n.up).Uint32(uint32(n.evidence)).Uint64(uint64(n.at)).Uint64(n.attached)
 	k = k.Bytes(n.root).Uint64(n.placed).Uint64(n.places).Bytes(n.same).Uint32(flag(n.items)).Uint32(flag(n.children)).Uint32(flag(n.erased))
-	return spaceNode.Value(k.Bytes(n.who).Uint32(uint32(n.whoEvidence)).Uint64(uint64(n.whoAt)).Bytes(n.person).Uint64(n.told))
+	return spaceNode.Value(n.encodePerson(k))
+}
+
+// What of a node's person is there already: most are known by the one link that they
+// have, and belong to the one that it leads to.
+const (
+	whoIsUp      = 1 << iota // the link to a person is the best of all
+	personIsWho              // the person is the parent
+	personIsRoot             // the person stands in for an account
+)
+
+func (n nodeState) encodePerson(k state.Key) state.Key {
+	repeats := uint32(0)
+	if n.who != nil && bytes.Equal(n.who, n.up) {
+		repeats |= whoIsUp
+	}
+	switch {
+	case n.person == nil:
+	case bytes.Equal(n.person, n.who):
+		repeats |= personIsWho
+	case bytes.Equal(n.person, n.root):
+		repeats |= personIsRoot
+	}
+	k = k.Uint32(repeats).Uint64(n.told)
+	if repeats&whoIsUp == 0 {
+		k = k.Bytes(n.who).Uint32(uint32(n.whoEvidence)).Uint64(uint64(n.whoAt))
+	}
+	if repeats&(personIsWho|personIsRoot) == 0 {
+		k = k.Bytes(n.person)
+	}
+	return k
+}
+
+func (n *nodeState) decodePerson(p *state.Parts) {
+	repeats := p.Uint32()
+	n.told = p.Uint64()
+	if n.who, n.whoEvidence, n.whoAt = n.up, n.evidence, n.at; repeats&whoIsUp == 0 {
+		n.who, n.whoEvidence, n.whoAt = p.Bytes(), int32(p.Uint32()), int64(p.Uint64())
+	}
+	switch {
+	case repeats&personIsWho != 0:
+		n.person = n.who
+	case repeats&personIsRoot != 0:
+		n.person = n.root
+	default:
+		n.person = p.Bytes()
+	}
 }
 
 func flag(b bool) uint32 {
@@ -160,7 +206,7 @@ func decodeNodeState(node, b []byte) (nodeState, error) {
 	}
 	switch {
 	case b[0] >= versionNodePerson:
-		n.who, n.whoEvidence, n.whoAt, n.person, n.told = p.Bytes(), int32(p.Uint32()), int64(p.Uint64()), p.Bytes(), p.Uint64()
+		n.decodePerson(p)
 	case !n.erased && personal(node):
 		n.person = bytes.Clone(node) // until its evidence comes again
 	}
