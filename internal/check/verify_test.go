@@ -305,6 +305,12 @@ func TestTampered(t *testing.T) {
 		{"an item of somebody else", func(in *check.Input) { in.Journeys[jTouchB].Value.Person = visitorB }, "journeys: acme/ga4/t2 of provisional:anonymous/acme/b belongs to"},
 		{"an item of nobody", func(in *check.Input) { in.Journeys[jTouchA].Value.Person = nil }, "journeys: globex/ga4/t1"},
 		{"an item of a company that is somebody's", func(in *check.Input) { in.Journeys[jDeal].Value.Person = contact }, "journeys: acme/salesforce/opportunity/006"},
+		{"a decision is lost", func(in *check.Input) {
+			in.Observations = append(in.Observations, check.At[check.Observation]{Offset: 99, Value: check.Observation{Observation: avro.Observation{
+				Kind: "decision", Node: deal, Reporter: "acme", Feed: "crm", Source: "salesforce", EventID: "overlap/1", OccurredAt: day(9),
+				Object: &avro.ObjectFacts{Type: "overlap_decision", ID: "ai-launch-tour/globex/hubspot/7", Order: 1, ModifiedAt: day(9)},
+			}}})
+		}, "acme/salesforce/overlap_decision/ai-launch-tour/globex/hubspot/7 of provisional:object/acme/006 is not on its account bigco.com"},
 		{"a placement is given twice", func(in *check.Input) { in.Journeys[jTouchA].Value.Placement = 2 }, "placement 2 of globex/ga4/t1"},
 		{"an item out of nothing", func(in *check.Input) {
 			ev := in.Journeys[jTouchB]
