@@ -13,7 +13,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"tracksource/contract"
 	"tracksource/internal/control"
 	"tracksource/schemas/avro"
 )
@@ -84,11 +83,7 @@ func (a amounts) importCommand(stdout, stderr io.Writer) *cobra.Command {
 
 // signatories holds partners and payers to the newest contract of the campaign.
 func signatories(book *control.Book, campaign string, records []avro.AmountRecord) error {
-	last, known := book.Newest(campaign)
-	if !known {
-		return fmt.Errorf("campaign %s has no contract there", campaign)
-	}
-	c, err := contract.Parse([]byte(last.Document))
+	c, err := newestContract(book, campaign)
 	if err != nil {
 		return err
 	}

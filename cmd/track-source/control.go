@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tracksource/contract"
 	"tracksource/deploy/kafka"
 	"tracksource/internal/control"
 	"tracksource/schemas/avro"
@@ -72,4 +73,13 @@ func sendControls(ctx context.Context, cfg control.Config, controls []avro.Contr
 			_, _ = fmt.Fprintf(stderr, "sent %d of %d records\n", done, all)
 		}
 	})
+}
+
+// newestContract is the one in force of a campaign.
+func newestContract(book *control.Book, campaign string) (*contract.Contract, error) {
+	last, known := book.Newest(campaign)
+	if !known {
+		return nil, fmt.Errorf("campaign %s has no contract there", campaign)
+	}
+	return contract.Parse([]byte(last.Document))
 }

@@ -49,13 +49,14 @@ func overlapListCommand(stdout, stderr io.Writer) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if _, known := book.Newest(campaign); !known {
-				return fmt.Errorf("campaign %s has no contract there", campaign)
+			c, err := newestContract(book, campaign)
+			if err != nil {
+				return err
 			}
 			if history {
 				return overlapHistory(stdout, book, campaign)
 			}
-			return overlapList(cmd.Context(), stdout, cfg, book, campaign)
+			return overlapList(cmd.Context(), stdout, cfg, book, c)
 		},
 	}
 	f.bind(cmd)
@@ -64,19 +65,22 @@ func overlapListCommand(stdout, stderr io.Writer) *cobra.Command {
 	return cmd
 }
 
-func overlapList(ctx context.Context, w io.Writer, cfg control.Config, book *control.Book, campaign string) error {
-	suspected, err := control.Suspicions(ctx, cfg, campaign)
+func overlapList(ctx context.Context, w io.Writer, cfg control.Config, book *control.Book, c *contract.Contract) error {
+	suspected, err := control.Suspicions(ctx, cfg, c.Campaign)
 	if err != nil {
 		return err
 	}
 	rows := map[control.OverlapKey][]string{}
 	for _, s := range suspected { // of one pair the newest comes last
-		rows[control.OverlapKey{Campaign: campaign, Deal: s.Deal, Other: s.Other}] = []string{
+		if inRecord(c, s.Other) && !inRecord(c, s.Deal) {
+			s.Deal, s.Other = s.Other, s.Deal
+		}
+		rows[control.OverlapKey{Campaign: c.Campaign, Deal: s.Deal, Other: s.Other}] = []string{
 			overlapOpen, control.DealText(s.Deal), control.DealText(s.Other), instant(s.At), "", "", "",
 		}
 	}
 	for key, all := range book.Overlaps {
-		if key.Campaign != campaign {
+		if key.Campaign != c.Campaign {
 			continue
 		}
 		last, suspectedAt := all[len(all)-1], ""
@@ -173,7 +177,7 @@ func overlapResolveCommand(stdout, stderr io.Writer) *cobra.Command {
 
 func overlapResolve(ctx context.Context, cfg control.Config, book *control.Book, r *avro.OverlapRecord, dryRun bool, stdout, stderr io.Writer) error {
 	c := avro.Control{Kind: control.Overlap, Overlap: r}
-	err := control.Judge(&c, func(of control.Versioned) (int64, error) { return int64(len(book.Contracts[of.Name])), nil })
+	err := control.Judge(&c, func(of control.Versioned) (control.Standing, error) { return book.Standing(of.Name), nil })
 	if err != nil {
 		return err
 	}
@@ -200,14 +204,16 @@ func overlapResolve(ctx context.Context, cfg control.Config, book *control.Book,
 // overlapDirection refuses a decision that would be told to the wrong deal: it belongs
 // to the one in the system of record.
 func overlapDirection(book *control.Book, r *avro.OverlapRecord) error {
-	last, _ := book.Newest(r.Campaign)
-	c, err := contract.Parse([]byte(last.Document))
+	c, err := newestContract(book, r.Campaign)
 	if err != nil {
 		return err
 	}
-	record := c.SystemOfRecord
-	if r.Other.Reporter == record.Partner && r.Other.Source == record.Source {
+	if inRecord(c, r.Other) {
 		return fmt.Errorf("%s is in the system of record of %s: name it by --deal, and the other one by --other", control.DealText(r.Other), r.Campaign)
 	}
 	return nil
+}
+
+func inRecord(c *contract.Contract, d avro.DealName) bool {
+	return d.Reporter == c.SystemOfRecord.Partner && d.Source == c.SystemOfRecord.Source
 }

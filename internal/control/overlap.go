@@ -153,11 +153,11 @@ func Suspicions(ctx context.Context, cfg Config, campaign string) ([]Suspicion, 
 		if a.Kind != attribution.AlertOverlapSuspected || a.Campaign != campaign {
 			return nil
 		}
-		s, err := suspicion(&a)
-		if err != nil {
-			return fmt.Errorf("alert %d@%d: %w", r.Partition, r.Offset, err)
+		if s, ok := suspicion(&a); ok {
+			found[a.ID] = s
+		} else {
+			cfg.Log.WarnContext(ctx, "alert about an overlap names no two deals", "id", a.ID, "subject", a.Subject)
 		}
-		found[a.ID] = s
 		return nil
 	})
 	if err != nil {
@@ -173,23 +173,17 @@ func Suspicions(ctx context.Context, cfg Config, campaign string) ([]Suspicion, 
 	return all, nil
 }
 
-// suspicion reads the deals of an alert: its subject, and what else it has for
-// evidence.
-func suspicion(a *avro.Alert) (Suspicion, error) {
-	s := Suspicion{At: a.RaisedAt}
-	var err error
-	if s.Deal, err = ParseDeal(a.Subject); err != nil {
-		return s, err
+// suspicion reads the deals of an alert, its subject and the other one that it has for
+// evidence; ok is false unless there are two.
+func suspicion(a *avro.Alert) (s Suspicion, ok bool) {
+	deal, err := ParseDeal(a.Subject)
+	if err != nil {
+		return s, false
 	}
 	for _, text := range a.Evidence {
-		d, err := ParseDeal(text)
-		if err != nil {
-			return s, err
-		}
-		if d != s.Deal {
-			s.Other = d
-			return s, nil
+		if other, err := ParseDeal(text); err == nil && other != deal {
+			return Suspicion{Deal: deal, Other: other, At: a.RaisedAt}, true
 		}
 	}
-	return s, errors.New("it names one deal alone")
+	return s, false
 }
