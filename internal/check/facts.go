@@ -88,6 +88,7 @@ func (v *verifier) facts() {
 		case "link":
 			v.evidence(obs)
 		case "decision":
+			v.report.Decisions++
 			v.fact(obs, obs.EventID)
 		case "fact":
 			if day(obs.OccurredAt) < horizon[o.Partition] {

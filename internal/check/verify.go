@@ -66,6 +66,7 @@ type Report struct {
 	Raw, DeadLetters                                 int             // records of the feeds; of them refused at the door
 	Accepted, Duplicates, Restated, Late, Collisions int             // facts; restated: an event said anew, its newer or its older version
 	Suppressed                                       int             // facts of people who were erased
+	Decisions                                        int             // of operators, about single deals
 	Merges                                           int             // times that an event said of two identities that they are one
 	Items, Accounts                                  int             // on journeys now
 	Controls, Contracts, Proposals                   int             // broadcasts; contracts in force; shadows beside them

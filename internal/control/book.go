@@ -101,7 +101,7 @@ func (b *Book) Add(codecs *avro.Codecs, value []byte) error {
 func (b *Book) Judge(c *avro.Control) error {
 	return Judge(c, func(of Versioned) (Standing, error) {
 		if of.Kind == Contract {
-			return b.standing(of.Name), nil
+			return b.Standing(of.Name), nil
 		}
 		return Standing{Revision: int64(len(b.Mappings[of]))}, nil
 	})
@@ -139,13 +139,14 @@ func (b *Book) add(c *avro.Control) error {
 	return nil
 }
 
-func (b *Book) standing(campaign string) Standing {
+// Standing is what is in force of a campaign's contract.
+func (b *Book) Standing(campaign string) Standing {
 	newest, _ := b.Newest(campaign)
 	return Standing{Revision: newest.Revision, Document: newest.Document, Proposal: b.Proposals[campaign].Hash}
 }
 
 func (b *Book) revise(r *avro.ContractRecord) {
-	after := b.standing(r.Campaign).After(r)
+	after := b.Standing(r.Campaign).After(r)
 	if !r.Proposed {
 		b.Contracts[r.Campaign] = append(b.Contracts[r.Campaign], *r)
 	} else if r.Document != "" {

@@ -28,6 +28,7 @@ func inputs() map[string]func(*story) {
 		"poison":         (*story).poison,
 		"restated":       (*story).restate,
 		"merges":         (*story).merge,
+		"deals":          (*story).deals,
 		"mapped":         (*story).mapped,
 		"erased":         (*story).erased,
 		"revised":        func(s *story) { s.revised = append(s.revised, taxonomy()...) },
@@ -102,10 +103,9 @@ func (s *story) restate() {
 	}
 }
 
-// merge joins accounts of each CRM in chains and rings, in both orders, and says
-// that users are one. What belongs to them must follow.
-func (s *story) merge() {
-	accounts, users := map[string][]string{}, map[string][]string{}
+// said are the objects of change events and the users that the events name, by topic.
+func (s *story) said() (objects map[string]map[string][]string, users map[string][]string) {
+	objects, users = map[string]map[string][]string{}, map[string][]string{}
 	for _, m := range s.events {
 		var e struct {
 			Payload struct {
@@ -119,23 +119,39 @@ func (s *story) merge() {
 		if json.Unmarshal(m.Value, &e) != nil {
 			continue
 		}
-		if e.Payload.ChangeEventHeader.EntityName == "Account" {
-			accounts[m.Topic] = append(accounts[m.Topic], e.Payload.ChangeEventHeader.RecordIDs...)
+		if h := e.Payload.ChangeEventHeader; h.EntityName != "" {
+			if objects[h.EntityName] == nil {
+				objects[h.EntityName] = map[string][]string{}
+			}
+			objects[h.EntityName][m.Topic] = append(objects[h.EntityName][m.Topic], h.RecordIDs...)
 		}
 		if e.Type == "identify" && e.UserID != "" {
 			users[m.Topic] = append(users[m.Topic], e.UserID)
 		}
 	}
-	for _, topic := range slices.Sorted(maps.Keys(accounts)) {
-		s.mergePairs(accounts[topic], func(n int, from, to string) {
-			s.say(topic, from, map[string]any{
-				"ChangeEventHeader": map[string]any{
-					"entityName": "Account", "recordIds": []string{from}, "changeType": "DELETE", "transactionKey": fmt.Sprint("merge-", n),
-					"sequenceNumber": 1, "commitNumber": 1 << 40, "commitTimestamp": s.mergedAt(),
-				},
-				"MasterRecordId": to,
+	return objects, users
+}
+
+// change is a change event of an object of a CRM.
+func (s *story) change(entity, id, kind, key string, fields map[string]any) map[string]any {
+	event := map[string]any{"ChangeEventHeader": map[string]any{
+		"entityName": entity, "recordIds": []string{id}, "changeType": kind, "transactionKey": key,
+		"sequenceNumber": 1, "commitNumber": 1 << 40, "commitTimestamp": s.mergedAt(),
+	}}
+	maps.Copy(event, fields)
+	return event
+}
+
+// merge joins accounts and contacts of each CRM in chains and rings, in both orders,
+// and says that users are one. What belongs to them must follow.
+func (s *story) merge() {
+	objects, users := s.said()
+	for _, entity := range []string{"Account", "Contact"} {
+		for _, topic := range slices.Sorted(maps.Keys(objects[entity])) {
+			s.mergePairs(objects[entity][topic], func(n int, from, to string) {
+				s.say(topic, from, s.change(entity, from, "DELETE", fmt.Sprint("merge-", n), map[string]any{"MasterRecordId": to}))
 			})
-		})
+		}
 	}
 	for _, topic := range slices.Sorted(maps.Keys(users)) {
 		s.mergePairs(users[topic], func(n int, from, to string) {
@@ -144,6 +160,36 @@ func (s *story) merge() {
 				"timestamp": time.UnixMilli(s.mergedAt()).UTC().Format(time.RFC3339),
 			})
 		})
+	}
+}
+
+// deals says which contacts take part in which deals and who registered these, and
+// decides that some of them are one business with deals elsewhere.
+func (s *story) deals() {
+	objects, _ := s.said()
+	topic := s.spec.RawTopic("crm", "acme")
+	deals, contacts := objects["Opportunity"][topic], objects["Contact"][topic]
+	for _, ids := range []*[]string{&deals, &contacts} {
+		slices.Sort(*ids)
+		*ids = slices.Compact(*ids)
+	}
+	for n, deal := range deals {
+		if len(contacts) > 0 {
+			contact := contacts[s.rng.IntN(len(contacts))]
+			s.say(topic, deal, s.change("OpportunityContactRole", fmt.Sprintf("00KA%011dAAA", n), "CREATE", fmt.Sprint("role-", n), map[string]any{
+				"OpportunityId": deal, "ContactId": contact, "Role": "Decision Maker",
+			}))
+			s.done["roles"]++
+		}
+		s.say(topic, deal, s.change("Deal_Registration__c", fmt.Sprintf("a0RA%011dAAA", n), "CREATE", fmt.Sprint("registration-", n), map[string]any{
+			"Opportunity__c": deal, "Partner__c": "globex", "Status__c": "Approved", "Expiration_Date__c": "2027-01-01",
+		}))
+		for i, decision := range []string{control.OverlapSame, control.OverlapDifferent}[:1+n%2] {
+			s.closing = append(s.closing, avro.Control{Kind: control.Overlap, Overlap: &avro.OverlapRecord{
+				Campaign: "ai-launch-tour", Deal: avro.DealName{Reporter: "acme", Source: "salesforce", ID: deal}, Other: avro.DealName{Reporter: "globex", Source: "hubspot", ID: fmt.Sprint(n)},
+				Decision: decision, By: "ann", Why: "one order form", At: s.world.Start.Add(time.Duration(i) * time.Hour),
+			}})
+		}
 	}
 }
 

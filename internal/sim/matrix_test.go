@@ -41,6 +41,7 @@ func TestMatrix(t *testing.T) {
 		{"19-duplicates", plan{faults: []string{"kill"}, input: []string{"repeated-apart"}, steps: 12}, []string{"kill"}},
 		{"21-restated", plan{faults: []string{"kill"}, input: []string{"restated", "shuffled"}, steps: 12}, []string{"kill", "restated"}},
 		{"22-merges", plan{faults: []string{"kill"}, input: []string{"merges", "repeated-apart", "shuffled"}, steps: 12}, []string{"kill", "merges"}},
+		{"22-deals", plan{faults: []string{"kill"}, input: []string{"deals", "merges", "shuffled"}, steps: 12}, []string{"kill", "merges", "roles", "decided"}},
 		{"21-mapped", plan{faults: []string{"kill"}, input: []string{"mapped"}, steps: 12}, []string{"kill", "read again"}},
 		{"22-erased", plan{faults: []string{"kill"}, input: []string{"erased", "shuffled"}, steps: 12}, []string{"kill", "erased"}},
 		{"24-revised", plan{faults: []string{"kill"}, input: []string{"revised"}, events: 600, steps: 20}, []string{"kill", "revised", "restate_from", "proposed", "withdrawn"}},

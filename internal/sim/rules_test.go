@@ -20,7 +20,7 @@ func (s *story) writeRules(rules []avro.Control, rng *rand.Rand) {
 	}
 	at := 1 + slices.IndexFunc(rules, func(c avro.Control) bool { return c.Kind == control.Contract })
 	rules = s.insert(rules, at, s.contracts(rng), rng)
-	rules = s.insert(rules, 0, s.decided, rng)
+	rules = append(s.insert(rules, 0, s.decided, rng), s.closing...)
 	var err error
 	if s.rules, err = control.Messages(s.codecs, s.spec.Control(), rules...); err != nil {
 		s.t.Fatal(err)

@@ -45,6 +45,7 @@ type story struct {
 	added   int            // events that must be accepted beside those of the sample
 	own     [][]byte       // events of the mapped schema
 	decided []avro.Control // what inputs decide, in its order
+	closing []avro.Control // what inputs decide under a contract, behind all others
 	revised [][]string     // edits of the contract that inputs decide
 
 	done     map[string]int // faults that took place
@@ -101,6 +102,9 @@ func (s *story) judgeRun() check.Report {
 	s.t.Helper()
 	report := s.check()
 	s.done["restated"], s.done["merges"], s.done["suppressed"] = report.Restated, report.Merges, report.Suppressed
+	if s.done["decided"] = report.Decisions; report.Decisions != len(s.closing) {
+		s.t.Errorf("%d decisions reached their deals, want %d", report.Decisions, len(s.closing))
+	}
 	s.t.Logf("seed %d: %s, kills %v, faults %v", s.plan.seed, report, s.kills, s.done)
 	truth := s.world.Truth
 	want := truth.Raw - truth.Duplicates - truth.DeadLetters + s.added
