@@ -15,6 +15,7 @@ import (
 	"pgregory.net/rapid"
 
 	"tracksource/identity"
+	"tracksource/internal/control"
 	"tracksource/internal/ingest"
 	"tracksource/internal/task"
 	"tracksource/schemas/avro"
@@ -203,12 +204,13 @@ var graph = []identity.Node{
 
 // evidence is what a whole set of events says of identities.
 type evidence struct {
-	links map[identity.Node][]identity.Link
-	same  map[identity.Node][]identity.Node
+	links  map[identity.Node][]identity.Link
+	same   map[identity.Node][]identity.Node
+	erased map[identity.Node]bool
 }
 
-// above is the greatest of those that are the node, and what belongs above it.
-func (e evidence) above(n identity.Node, best func(identity.Node, []identity.Link) (identity.Link, bool)) (greatest identity.Node, l identity.Link, ok bool) {
+// one is all that are the same as the node, itself included.
+func (e evidence) one(n identity.Node) map[identity.Node]bool {
 	all := map[identity.Node]bool{n: true}
 	for grew := true; grew; {
 		grew = false
@@ -219,40 +221,75 @@ func (e evidence) above(n identity.Node, best func(identity.Node, []identity.Lin
 			}
 		}
 	}
-	var links []identity.Link
-	for m := range all {
-		links = append(links, e.links[m]...)
-		if bytes.Compare(m.Bytes(), n.Bytes()) > 0 {
-			n = m
+	return all
+}
+
+// top follows the best links up, each of the greatest of those that are one, and ends
+// at who was erased.
+func (e evidence) top(n identity.Node, best func(identity.Node, []identity.Link) (identity.Link, bool)) identity.Node {
+	for !e.erased[n] {
+		var links []identity.Link
+		for m := range e.one(n) {
+			links = append(links, e.links[m]...)
+			if bytes.Compare(m.Bytes(), n.Bytes()) > 0 {
+				n = m
+			}
 		}
+		l, ok := best(n, links)
+		if !ok {
+			break
+		}
+		n = l.Parent
 	}
-	l, ok = best(n, links)
-	return n, l, ok
+	return n
 }
 
 // root is the account of a node, as a batch over all evidence computes it.
-func (e evidence) root(n identity.Node) identity.Node {
-	for {
-		greatest, best, ok := e.above(n, identity.Best)
-		if !ok {
-			return greatest
-		}
-		n = best.Parent
-	}
-}
+func (e evidence) root(n identity.Node) identity.Node { return e.top(n, identity.Best) }
 
 // person is whom a node belongs to, computed in the same way.
 func (e evidence) person(n identity.Node) string {
 	if n.Level >= identity.Object {
 		return "nobody"
 	}
-	for {
-		greatest, best, ok := e.above(n, identity.BestPerson)
-		if !ok {
-			return greatest.String()
-		}
-		n = best.Parent
+	if n = e.top(n, identity.BestPerson); e.erased[n] {
+		return "nobody"
 	}
+	return n.String()
+}
+
+// someEvents draws events about the graph, and what all of them say together.
+func someEvents(t *rapid.T) ([]avro.Observation, evidence) {
+	var events []avro.Observation
+	all := evidence{links: map[identity.Node][]identity.Link{}, same: map[identity.Node][]identity.Node{}}
+	for i := range rapid.IntRange(1, 40).Draw(t, "events") {
+		child := rapid.SampledFrom(graph).Draw(t, "node")
+		obs := avro.Observation{
+			Kind: "fact", Node: child.Bytes(), Reporter: "acme", Feed: "map", Source: "test",
+			EventID: fmt.Sprint("e", i), OccurredAt: start.Add(time.Duration(i) * time.Second),
+		}
+		if rapid.Bool().Draw(t, "touch") {
+			obs.Touch = &avro.TouchFacts{Type: "form"}
+		}
+		for range rapid.IntRange(0, 2).Draw(t, "links") {
+			parent := rapid.SampledFrom(graph).Draw(t, "parent")
+			if parent.Level <= child.Level {
+				continue
+			}
+			l := identity.Link{
+				Parent: parent, Evidence: rapid.SampledFrom([]identity.Evidence{identity.Inferred, identity.Address, identity.Record}).Draw(t, "evidence"),
+				At: start.Add(time.Duration(rapid.IntRange(0, 5).Draw(t, "at")) * time.Hour),
+			}
+			all.links[child] = append(all.links[child], l)
+			obs.Links = append(obs.Links, avro.Link{Parent: parent.Bytes(), Evidence: int(l.Evidence), At: l.At})
+		}
+		if other := rapid.SampledFrom(graph).Draw(t, "other"); other.Level == child.Level && rapid.Bool().Draw(t, "merge") {
+			obs.Same = [][]byte{other.Bytes()}
+			all.same[child], all.same[other] = append(all.same[child], other), append(all.same[other], child)
+		}
+		events = append(events, obs)
+	}
+	return events, all
 }
 
 // TestJourneysAtRest: whatever the order of events, of merges, of deliveries
@@ -262,35 +299,7 @@ func (e evidence) person(n identity.Node) string {
 func TestJourneysAtRest(t *testing.T) {
 	c := codecs(t)
 	rapid.Check(t, func(t *rapid.T) {
-		var events []avro.Observation
-		all := evidence{map[identity.Node][]identity.Link{}, map[identity.Node][]identity.Node{}}
-		for i := range rapid.IntRange(1, 40).Draw(t, "events") {
-			child := rapid.SampledFrom(graph).Draw(t, "node")
-			obs := avro.Observation{
-				Kind: "fact", Node: child.Bytes(), Reporter: "acme", Feed: "map", Source: "test",
-				EventID: fmt.Sprint("e", i), OccurredAt: start.Add(time.Duration(i) * time.Second),
-			}
-			if rapid.Bool().Draw(t, "touch") {
-				obs.Touch = &avro.TouchFacts{Type: "form"}
-			}
-			for range rapid.IntRange(0, 2).Draw(t, "links") {
-				parent := rapid.SampledFrom(graph).Draw(t, "parent")
-				if parent.Level <= child.Level {
-					continue
-				}
-				l := identity.Link{
-					Parent: parent, Evidence: rapid.SampledFrom([]identity.Evidence{identity.Inferred, identity.Address, identity.Record}).Draw(t, "evidence"),
-					At: start.Add(time.Duration(rapid.IntRange(0, 5).Draw(t, "at")) * time.Hour),
-				}
-				all.links[child] = append(all.links[child], l)
-				obs.Links = append(obs.Links, avro.Link{Parent: parent.Bytes(), Evidence: int(l.Evidence), At: l.At})
-			}
-			if other := rapid.SampledFrom(graph).Draw(t, "other"); other.Level == child.Level && rapid.Bool().Draw(t, "merge") {
-				obs.Same = [][]byte{other.Bytes()}
-				all.same[child], all.same[other] = append(all.same[child], other), append(all.same[other], child)
-			}
-			events = append(events, obs)
-		}
+		events, all := someEvents(t)
 		l := newLine(t, c)
 		sent := slices.Concat(events, rapid.SliceOfN(rapid.SampledFrom(events), 0, 10).Draw(t, "again"))
 		choose := func(n int) int { return rapid.IntRange(0, n-1).Draw(t, "choose") }
@@ -331,6 +340,55 @@ func TestJourneysAtRest(t *testing.T) {
 		wantCounts := ingest.Counts{Accepted: int64(len(events)), Duplicates: int64(len(sent) - len(events)), Unresolved: unresolved}
 		if got != wantCounts {
 			t.Fatalf("counts %+v, want %+v", got, wantCounts)
+		}
+	})
+}
+
+// TestErasedAtRest: with people erased somewhere between the events, at rest nothing is
+// left of them and of whoever is the same, and what belongs below them belongs to nobody,
+// in whatever order all of it comes.
+func TestErasedAtRest(t *testing.T) {
+	c := codecs(t)
+	people := slices.DeleteFunc(slices.Clone(graph), func(n identity.Node) bool { return !control.Personal(n) })
+	rapid.Check(t, func(t *rapid.T) {
+		events, all := someEvents(t)
+		all.erased = map[identity.Node]bool{}
+		sent := slices.Clone(events)
+		for range rapid.IntRange(1, 3).Draw(t, "erasures") {
+			gone := rapid.SampledFrom(people).Draw(t, "gone")
+			sent = append(sent, avro.Observation{Kind: "erase", Node: gone.Bytes()})
+			for n := range all.one(gone) {
+				all.erased[n] = true
+			}
+		}
+		l := newLine(t, c)
+		choose := func(n int) int { return rapid.IntRange(0, n-1).Draw(t, "choose") }
+		for _, obs := range rapid.Permutation(sent).Draw(t, "order") {
+			l.send(obs)
+			if rapid.IntRange(0, 3).Draw(t, "work now") == 0 {
+				l.work(choose)
+			}
+		}
+		l.work(choose)
+		var want, owned []string
+		for _, obs := range events {
+			n, err := identity.Parse(obs.Node)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if obs.Touch == nil || all.erased[n] {
+				continue
+			}
+			want = append(want, fmt.Sprintf("%s: acme/%s", all.root(n), obs.EventID))
+			owned = append(owned, obs.EventID+" of "+all.person(n))
+		}
+		slices.Sort(want)
+		slices.Sort(owned)
+		if got := l.placed(); !slices.Equal(got, want) {
+			t.Fatalf("at rest:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+		if got := l.owned(); !slices.Equal(got, owned) {
+			t.Fatalf("at rest:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(owned, "\n"))
 		}
 	})
 }
