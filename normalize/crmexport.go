@@ -23,8 +23,7 @@ func crmExport(src Source, o object) []Event {
 	}
 	var events []Event
 	for _, v := range o.list("records") {
-		m, ok := v.(map[string]any)
-		if row := (object{m}); ok && row.text("attributes", "type") != "" {
+		if row := (object{v: v}); row.text("attributes", "type") != "" {
 			events = append(events, single(crmExportRow(src, row))...)
 			continue
 		}
@@ -47,7 +46,7 @@ func crmExportRow(src Source, o object) ([]Observation, error) {
 		return nil, err
 	}
 	r := sfRecord{src: src, body: o, entity: typ, cleared: func(native string) bool {
-		_, ok := o.m[native]
+		_, ok := o.member(native)
 		return ok && !strings.Contains(native, ".")
 	}}
 	stamp := "SystemModstamp"
@@ -100,7 +99,7 @@ func (r *sfRecord) readHistory() ([]Observation, error) {
 		sfField{"StageName", "stage", plainText},
 		sfField{"CloseDate", "close_date", calendarDay},
 		sfField{"CurrencyIsoCode", "currency", currencyCode},
-		sfField{"Amount", "amount", func(v any) (string, error) { return amountText(v, currency) }},
+		sfField{"Amount", "amount", func(v Value) (string, error) { return amountText(v, currency) }},
 	)
 	if err != nil {
 		return nil, err

@@ -8,9 +8,16 @@ import "time"
 // Refuse makes a Problem as an error. The message must name fields, never values.
 func Refuse(code Code, format string, args ...any) error { return problem(code, format, args...) }
 
-// DecodeJSON reads a payload within the bounds of one, numbers as json.Number. The
+// DecodeJSON reads a payload within the bounds of one as [Value.Native] has it. The
 // error is a Problem.
-func DecodeJSON(payload []byte) (any, error) { return decodeJSON(payload) }
+func DecodeJSON(payload []byte) (any, error) {
+	var r Reader
+	v, err := r.Read(payload)
+	if err != nil {
+		return nil, err
+	}
+	return v.Native(), nil
+}
 
 // Scrubbed takes e-mail addresses out of every text of events that is not meant to
 // be one.
@@ -21,23 +28,23 @@ func Scrub(text string) string { return scrub(text) }
 
 // Text reads a string, a number or a boolean as text, bounded and without control
 // characters; other values are empty.
-func Text(v any) string { return asText(v) }
+func Text(v any) string { return asText(ValueOf(v)) }
 
 // Occurred checks the time of an event against that of its arrival.
 func Occurred(src Source, at time.Time) (time.Time, error) { return occurred(src, at) }
 
 // Amount checks an amount, which may be a number or text, and keeps it as it was
 // written; currency may be empty.
-func Amount(v any, currency string) (string, error) { return amountText(v, currency) }
+func Amount(v any, currency string) (string, error) { return amountText(ValueOf(v), currency) }
 
 // Currency reads an ISO 4217 code.
-func Currency(v any) (string, error) { return currencyCode(v) }
+func Currency(v any) (string, error) { return currencyCode(ValueOf(v)) }
 
 // CalendarDay reads a day, or the instant of its midnight in UTC.
-func CalendarDay(v any) (string, error) { return calendarDay(v) }
+func CalendarDay(v any) (string, error) { return calendarDay(ValueOf(v)) }
 
 // Boolean reads a boolean, or its name.
-func Boolean(v any) (string, error) { return boolean(v) }
+func Boolean(v any) (string, error) { return boolean(ValueOf(v)) }
 
 // ReferrerDomain returns the registrable domain of a referring page, empty
 // without one.

@@ -77,30 +77,27 @@ func ga4Order(o, params object, refund bool) orderFields {
 	if f.id == "" {
 		f.id = o.text("ecommerce", "transaction_id")
 	}
-	if f.amount == nil && refund {
+	if f.amount.isNull() && refund {
 		f.amount = o.at("ecommerce", "refund_value")
 	}
-	if f.amount == nil && !refund {
+	if f.amount.isNull() && !refund {
 		f.amount = o.at("ecommerce", "purchase_revenue")
 	}
 	return f
 }
 
 func ga4Params(o object) object {
-	m := map[string]any{}
+	params := map[string]Value{}
 	for _, p := range o.list("event_params") {
-		pm, ok := p.(map[string]any)
-		if !ok {
-			continue
-		}
-		for _, kind := range []string{"string_value", "int_value", "double_value", "float_value"} {
-			if v := (object{pm}).at("value", kind); v != nil {
-				m[asText(pm["key"])] = v
+		param := object{v: p}
+		for _, kind := range [...]string{"string_value", "int_value", "double_value", "float_value"} {
+			if v := param.at("value", kind); !v.isNull() {
+				params[param.text("key")] = v
 				break
 			}
 		}
 	}
-	return object{m}
+	return object{named: params}
 }
 
 // ga4Touch returns the touch of an event, nil for what is evidence only: a

@@ -1,7 +1,6 @@
 package normalize
 
 import (
-	"encoding/json"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,8 +21,7 @@ func hubspotHookShape() shape {
 func hubspotObjectShape() shape {
 	return shape{
 		detect: func(o object) bool {
-			_, ok := o.at("properties").(map[string]any)
-			return ok && o.has("id") && (o.has("updatedAt") || o.has("createdAt") || o.has("archived"))
+			return o.at("properties").kind() == kindObject && o.has("id") && (o.has("updatedAt") || o.has("createdAt") || o.has("archived"))
 		},
 		read: func(src Source, o object) []Event { return single(hubspotObject(src, o)) },
 	}
@@ -135,7 +133,7 @@ func (h *hubspotEvent) change(action string) ([]Observation, error) {
 		if name == "" {
 			return nil, problem(MissingField, "propertyName")
 		}
-		more, err := hubspotProperties(h.src, &obs, object{map[string]any{name: value}})
+		more, err := hubspotProperties(h.src, &obs, object{named: map[string]Value{name: value}})
 		if len(obs.Object.Fields) == 0 {
 			obs.Object = nil // a property that is not read
 		}
@@ -306,7 +304,7 @@ func hubspotFields(typ, currency string) []sfField {
 			{"hs_is_closed", "is_closed", boolean},
 			{"hs_is_closed_won", "is_won", boolean},
 			{"shared_id", "shared_id", plainText},
-			{"amount", "amount", func(v any) (string, error) { return amountText(v, currency) }},
+			{"amount", "amount", func(v Value) (string, error) { return amountText(v, currency) }},
 		}
 	case "account":
 		return []sfField{
@@ -329,16 +327,13 @@ func hubspotFields(typ, currency string) []sfField {
 // evidence of. An empty value is one that was cleared.
 func hubspotProperties(src Source, obs *Observation, p object) ([]Observation, error) {
 	for _, f := range hubspotFields(obs.Object.Type, p.text("deal_currency_code")) {
-		v, ok := p.m[f.native]
+		v, ok := p.member(f.native)
 		if !ok {
 			continue
 		}
-		if s, isText := v.(string); v == nil || isText && strings.TrimSpace(s) == "" {
+		if v.isNull() || v.isBlank() {
 			obs.Object.put(f.name, nil)
 			continue
-		}
-		if n, ok := v.(json.Number); ok {
-			v = n.String()
 		}
 		text, err := f.read(v)
 		if err != nil {

@@ -25,12 +25,11 @@ const (
 func marketoPage(src Source, o object) []Event {
 	var events []Event
 	for _, v := range o.list("result") {
-		m, ok := v.(map[string]any)
-		if !ok {
+		if v.kind() != kindObject {
 			events = append(events, failed(problem(UnknownShape, "a Marketo activity is a JSON object")))
 			continue
 		}
-		events = append(events, single(marketo(src, object{m}))...)
+		events = append(events, single(marketo(src, object{v: v}))...)
 	}
 	if len(events) == 0 {
 		return []Event{failed(problem(UnknownShape, "the Marketo page has no activity"))}
@@ -66,13 +65,12 @@ func marketo(src Source, o object) ([]Observation, error) {
 	if err != nil {
 		return nil, problem(BadField, "leadId")
 	}
-	attributes := map[string]any{}
+	attr := object{named: map[string]Value{}}
 	for _, a := range o.list("attributes") {
-		if m, ok := a.(map[string]any); ok {
-			attributes[asText(m["name"])] = m["value"]
+		if a := (object{v: a}); a.v.kind() == kindObject {
+			attr.named[a.text("name")] = a.at("value")
 		}
 	}
-	attr := object{attributes}
 	obs := Observation{Node: node, Shape: shapeMarketo, EventID: id, OccurredAt: at}
 	var more []Observation
 	switch kind {

@@ -139,17 +139,18 @@ type Field struct {
 // Decode reads a JSON payload and normalises the events in it. It is total:
 // any bytes give events or problems.
 func Decode(src Source, payload []byte) []Event {
-	v, err := decodeJSON(payload)
+	var r Reader
+	v, err := r.Read(payload)
 	if err != nil {
 		return []Event{failed(err)}
 	}
 	return DecodeValue(src, v)
 }
 
-// DecodeValue normalises a decoded payload: maps, slices, strings, json.Number,
-// bool and nil. An array holds an event in each element.
-func DecodeValue(src Source, v any) []Event {
-	if list, ok := v.([]any); ok {
+// DecodeValue normalises a decoded payload. An array holds an event in each
+// element. What it returns has no part in the value.
+func DecodeValue(src Source, v Value) []Event {
+	if list, ok := v.List(); ok {
 		var events []Event
 		for _, e := range list {
 			events = append(events, one(src, e)...)
@@ -163,12 +164,11 @@ func DecodeValue(src Source, v any) []Event {
 }
 
 // one normalises one value of the payload by what it looks like.
-func one(src Source, v any) []Event {
-	m, ok := v.(map[string]any)
-	if !ok {
+func one(src Source, v Value) []Event {
+	if v.kind() != kindObject {
 		return []Event{failed(problem(UnknownShape, "an event is a JSON object"))}
 	}
-	o := object{m}
+	o := object{v: v}
 	for _, sh := range shapes() {
 		if sh.detect(o) {
 			return scrubbed(src, sh.read(src, o))

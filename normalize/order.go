@@ -55,7 +55,7 @@ func (v visitor) links(at time.Time) []identity.Link {
 // goes back, never below zero; a purchase has all of it.
 type orderFields struct {
 	id       string
-	amount   any
+	amount   Value
 	currency string
 	refund   bool
 }
@@ -84,17 +84,17 @@ func (v visitor) order(obs Observation, f orderFields) ([]Observation, error) {
 	obs.Node, obs.Links = node, []identity.Link{{Parent: buyer, Evidence: identity.Record, At: obs.OccurredAt}}
 	obs.Object = &Object{Type: "order", ID: node.ID, Order: obs.OccurredAt.UnixMicro(), ModifiedAt: obs.OccurredAt}
 	if f.currency != "" {
-		currency, err := currencyCode(f.currency)
+		currency, err := currencyText(f.currency)
 		if err != nil {
 			return nil, err
 		}
 		obs.Object.set("currency", currency)
 	}
-	if f.amount == nil && !f.refund {
+	if f.amount.isNull() && !f.refund {
 		return nil, problem(MissingField, "the amount of the order")
 	}
 	if f.refund {
-		if f.amount == nil {
+		if f.amount.isNull() {
 			// All of it goes back.
 			obs.Object.Fields = nil
 			obs.Object.Deleted = true

@@ -114,7 +114,7 @@ func nulledFields(header object) func(native string) bool {
 // sfField is one native field: its canonical name and how its value is read.
 type sfField struct {
 	native, name string
-	read         func(v any) (string, error)
+	read         func(v Value) (string, error)
 }
 
 // sfRecord is one record as a change event or a row of an export speaks of it.
@@ -201,10 +201,8 @@ func (r *sfRecord) read() ([]Observation, error) {
 func (r *sfRecord) put(fields ...sfField) error {
 	for _, f := range fields {
 		v := r.body.at(strings.Split(f.native, ".")...)
-		if s, ok := v.(string); ok && strings.TrimSpace(s) == "" {
-			v = nil // a row of a CSV export has nothing else for a null
-		}
-		if v == nil {
+		// A row of a CSV export has nothing but an empty text for a null.
+		if v.isNull() || v.isBlank() {
 			if r.cleared(f.native) {
 				r.obs.Object.put(f.name, nil)
 			}

@@ -1,7 +1,6 @@
 package normalize
 
 import (
-	"encoding/json"
 	"errors"
 	"strings"
 	"time"
@@ -24,7 +23,7 @@ func (r *sfRecord) readOpportunity() error {
 			sfField{"IsWon", "is_won", boolean},
 			sfField{"CloseDate", "close_date", calendarDay},
 			sfField{"CurrencyIsoCode", "currency", currencyCode},
-			sfField{"Amount", "amount", func(v any) (string, error) { return amountText(v, currency) }},
+			sfField{"Amount", "amount", func(v Value) (string, error) { return amountText(v, currency) }},
 			sfField{"SharedId", "shared_id", plainText},
 			sfField{"Shared_Id__c", "shared_id", plainText},
 		),
@@ -108,7 +107,7 @@ func (r *sfRecord) readContactRole() error {
 	return errors.Join(
 		r.put(
 			sfField{"OpportunityId", "opportunity_id", idText},
-			sfField{"ContactId", "contact", func(v any) (string, error) {
+			sfField{"ContactId", "contact", func(v Value) (string, error) {
 				n, err := r.contact(identity.SalesforceID(asText(v)))
 				if err != nil {
 					return "", problem(BadField, "%v", err)
@@ -153,26 +152,25 @@ func (r *sfRecord) readDealRegistration() error {
 // person returns the address fields of a lead or a contact under the names of
 // traits.
 func (r *sfRecord) person() object {
-	return object{map[string]any{
+	return object{named: map[string]Value{
 		"email": r.body.at("Email"), "hashed_email": r.body.at("Hashed_Email__c"), "email_domain": r.body.at("Email_Domain__c"),
 	}}
 }
 
-func plainText(v any) (string, error) {
-	switch v.(type) {
-	case map[string]any, []any:
+func plainText(v Value) (string, error) {
+	if v.composite() {
 		return "", problem(BadField, "an object where text was expected")
 	}
 	return asText(v), nil
 }
 
 // idText reads the id of another record.
-func idText(v any) (string, error) {
+func idText(v Value) (string, error) {
 	s, err := plainText(v)
 	return identity.SalesforceID(s), err
 }
 
-func boolean(v any) (string, error) {
+func boolean(v Value) (string, error) {
 	switch s := strings.ToLower(asText(v)); s {
 	case "true", "false":
 		return s, nil
@@ -180,13 +178,13 @@ func boolean(v any) (string, error) {
 	return "", problem(BadField, "neither true nor false")
 }
 
-func calendarDay(v any) (string, error) {
+func calendarDay(v Value) (string, error) {
 	s := asText(v)
 	if _, err := money.ParseDay(s); err == nil {
 		return s, nil
 	}
 	// Some sources send a day as the milliseconds of its midnight.
-	at, err := (object{map[string]any{"at": v}}).moment("at")
+	at, err := momentOf(v)
 	if err != nil {
 		return "", problem(BadTime, "not a day as YYYY-MM-DD")
 	}
@@ -194,7 +192,7 @@ func calendarDay(v any) (string, error) {
 }
 
 // dayOrMoment keeps a day as a day: it has no time that could be made up.
-func dayOrMoment(v any) (string, error) {
+func dayOrMoment(v Value) (string, error) {
 	if s := asText(v); len(s) == len(time.DateOnly) {
 		if _, err := money.ParseDay(s); err == nil {
 			return s, nil
@@ -203,8 +201,8 @@ func dayOrMoment(v any) (string, error) {
 	return epochOrText(v)
 }
 
-func epochOrText(v any) (string, error) {
-	at, err := (object{map[string]any{"at": v}}).moment("at")
+func epochOrText(v Value) (string, error) {
+	at, err := momentOf(v)
 	if err != nil {
 		return "", problem(BadTime, "neither epoch milliseconds nor RFC 3339")
 	}
@@ -214,8 +212,10 @@ func epochOrText(v any) (string, error) {
 	return at.UTC().Format(time.RFC3339Nano), nil
 }
 
-func currencyCode(v any) (string, error) {
-	s := strings.ToUpper(asText(v))
+func currencyCode(v Value) (string, error) { return currencyText(asText(v)) }
+
+func currencyText(s string) (string, error) {
+	s = strings.ToUpper(s)
 	if _, err := money.Exponent(s); err != nil {
 		return "", problem(BadCurrency, "not an ISO 4217 code")
 	}
@@ -225,10 +225,8 @@ func currencyCode(v any) (string, error) {
 // amountText checks an amount and keeps it as it was written. An update of the
 // amount alone does not say its currency; it is then held against the widest
 // bounds, those of two decimals.
-func amountText(v any, currency string) (string, error) {
-	switch v.(type) {
-	case json.Number, string:
-	default:
+func amountText(v Value, currency string) (string, error) {
+	if k := v.kind(); k != kindNumber && k != kindText {
 		return "", problem(BadAmount, "neither a number nor text")
 	}
 	if currency == "" {

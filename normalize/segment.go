@@ -115,7 +115,7 @@ func segmentOrder(o object) (orderFields, bool) {
 		return f, false
 	}
 	for _, name := range amount {
-		if f.amount = o.at("properties", name); f.amount != nil {
+		if f.amount = o.at("properties", name); !f.amount.isNull() {
 			break
 		}
 	}

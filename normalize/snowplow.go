@@ -124,14 +124,12 @@ func snowplowTouch(src Source, o object) *Touch {
 // major version, which names its column with the minor ones or without.
 func snowplowSelf(o object, column string) object {
 	for _, name := range [...]string{column, column + "_0_0", column + "_0_1"} {
-		switch v := o.at(name).(type) {
-		case map[string]any:
-			return object{v}
-		case []any:
-			if len(v) > 0 {
-				m, _ := v[0].(map[string]any)
-				return object{m}
-			}
+		v := o.at(name)
+		if list, ok := v.List(); ok && len(list) > 0 {
+			return object{v: list[0]}
+		}
+		if v.kind() == kindObject {
+			return object{v: v}
 		}
 	}
 	return object{}

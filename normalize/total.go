@@ -38,16 +38,14 @@ var sourceName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,62}$`)
 
 // ReadControlTotal reads a payload that is a control total; nil for any other. Its
 // errors are Problems.
-func ReadControlTotal(payload any) (*ControlTotal, error) {
-	m, ok := payload.(map[string]any)
-	if !ok || m[totalMember] == nil {
+func ReadControlTotal(payload Value) (*ControlTotal, error) {
+	o := object{v: payload}.object(totalMember)
+	if o.v.isNull() {
 		return nil, nil //nolint:nilnil // most payloads are none, which is no error
 	}
-	members, ok := m[totalMember].(map[string]any)
-	if !ok {
+	if o.v.kind() != kindObject {
 		return nil, problem(BadField, "control_total is not an object")
 	}
-	o := object{members}
 	t := &ControlTotal{Source: o.text("source"), Day: o.text("day")}
 	if !sourceName.MatchString(t.Source) {
 		return nil, problem(BadField, "control_total: source is no name of a source, such as salesforce")
@@ -59,10 +57,10 @@ func ReadControlTotal(payload any) (*ControlTotal, error) {
 	if t.Count, err = strconv.ParseInt(o.text("count"), 10, 64); err != nil || t.Count < 0 {
 		return nil, problem(BadField, "control_total: count is not a whole number")
 	}
-	sums, ok := o.at("sums").(map[string]any)
-	if !ok && o.at("sums") != nil {
+	if o.has("sums") && o.at("sums").kind() != kindObject {
 		return nil, problem(BadField, "control_total: sums is not an object of currencies")
 	}
+	sums := maps.Collect(o.at("sums").Members())
 	for _, name := range slices.Sorted(maps.Keys(sums)) {
 		minor, err := sumOf(name, sums[name])
 		if err != nil {
@@ -73,7 +71,7 @@ func ReadControlTotal(payload any) (*ControlTotal, error) {
 	return t, nil
 }
 
-func sumOf(currency string, v any) (int64, error) {
+func sumOf(currency string, v Value) (int64, error) {
 	text, err := amountText(v, currency)
 	if err == nil {
 		var sum money.Amount

@@ -28,7 +28,8 @@ func TestReadControlTotal(t *testing.T) {
 		`{"control_total": {"source": "ga4", "day": "2026-03-02", "count": 1, "sums": {"EUR": 1e400}}}`:    "bad_amount: control_total: a sum is no amount in the currency that it is under",
 		`{"control_total": {"source": "ga4", "day": "2026-03-02", "count": 1, "sums": {"EUR": {"a": 1}}}}`: "bad_amount: control_total: a sum is no amount in the currency that it is under",
 	} {
-		payload, err := normalize.DecodeJSON([]byte(in))
+		var r normalize.Reader
+		payload, err := r.Read([]byte(in))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,7 +1,6 @@
 package normalize
 
 import (
-	"encoding/json"
 	"net/url"
 	"strconv"
 	"strings"
@@ -11,46 +10,50 @@ import (
 	"tracksource/identity"
 )
 
-// object reads members of a JSON object. What a member holds is never put into
-// an error.
-type object struct{ m map[string]any }
+// object reads members of an object. What a member holds is never put into an
+// error.
+type object struct {
+	v     Value
+	named map[string]Value // instead of v: members that an adapter has put together
+}
 
-// at follows a path of members; nil where there is none.
-func (o object) at(path ...string) any {
-	var v any = o.m
-	for _, p := range path {
-		m, ok := v.(map[string]any)
-		if !ok {
-			return nil
-		}
-		v = m[p]
+// member returns the member of that name; ok is false without one.
+func (o object) member(name string) (v Value, ok bool) {
+	if o.named != nil {
+		v, ok = o.named[name]
+		return v, ok
+	}
+	return o.v.member(name)
+}
+
+// at follows a path of members; the zero Value where there is none.
+func (o object) at(path ...string) Value {
+	v, _ := o.member(path[0])
+	for _, p := range path[1:] {
+		v, _ = v.member(p)
 	}
 	return v
 }
 
-func (o object) has(path ...string) bool { return o.at(path...) != nil }
+func (o object) has(path ...string) bool { return !o.at(path...).isNull() }
 
-func (o object) object(path ...string) object {
-	m, _ := o.at(path...).(map[string]any)
-	return object{m}
-}
+func (o object) object(path ...string) object { return object{v: o.at(path...)} }
 
-func (o object) list(path ...string) []any {
-	l, _ := o.at(path...).([]any)
+func (o object) list(path ...string) []Value {
+	l, _ := o.at(path...).List()
 	return l
 }
 
 // text reads a string, a number or a boolean as text, bounded and trimmed.
 func (o object) text(path ...string) string { return asText(o.at(path...)) }
 
-func asText(v any) string {
-	switch v := v.(type) {
-	case string:
-		return bounded(strings.TrimSpace(v))
-	case json.Number:
-		return bounded(v.String())
-	case bool:
-		return strconv.FormatBool(v)
+func asText(v Value) string {
+	switch v.kind() {
+	case kindText, kindNumber:
+		return bounded(strings.TrimSpace(v.nodes[0].text))
+	case kindBool:
+		return v.nodes[0].text
+	case kindNull, kindList, kindObject:
 	}
 	return ""
 }
@@ -64,12 +67,28 @@ func bounded(s string) string {
 			s = s[:len(s)-1]
 		}
 	}
+	if clean(s) {
+		return s
+	}
 	return strings.Map(func(r rune) rune {
 		if r < 0x20 || r == 0x7f {
 			return -1
 		}
 		return r
 	}, s)
+}
+
+// clean reports whether a text has no control characters and is UTF-8.
+func clean(s string) bool {
+	high := byte(0)
+	for i := range len(s) {
+		c := s[i]
+		if c < 0x20 || c == 0x7f {
+			return false
+		}
+		high |= c
+	}
+	return high < utf8.RuneSelf || utf8.ValidString(s)
 }
 
 // required is text that must be there.
@@ -123,6 +142,10 @@ func (o object) moment(path ...string) (time.Time, error) {
 		return time.Time{}, problem(BadTime, "%s is neither epoch milliseconds nor RFC 3339", strings.Join(path, "."))
 	}
 	return at, nil
+}
+
+func momentOf(v Value) (time.Time, error) {
+	return object{named: map[string]Value{"at": v}}.moment("at")
 }
 
 // millis and micros read epoch times. The bound keeps them inside of what a

@@ -117,13 +117,14 @@ func (x *explainer) file(ctx context.Context, in string, o feedfile.Options) err
 }
 
 func (x *explainer) event(e feedfile.Event) error {
-	v, err := normalize.DecodeJSON(e.Value)
+	var r normalize.Reader
+	v, err := r.Read(e.Value)
 	if err != nil {
 		return fmt.Errorf("line %d: %w", e.Line, err)
 	}
-	list, ok := v.([]any)
+	list, ok := v.List()
 	if !ok {
-		list = []any{v}
+		list = []normalize.Value{v}
 	}
 	for _, one := range list {
 		text := fmt.Sprintf("line %d: ", e.Line) + x.one(one)
@@ -138,7 +139,7 @@ func (x *explainer) event(e feedfile.Event) error {
 }
 
 // one counts the events of a payload and says how they came about.
-func (x *explainer) one(payload any) string {
+func (x *explainer) one(payload normalize.Value) string {
 	switch total, err := normalize.ReadControlTotal(payload); {
 	case err != nil:
 		x.sum["dead letter of a control total"]++
@@ -151,8 +152,8 @@ func (x *explainer) one(payload any) string {
 	mapped, text := false, "no rule\n"
 	if x.mapping == nil {
 		text = "native shape\n"
-	} else if events, mapped = x.mapping.Take(x.src, payload); mapped {
-		way := x.mapping.Explain(payload)
+	} else if events, mapped = x.mapping.Take(x.src, payload.Native()); mapped {
+		way := x.mapping.Explain(payload.Native())
 		text = "rules " + strings.Join(way.Rules, ", ") + "\n"
 		for _, s := range way.Steps {
 			text += fmt.Sprintf("  %-28s <- %s (%s) = %s\n", s.Rule+": "+s.Field, s.From, s.Found, s.Result)

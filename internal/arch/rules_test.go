@@ -110,7 +110,6 @@ var owners = map[string][]string{
 	"github.com/dgraph-io":               {"state"},
 	"github.com/shopspring/decimal":      {"money"},
 	"cel.dev/cel-go":                     {"normalize/mapping"},
-	"github.com/go-json-experiment/json": {"normalize"},
 	"go.yaml.in/yaml":                    {"contract", "normalize/mapping", "deploy/kafka"},
 	"golang.org/x/net/publicsuffix":      {"identity"},
 	"github.com/spf13":                   {}, // Commands only.

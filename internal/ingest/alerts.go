@@ -75,24 +75,23 @@ func isClaim(member string) bool {
 // claims tells people of events that say somebody else reports them. Told holds
 // what this batch has told already: one alert is enough for a feed that is
 // configured wrongly.
-func (f *Feed) claims(rec *stream.Record, payload any, told map[string]bool, out Emitter) error {
+func (f *Feed) claims(rec *stream.Record, payload normalize.Value, told map[string]bool, out Emitter) error {
 	if f.Alerts == "" {
 		return nil
 	}
 	claims := []string{string(rec.Header(HeaderReporter))}
-	list, ok := payload.([]any)
+	list, ok := payload.List()
 	if !ok {
-		list = []any{payload}
+		list = []normalize.Value{payload}
 	}
-	for _, one := range list {
-		event, _ := one.(map[string]any)
-		for name, v := range event {
-			if text, ok := v.(string); ok && isClaim(name) {
+	for _, event := range list {
+		for name, v := range event.Members() {
+			if text, ok := v.Text(); ok && isClaim(name) {
 				claims = append(claims, text)
 			}
 		}
 	}
-	slices.Sort(claims) // a map's order is another each time
+	slices.Sort(claims) // in whatever order an event has them
 	for _, claim := range claims {
 		if claim = strings.ToLower(strings.TrimSpace(claim)); claim == "" || claim == f.ID.Reporter {
 			continue

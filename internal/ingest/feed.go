@@ -50,10 +50,11 @@ func (f *Feed) Fold(ctx context.Context, records []stream.Record, out Emitter) e
 			return err
 		}
 	}
+	var reader normalize.Reader
 	told := map[string]bool{}
 	plain := 0
 	for i := range records {
-		if err := f.one(ctx, &records[i], revisions, told, &plain, out); err != nil {
+		if err := f.one(ctx, &reader, &records[i], revisions, told, &plain, out); err != nil {
 			return err
 		}
 	}
@@ -66,9 +67,9 @@ func (f *Feed) Fold(ctx context.Context, records []stream.Record, out Emitter) e
 // one reads one record by the newest revision of the feed's mapping. Told holds
 // the claims that this batch has told of; plain is raised by addresses that came
 // unhashed.
-func (f *Feed) one(ctx context.Context, rec *stream.Record, revisions []*mapping.Mapping, told map[string]bool, plain *int, out Emitter) error {
+func (f *Feed) one(ctx context.Context, reader *normalize.Reader, rec *stream.Record, revisions []*mapping.Mapping, told map[string]bool, plain *int, out Emitter) error {
 	src := normalize.Source{Feed: f.ID.Feed, Reporter: f.ID.Reporter, Received: received(rec), Pseudonyms: f.Pseudonymizer, PlainAddresses: plain}
-	payload, err := f.payload(ctx, rec)
+	payload, err := f.payload(ctx, reader, rec)
 	var bad *normalize.Problem
 	if errors.As(err, &bad) {
 		return f.deadLetter(rec, bad, 0, out)
@@ -111,7 +112,7 @@ func (f *Feed) one(ctx context.Context, rec *stream.Record, revisions []*mapping
 
 // retract takes back what older revisions of the mapping, and the native shapes
 // without one, said of a record that is read again and that is no more said.
-func (f *Feed) retract(rec *stream.Record, src normalize.Source, payload any, now []normalize.Event, revisions []*mapping.Mapping, out Emitter) error {
+func (f *Feed) retract(rec *stream.Record, src normalize.Source, payload normalize.Value, now []normalize.Event, revisions []*mapping.Mapping, out Emitter) error {
 	type fact struct{ node, source, event string }
 	src.PlainAddresses = nil // counted already
 	known := map[fact]bool{}
@@ -175,20 +176,20 @@ const magicByte = 0
 
 // payload decodes a record as what it looks like: Avro by registry id, or JSON.
 // What is wrong with it is a normalize.Problem.
-func (f *Feed) payload(ctx context.Context, rec *stream.Record) (any, error) {
+func (f *Feed) payload(ctx context.Context, reader *normalize.Reader, rec *stream.Record) (v normalize.Value, err error) {
 	if len(rec.Value) == 0 || rec.Value[0] != magicByte {
-		return normalize.DecodeJSON(rec.Value)
+		return reader.Read(rec.Value)
 	}
 	native, _, err := f.Foreign.DecodeForeign(ctx, rec.Value)
 	switch {
 	case err == nil:
-		return native, nil
+		return normalize.ValueOf(native), nil
 	case errors.Is(err, avro.ErrRegistry):
-		return nil, fmt.Errorf("%w: %w", stream.ErrTransient, err)
+		return v, fmt.Errorf("%w: %w", stream.ErrTransient, err)
 	case ctx.Err() != nil:
-		return nil, ctx.Err()
+		return v, ctx.Err()
 	}
-	return nil, &normalize.Problem{Code: foreignCode(err), Message: err.Error()}
+	return v, &normalize.Problem{Code: foreignCode(err), Message: err.Error()}
 }
 
 func foreignCode(err error) normalize.Code {

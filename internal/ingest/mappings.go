@@ -131,11 +131,11 @@ func (m *Mappings) of(ctx context.Context, feed FeedID) ([]*mapping.Mapping, err
 
 // read reads a payload by the newest of the mappings, and what none of its rules
 // takes as a native shape.
-func read(src normalize.Source, newest *mapping.Mapping, payload any) []normalize.Event {
+func read(src normalize.Source, newest *mapping.Mapping, payload normalize.Value) []normalize.Event {
 	if newest == nil {
 		return normalize.DecodeValue(src, payload)
 	}
-	list, ok := payload.([]any)
+	list, ok := payload.List()
 	if !ok || len(list) == 0 {
 		return readOne(src, newest, payload)
 	}
@@ -146,8 +146,8 @@ func read(src normalize.Source, newest *mapping.Mapping, payload any) []normaliz
 	return all
 }
 
-func readOne(src normalize.Source, newest *mapping.Mapping, payload any) []normalize.Event {
-	if events, taken := newest.Take(src, payload); taken {
+func readOne(src normalize.Source, newest *mapping.Mapping, payload normalize.Value) []normalize.Event {
+	if events, taken := newest.Take(src, payload.Native()); taken {
 		return events
 	}
 	return normalize.DecodeValue(src, payload)
