@@ -10,8 +10,14 @@ func Lookup(list, key string) (value string, found bool) {
 	low, high := 0, len(list)
 	for low < high {
 		from := low + strings.LastIndexByte(list[low:low+(high-low)/2], '\n') + 1
-		line, _, _ := strings.Cut(list[from:high], "\n")
-		name, value, _ := strings.Cut(line, ",")
+		line := list[from:high]
+		if end := strings.IndexByte(line, '\n'); end >= 0 {
+			line = line[:end]
+		}
+		name, value := line, ""
+		if comma := strings.IndexByte(line, ','); comma >= 0 {
+			name, value = line[:comma], line[comma+1:]
+		}
 		switch {
 		case name == key && !strings.HasPrefix(key, "#"):
 			return value, key != ""

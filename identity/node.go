@@ -153,10 +153,15 @@ func (n Node) check() error {
 // printable refuses what would break a log line, a table or a URL: invalid
 // UTF-8 and control characters.
 func printable(s string) bool {
-	if !utf8.ValidString(s) {
-		return false
+	high := byte(0)
+	for i := range len(s) {
+		c := s[i]
+		if c < 0x20 || c == 0x7f {
+			return false
+		}
+		high |= c
 	}
-	return !strings.ContainsFunc(s, func(r rune) bool { return r < 0x20 || r == 0x7f })
+	return high < utf8.RuneSelf || utf8.ValidString(s)
 }
 
 // IsZero reports whether n is no identity.

@@ -44,9 +44,15 @@ const (
 // can. It is safe for concurrent use. Losing or changing the key breaks every
 // join with earlier data.
 type Pseudonymizer struct {
-	// macs are of type hash.Hash and ready to use: starting one costs as much as a
+	// macs are of type *mac and ready to use: starting one costs as much as a
 	// pseudonym.
 	macs sync.Pool
+}
+
+// mac is a keyed hash and the memory for what goes in and comes out.
+type mac struct {
+	hash    hash.Hash
+	in, out []byte
 }
 
 // NewPseudonymizer returns a pseudonymizer under a copy of key.
@@ -55,7 +61,7 @@ func NewPseudonymizer(key []byte) (*Pseudonymizer, error) {
 		return nil, fmt.Errorf("pseudonym key of %d bytes: supply at least %d random bytes", len(key), KeyBytesMin)
 	}
 	key = append([]byte(nil), key...)
-	return &Pseudonymizer{macs: sync.Pool{New: func() any { return hmac.New(sha256.New, key) }}}, nil
+	return &Pseudonymizer{macs: sync.Pool{New: func() any { return &mac{hash: hmac.New(sha256.New, key)} }}}, nil
 }
 
 // String hides the key from every formatted output.
@@ -71,20 +77,27 @@ func (p *Pseudonymizer) LogValue() slog.Value { return slog.StringValue(p.String
 // base64url. Scope is the reporter whose numbering value belongs to, empty for
 // what all reporters share. The caller normalises value first.
 func (p *Pseudonymizer) Pseudonym(scheme Scheme, scope, value string) string {
-	mac, ok := p.macs.Get().(hash.Hash)
+	return p.pseudonym("", scheme, scope, value)
+}
+
+// pseudonym is Pseudonym behind a prefix.
+func (p *Pseudonymizer) pseudonym(prefix string, scheme Scheme, scope, value string) string {
+	m, ok := p.macs.Get().(*mac)
 	if !ok {
 		panic("identity: a pseudonymizer that NewPseudonymizer did not make")
 	}
-	defer p.macs.Put(mac)
-	mac.Reset()
-	var size [8]byte
+	defer p.macs.Put(m)
+	m.in = m.in[:0]
 	for _, part := range [...]string{string(scheme), scope, value} {
-		// Lengths keep ("a", "bc") and ("ab", "c") apart. A hash never fails to write.
-		binary.BigEndian.PutUint64(size[:], uint64(len(part)))
-		mac.Write(size[:])
-		mac.Write([]byte(part))
+		// Lengths keep ("a", "bc") and ("ab", "c") apart.
+		m.in = binary.BigEndian.AppendUint64(m.in, uint64(len(part)))
+		m.in = append(m.in, part...)
 	}
-	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil)[:pseudonymBytes])
+	m.hash.Reset()
+	m.hash.Write(m.in) // a hash never fails to write
+	m.out = m.hash.Sum(m.out[:0])
+	m.in = base64.RawURLEncoding.AppendEncode(append(m.in[:0], prefix...), m.out[:pseudonymBytes])
+	return string(m.in)
 }
 
 // HashScheme names how a shared identifier is normalised and hashed before it
@@ -140,11 +153,11 @@ func (p *Pseudonymizer) HashedPhoneNode(hexSHA256 string) (node Node, ok bool) {
 // level Email, which stands for addresses of all kinds; an address keeps the
 // bare pseudonym, a number names its scheme.
 func (p *Pseudonymizer) hashedNode(scheme Scheme, hash string) Node {
-	id := p.Pseudonym(scheme, "", hash)
+	prefix := ""
 	if scheme != SchemeEmail {
-		id = string(scheme) + ":" + id
+		prefix = string(scheme) + ":"
 	}
-	return Node{Level: Email, ID: id}
+	return Node{Level: Email, ID: p.pseudonym(prefix, scheme, "", hash)}
 }
 
 func hexSHA256(s string) string {
@@ -162,5 +175,5 @@ func hashText(s string) (string, bool) {
 // PersonNode returns the node of somebody whom scope's system numbers as value
 // under the scheme, at the given level.
 func (p *Pseudonymizer) PersonNode(level Level, scheme Scheme, scope, value string) (Node, error) {
-	return NewNode(level, scope, string(scheme)+":"+p.Pseudonym(scheme, scope, value))
+	return NewNode(level, scope, p.pseudonym(string(scheme)+":", scheme, scope, value))
 }

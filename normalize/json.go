@@ -192,19 +192,12 @@ func (r *Reader) quoted() (string, bool) {
 }
 
 // plainBytes is how many bytes in front of s stand for themselves in a text: up
-// to a quotation mark, a backslash or a control character. It looks at eight at
-// once: of each byte the highest bit of (x-n) & ^x is set when it is below n,
-// and a byte is c where x^c is zero. A borrow may set the bit of a byte above
-// one that is found, never below, and the lowest is what counts
-// (Bit Twiddling Hacks, "Determine if a word has a byte less than n").
+// to a quotation mark, a backslash or a control character.
 func plainBytes(s string) int {
-	const ones, high = 0x0101010101010101, 0x8080808080808080
 	i := 0
 	for ; i+8 <= len(s); i += 8 {
-		x := uint64(s[i]) | uint64(s[i+1])<<8 | uint64(s[i+2])<<16 | uint64(s[i+3])<<24 |
-			uint64(s[i+4])<<32 | uint64(s[i+5])<<40 | uint64(s[i+6])<<48 | uint64(s[i+7])<<56
-		quote, slash := x^ones*'"', x^ones*'\\'
-		if found := ((x-ones*0x20)&^x | (quote-ones)&^quote | (slash-ones)&^slash) & high; found != 0 {
+		x := eight(s, i)
+		if found := bytesBelow(x, 0x20) | bytesEqual(x, '"') | bytesEqual(x, '\\'); found != 0 {
 			return i + bits.TrailingZeros64(found)/8
 		}
 	}
@@ -215,6 +208,28 @@ func plainBytes(s string) int {
 	}
 	return i
 }
+
+// Eight bytes of a text are looked at as one number: Bit Twiddling Hacks,
+// "Determine if a word has a byte less than n".
+const (
+	byteOnes  = 0x0101010101010101
+	byteHighs = 0x8080808080808080
+)
+
+// eight returns the eight bytes of s that begin at i, the first one lowest.
+func eight(s string, i int) uint64 {
+	b := s[i : i+8]
+	return uint64(b[0]) | uint64(b[1])<<8 | uint64(b[2])<<16 | uint64(b[3])<<24 |
+		uint64(b[4])<<32 | uint64(b[5])<<40 | uint64(b[6])<<48 | uint64(b[7])<<56
+}
+
+// bytesBelow sets the highest bit of each byte that is below n, at most 128. A
+// borrow may set that of a byte above one that is below, too: only the lowest bit
+// that is set, and that there is none, can be relied on.
+func bytesBelow(x, n uint64) uint64 { return (x - byteOnes*n) &^ x & byteHighs }
+
+// bytesEqual is bytesBelow for the bytes that are c.
+func bytesEqual(x, c uint64) uint64 { return bytesBelow(x^byteOnes*c, 1) }
 
 // escaped reads on in a text that began at from and has something that is not
 // plain at r.at.

@@ -117,7 +117,7 @@ const redacted = "(email)"
 // scrub takes e-mail addresses out of a text that is not one by its meaning:
 // pages of unsubscription, campaign terms and ids carry them all the time.
 func scrub(s string) string {
-	if !strings.Contains(s, "@") && !strings.Contains(s, "%40") {
+	if strings.IndexByte(s, '@') < 0 && (strings.IndexByte(s, '%') < 0 || !strings.Contains(s, "%40")) {
 		return s
 	}
 	s = strings.ReplaceAll(s, "%40", "@")

@@ -46,20 +46,20 @@ func segment(src Source, o object) ([]Observation, error) {
 		return nil, err
 	}
 	obs := Observation{Node: v.lowest(), Shape: shapeSegment, EventID: id, OccurredAt: at, Links: v.links(at)}
-	if o.text("type") == "alias" {
+	call := o.text("type")
+	if call == "alias" {
 		return v.alias(obs, o.text("previousId"))
 	}
 	person := v.person
 	var more []Observation
 	if up, companies := segmentEvidence(src, o, at, person); len(up) > 0 {
 		if obs.Node == person {
-			obs.Links = append(obs.Links, up...)
+			obs.Links, more = append(obs.Links, up...), companies
 		} else {
-			more = append(more, Observation{Node: person, Shape: shapeSegment, OccurredAt: at, Links: up})
+			more = append([]Observation{{Node: person, Shape: shapeSegment, OccurredAt: at, Links: up}}, companies...)
 		}
-		more = append(more, companies...)
 	}
-	switch o.text("type") {
+	switch call {
 	case "track":
 		if f, ok := segmentOrder(o); ok {
 			up, err := v.order(obs, f)
@@ -105,15 +105,16 @@ func segmentTraits(o object) object {
 // segmentOrder reads the calls of Segment's e-commerce spec,
 // https://segment.com/docs/connections/spec/ecommerce/v2.
 func segmentOrder(o object) (orderFields, bool) {
-	f := orderFields{id: o.text("properties", "order_id"), currency: o.text("properties", "currency")}
-	amount := []string{"revenue", "total", "value"}
+	amount := [...]string{"revenue", "total", "value"}
+	refund := false
 	switch strings.ToLower(o.text("event")) {
 	case "order completed":
 	case "order refunded":
-		f.refund, amount = true, []string{"total", "revenue", "value"}
+		refund, amount = true, [...]string{"total", "revenue", "value"}
 	default:
-		return f, false
+		return orderFields{}, false
 	}
+	f := orderFields{id: o.text("properties", "order_id"), currency: o.text("properties", "currency"), refund: refund}
 	for _, name := range amount {
 		if f.amount = o.at("properties", name); !f.amount.isNull() {
 			break
@@ -150,8 +151,11 @@ func segmentEvidence(src Source, o object, at time.Time, person identity.Node) (
 	if person.IsZero() {
 		return nil, nil
 	}
-	up, more = emailLinks(shapeSegment, readAddress(src, segmentTraits(o)), at)
-	company := segmentTraits(o).text("company", "id")
+	traits := segmentTraits(o)
+	if !traits.v.isNull() {
+		up, more = emailLinks(shapeSegment, readAddress(src, traits), at)
+	}
+	company := traits.text("company", "id")
 	if o.text("type") == "group" {
 		company = o.text("groupId")
 	}
@@ -170,33 +174,34 @@ func segmentEvidence(src Source, o object, at time.Time, person identity.Node) (
 // evidence only: a page view is a touch when it brings a campaign or comes from
 // elsewhere, which is how a session begins.
 func segmentTouch(o object) *Touch {
-	t := &Touch{
-		UTMSource:   strings.ToLower(o.text("context", "campaign", "source")),
-		UTMMedium:   strings.ToLower(o.text("context", "campaign", "medium")),
-		UTMCampaign: o.text("context", "campaign", "name"),
-		UTMTerm:     o.text("context", "campaign", "term"),
-		UTMContent:  o.text("context", "campaign", "content"),
-		Bot:         isBot(o.text("context", "userAgent")),
+	t := &Touch{Type: "visit"}
+	track := o.text("type") == "track"
+	if track {
+		if t.Type = segmentTouchType(o.text("event")); t.Type == "" {
+			return nil
+		}
 	}
-	address := o.text("properties", "url")
+	properties, context := o.object("properties"), o.object("context")
+	campaign, page := context.object("campaign"), context.object("page")
+	t.UTMSource, t.UTMMedium = strings.ToLower(campaign.text("source")), strings.ToLower(campaign.text("medium"))
+	t.UTMCampaign, t.UTMTerm, t.UTMContent = campaign.text("name"), campaign.text("term"), campaign.text("content")
+	t.Bot = isBot(context.text("userAgent"))
+	address := properties.text("url")
 	if address == "" {
-		address = o.text("context", "page", "url")
+		address = page.text("url")
 	}
 	path, query := splitURL(address)
 	t.Asset = path
 	t.setUTM(query)
-	t.Referrer = referrer(o.text("properties", "referrer"))
+	t.Referrer = referrer(properties.text("referrer"))
 	if t.Referrer == "" {
-		t.Referrer = referrer(o.text("context", "page", "referrer"))
+		t.Referrer = referrer(page.text("referrer"))
 	}
-	if own, ok := identity.WebsiteDomain(address); ok && own == t.Referrer {
+	if t.Referrer != "" && onSite(address, t.Referrer) {
 		t.Referrer = "" // from one page to the next
 	}
-	if o.text("type") == "track" {
-		if t.Type = segmentTouchType(o.text("event")); t.Type == "" {
-			return nil
-		}
-		if name := o.text("properties", "asset"); name != "" {
+	if track {
+		if name := properties.text("asset"); name != "" {
 			t.Asset = name
 		}
 		return t
@@ -204,7 +209,6 @@ func segmentTouch(o object) *Touch {
 	if t.UTMSource == "" && t.UTMCampaign == "" && t.ClickID == "" && t.Referrer == "" {
 		return nil
 	}
-	t.Type = "visit"
 	return t
 }
 

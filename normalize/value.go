@@ -2,6 +2,7 @@ package normalize
 
 import (
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -80,15 +81,22 @@ func bounded(s string) string {
 
 // clean reports whether a text has no control characters and is UTF-8.
 func clean(s string) bool {
-	high := byte(0)
-	for i := range len(s) {
-		c := s[i]
-		if c < 0x20 || c == 0x7f {
+	seen := uint64(0)
+	i := 0
+	for ; i+8 <= len(s); i += 8 {
+		x := eight(s, i)
+		if bytesBelow(x, 0x20)|bytesEqual(x, 0x7f) != 0 {
 			return false
 		}
-		high |= c
+		seen |= x
 	}
-	return high < utf8.RuneSelf || utf8.ValidString(s)
+	for ; i < len(s); i++ {
+		if s[i] < 0x20 || s[i] == 0x7f {
+			return false
+		}
+		seen |= uint64(s[i])
+	}
+	return seen&byteHighs == 0 || utf8.ValidString(s)
 }
 
 // required is text that must be there.
@@ -168,34 +176,54 @@ func (o object) epoch(perSecond int64, path ...string) (time.Time, error) {
 // setUTM fills in the campaign parameters and the kind of click id of a query.
 // The first occurrence of a parameter wins, an empty one is absent.
 func (t *Touch) setUTM(query string) {
-	values, _ := url.ParseQuery(strings.TrimPrefix(query, "?")) // what can be read is read
-	first := func(name string) string {
-		for _, v := range values[name] {
-			if v = bounded(strings.TrimSpace(v)); v != "" && utf8.ValidString(v) {
-				return v
-			}
+	utmNames := [...]string{"utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content"}
+	var utm [len(utmNames)]string
+	clickIDs := [...]string{"gclid", "dclid", "msclkid", "fbclid", "li_fat_id", "ttclid"} // the first of them counts
+	click := len(clickIDs)
+	for query = strings.TrimPrefix(query, "?"); query != ""; {
+		var pair string
+		pair, query, _ = strings.Cut(query, "&")
+		name, value, _ := strings.Cut(pair, "=")
+		// What can be read is read: net/url, too, passes over a pair with a semicolon
+		// and one whose escapes are none.
+		name, err := url.QueryUnescape(name)
+		if err != nil || strings.IndexByte(pair, ';') >= 0 {
+			continue
 		}
-		return ""
+		i, kind := slices.Index(utmNames[:], name), slices.Index(clickIDs[:click], name)
+		if kind < 0 && (i < 0 || utm[i] != "") {
+			continue
+		}
+		if value, err = url.QueryUnescape(value); err != nil {
+			continue
+		}
+		if value = bounded(strings.TrimSpace(value)); value == "" {
+			continue
+		}
+		if kind >= 0 {
+			click = kind
+		} else {
+			utm[i] = value
+		}
 	}
-	set := func(to *string, v string) {
-		if *to == "" {
-			*to = v
+	for i, to := range [...]*string{&t.UTMSource, &t.UTMMedium, &t.UTMCampaign, &t.UTMTerm, &t.UTMContent} {
+		if *to != "" {
+			continue
+		}
+		if *to = utm[i]; i < 2 {
+			*to = strings.ToLower(*to)
 		}
 	}
-	set(&t.UTMSource, strings.ToLower(first("utm_source")))
-	set(&t.UTMMedium, strings.ToLower(first("utm_medium")))
-	set(&t.UTMCampaign, first("utm_campaign"))
-	set(&t.UTMTerm, first("utm_term"))
-	set(&t.UTMContent, first("utm_content"))
-	for _, kind := range []string{"gclid", "dclid", "msclkid", "fbclid", "li_fat_id", "ttclid"} {
-		if first(kind) != "" {
-			set(&t.ClickID, kind)
-		}
+	if t.ClickID == "" && click < len(clickIDs) {
+		t.ClickID = clickIDs[click]
 	}
 }
 
 // splitURL returns path and query of a page's address, which may be relative.
 func splitURL(address string) (path, query string) {
+	if _, path, query, ok := identity.SplitURL(address); ok {
+		return path, query
+	}
 	u, err := url.Parse(address)
 	if err != nil {
 		path, query, _ = strings.Cut(address, "?")
@@ -211,6 +239,14 @@ func referrer(address string) string {
 		return ""
 	}
 	return d
+}
+
+// onSite reports whether a page's address is on the site of a registrable domain.
+func onSite(address, domain string) bool {
+	if host, _, _, ok := identity.SplitURL(address); ok && !strings.HasSuffix(strings.TrimSuffix(strings.ToLower(host), "."), domain) {
+		return false // which needs no list of suffixes
+	}
+	return referrer(address) == domain
 }
 
 // isBot knows robots by their user agents, version 1: what calls itself a bot,
