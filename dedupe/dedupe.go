@@ -61,20 +61,26 @@ func (o Outcome) String() string {
 	return fmt.Sprintf("outcome-%d", int(o))
 }
 
-// Marks keeps marks under two key prefixes of a KV: one by id and one by day,
-// for expiry. The prefixes are one byte each and belong to it alone.
+// Marks keeps marks under a key prefix of a KV. Older states also have entries by
+// day under another one, for expiry: what they say is in the marks themselves now,
+// since a second key cost every event a look-up and a write that the few marks
+// which expire did not pay back. The prefixes are one byte each and belong to it
+// alone.
 type Marks struct {
 	KV    KV
 	ByID  byte
 	ByDay byte
 }
 
-// A mark is a version byte and the content's hash; one that has a revision, of
-// version 2, goes on with both of its parts and the day.
+// A mark is a version byte, the content's hash, both parts of its revision if it
+// has one, and the day. Those of version 1, which had neither, have an entry by
+// day each.
 const (
-	versionPlain   = 1
+	versionBare    = 1
 	versionRevised = 2
+	versionPlain   = 3
 	contentLen     = 16
+	plainLen       = 1 + contentLen + 4
 	revisedLen     = 1 + contentLen + 8 + 8 + 4
 	idMax          = 1 << 12
 )
@@ -83,12 +89,14 @@ const (
 type mark struct {
 	content  [contentLen]byte
 	revision Revision
-	day      uint32 // of one with a revision
+	day      uint32
+	bare     bool // of version 1: day is not known
 }
 
 func (m mark) encode() []byte {
 	if m.revision == (Revision{}) {
-		return append([]byte{versionPlain}, m.content[:]...)
+		b := append(make([]byte, 0, plainLen), versionPlain)
+		return binary.BigEndian.AppendUint32(append(b, m.content[:]...), m.day)
 	}
 	b := append(make([]byte, 0, revisedLen), versionRevised)
 	b = append(b, m.content[:]...)
@@ -99,8 +107,10 @@ func (m mark) encode() []byte {
 
 func decode(b []byte) (m mark, err error) {
 	switch {
-	case len(b) == 1+contentLen && b[0] == versionPlain:
-		return mark{content: [contentLen]byte(b[1:])}, nil
+	case len(b) == 1+contentLen && b[0] == versionBare:
+		return mark{content: [contentLen]byte(b[1:]), bare: true}, nil
+	case len(b) == plainLen && b[0] == versionPlain:
+		return mark{content: [contentLen]byte(b[1:]), day: binary.BigEndian.Uint32(b[1+contentLen:])}, nil
 	case len(b) == revisedLen && b[0] == versionRevised:
 		rest := b[1+contentLen:]
 		return mark{
@@ -150,10 +160,7 @@ func (m Marks) Mark(id []byte, day uint32, content [contentLen]byte, revision Re
 			outcome = Restated
 		}
 	}
-	if err := m.KV.Put(key, mark{content, revision, day}.encode()); err != nil {
-		return 0, fmt.Errorf("write mark: %w", err)
-	}
-	if err := m.KV.Put(m.dayKey(day, id), []byte{versionPlain}); err != nil {
+	if err := m.KV.Put(key, mark{content: content, revision: revision, day: day}.encode()); err != nil {
 		return 0, fmt.Errorf("write mark: %w", err)
 	}
 	return outcome, nil
@@ -163,24 +170,43 @@ func (m Marks) dayKey(day uint32, id []byte) []byte {
 	return append(binary.BigEndian.AppendUint32([]byte{m.ByDay}, day), id...)
 }
 
-// Expire forgets up to limit marks of days before day, the oldest first, and
-// reports how many and whether more are left. What a replay forgets is the
-// same, whenever it runs.
-func (m Marks) Expire(day uint32, limit int) (n int, more bool, err error) {
-	var keys [][]byte
-	err = m.KV.Scan([]byte{m.ByDay}, m.dayKey(day, nil), func(key, _ []byte) (bool, error) {
-		if len(keys) == limit {
-			more = true
+// Pass is one pass over all marks, which forgets those of days before Before. One
+// that begins anew in its middle loses nothing but the time: it is not kept.
+type Pass struct {
+	Before uint32
+	next   []byte // key that the pass has come to; nil: its beginning
+}
+
+// Expire goes on with a pass: it looks at up to limit marks, at least two, forgets
+// those whose day is over and reports how many and whether there is more to look
+// at. Only what was marked while the pass went on may stay. What a replay forgets is
+// the same, whenever it runs.
+func (m Marks) Expire(p *Pass, limit int) (n int, more bool, err error) {
+	if n, err := m.expireByDay(p.Before, limit/2); err != nil || n > 0 {
+		return n, true, err
+	}
+	if p.next == nil {
+		p.next = []byte{m.ByID}
+	}
+	var over [][]byte
+	looked := 0
+	err = m.KV.Scan(p.next, []byte{m.ByID + 1}, func(key, value []byte) (bool, error) {
+		if looked == limit {
+			p.next, more = bytes.Clone(key), true
 			return false, nil
 		}
-		keys = append(keys, append([]byte(nil), key...))
-		return true, nil
+		looked++
+		kept, err := decode(value)
+		if err == nil && !kept.bare && kept.day < p.Before {
+			over = append(over, bytes.Clone(key))
+		}
+		return true, err
 	})
 	if err != nil {
 		return 0, false, fmt.Errorf("scan marks: %w", err)
 	}
-	for _, key := range keys {
-		if err := m.forget(key, day); err != nil {
+	for _, key := range over {
+		if err := m.KV.Delete(key); err != nil {
 			return n, more, fmt.Errorf("forget mark: %w", err)
 		}
 		n++
@@ -188,8 +214,27 @@ func (m Marks) Expire(day uint32, limit int) (n int, more bool, err error) {
 	return n, more, nil
 }
 
-// forget removes one entry by day and its mark, unless that has been restated to
-// a day that is not over.
+// expireByDay forgets up to limit of the entries by day, with their marks.
+func (m Marks) expireByDay(day uint32, limit int) (n int, err error) {
+	var keys [][]byte
+	err = m.KV.Scan([]byte{m.ByDay}, m.dayKey(day, nil), func(key, _ []byte) (bool, error) {
+		keys = append(keys, bytes.Clone(key))
+		return len(keys) < limit, nil
+	})
+	if err != nil {
+		return 0, fmt.Errorf("scan marks: %w", err)
+	}
+	for _, key := range keys {
+		if err := m.forget(key, day); err != nil {
+			return n, fmt.Errorf("forget mark: %w", err)
+		}
+		n++
+	}
+	return n, nil
+}
+
+// forget removes one entry by day and its mark, unless that is of a day that is
+// not over.
 func (m Marks) forget(key []byte, day uint32) error {
 	id := append([]byte{m.ByID}, key[1+4:]...)
 	stored, err := m.KV.Get(id)
@@ -201,7 +246,7 @@ func (m Marks) forget(key []byte, day uint32) error {
 		if err != nil {
 			return err
 		}
-		if kept.revision != (Revision{}) && kept.day >= day {
+		if !kept.bare && kept.day >= day {
 			return m.KV.Delete(key)
 		}
 	}

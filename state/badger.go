@@ -22,10 +22,11 @@ const (
 )
 
 // share is what one store may use of the instance's memory.
-type share struct{ memtable, blockCache, indexCache int64 }
+type share struct{ memtable, blockCache, indexCache, hot int64 }
 
 // shareOf divides a budget among maxOpen stores: half of what is left after
-// the fixed overhead goes to memtables, a quarter to each cache.
+// the fixed overhead goes to memtables, a quarter to the cache of indices; blocks
+// and single values (hot) share the rest.
 func shareOf(budget int64, maxOpen int) (share, error) {
 	each := budget/int64(maxOpen) - storeOverhead
 	need := int64(memtablesMax*memtableMin + 2*cacheMin)
@@ -35,7 +36,8 @@ func shareOf(budget int64, maxOpen int) (share, error) {
 	}
 	return share{
 		memtable:   min(memtableMax, each/2/memtablesMax),
-		blockCache: max(cacheMin, each/4),
+		blockCache: max(cacheMin, each/8),
+		hot:        each / 8,
 		indexCache: max(cacheMin, each/4),
 	}, nil
 }

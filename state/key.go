@@ -49,7 +49,10 @@ const partMax = 1<<16 - 1
 type Key []byte
 
 // Key starts a key of the keyspace.
-func (s Keyspace) Key() Key { return Key{s.ID} }
+func (s Keyspace) Key() Key { return append(make(Key, 0, keyBytes), s.ID) }
+
+// keyBytes is what most keys have room in, so that they are not moved part by part.
+const keyBytes = 96
 
 // String appends a string with its length.
 func (k Key) String(s string) Key { return k.Bytes([]byte(s)) }

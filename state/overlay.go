@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"iter"
-	"slices"
 
 	badger "github.com/dgraph-io/badger/v4"
 )
@@ -14,7 +13,7 @@ import (
 type Overlay struct {
 	store  *Store
 	staged map[string]change
-	order  []string // sorted keys of staged
+	order  order // of the keys of staged
 	digest Digest
 	keys   int64
 	size   int
@@ -27,6 +26,9 @@ type Overlay struct {
 	// mostly written next, and the digest then needs the value that is replaced.
 	known     map[string][]byte
 	knownSize int
+	// hot is what the store holds under some keys, over batches. Commit follows
+	// every change; Discard drops it, for it does not know what was behind it.
+	hot *hot
 }
 
 // knownMax bounds the bytes of known; what is beyond is read again.
@@ -40,7 +42,7 @@ type change struct {
 
 // NewOverlay makes an empty overlay over s.
 func NewOverlay(s *Store) *Overlay {
-	o := &Overlay{store: s}
+	o := &Overlay{store: s, staged: map[string]change{}, known: map[string][]byte{}, hot: newHot(s.dir.share.hot)}
 	o.reset()
 	return o
 }
@@ -50,8 +52,11 @@ func (o *Overlay) reset() {
 		o.read.Discard()
 		o.read = nil
 	}
-	o.staged, o.known, o.knownSize = map[string]change{}, map[string][]byte{}, 0
-	o.order, o.size = o.order[:0], 0
+	// A batch is mostly as large as the one before it.
+	clear(o.staged)
+	clear(o.known)
+	o.order.clear()
+	o.size, o.knownSize = 0, 0
 	o.digest, o.keys = o.store.digest, o.store.keys
 }
 
@@ -77,9 +82,16 @@ func (o *Overlay) stored(key []byte) ([]byte, error) {
 	if v, ok := o.known[string(key)]; ok {
 		return v, nil
 	}
-	v, _, err := lookup(o.transaction(), stateKey(key))
+	if v, ok := o.hot.get(key); ok {
+		return v, nil
+	}
+	v, found, err := lookup(o.transaction(), stateKey(key))
 	if err != nil {
 		return nil, fmt.Errorf("read store %s: %w", o.store.name, err)
+	}
+	if found {
+		o.hot.keep(key, v)
+		return v, nil
 	}
 	if o.knownSize < knownMax {
 		o.known[string(key)] = v
@@ -124,18 +136,15 @@ func (o *Overlay) stage(key, value []byte) error {
 	if bytes.Equal(c.value, c.stored) && (c.value == nil) == (c.stored == nil) {
 		if staged {
 			delete(o.staged, string(key)) // back to what is stored: no change
-			i, _ := slices.BinarySearch(o.order, string(key))
-			o.order = slices.Delete(o.order, i, i+1)
+			o.order.remove(string(key))
 		}
 		return nil
 	}
+	k := string(key)
 	if !staged {
-		// Kept in order as it grows: scans come between writes, and sorting anew
-		// for each would make a batch quadratic.
-		i, _ := slices.BinarySearch(o.order, string(key))
-		o.order = slices.Insert(o.order, i, string(key))
+		o.order.insert(k)
 	}
-	o.staged[string(key)] = c
+	o.staged[k] = c
 	o.size += len(key) + len(value)
 	return nil
 }
@@ -144,23 +153,22 @@ func (o *Overlay) stage(key, value []byte) error {
 // order, until it returns false. fn must not stage; slices are valid until it
 // returns.
 func (o *Overlay) Scan(from, to []byte, fn func(key, value []byte) (bool, error)) error {
-	keys := o.order
-	i, _ := slices.BinarySearch(keys, string(from))
+	rest := o.order.from(string(from))
+	key, left := rest.next()
 	// stagedBelow visits the staged keys below limit, and the one equal to it.
 	stagedBelow := func(limit []byte) (met, more bool, err error) {
-		for ; i < len(keys) && (limit == nil || keys[i] <= string(limit)); i++ {
-			if keys[i] >= string(to) {
+		for ; left && (limit == nil || key <= string(limit)); key, left = rest.next() {
+			if key >= string(to) {
 				return false, true, nil
 			}
-			if limit != nil && keys[i] == string(limit) {
+			if limit != nil && key == string(limit) {
 				met = true
 			}
-			v := o.staged[keys[i]].value
+			v := o.staged[key].value
 			if v == nil {
 				continue
 			}
-			if more, err := fn([]byte(keys[i]), v); err != nil || !more {
-				i = len(keys)
+			if more, err := fn([]byte(key), v); err != nil || !more {
 				return met, false, err
 			}
 		}
@@ -194,7 +202,8 @@ func (o *Overlay) Scan(from, to []byte, fn func(key, value []byte) (bool, error)
 // key that was put back to its stored value is no change.
 func (o *Overlay) Staged() iter.Seq2[[]byte, []byte] {
 	return func(yield func(k, v []byte) bool) {
-		for _, k := range o.order {
+		all := o.order.from("")
+		for k, ok := all.next(); ok; k, ok = all.next() {
 			if !yield([]byte(k), o.staged[k].value) {
 				return
 			}
@@ -233,9 +242,15 @@ func (o *Overlay) Commit(meta []byte) error {
 	if err := o.store.commit(o.Staged(), meta, o.digest, o.keys); err != nil {
 		return err
 	}
+	for k, v := range o.Staged() {
+		o.hot.changed(k, v)
+	}
 	o.reset()
 	return nil
 }
 
 // Discard drops the staged changes.
-func (o *Overlay) Discard() { o.reset() }
+func (o *Overlay) Discard() {
+	o.hot.drop()
+	o.reset()
+}

@@ -9,6 +9,7 @@ import (
 	"iter"
 	"log/slog"
 	"maps"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -218,6 +219,52 @@ func TestOverlay(t *testing.T) {
 			t.Fatalf("digest %x of %d, recomputed %x of %d, want %d keys, %v", sum, n, again, m, len(seen), err)
 		}
 	})
+}
+
+// TestOverlayBeyondItsBounds is TestOverlay with more keys than one list of them
+// takes, and with more bytes than are kept over batches.
+func TestOverlayBeyondItsBounds(t *testing.T) {
+	d := openDir(t, config(t.TempDir()))
+	defer d.Close()
+	for seed := range uint64(4) {
+		s := open(t, d, fmt.Sprint("o-", seed))
+		o := state.NewOverlay(s)
+		stored, seen := map[string]string{}, map[string]string{}
+		random := rand.New(rand.NewPCG(seed, 0))
+		key := func() string { return fmt.Sprint("key", random.IntN(400)) }
+		for range 30 {
+			var err error
+			for range 160 {
+				k := key()
+				if v, err := o.Get([]byte(k)); err != nil || string(v) != seen[k] {
+					t.Fatalf("seed %d: Get(%q) gives %d bytes, %v, want %d", seed, k, len(v), err, len(seen[k]))
+				}
+				switch k = key(); random.IntN(4) {
+				case 0:
+					delete(seen, k)
+					err = o.Delete([]byte(k))
+				case 1:
+					seen[k] = strings.Repeat(string(rune('a'+random.IntN(20))), 5000+random.IntN(5000))
+					err = o.Put([]byte(k), []byte(seen[k]))
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			if random.IntN(8) == 0 {
+				seen = maps.Clone(stored)
+				o.Discard()
+				continue
+			}
+			stored = maps.Clone(seen)
+			if err := o.Commit([]byte("m")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := content(t, s); !maps.Equal(got, seen) {
+			t.Errorf("seed %d: the store has %d keys, want %d", seed, len(got), len(seen))
+		}
+	}
 }
 
 func checkScan(t *rapid.T, o *state.Overlay, seen map[string]string, from, to string, limit int) {

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"sync"
 
+	"tracksource/dedupe"
 	"tracksource/internal/task"
 	"tracksource/schemas/avro"
 	"tracksource/state"
@@ -144,9 +145,13 @@ func (r *Resolver) putHorizon() error {
 	return r.kv.Put(horizonKey, spaceControl.Value(state.Key{}.Uint32(r.horizon).Uint32(r.expired)))
 }
 
-// expire forgets a slice of the marks before the horizon.
+// expire looks at a slice of the marks for those before the horizon. A horizon that
+// moves meanwhile begins the pass anew.
 func (r *Resolver) expire() error {
-	_, more, err := r.marks.Expire(r.horizon, expireSlice)
+	if r.pass.Before != r.horizon {
+		r.pass = dedupe.Pass{Before: r.horizon}
+	}
+	_, more, err := r.marks.Expire(&r.pass, expireSlice)
 	if err != nil || more {
 		return err
 	}

@@ -46,7 +46,7 @@ func countsKey(feed FeedID) []byte { return spaceCounts.Key().String(feed.Feed).
 // its id. A mapping may turn the event to somebody else, and then it is taken back
 // from whom it was about: two marks, which may lie in one partition or in two.
 func markID(node []byte, reporter, source, event string) []byte {
-	return state.Key{}.Bytes(node).String(reporter).String(source).String(event)
+	return make(state.Key, 0, 3*2+2+len(node)+len(reporter)+len(source)+len(event)).Bytes(node).String(reporter).String(source).String(event)
 }
 
 // nodeState is what a partition knows of one of its identities.
@@ -116,9 +116,10 @@ func (n nodeState) parents() [][]byte {
 }
 
 func (n nodeState) encode() []byte {
-	k := state.Key{}.Bytes(n.up).Uint32(uint32(n.evidence)).Uint64(uint64(n.at)).Uint64(n.attached)
+	k := append(make(state.Key, 0, nodeFixedBytes+len(n.up)+len(n.root)+len(n.same)+len(n.who)+len(n.person)), spaceNode.Version)
+	k = k.Bytes(n.up).Uint32(uint32(n.evidence)).Uint64(uint64(n.at)).Uint64(n.attached)
 	k = k.Bytes(n.root).Uint64(n.placed).Uint64(n.places).Bytes(n.same).Uint32(flag(n.items)).Uint32(flag(n.children)).Uint32(flag(n.erased))
-	return spaceNode.Value(n.encodePerson(k))
+	return n.encodePerson(k)
 }
 
 // What of a node's person is there already: most are known by the one link that they
@@ -166,6 +167,9 @@ func (n *nodeState) decodePerson(p *state.Parts) {
 		n.person = p.Bytes()
 	}
 }
+
+// nodeFixedBytes is a node's value without its identities, at most.
+const nodeFixedBytes = 1 + 5*2 + 6*4 + 6*8
 
 func flag(b bool) uint32 {
 	if b {

@@ -49,8 +49,8 @@ type ResolveConfig struct {
 	Log          *slog.Logger
 }
 
-// expireSlice is how many marks a Tick forgets.
-const expireSlice = 2000
+// expireSlice is how many marks a Tick looks at, and may have to forget.
+const expireSlice = 4000
 
 // Resolver is the processor of one partition of observations.
 type Resolver struct {
@@ -66,6 +66,9 @@ type Resolver struct {
 	horizon  uint32 // day before which events are refused
 	expired  uint32 // day before which marks are forgotten
 	expiring bool
+	pass     dedupe.Pass // over the marks, while expiring
+
+	scratch []byte // of contentHash
 }
 
 // NewResolver makes the processor of a partition.
@@ -91,7 +94,7 @@ func (r *Resolver) load() error {
 	if r.horizon, r.expired, err = loadHorizon(r.kv); err != nil {
 		return err
 	}
-	r.expiring = r.expired < r.horizon
+	r.expiring, r.pass = r.expired < r.horizon, dedupe.Pass{}
 	r.totals, err = loadTotals(r.kv)
 	return err
 }
@@ -176,10 +179,11 @@ func (r *Resolver) observe(obs *avro.Observation, now time.Time, out Emitter) er
 func (r *Resolver) contentHash(obs *avro.Observation) ([16]byte, error) {
 	c := *obs
 	c.Origin, c.MappingRevision, c.Revision = nil, 0, 0
-	b, err := r.cfg.Codecs.Observation.AppendBare(nil, &c)
+	b, err := r.cfg.Codecs.Observation.AppendBare(r.scratch[:0], &c)
 	if err != nil {
 		return [16]byte{}, err
 	}
+	r.scratch = b
 	sum := sha256.Sum256(b)
 	return [16]byte(sum[:16]), nil
 }
@@ -336,11 +340,7 @@ func (r *Resolver) emit(key []byte, ev *avro.JourneyEvent, out Emitter) error {
 		return err
 	}
 	out.Emit(r.cfg.Journeys, bytes.Clone(ev.Account), b)
-	bare, err := r.cfg.Codecs.Journey.AppendBare(nil, ev)
-	if err != nil {
-		return err
-	}
-	return r.kv.Put(key, bare)
+	return r.kv.Put(key, r.cfg.Codecs.Journey.Bare(b))
 }
 
 // foldObject folds an update and returns the whole object, nil if every update of

@@ -53,6 +53,11 @@ func (c *Codec[T]) AppendBare(dst []byte, v *T) ([]byte, error) {
 	return c.body(dst, append(dst, c.schema.Version), v)
 }
 
+// Bare returns what AppendBare writes for the value that Append wrote as wire.
+func (c *Codec[T]) Bare(wire []byte) []byte {
+	return append(append(make([]byte, 0, len(wire)), c.schema.Version), wire[HeaderBytes:]...)
+}
+
 func (c *Codec[T]) body(dst, headed []byte, v *T) ([]byte, error) {
 	out, err := c.schema.parsed.AppendEncode(headed, v)
 	if err != nil {

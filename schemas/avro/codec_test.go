@@ -1,6 +1,7 @@
 package avro_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -118,6 +119,9 @@ func TestDecodeErrors(t *testing.T) {
 	bare, err := codec.AppendBare(nil, sampleDeadLetter())
 	if err != nil {
 		t.Fatal(err)
+	}
+	if got := codec.Bare(good); !bytes.Equal(got, bare) {
+		t.Errorf("Bare = %x, AppendBare %x", got, bare)
 	}
 	body := good[avro.HeaderBytes:]
 	bad := func(head []byte, tail ...byte) []byte { return append(append([]byte{}, head...), tail...) }
