@@ -22,11 +22,11 @@ const (
 )
 
 // share is what one store may use of the instance's memory.
-type share struct{ memtable, blockCache, indexCache, hot int64 }
+type share struct{ memtable, indexCache, hot int64 }
 
 // shareOf divides a budget among maxOpen stores: half of what is left after
-// the fixed overhead goes to memtables, a quarter to the cache of indices; blocks
-// and single values (hot) share the rest.
+// the fixed overhead goes to memtables, a quarter to the cache of indices and one
+// to single values that are read again (hot).
 func shareOf(budget int64, maxOpen int) (share, error) {
 	each := budget/int64(maxOpen) - storeOverhead
 	need := int64(memtablesMax*memtableMin + 2*cacheMin)
@@ -36,9 +36,8 @@ func shareOf(budget int64, maxOpen int) (share, error) {
 	}
 	return share{
 		memtable:   min(memtableMax, each/2/memtablesMax),
-		blockCache: max(cacheMin, each/8),
-		hot:        each / 8,
 		indexCache: max(cacheMin, each/4),
+		hot:        max(cacheMin, each/4),
 	}, nil
 }
 
@@ -58,9 +57,11 @@ func badgerOptions(path string, s share, log *slog.Logger) badger.Options {
 		WithNumMemtables(memtablesMax).
 		// A cache of 0 would keep all indices in the heap.
 		WithIndexCacheSize(s.indexCache).
-		WithBlockCacheSize(s.blockCache).
-		// Values are small Avro records; Snappy halves them at next to no cost.
-		WithCompression(options.Snappy).
+		// Blocks are read where they lie in memory that is mapped. Compressed, each
+		// look-up at random would unpack four kilobytes for a hundred bytes, which at a
+		// million identities is a third of reading; it would save half of the disk.
+		WithCompression(options.None).
+		WithBlockCacheSize(0). // it is for unpacked blocks
 		WithBaseTableSize(4 << 20).
 		WithBaseLevelSize(16 << 20).
 		WithNumLevelZeroTables(3).

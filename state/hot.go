@@ -1,10 +1,9 @@
 package state
 
 // hot keeps what a store holds under keys that are read again and again, over
-// batches, within a bound. Badger's own cache keeps blocks: of four kilobytes
-// that are cached for a key whose neighbours nobody asks for, most are wasted,
-// and a hit is still a search of the levels, of the block's table and of the
-// block.
+// batches, within a bound. A cache of blocks, as Badger has one, would waste most of
+// the four kilobytes that it keeps for a key whose neighbours nobody asks for, and a
+// hit is still a search of the levels, of the block's table and of the block.
 //
 // A value comes in when a read finds it in the store. What is only written, and
 // what is not there, would push out what is read; marks of events are both.
