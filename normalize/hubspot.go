@@ -159,6 +159,9 @@ func (h *hubspotEvent) merge() []Event {
 	}
 	slices.Sort(gone)
 	gone = slices.DeleteFunc(slices.Compact(gone), func(id string) bool { return id == survivor || id == "" })
+	if err := atMost(len(gone), mergedMax, "merged objects"); err != nil {
+		return []Event{failed(err)}
+	}
 	obs, err := h.observe(survivor, gone...)
 	if err != nil {
 		return []Event{failed(err)}

@@ -38,6 +38,13 @@ const (
 	BytesMax = 1 << 20
 	DepthMax = 32
 	textMax  = 2048 // bytes of a text that is kept; a longer one is cut at a rune
+
+	// recordsMax is how many records one event may speak of: as many as one
+	// transaction of Salesforce may change. Each becomes an event of its own with all
+	// that was said, so that a small payload could ask for any amount of work.
+	recordsMax = 10_000
+	// mergedMax is how many things one event may say are the same.
+	mergedMax = 1000
 )
 
 // Problem is why one event cannot be used. Message names fields, never values.
@@ -51,6 +58,14 @@ func (p *Problem) Error() string { return string(p.Code) + ": " + p.Message }
 
 func problem(code Code, format string, args ...any) error {
 	return &Problem{Code: code, Message: fmt.Sprintf(format, args...)}
+}
+
+// atMost refuses an event that speaks of too many things.
+func atMost(n, most int, what string) error {
+	if n > most {
+		return problem(TooLarge, "%d %s, at most %d are read", n, what, most)
+	}
+	return nil
 }
 
 // Source says where an event comes from.
@@ -184,9 +199,9 @@ type shape struct {
 }
 
 // shapes are asked in this order; the first that detects an event reads it.
-func shapes() [9]shape {
+func shapes() [10]shape {
 	return [...]shape{
-		salesforceShape(), crmExportShape(), hubspotHookShape(), marketoShape(), marketoPageShape(),
+		salesforceShape(), crmExportShape(), hubspotHookShape(), marketoShape(), marketoStreamShape(), marketoPageShape(),
 		ga4Shape(), segmentShape(), snowplowShape(), hubspotObjectShape(),
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -98,6 +99,15 @@ func TestGolden(t *testing.T) {
 const opportunity = `{"payload":{"ChangeEventHeader":{"entityName":"Opportunity","recordIds":["006A"],"changeType":"UPDATE",
 "transactionKey":"t","sequenceNumber":1,"commitTimestamp":%s,"commitNumber":7,"nulledFields":[]},"Amount":%s,"CurrencyIsoCode":%s}}`
 
+// many is n numbers of a JSON list.
+func many(n int) string {
+	var all []string
+	for i := range n {
+		all = append(all, strconv.Itoa(i))
+	}
+	return strings.Join(all, ",")
+}
+
 // TestProblems: everything careless or hostile gets its code.
 func TestProblems(t *testing.T) {
 	deal := func(at, amount, currency string) string { return fmt.Sprintf(opportunity, at, amount, currency) }
@@ -126,6 +136,9 @@ func TestProblems(t *testing.T) {
 		{"endless time", deal("9223372036854775807", "1", `"USD"`), normalize.BadTime},
 		{"gap", strings.Replace(deal(at, "1", `"USD"`), "UPDATE", "GAP_UPDATE", 1), normalize.DataGap},
 		{"no record", strings.Replace(deal(at, "1", `"USD"`), `["006A"]`, `[]`, 1), normalize.MissingField},
+		{"more records than one transaction has", strings.Replace(deal(at, "1", `"USD"`), `["006A"]`, "["+strings.Repeat(`"006A",`, 10_000)+`"006A"]`, 1), normalize.TooLarge},
+		{"more merged leads than a person has", `{"activityTypeId":32,"leadId":1,"id":1,"activityDate":"2026-01-01T00:00:00Z","attributes":[{"name":"Merge IDs","value":[` + strings.Repeat("7,", 1000) + `7]}]}`, normalize.TooLarge},
+		{"more merged objects than one", `{"subscriptionType":"contact.merge","occurredAt":1767225600000,"primaryObjectId":1,"mergedObjectIds":[` + many(2000) + `]}`, normalize.TooLarge},
 		{"Marketo without a lead", `{"activityTypeId":2,"id":1}`, normalize.MissingField},
 		{"Segment without anybody", `{"type":"page","messageId":"m","timestamp":"2026-01-01T00:00:00Z"}`, normalize.MissingField},
 		{"Segment with a bad time", `{"type":"page","messageId":"m","anonymousId":"a","timestamp":"yesterday"}`, normalize.BadTime},
@@ -185,6 +198,17 @@ func TestSampleIsRead(t *testing.T) {
 func FuzzDecode(f *testing.F) {
 	for _, e := range sample.Generate(sample.Config{Events: 60}).Events {
 		f.Add(e.Payload)
+	}
+	names, err := filepath.Glob("testdata/*.json")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, name := range names { // each shape with its traps
+		data, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
 	}
 	f.Add([]byte(`[{"result":[1]},{"requestId":1,"result":[{"activityTypeId":1}]}]`))
 	src := source(f)

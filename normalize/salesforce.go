@@ -29,6 +29,9 @@ func salesforce(src Source, o object) []Event {
 	if len(ids) == 0 {
 		return []Event{failed(problem(MissingField, "ChangeEventHeader.recordIds"))}
 	}
+	if err := atMost(len(ids), recordsMax, "records"); err != nil {
+		return []Event{failed(err)}
+	}
 	var events []Event
 	for _, id := range ids {
 		events = append(events, single(salesforceChange(src, o, header, asText(id)))...)
