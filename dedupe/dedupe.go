@@ -39,7 +39,7 @@ type Outcome int
 const (
 	New        Outcome = iota // the id was not seen before, it is now
 	Duplicate                 // the id was seen with the same content
-	Collision                 // the id was seen with other content and neither has a revision; that mark stays
+	Collision                 // the id was seen with other content by the same rules, and the source restates neither; that mark stays
 	Restated                  // the id was seen with other content of a lower revision; the mark is now of this one
 	Superseded                // the id was seen with other content of a higher revision; that mark stays
 )
@@ -129,8 +129,8 @@ var ErrID = errors.New("id is empty or too long")
 
 // Mark notes id, which happened on day (days since 1970-01-01, event time),
 // with a hash of its content and its revision. Of two contents with one revision
-// that is not zero the one with the greater hash stays, so that the outcome of a
-// set of events does not depend on their order.
+// of the source that is not zero the one with the greater hash stays, so that the
+// outcome of a set of events does not depend on their order.
 func (m Marks) Mark(id []byte, day uint32, content [contentLen]byte, revision Revision) (Outcome, error) {
 	if len(id) == 0 || len(id) > idMax {
 		return 0, fmt.Errorf("%w: %d bytes", ErrID, len(id))
@@ -150,7 +150,7 @@ func (m Marks) Mark(id []byte, day uint32, content [contentLen]byte, revision Re
 		switch {
 		case content == old.content && order <= 0:
 			return Duplicate, nil
-		case revision == (Revision{}) && old.revision == (Revision{}):
+		case revision == old.revision && revision.Source == 0:
 			return Collision, nil
 		case order < 0:
 			return Superseded, nil

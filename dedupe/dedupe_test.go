@@ -33,6 +33,8 @@ func TestMark(t *testing.T) {
 		{"a", 4, dedupe.Revision{Mapping: 1}, dedupe.Duplicate}, // and takes the revision
 		{"a", 9, dedupe.Revision{Source: 9}, dedupe.Superseded},
 		{"a", 1, dedupe.Revision{Mapping: 2}, dedupe.Restated},
+		{"a", 7, dedupe.Revision{Mapping: 2}, dedupe.Collision}, // read by the same rules
+		{"a", 7, dedupe.Revision{Mapping: 2, Source: 1}, dedupe.Restated},
 	}
 	for i, s := range steps {
 		got, err := m.Mark([]byte(s.id), 100, [16]byte{s.content}, s.revision)

@@ -70,8 +70,8 @@ type seen struct {
 
 // facts walks the observations in the order of each partition, as they were
 // accepted: an event seen again is a duplicate, one with other content under the
-// same id a fact of its own unless it has a revision, in which case the highest
-// revision is believed, and one older than the horizon at its place is late.
+// same id a fact of its own unless their revisions differ or are the source's, in
+// which case the highest revision is believed, and one older than the horizon at its place is late.
 func (v *verifier) facts() {
 	marks := map[mark]*seen{}
 	horizon := map[int32]string{}
@@ -110,8 +110,8 @@ func (v *verifier) facts() {
 func (v *verifier) accept(marks map[mark]*seen, m mark, obs *avro.Observation, content [16]byte) {
 	now := seen{content, obs.MappingRevision, obs.Revision}
 	was := marks[m]
-	if was != nil && was.content != content && *was == (seen{content: was.content}) && now == (seen{content: content}) {
-		// Neither has a revision: two events under one id.
+	if was != nil && was.content != content && was.mapping == now.mapping && was.source == 0 && now.source == 0 {
+		// Read by the same rules, and restated by nobody: two events under one id.
 		m.event = fmt.Sprintf("%s#%x", m.event, content[:6])
 		if was = marks[m]; was == nil {
 			v.report.Collisions++

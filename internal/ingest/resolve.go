@@ -203,6 +203,9 @@ func (r *Resolver) mark(obs *avro.Observation, content [16]byte) (dedupe.Outcome
 // fact takes in one native event: once, on its identity's account. One that is
 // said anew under a higher revision replaces what it said before; its links
 // stay, because evidence is never taken back.
+//
+// BUG(resolve): of events under one id that a newer mapping reads otherwise, what
+// the older one said of all but the first stays.
 func (r *Resolver) fact(obs *avro.Observation, out Emitter) error {
 	feed := FeedID{Feed: obs.Feed, Reporter: obs.Reporter}
 	c := r.counts[feed]

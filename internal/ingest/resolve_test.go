@@ -696,7 +696,8 @@ func TestObjectsFold(t *testing.T) {
 	})
 }
 
-// TestCollision: two events under one id are both kept, in either order.
+// TestCollision: two events under one id are both kept, in either order, and also
+// when a mapping is applied to their feed and it is read again.
 func TestCollision(t *testing.T) {
 	c := codecs(t)
 	n := node(identity.Person, "acme", "p1")
@@ -721,6 +722,20 @@ func TestCollision(t *testing.T) {
 		}
 		if len(l.alerts) != 1 {
 			t.Errorf("alerts %v, want one", l.alerts)
+		}
+		for _, obs := range order[:2] {
+			obs.MappingRevision = 1
+			l.send(obs)
+		}
+		l.work(func(int) int { return 0 })
+		assets := map[string]bool{}
+		for _, ev := range l.items {
+			if !ev.Removed && ev.Touch != nil {
+				assets[ev.Touch.Asset] = true
+			}
+		}
+		if len(l.items) != 2 || !assets["x"] || !assets["y"] {
+			t.Errorf("read again by a mapping, %d items are of %v, want one of each", len(l.items), assets)
 		}
 	}
 }
