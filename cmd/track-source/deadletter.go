@@ -229,6 +229,8 @@ func explainLetter(w io.Writer, l *deadletter.Letter, t deadletter.Trial, payloa
 	switch {
 	case l.Late():
 		lines = append(lines, "today:    the same: no event older than the horizon is taken in, and its record was not kept")
+	case !l.Kept():
+		lines = append(lines, "today:    the same: its record was too long to be kept; it lies in the raw feed")
 	case len(t.Problems) == 0:
 		lines = append(lines, fmt.Sprintf("today:    its record would be taken in, %d events; track-source deadletter replay sends it again", len(t.Facts)))
 	default:

@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/linkedin/goavro/v2"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"tracksource/deploy/kafka"
 	"tracksource/internal/demo"
@@ -137,8 +138,8 @@ func (w *world) send(schema int) {
 			`","sequenceNumber":1,"commitTimestamp":1774000000000,"commitNumber":1},` + fields + `}`)
 	}
 	crm, analytics := spec.RawTopic("crm", "acme"), spec.RawTopic("analytics", "acme")
-	// One of a list cannot be used, now or later.
-	json1, err := json.Marshal([]any{touch(1), map[string]any{"hello": 1}})
+	// Two of a list cannot be used, now or later.
+	json1, err := json.Marshal([]any{touch(1), map[string]any{"hello": 1}, map[string]any{"hello": 2}})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -160,6 +161,21 @@ func (w *world) send(schema int) {
 	if err := p.Send(w.t.Context(), messages...); err != nil {
 		w.t.Fatal(err)
 	}
+	w.sendHuge(crm)
+}
+
+// sendHuge sends a record that no topic could hold were it not compressed.
+func (w *world) sendHuge(topic string) {
+	w.t.Helper()
+	cl, err := kgo.NewClient(kgo.SeedBrokers(w.conn.Brokers...), kgo.ProducerBatchMaxBytes(16<<20))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer cl.Close()
+	huge := &kgo.Record{Topic: topic, Key: []byte("k"), Value: []byte(`{"a":"` + strings.Repeat("x", 10<<20) + `"}`)}
+	if err := cl.ProduceSync(w.t.Context(), huge).FirstErr(); err != nil {
+		w.t.Fatal(err)
+	}
 }
 
 // TestReplay: what was refused for a schema that the registry did not know is
@@ -176,7 +192,7 @@ func TestReplay(t *testing.T) {
 	if !strings.Contains(list, "analytics.acme  unknown_schema  2") {
 		t.Errorf("it lists:\n%s", list)
 	}
-	var letters []letterSummary
+	var letters, other []letterSummary
 	if err := json.Unmarshal([]byte(w.tool(exitOK, w.flags("deadletter", "list", "--json", "--code", "unknown_schema")...)), &letters); err != nil || len(letters) != 2 {
 		t.Fatalf("%v, %d letters", err, len(letters))
 	}
@@ -187,6 +203,18 @@ func TestReplay(t *testing.T) {
 		}
 	}
 	explain("would be refused:\n          unknown_schema")
+	all := w.tool(exitOK, w.flags("deadletter", "list", "--each")...)
+	if strings.Count(all, "unknown_shape") != 2 {
+		t.Errorf("of two events of a list that are refused it lists:\n%s", all)
+	}
+	for code, want := range map[string]string{"unknown_shape": "1 events that would be taken in and 2 that would be refused", "too_large": "too long to be kept"} {
+		if err := json.Unmarshal([]byte(w.tool(exitOK, w.flags("deadletter", "list", "--json", "--code", code)...)), &other); err != nil || len(other) == 0 {
+			t.Fatalf("%v, no letter of %s", err, code)
+		}
+		if out := w.tool(exitOK, w.flags("deadletter", "explain", other[len(other)-1].ID)...); !strings.Contains(out, want) {
+			t.Errorf("of %s it explains:\n%s\nwant %q", code, out, want)
+		}
+	}
 	if out := w.tool(exitOK, w.flags("deadletter", "replay")...); !strings.Contains(out, "0 records with 0 mended") || !strings.Contains(out, "2 would be refused again: unknown_schema") {
 		t.Errorf("before the schema is known it says:\n%s", out)
 	}
@@ -207,7 +235,7 @@ func TestReplay(t *testing.T) {
 	w.tool(exitOK, w.flags("fsck")...)
 
 	// Records that hold events of both kinds are sent with force; nothing counts twice.
-	if out := w.tool(exitOK, w.flags("deadletter", "replay", "--force")...); strings.Contains(out, " 0 records") {
+	if out := w.tool(exitOK, w.flags("deadletter", "replay", "--force")...); strings.Contains(out, " 0 records") || !strings.Contains(out, "1 would be refused again: too_large") {
 		t.Errorf("with force it says:\n%s", out)
 	}
 	if got := w.settle(); !reflect.DeepEqual(got, want) {

@@ -69,13 +69,20 @@ func ParseID(text string) (ID, error) {
 type Letter struct {
 	ID         ID
 	Reason     avro.DeadLetter
-	Key, Value []byte // of the raw record that holds the event; no Value where Late
+	Key, Value []byte // of the raw record that holds the event; no Value where it is not Kept
 	Replayed   bool   // its raw record was sent again
 }
 
-// Late reports whether the event came too late. Such a letter keeps no bytes, and
-// sending its record again would change nothing.
+// Late reports whether the event came too late: sending its record again would
+// change nothing.
 func (l *Letter) Late() bool { return l.Reason.Code == ingest.CodeLate }
+
+// Kept reports whether the bytes of the record are there. They are not for events
+// that came too late and for records beyond the bounds of one, of which only the
+// place in the raw feed is known.
+func (l *Letter) Kept() bool {
+	return len(l.Value) > 0 || !l.Late() && l.Reason.Code != ingest.CodeTooLarge
+}
 
 // raw is where the record of a letter lies.
 type raw struct {
@@ -169,8 +176,16 @@ func (b *Box) read(ctx context.Context, f kafka.Feed) error {
 	if err != nil {
 		return err
 	}
+	// The first letter of a record keeps its bytes for those of the other events.
+	values := map[raw][]byte{}
 	for i := range letters {
-		letters[i].Replayed = replayed[letters[i].ID]
+		if l := &letters[i]; len(l.Value) > 0 {
+			values[l.raw()] = l.Value
+		}
+	}
+	for i := range letters {
+		l := &letters[i]
+		l.Value, l.Replayed = values[l.raw()], replayed[l.ID]
 	}
 	slices.SortFunc(letters, func(x, y Letter) int {
 		return cmp.Or(cmp.Compare(x.ID.Partition, y.ID.Partition), cmp.Compare(x.ID.Offset, y.ID.Offset))
@@ -201,7 +216,7 @@ type Trial struct {
 // Try reads the record of a letter as a feed would today. The error is about the
 // registry or the context; what is wrong with the record is in the Trial.
 func (b *Box) Try(ctx context.Context, l *Letter) (Trial, error) {
-	if l.Late() {
+	if !l.Kept() {
 		return Trial{Problems: []avro.DeadLetter{l.Reason}}, nil
 	}
 	t := trial{box: b}

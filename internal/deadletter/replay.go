@@ -15,7 +15,8 @@ type ReplayOptions struct {
 	// Choose says which letters are meant; nil: all. Those that were sent again
 	// already and those of late events are left alone in any case.
 	Choose func(*Letter) bool
-	// Force sends records, too, that would be refused again as they were.
+	// Force sends records, too, that would be refused again as they were, as far as
+	// their bytes were kept.
 	Force  bool
 	DryRun bool
 	// Progress is told after each portion how many of all records are done; may be nil.
@@ -109,7 +110,7 @@ func (b *Box) plan(ctx context.Context, o ReplayOptions, sum *Replayed) ([]*reco
 			return nil, err
 		}
 		mended := len(r.letters) - len(t.Problems)
-		if mended <= 0 && !o.Force {
+		if mended <= 0 && (!o.Force || !r.letters[0].Kept()) {
 			sum.Left[t.Problems[0].Code] += chosen[at]
 			continue
 		}

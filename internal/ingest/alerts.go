@@ -72,6 +72,10 @@ func isClaim(member string) bool {
 	return false
 }
 
+// claimsMax is how many names a batch tells of that events claim: whoever makes
+// names up must not write alerts by the thousand.
+const claimsMax = 8
+
 // claims tells people of events that say somebody else reports them. Told holds
 // what this batch has told already: one alert is enough for a feed that is
 // configured wrongly.
@@ -100,7 +104,7 @@ func (f *Feed) claims(rec *stream.Record, payload normalize.Value, told map[stri
 		if partnerID.MatchString(claim) {
 			who = claim
 		}
-		if told[who] {
+		if told[who] || len(told) >= claimsMax {
 			continue
 		}
 		told[who] = true

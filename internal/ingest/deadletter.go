@@ -2,7 +2,9 @@ package ingest
 
 import (
 	"strconv"
+	"strings"
 
+	"tracksource/normalize"
 	"tracksource/schemas/avro"
 	"tracksource/stream"
 )
@@ -12,6 +14,10 @@ const (
 	CodeLate          = "too_late"       // older than the horizon
 	CodeUnknownSchema = "unknown_schema" // the registry has no such id, or not a schema
 )
+
+// CodeTooLarge is that of a record of which a dead letter may keep nothing but the
+// place.
+const CodeTooLarge = string(normalize.TooLarge)
 
 // The headers of a dead letter. The first are those of Kafka Connect, so that
 // its users' tools work here, too.
@@ -23,6 +29,20 @@ const (
 	headerMessage   = "__connect.errors.exception.message"
 	headerCode      = "tracksource.code"
 )
+
+// Bounds of what a dead letter repeats of a record that it does not keep.
+const (
+	letterKeyMax  = 1 << 10
+	letterTextMax = 1 << 10
+)
+
+// cut shortens a reason, which may quote a schema, at a rune.
+func cut(message string) string {
+	if len(message) <= letterTextMax {
+		return message
+	}
+	return strings.ToValidUTF8(message[:letterTextMax], "")
+}
 
 // HeaderEnvelope is the header with the Avro envelope of a dead letter.
 const HeaderEnvelope = "tracksource.deadletter"

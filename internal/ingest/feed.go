@@ -72,7 +72,7 @@ func (f *Feed) one(ctx context.Context, reader *normalize.Reader, rec *stream.Re
 	payload, err := f.payload(ctx, reader, rec)
 	var bad *normalize.Problem
 	if errors.As(err, &bad) {
-		return f.deadLetter(rec, bad, 0, out)
+		return f.refuse(rec, []*normalize.Problem{bad}, 0, out)
 	} else if err != nil {
 		return err
 	}
@@ -81,7 +81,7 @@ func (f *Feed) one(ctx context.Context, reader *normalize.Reader, rec *stream.Re
 	}
 	total, err := normalize.ReadControlTotal(payload)
 	if errors.As(err, &bad) {
-		return f.deadLetter(rec, bad, 0, out)
+		return f.refuse(rec, []*normalize.Problem{bad}, 0, out)
 	} else if err != nil {
 		return err
 	}
@@ -94,15 +94,20 @@ func (f *Feed) one(ctx context.Context, reader *normalize.Reader, rec *stream.Re
 	}
 	events := read(src, newest, payload)
 	revision := int64(len(revisions))
+	var refused []*normalize.Problem
+	var said map[string]bool
+	if len(events) > 1 {
+		said = map[string]bool{} // a record that says a thing twice has said it
+	}
 	for _, ev := range events {
 		if ev.Problem != nil {
-			err = f.deadLetter(rec, ev.Problem, revision, out)
-		} else {
-			err = f.observe(rec, ev, revision, out)
-		}
-		if err != nil {
+			refused = append(refused, ev.Problem)
+		} else if err := f.observe(rec, ev, revision, said, out); err != nil {
 			return err
 		}
+	}
+	if err := f.refuse(rec, refused, revision, out); err != nil {
+		return err
 	}
 	if rec.Header(HeaderRemapped) == nil {
 		return nil
@@ -202,8 +207,8 @@ func foreignCode(err error) normalize.Code {
 	return normalize.Undecodable
 }
 
-// observe sends what one event says.
-func (f *Feed) observe(rec *stream.Record, ev normalize.Event, revision int64, out Emitter) error {
+// observe sends what one event says, unless it is among what was said.
+func (f *Feed) observe(rec *stream.Record, ev normalize.Event, revision int64, said map[string]bool, out Emitter) error {
 	for i := range ev.Observations {
 		o := &ev.Observations[i]
 		obs := f.wire(o, revision)
@@ -211,9 +216,17 @@ func (f *Feed) observe(rec *stream.Record, ev normalize.Event, revision int64, o
 			obs.Kind, obs.EventID = kindFact, o.EventID
 			obs.Origin = &avro.Origin{Topic: rec.Topic, Partition: rec.Partition, Offset: rec.Offset}
 		}
-		if err := f.emit(&obs, out); err != nil {
+		b, err := f.Codecs.Observation.Append(nil, &obs)
+		if err != nil {
 			return err
 		}
+		if said[string(b)] {
+			continue
+		}
+		if said != nil {
+			said[string(b)] = true
+		}
+		out.Emit(f.Observations, obs.Node, b)
 	}
 	return nil
 }
@@ -255,23 +268,45 @@ func (f *Feed) emit(obs *avro.Observation, out Emitter) error {
 	return nil
 }
 
-// deadLetter keeps the bytes of a record that holds an event which cannot be
-// used, with the reason.
-func (f *Feed) deadLetter(rec *stream.Record, p *normalize.Problem, revision int64, out Emitter) error {
-	headers, err := deadLetterHeaders(f.Codecs, &avro.DeadLetter{
-		Code: string(p.Code), Message: p.Message, Feed: f.ID.Feed, Reporter: f.ID.Reporter, MappingRevision: revision,
-		RawTopic: rec.Topic, RawPartition: rec.Partition, RawOffset: rec.Offset, FailedAt: received(rec),
-	})
-	if err != nil {
-		return err
+// lettersMax is how many events of one record have dead letters of their own: a
+// list of nothing but commas and zeros would make half a million.
+const lettersMax = 100
+
+// keptMax is how long a record may be whose bytes a dead letter keeps. A longer one
+// is refused for its length in any case, and a producer that compresses may send
+// one that no letter could hold; its place in the raw feed is kept.
+const keptMax = normalize.BytesMax
+
+// refuse makes dead letters of the events of a record that cannot be used, with
+// the reason. The first keeps the bytes of the record, for all of them.
+func (f *Feed) refuse(rec *stream.Record, problems []*normalize.Problem, revision int64, out Emitter) error {
+	key, value := rec.Key, rec.Value
+	if len(key)+len(value) > keptMax {
+		key, value = key[:min(len(key), letterKeyMax)], nil
 	}
-	value := rec.Value
-	if value == nil {
-		value = []byte{}
-	}
-	out.Emit(f.DeadLetters, rec.Key, value, headers...)
-	if p.Code == normalize.DataGap && f.Alerts != "" {
-		return f.gap(rec, p, out)
+	for i, p := range problems {
+		if i < lettersMax {
+			if i > 0 || value == nil {
+				value = []byte{} // nil would be a tombstone
+			}
+			message := cut(p.Message)
+			if left := len(problems) - lettersMax; left > 0 && i == lettersMax-1 {
+				message += fmt.Sprintf("; %d more events of the record have no letter", left)
+			}
+			headers, err := deadLetterHeaders(f.Codecs, &avro.DeadLetter{
+				Code: string(p.Code), Message: message, Feed: f.ID.Feed, Reporter: f.ID.Reporter, MappingRevision: revision,
+				RawTopic: rec.Topic, RawPartition: rec.Partition, RawOffset: rec.Offset, FailedAt: received(rec),
+			})
+			if err != nil {
+				return err
+			}
+			out.Emit(f.DeadLetters, key, value, headers...)
+		}
+		if p.Code == normalize.DataGap && f.Alerts != "" {
+			if err := f.gap(rec, p, out); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }
