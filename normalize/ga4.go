@@ -124,9 +124,18 @@ func ga4Touch(src Source, user, name string, o, params object) *Touch {
 	t.UTMSource = strings.ToLower(o.text("collected_traffic_source", "manual_source"))
 	t.UTMMedium = strings.ToLower(o.text("collected_traffic_source", "manual_medium"))
 	t.UTMCampaign = o.text("collected_traffic_source", "manual_campaign_name")
-	if o.text("collected_traffic_source", "gclid") != "" {
-		t.ClickID = "gclid"
+	t.UTMTerm, t.UTMContent = o.text("collected_traffic_source", "manual_term"), o.text("collected_traffic_source", "manual_content")
+	for _, kind := range [...]string{"gclid", "dclid"} {
+		if t.ClickID == "" && o.text("collected_traffic_source", kind) != "" {
+			t.ClickID = kind
+		}
 	}
+	// What the property's own filters would take out; the export has it all.
+	switch params.text("traffic_type") {
+	case "internal", "developer":
+		t.Bot = true
+	}
+	t.Bot = t.Bot || params.text("debug_mode") == "1"
 	t.setUTM(query)
 	t.Referrer = referrer(params.text("page_referrer"))
 	if s := params.text("ga_session_id"); s != "" {

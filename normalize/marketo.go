@@ -323,7 +323,7 @@ func marketoTouch(kind int64, o, attr object) *Touch {
 	if kind == marketoVisit && t.UTMCampaign == "" && t.UTMSource == "" && t.ClickID == "" && t.Referrer == "" {
 		return nil
 	}
-	t.Bot = isBot(attr.text("User Agent"))
+	t.Bot = IsRobot(attr.text("User Agent")) || attr.text("Is Bot Activity") == "true"
 	return t
 }
 

@@ -185,7 +185,7 @@ func segmentTouch(o object) *Touch {
 	campaign, page := context.object("campaign"), context.object("page")
 	t.UTMSource, t.UTMMedium = strings.ToLower(campaign.text("source")), strings.ToLower(campaign.text("medium"))
 	t.UTMCampaign, t.UTMTerm, t.UTMContent = campaign.text("name"), campaign.text("term"), campaign.text("content")
-	t.Bot = isBot(context.text("userAgent"))
+	t.Bot = IsRobot(context.text("userAgent"))
 	address := properties.text("url")
 	if address == "" {
 		address = page.text("url")

@@ -152,5 +152,5 @@ func snowplowClick(network string) string {
 // snowplowBot believes the IAB's list of robots where the enrichment ran, and
 // user agents.
 func snowplowBot(o object) bool {
-	return isBot(o.text("useragent")) || snowplowSelf(o, "contexts_com_iab_snowplow_spiders_and_robots_1").text("spiderOrRobot") == "true"
+	return IsRobot(o.text("useragent")) || snowplowSelf(o, "contexts_com_iab_snowplow_spiders_and_robots_1").text("spiderOrRobot") == "true"
 }

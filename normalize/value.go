@@ -248,15 +248,3 @@ func onSite(address, domain string) bool {
 	}
 	return referrer(address) == domain
 }
-
-// isBot knows robots by their user agents, version 1: what calls itself a bot,
-// and the tools that do not.
-func isBot(userAgent string) bool {
-	ua := strings.ToLower(userAgent)
-	for _, part := range [...]string{"bot", "crawler", "spider", "headlesschrome", "pingdom", "curl/", "wget/", "python-requests", "lighthouse"} {
-		if strings.Contains(ua, part) {
-			return true
-		}
-	}
-	return false
-}
