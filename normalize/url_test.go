@@ -4,6 +4,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"pgregory.net/rapid"
 
@@ -22,8 +23,8 @@ func TestParametersAsNetURL(t *testing.T) {
 		values, _ := url.ParseQuery(strings.TrimPrefix(query, "?"))
 		first := func(name string) string {
 			for _, v := range values[name] {
-				if v = normalize.Text(v); v != "" {
-					return v
+				if text := normalize.Text(v); text != "" && utf8.ValidString(v) {
+					return text
 				}
 			}
 			return ""

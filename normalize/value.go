@@ -197,6 +197,9 @@ func (t *Touch) setUTM(query string) {
 		if value, err = url.QueryUnescape(value); err != nil {
 			continue
 		}
+		if !utf8.ValidString(value) {
+			continue // bounded would make signs of replacement of it
+		}
 		if value = bounded(strings.TrimSpace(value)); value == "" {
 			continue
 		}
