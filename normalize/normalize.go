@@ -39,6 +39,10 @@ const (
 	DepthMax = 32
 	textMax  = 2048 // bytes of a text that is kept; a longer one is cut at a rune
 
+	// fieldMax bounds a field of an object: the newest updates of each are kept whole,
+	// side by side in one record.
+	fieldMax = 512
+
 	// recordsMax is how many records one event may speak of: as many as one
 	// transaction of Salesforce may change. Each becomes an event of its own with all
 	// that was said, so that a small payload could ask for any amount of work.

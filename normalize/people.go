@@ -138,7 +138,8 @@ func scrub(s string) string {
 	}
 }
 
-// scrubbed takes addresses out of every text of the events that a source chose.
+// scrubbed takes addresses out of every text of the events that a source chose, and
+// bounds the fields of objects.
 // Nodes are pseudonyms, or made of scrubbed ids. An event id becomes a pseudonym
 // instead: two ids must not become one.
 func scrubbed(src Source, events []Event) []Event {
@@ -163,7 +164,7 @@ func scrubbed(src Source, events []Event) []Event {
 			}
 			for k := range o.Object.Fields {
 				if v := o.Object.Fields[k].Value; v != nil {
-					clean := scrub(*v)
+					clean := clip(scrub(*v), fieldMax)
 					o.Object.Fields[k].Value = &clean
 				}
 			}

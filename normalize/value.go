@@ -62,12 +62,7 @@ func asText(v Value) string {
 // bounded cuts a text at textMax, before the rune that would pass it, and
 // drops control characters, which break logs and tables.
 func bounded(s string) string {
-	if len(s) > textMax {
-		s = s[:textMax]
-		for !utf8.ValidString(s) {
-			s = s[:len(s)-1]
-		}
-	}
+	s = clip(s, textMax)
 	if clean(s) {
 		return s
 	}
@@ -77,6 +72,18 @@ func bounded(s string) string {
 		}
 		return r
 	}, s)
+}
+
+// clip cuts a text before the rune that would pass so many bytes.
+func clip(s string, most int) string {
+	if len(s) <= most {
+		return s
+	}
+	s = s[:most]
+	for !utf8.ValidString(s) {
+		s = s[:len(s)-1]
+	}
+	return s
 }
 
 // clean reports whether a text has no control characters and is UTF-8.

@@ -3,6 +3,7 @@ package normalize_test
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 
 	"tracksource/normalize"
@@ -116,5 +117,20 @@ func TestTimesInTheirZone(t *testing.T) {
 		if got != want {
 			t.Errorf("%s is %s, want %s", in, got, want)
 		}
+	}
+}
+
+// TestFieldsAreBounded: a field of an object is cut at a rune.
+func TestFieldsAreBounded(t *testing.T) {
+	payload := fmt.Sprintf(opportunity, "1767225600000", "1", `"USD"`)
+	payload = strings.Replace(payload, `"Amount"`, `"StageName":"`+strings.Repeat("é", 1500)+`","Amount"`, 1)
+	object := normalize.Decode(source(t), []byte(payload))[0].Observations[0].Object
+	for _, f := range object.Fields {
+		if f.Name == "stage" && *f.Value != strings.Repeat("é", 256) {
+			t.Errorf("a stage of %d bytes", len(*f.Value))
+		}
+	}
+	if len(object.Fields) != 3 {
+		t.Errorf("%d fields, want amount, currency and stage", len(object.Fields))
 	}
 }
