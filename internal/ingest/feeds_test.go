@@ -195,3 +195,40 @@ func TestFeedsNeverInterfere(t *testing.T) {
 		}
 	})
 }
+
+// TestExportHeals: rows of an export fill in what change events have lost, and
+// never overwrite what is newer, in whatever order and however often they come.
+func TestExportHeals(t *testing.T) {
+	change := func(kind, at string, commit int, fields string) string {
+		millis := map[string]string{"10:00:00": "1772359200000", "10:05:00": "1772359500000", "10:10:00": "1772359800000"}[at]
+		return fmt.Sprintf(`{"ChangeEventHeader":{"entityName":"Opportunity","recordIds":["006000000000001AAA"],"changeType":"%s","transactionKey":"t%d","sequenceNumber":1,"commitNumber":%d,"commitTimestamp":%s},"LastModifiedDate":%s%s}`,
+			kind, commit, commit, millis, millis, fields)
+	}
+	row := func(at, fields string) string {
+		return fmt.Sprintf(`{"attributes":{"type":"Opportunity"},"Id":"006000000000001","SystemModstamp":"2026-03-01T%s.000+0000"%s}`, at, fields)
+	}
+	payloads := []string{
+		change("CREATE", "10:00:00", 7, `,"StageName":"Open","Amount":100,"CurrencyIsoCode":"USD","LeadSource":"Web"`),
+		change("GAP_UPDATE", "10:05:00", 8, ""), // the stage was changed, the lead source cleared
+		change("UPDATE", "10:10:00", 9, `,"Amount":150`),
+		row("10:00:00", `,"StageName":"Open","Amount":100,"CurrencyIsoCode":"USD","LeadSource":"Web"`),
+		row("10:05:00", `,"StageName":"Negotiation","Amount":100,"CurrencyIsoCode":"USD","LeadSource":null`),
+		row("10:10:00", `,"StageName":"Negotiation","Amount":100,"CurrencyIsoCode":"USD","LeadSource":null`), // read a moment before the change of its second
+	}
+	var events []native
+	for i, p := range payloads {
+		events = append(events, native{ingest.FeedID{Feed: "crm", Reporter: "acme"}, stream.Record{Topic: "raw", Offset: int64(i), Value: []byte(p), Timestamp: start}})
+	}
+	like := newFeed(t, avro.NewMemory())
+	rapid.Check(t, func(rt *rapid.T) {
+		w := newWorld(rt, like, events)
+		again := rapid.SliceOfN(rapid.SampledFrom(events), 0, 6).Draw(rt, "again")
+		w.take(rapid.Permutation(slices.Concat(events, again)).Draw(rt, "order"), func(n int) int { return rapid.IntRange(0, n-1).Draw(rt, "choose") })
+		got := strings.Join(w.said(ingest.FeedID{Feed: "crm", Reporter: "acme"}), "\n")
+		const want = "salesforce opportunity/006000000000001AAA deleted=false modified=2026-03-01 10:10:00 +0000 UTC amount=150 created_at=2026-03-01T10:00:00Z currency=USD lead_source cleared stage=Negotiation" +
+			" [Open false false 2026-03-01 10:00:00 +0000 UTC] [Negotiation false false 2026-03-01 10:05:00 +0000 UTC]"
+		if got != want {
+			rt.Fatalf("it is\n%s\nwant\n%s", got, want)
+		}
+	})
+}
