@@ -205,3 +205,40 @@ func TestParseSubjects(t *testing.T) {
 		}
 	}
 }
+
+// FuzzParseAccounts: whatever a file holds gives records that the service takes in,
+// or an error.
+func FuzzParseAccounts(f *testing.F) {
+	f.Add([]byte("account,domain,reporter,crm_account\nA,one.com,,\nB,,acme,001\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		records, err := control.ParseAccounts(data, at)
+		if err != nil {
+			return
+		}
+		for i := range records {
+			if err := control.Judge(&avro.Control{Kind: control.Account, Account: &records[i]}, none); err != nil {
+				t.Errorf("%+v is read and refused: %v", records[i], err)
+			}
+		}
+	})
+}
+
+// FuzzParseSubjects: whoever a file names is somebody whom the service erases.
+func FuzzParseSubjects(f *testing.F) {
+	p, err := identity.NewPseudonymizer(bytes.Repeat([]byte("k"), 32))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add([]byte("# who asked\nemail A@b.com\nuser acme/u-42\nphone +49 30 123456\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		nodes, err := control.ParseSubjects(data, p)
+		if err != nil {
+			return
+		}
+		for _, n := range nodes {
+			if !control.Personal(n) {
+				t.Errorf("%v is nobody", n)
+			}
+		}
+	})
+}
