@@ -43,6 +43,10 @@ const (
 	// side by side in one record.
 	fieldMax = 512
 
+	// eventIDMax bounds the id of an event. Those of the sources that are known have
+	// some 60 bytes; Snowplow's is made of two, and a person's address may be in one.
+	eventIDMax = 200
+
 	// recordsMax is how many records one event may speak of: as many as one
 	// transaction of Salesforce may change. Each becomes an event of its own with all
 	// that was said, so that a small payload could ask for any amount of work.

@@ -107,7 +107,7 @@ func (v visitor) order(obs Observation, f orderFields) ([]Observation, error) {
 		if amount[0] == '-' {
 			return nil, problem(BadAmount, "a refund below zero")
 		}
-		obs.Object.set("refund:"+plainID(v.src, obs.EventID), amount)
+		obs.Object.set("refund:"+eventID(v.src, obs.EventID), amount)
 		return append([]Observation{obs}, more...), nil
 	}
 	amount, err := amountText(f.amount, f.currency)

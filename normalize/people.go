@@ -100,6 +100,15 @@ func plainID(src Source, id string) string {
 	return src.Pseudonyms.Pseudonym(identity.SchemeEvent, src.Reporter, id)
 }
 
+// eventID is plainID for the id of an event: one that is too long to be kept with
+// every mark gives way to a pseudonym, which tells it from others as well.
+func eventID(src Source, id string) string {
+	if len(id) > eventIDMax {
+		return src.Pseudonyms.Pseudonym(identity.SchemeEvent, src.Reporter, id)
+	}
+	return plainID(src, id)
+}
+
 // put sets a field, nil for one that was cleared.
 func (o *Object) put(name string, value *string) {
 	i, found := slices.BinarySearchFunc(o.Fields, name, func(f Field, n string) int { return strings.Compare(f.Name, n) })
@@ -149,7 +158,7 @@ func scrubbed(src Source, events []Event) []Event {
 		}
 		for j := range events[i].Observations {
 			o := &events[i].Observations[j]
-			o.EventID = plainID(src, o.EventID)
+			o.EventID = eventID(src, o.EventID)
 			if t := o.Touch; t != nil {
 				// Where a plus tag was decoded to a space, no address can be cut out: the
 				// whole text goes.

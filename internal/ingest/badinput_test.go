@@ -9,6 +9,7 @@ import (
 	"maps"
 	"math"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -113,6 +114,7 @@ func badInputs(t *testing.T, registry *avro.Memory) []badInput {
 		{name: "UTF-8 garbage", value: changed("globex", "\xff\xfe\x00"), dead: []string{"undecodable"}},
 		{name: "UTF-8 garbage in Avro", value: avroRecord(t, registry, textSchema, []byte{2, 0xff}), dead: []string{"undecodable"}},
 		{name: "half a character, which is replaced", value: changed(`"messageId":"m1"`, `"messageId":"\ud800"`), items: 1},
+		{name: "an id of four kilobytes", value: []byte(`{"event_name":"submit_form","collector_tstamp":"2026-03-01T12:00:00Z","domain_userid":"d","event_id":"` + strings.Repeat("e", 5000) + `","event_fingerprint":"` + strings.Repeat("f", 5000) + `"}`), items: 1},
 		{name: "one id for two events", value: []byte("[" + form("same", "") + "," + form("same", `,"properties":{"asset":"guide"}`) + "]"), alerts: []string{"id_collision"}, items: 2},
 		{name: "a claim to be another reporter", value: []byte(form("claim", `,"reporter":"globex"`)), alerts: []string{"reporter_claim"}, items: 1},
 		{name: "the same by a header", value: []byte(form("header", "")), headers: []stream.Header{{Key: ingest.HeaderReporter, Value: []byte("globex")}}, alerts: []string{"reporter_claim"}, items: 1},
@@ -160,12 +162,14 @@ func badFeed(t *testing.T, registry avro.Registry) *ingest.Feed {
 type spy struct {
 	*line
 	bytes   int
+	largest int
 	letters []sent
 	said    strings.Builder // all but what letters keep
 }
 
 func (s *spy) Emit(topic string, key, value []byte, headers ...stream.Header) {
 	s.bytes += len(key) + len(value)
+	s.largest = max(s.largest, len(key)+len(value))
 	if topic == "dead" {
 		var o outbox
 		o.Emit(topic, key, value, headers...)
@@ -326,14 +330,14 @@ func TestFeedSaysOnce(t *testing.T) {
 	}
 }
 
-// FuzzFeed: no bytes stop a feed, and none ask for more than there is room for.
+// FuzzFeed: no bytes stop a feed or resolve behind it, each becomes something, and
+// no record of it is longer than a topic takes.
 func FuzzFeed(f *testing.F) {
 	p, err := identity.NewPseudonymizer(bytes.Repeat([]byte("k"), 32))
 	if err != nil {
 		f.Fatal(err)
 	}
-	registry := avro.NewMemory()
-	foreign, err := avro.NewForeign(avro.ForeignConfig{Registry: registry})
+	foreign, err := avro.NewForeign(avro.ForeignConfig{Registry: avro.NewMemory()})
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -344,18 +348,28 @@ func FuzzFeed(f *testing.F) {
 	for _, seed := range []string{page, "[" + page + ",0,{}]", thirty, "\x00\x00\x00\x00\x01\x02", string(deal("UPDATE", "GAP_UPDATE"))} {
 		f.Add([]byte(seed))
 	}
+	shapes, err := filepath.Glob("../../normalize/testdata/*.json")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, name := range shapes {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
 	f.Fuzz(func(t *testing.T, value []byte) {
-		var out outbox
-		if err := feed.Fold(context.Background(), []stream.Record{{Topic: "raw", Value: value, Timestamp: start}}, &out); err != nil {
+		s := &spy{line: newLine(t, feed.Codecs)}
+		if err := feed.Fold(context.Background(), []stream.Record{{Topic: "raw", Key: []byte("k"), Value: value, Timestamp: start}}, s); err != nil {
 			t.Fatal(err)
 		}
-		if len(out.all) == 0 {
+		if s.bytes == 0 {
 			t.Error("a record became nothing")
 		}
-		for _, s := range out.all {
-			if len(s.value) > 1<<20 {
-				t.Errorf("%d bytes for %s", len(s.value), s.topic)
-			}
+		s.work(func(int) int { return 0 })
+		if s.largest > 1<<20+1<<16 {
+			t.Errorf("a record of %d bytes", s.largest)
 		}
 	})
 }

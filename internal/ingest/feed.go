@@ -165,11 +165,11 @@ const HeaderRemapped = "tracksource.remapped"
 // topic/partition@offset.
 const HeaderOrigin = "tracksource.origin"
 
-// received is when a record first arrived. A header can only say earlier: nobody
-// moves the bound of times that lie ahead.
+// received is when a record first arrived. A header can only say earlier, so that
+// nobody moves the bound of times that lie ahead, and not before there was Kafka.
 func received(rec *stream.Record) time.Time {
 	if micros, err := strconv.ParseInt(string(rec.Header(HeaderReceived)), 10, 64); err == nil {
-		if first := time.UnixMicro(micros); first.Before(rec.Timestamp) {
+		if first := time.UnixMicro(micros); first.Before(rec.Timestamp) && first.Year() >= 2011 {
 			return first
 		}
 	}

@@ -164,6 +164,7 @@ func TestFeedSentAgain(t *testing.T) {
 		{"1768700000000000", 1768700000000000},
 		{strconv.FormatInt(start.Add(time.Hour).UnixMicro(), 10), start.UnixMicro()},
 		{"yesterday", start.UnixMicro()},
+		{"-9000000000000000000", start.UnixMicro()}, // before there were years
 	} {
 		var out outbox
 		rec := stream.Record{Topic: "raw", Value: []byte(row), Timestamp: start, Headers: []stream.Header{{Key: ingest.HeaderReceived, Value: []byte(tt.header)}}}
