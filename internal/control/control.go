@@ -1,8 +1,8 @@
 // Package control knows what operators decide and how it is said on the control
-// topic: contract revisions, exchange rates, the horizon, the account map, overlapping
-// deals, and money beside contracts. The
-// service that owns the topic judges records with it, tools write them with it,
-// and so a tool can say beforehand what the service will refuse.
+// topic: contract revisions, exchange rates, the horizon, the account map,
+// overlapping deals, and money beside contracts. The service that owns the topic
+// judges records with it, tools write them with it, and so a tool can say
+// beforehand what the service will refuse.
 package control
 
 import (

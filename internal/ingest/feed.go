@@ -248,7 +248,7 @@ func (f *Feed) total(rec *stream.Record, said *normalize.ControlTotal, out Emitt
 func (f *Feed) wire(o *normalize.Observation, revision int64) avro.Observation {
 	obs := avro.Observation{
 		Kind: kindLink, Node: o.Node.Bytes(), Reporter: f.ID.Reporter, Feed: f.ID.Feed, Source: o.Shape,
-		OccurredAt: o.OccurredAt, MappingRevision: revision, Revision: o.Revision, Touch: wireTouch(o.Touch), Object: wireObject(o.Object),
+		OccurredAt: o.OccurredAt, MappingRevision: revision, Revision: o.Revision, HashScheme: o.HashScheme, Touch: wireTouch(o.Touch), Object: wireObject(o.Object),
 	}
 	for _, l := range o.Links {
 		obs.Links = append(obs.Links, avro.Link{Parent: l.Parent.Bytes(), Evidence: int(l.Evidence), At: l.At})

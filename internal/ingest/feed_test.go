@@ -378,12 +378,17 @@ func TestFeedPlainAddresses(t *testing.T) {
 			if err := f.Fold(context.Background(), tt.records, &out); err != nil {
 				t.Fatal(err)
 			}
-			got := ""
+			got, recorded := "", false
 			for _, m := range out.all {
 				if strings.Contains(strings.ToLower(string(m.value)), "jane.roe") || strings.Contains(strings.ToLower(string(m.value)), "john@") {
 					t.Errorf("%s has an address", m.topic)
 				}
 				if m.topic != "alerts" {
+					var obs avro.Observation
+					if err := f.Codecs.Observation.Decode(m.value, &obs); err != nil {
+						t.Fatal(err)
+					}
+					recorded = recorded || obs.HashScheme == identity.HashScheme
 					continue
 				}
 				var a avro.Alert
@@ -391,6 +396,9 @@ func TestFeedPlainAddresses(t *testing.T) {
 					t.Fatal(err)
 				}
 				got += a.Message
+			}
+			if !recorded {
+				t.Error("no observation says how the addresses were hashed")
 			}
 			if !strings.HasPrefix(got, tt.want) || (got == "") != (tt.want == "") {
 				t.Errorf("alerts %q, want %q", got, tt.want)

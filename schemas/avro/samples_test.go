@@ -170,7 +170,7 @@ func sampleObservation() *avro.Observation {
 		Attach:  &avro.Attach{Child: []byte{3}, Number: 11},
 		Total:   &avro.Total{Step: "answer", Day: "2026-03-02", Round: 3, Partition: 4, Count: 5, Sums: []avro.CurrencySum{{Currency: "EUR", Minor: 6}, {Minor: 7}}},
 		Place:   &avro.Place{Parent: []byte{4}, Root: []byte{5}, Number: 12, Person: []byte{6, 6}},
-		Control: sampleControl(),
+		Control: sampleControl(), HashScheme: "sha256-lower-trim",
 	}
 }
 

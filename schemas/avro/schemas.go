@@ -52,7 +52,7 @@ func versions() []struct {
 		name   string
 		number byte
 	}{
-		{NameObservation, 9},
+		{NameObservation, 10},
 		{NameJourneyEvent, 7},
 		{NameControl, 7},
 		{NameContract, 2},

@@ -31,6 +31,7 @@ type Observation struct {
 	Place           *Place       `avro:"place"`
 	Total           *Total       `avro:"total"`
 	Control         *Control     `avro:"control"`
+	HashScheme      string       `avro:"hash_scheme"` // of an address in the event; empty where it has none
 }
 
 // Origin is the place of a native event in its raw feed.
