@@ -225,7 +225,7 @@ func TestReplay(t *testing.T) {
 	if !strings.Contains(dry, "2 records with 2 mended events would be sent again") || !strings.Contains(dry, "unknown_shape") {
 		t.Errorf("a dry run says:\n%s", dry)
 	}
-	w.tool(exitOK, w.flags("deadletter", "replay")...)
+	w.says(exitOK, "sent 2 of 2 records", w.flags("deadletter", "replay")...)
 	if out := w.tool(exitOK, w.flags("deadletter", "replay")...); !strings.Contains(out, "0 records") || !strings.Contains(out, "2 were sent again before") {
 		t.Errorf("a second replay says:\n%s", out)
 	}

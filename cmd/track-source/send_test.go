@@ -27,7 +27,7 @@ func TestSend(t *testing.T) {
 		t.Error("an older row has overwritten a newer change")
 	}
 	newer := w.file("newer.csv", "Id,AccountId,StageName,Amount,CurrencyIsoCode,LastModifiedDate\n006000000000001AAA,001000000000001AAA,Qualification,5000.00,USD,2026-04-01T00:00:00.000+0000\n")
-	send(exitOK, "1 events, ", newer)
+	send(exitOK, "sent 1 events\n", newer)
 	after := w.settle()
 	if reflect.DeepEqual(after, before) {
 		t.Error("a newer row of an export changes nothing")

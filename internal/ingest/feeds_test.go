@@ -210,7 +210,8 @@ func TestExportHeals(t *testing.T) {
 	payloads := []string{
 		change("CREATE", "10:00:00", 7, `,"StageName":"Open","Amount":100,"CurrencyIsoCode":"USD","LeadSource":"Web"`),
 		change("GAP_UPDATE", "10:05:00", 8, ""), // the stage was changed, the lead source cleared
-		change("UPDATE", "10:10:00", 9, `,"Amount":150`),
+		change("UPDATE", "10:10:00", 10, `,"Amount":150`),
+		change("UPDATE", "10:10:00", 9, `,"Amount":140`), // of the same second, an earlier commit
 		row("10:00:00", `,"StageName":"Open","Amount":100,"CurrencyIsoCode":"USD","LeadSource":"Web"`),
 		row("10:05:00", `,"StageName":"Negotiation","Amount":100,"CurrencyIsoCode":"USD","LeadSource":null`),
 		row("10:10:00", `,"StageName":"Negotiation","Amount":100,"CurrencyIsoCode":"USD","LeadSource":null`), // read a moment before the change of its second
