@@ -83,6 +83,9 @@ type Source struct {
 	Pseudonyms     *identity.Pseudonymizer
 	// PlainAddresses is raised by each address that came unhashed; nil: nobody asks.
 	PlainAddresses *int
+	// Cost is raised by what a mapping's expressions cost. Events of one record share
+	// it; nil: each event has one of its own.
+	Cost *uint64
 }
 
 // EmailNode returns the node of an address as people write it; ok is false for

@@ -135,6 +135,7 @@ func read(src normalize.Source, newest *mapping.Mapping, payload normalize.Value
 	if newest == nil {
 		return normalize.DecodeValue(src, payload)
 	}
+	src.Cost = new(uint64)
 	list, ok := payload.List()
 	if !ok || len(list) == 0 {
 		return readOne(src, newest, payload)

@@ -15,11 +15,28 @@ import (
 type event struct {
 	body    any
 	celBody any // what expressions see; nil until one asks
+	// inner and parent are what the body of an element of a split array is made of.
+	inner  any
+	parent *event
+	cost   *uint64 // of all expressions on the record; nil: nobody counts
 }
 
+// plain makes what expressions see. That of a parent is made once for all of its
+// elements: a long event with a long list would be copied for each of them.
 func (e *event) plain() any {
-	if e.celBody == nil {
+	switch {
+	case e.celBody != nil:
+	case e.parent == nil:
 		e.celBody = plain(e.body)
+	default:
+		members := map[string]any{parentMember: e.parent.plain()}
+		inner, _ := e.inner.(map[string]any)
+		for name, v := range inner {
+			if name != parentMember {
+				members[name] = plain(v)
+			}
+		}
+		e.celBody = members
 	}
 	return e.celBody
 }
@@ -30,7 +47,7 @@ const parentMember = "parent"
 
 // apply gives the events that the rule takes of one.
 func (r *rule) apply(m *Mapping, src normalize.Source, body map[string]any) []normalize.Event {
-	whole := &event{body: body}
+	whole := &event{body: body, cost: src.Cost}
 	if r.when != nil {
 		takes, err := r.when.find(whole, "")
 		if err != nil {
@@ -47,7 +64,7 @@ func (r *rule) apply(m *Mapping, src normalize.Source, body map[string]any) []no
 		return []normalize.Event{failed(normalize.Refuse(normalize.BadField, "%s: there is no list to split", r.name))}
 	}
 	var all []normalize.Event
-	for _, e := range r.elements(body) {
+	for _, e := range r.elements(body, src.Cost) {
 		all = append(all, r.single(m, src, e))
 	}
 	return all
@@ -60,7 +77,7 @@ func isList(v any) bool {
 
 // elements are those of the list that the rule splits, each with the event that it
 // came in as its parent.
-func (r *rule) elements(body map[string]any) []*event {
+func (r *rule) elements(body map[string]any, cost *uint64) []*event {
 	list, _ := at(body, r.split)
 	elements, _ := list.([]any)
 	outer := map[string]any{}
@@ -69,6 +86,7 @@ func (r *rule) elements(body map[string]any) []*event {
 			outer[name] = v // without the list, which would be copied for each element
 		}
 	}
+	parent := &event{body: outer}
 	var all []*event
 	for _, e := range elements {
 		inner, ok := e.(map[string]any)
@@ -77,7 +95,7 @@ func (r *rule) elements(body map[string]any) []*event {
 		}
 		part := maps.Clone(inner)
 		part[parentMember] = outer
-		all = append(all, &event{body: part})
+		all = append(all, &event{body: part, inner: inner, parent: parent, cost: cost})
 	}
 	return all
 }

@@ -19,6 +19,10 @@ const (
 	expressionBytesMax = 4 << 10
 	expressionDepthMax = 40
 	costMax            = 100_000 // CEL's units: about one for each step and each ten bytes
+
+	// recordCostMax bounds what all expressions cost on one record, some tenths of a
+	// second: a long list of costly events must not hold up its partition.
+	recordCostMax = 2_000_000
 )
 
 // program is a compiled expression over the variable event.
@@ -84,7 +88,11 @@ func fits(t *cel.Type, k kind) bool {
 // run evaluates the expression. What fails names the field of the mapping and
 // what was wrong with the expression, not what the event holds.
 func (p *program) run(e *event, field string) (any, error) {
-	out, _, err := p.eval.Eval(map[string]any{"event": e.plain()})
+	if e.cost != nil && *e.cost > recordCostMax {
+		return nil, normalize.Refuse(Cost, "%s: the expressions cost more than %d on this record: send it in parts", field, recordCostMax)
+	}
+	out, details, err := p.eval.Eval(map[string]any{"event": e.plain()})
+	e.spend(details, err)
 	if err != nil {
 		if strings.Contains(err.Error(), "cost limit exceeded") {
 			return nil, normalize.Refuse(Cost, "%s: the expression costs more than %d on this event", field, costMax)
@@ -92,6 +100,19 @@ func (p *program) run(e *event, field string) (any, error) {
 		return nil, normalize.Refuse(Failed, "%s: the expression fails on this event: a member is missing, or of another type", field)
 	}
 	return native(out, field)
+}
+
+// spend counts what an expression has cost.
+func (e *event) spend(details *cel.EvalDetails, err error) {
+	if e.cost == nil {
+		return
+	}
+	*e.cost++
+	if details != nil && details.ActualCost() != nil {
+		*e.cost += *details.ActualCost()
+	} else if err != nil {
+		*e.cost += costMax
+	}
 }
 
 func native(out ref.Val, field string) (any, error) {

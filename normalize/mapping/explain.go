@@ -49,7 +49,7 @@ func (m *Mapping) Explain(payload any) Explanation {
 		elements := []*event{e}
 		if r.split != nil {
 			read[r.split[0].name] = true
-			elements = r.elements(body)
+			elements = r.elements(body, nil)
 		}
 		for _, part := range elements {
 			for _, v := range r.values() {

@@ -111,6 +111,7 @@ func (m *Mapping) Decode(src normalize.Source, payload []byte) []normalize.Event
 // Apply maps a decoded event: maps, slices, strings, json.Number, bool and nil. An
 // array holds an event in each element.
 func (m *Mapping) Apply(src normalize.Source, event any) []normalize.Event {
+	src = counted(src)
 	if list, ok := event.([]any); ok {
 		var all []normalize.Event
 		for _, e := range list {
@@ -140,10 +141,19 @@ func (m *Mapping) Take(src normalize.Source, event any) (all []normalize.Event, 
 	if !ok {
 		return nil, false
 	}
+	src = counted(src)
 	for _, r := range m.rules {
 		all = append(all, r.apply(m, src, body)...)
 	}
 	return normalize.Scrubbed(src, all), len(all) > 0
+}
+
+// counted sees to it that what expressions cost is counted.
+func counted(src normalize.Source) normalize.Source {
+	if src.Cost == nil {
+		src.Cost = new(uint64)
+	}
+	return src
 }
 
 func failed(err error) normalize.Event {

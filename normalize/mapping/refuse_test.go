@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
+	"tracksource/normalize"
 	"tracksource/normalize/mapping"
 )
 
@@ -84,6 +86,52 @@ func TestCosts(t *testing.T) {
 	events := m.Apply(source(t), decode(t, []byte(`{"id":"1","at":"2026-03-01T00:00:00Z","who":"u","list":[`+strings.Join(list, ",")+`]}`)))
 	if len(events) != 1 || events[0].Problem == nil || events[0].Problem.Code != mapping.Cost {
 		t.Errorf("%s, want code %s", show(events), mapping.Cost)
+	}
+}
+
+// TestRecordCosts: all events of a record together may cost no more than some of
+// them at their most: the others are refused unread.
+func TestRecordCosts(t *testing.T) {
+	m := parse(t, strings.Replace(rules(""), "id: id", "id: {cel: 'event.list.filter(a, event.list.exists(b, event.list.exists(c, c == a + b))).size() > 0 ? \"x\" : \"y\"'}", 1))
+	costly := `{"id":"1","at":"2026-03-01T00:00:00Z","who":"u","list":[` + strings.TrimSuffix(strings.Repeat("1,1001,", 60), ",") + `]}`
+	cheap := strings.Replace(costly, "1,1001,", "", 59)
+	events := m.Apply(source(t), decode(t, []byte("["+cheap+","+strings.Repeat(costly+",", 100)+cheap+"]")))
+	var onEvent, onRecord int
+	for _, e := range events[1:] {
+		switch {
+		case e.Problem == nil || e.Problem.Code != mapping.Cost:
+			t.Fatalf("%s, want code %s", show([]normalize.Event{e}), mapping.Cost)
+		case strings.Contains(e.Problem.Message, "on this record"):
+			onRecord++
+		default:
+			onEvent++
+		}
+	}
+	if events[0].Problem != nil || onEvent < 10 || onEvent > 25 || onRecord != 101-onEvent {
+		t.Errorf("the first is %s, %d cost too much by themselves and %d were not tried", show(events[:1]), onEvent, onRecord)
+	}
+}
+
+// TestSplitIsLinear: the elements of a list share the event that they came in.
+func TestSplitIsLinear(t *testing.T) {
+	m := parse(t, head+`rules:
+  - name: item
+    split: items
+    id: {cel: 'string(event.value) + event.parent.id'}
+    time: parent.at
+    identities: {user: parent.who}
+    touch: {type: {const: form}}
+`)
+	event := decode(t, []byte(`{"id":"-1","at":"2026-03-01T00:00:00Z","who":"u","big":[`+strings.Repeat("1,", 20_000)+`1],"items":[`+strings.Repeat("1,", 1000)+`{"value":2,"parent":"its own"}]}`))
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	events := m.Apply(source(t), event)
+	runtime.ReadMemStats(&after)
+	if len(events) != 1001 || events[0].Problem != nil || events[0].Observations[0].EventID != "item/1-1" || events[1000].Observations[0].EventID != "item/2-1" {
+		t.Errorf("%d events, the first %s, the last %s", len(events), show(events[:1]), show(events[1000:]))
+	}
+	if grew := after.TotalAlloc - before.TotalAlloc; grew > 100<<20 {
+		t.Errorf("%d bytes for %d elements of a long event", grew, len(events))
 	}
 }
 
