@@ -16,7 +16,9 @@ type grouped struct{ Source, Medium, Campaign, Channel string }
 // that a rule that is left out or comes too early shows.
 func ga4Table() []grouped {
 	all := []grouped{
-		{"(direct)", "(none)", "", "Direct"}, {"(direct)", "(not set)", "", "Direct"}, {"", "", "", "Direct"},
+		{"(direct)", "(none)", "", "Direct"},
+		{"(direct)", "(not set)", "", "Direct"},
+		{"", "", "", "Direct"},
 		{"google", "cpc", "x-cross-network-y", "Cross-network"},
 		{"facebook", "social", "cross-network", "Cross-network"},
 	}

@@ -108,7 +108,7 @@ func TestTimesInTheirZone(t *testing.T) {
 		`1768606339`:                      "bad_time",
 	} {
 		events := normalize.Decode(source(t), []byte(`{"type":"page","messageId":"m","anonymousId":"a","timestamp":`+in+`}`))
-		got := "nothing"
+		var got string
 		if p := events[0].Problem; p != nil {
 			got = string(p.Code)
 		} else {

@@ -102,7 +102,7 @@ func sampled(seed uint64, events int) []native {
 	for i, e := range sample.Generate(sample.Config{Seed: seed, Events: events}).Events {
 		all = append(all, native{
 			ingest.FeedID{Feed: e.Feed, Reporter: e.Reporter},
-			stream.Record{Topic: "raw", Offset: int64(i), Key: []byte(e.Key), Value: e.Payload, Timestamp: e.At},
+			stream.Record{Topic: "raw", Offset: int64(i), Key: e.Key, Value: e.Payload, Timestamp: e.At},
 		})
 	}
 	return all
