@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -314,6 +315,33 @@ func TestCodesAreDocumented(t *testing.T) {
 	kinds := inSource(`Kind: "([a-z_]+)", Severity`, "alerts.go", "totals.go", "control.go")
 	if listed := namesIn(table); !ok || len(kinds) < 6 || slices.ContainsFunc(kinds, func(k string) bool { return !slices.Contains(listed, k) }) {
 		t.Errorf("kinds of alerts %v, docs/operations.md lists %v", kinds, listed)
+	}
+}
+
+// TestFeedHasABound: records that speak of thousands of others are worked off few
+// at a time.
+func TestFeedHasABound(t *testing.T) {
+	f := newFeed(t, avro.NewMemory())
+	var ids []string
+	for i := range 10_000 {
+		ids = append(ids, fmt.Sprintf(`"006%d"`, i))
+	}
+	long := strings.Repeat("x", 512)
+	value := deal(`["006A"]`, "["+strings.Join(ids, ",")+"]")
+	value = bytes.Replace(value, []byte(`"StageName":"Open"`), []byte(`"StageName":"`+long+`","LeadSource":"`+long+`","CampaignId":"`+long+`","AccountId":"001"`), 1)
+	record := stream.Record{Topic: "raw", Value: value, Timestamp: start}
+	one := &stream.Batch{Records: []stream.Record{record}}
+	if err := f.Process(context.Background(), one); err != nil {
+		t.Fatal(err)
+	}
+	n, size := one.Emitted()
+	if n != 10_000 {
+		t.Errorf("%d observations, want 10000", n)
+	}
+	many := &stream.Batch{Records: slices.Repeat([]stream.Record{record}, 100)}
+	err := f.Process(context.Background(), many)
+	if _, staged := many.Emitted(); !errors.Is(err, stream.ErrTooBig) || staged > 64<<20+size {
+		t.Errorf("a hundred of them give %v and stage %d bytes", err, staged)
 	}
 }
 

@@ -36,9 +36,22 @@ func (f *Feed) Committed() {}
 // Aborted implements stream.Processor.
 func (f *Feed) Aborted() {}
 
+// stagedMax is how many bytes a batch of several records may come to: one record
+// may speak of thousands of others, and a batch may hold hundreds of such.
+const stagedMax = 64 << 20
+
 // Process implements stream.Processor.
 func (f *Feed) Process(ctx context.Context, b *stream.Batch) error {
 	return f.Fold(ctx, b.Records, b)
+}
+
+// staged returns how many bytes out has been given, 0 where it does not count.
+func staged(out Emitter) int {
+	if counts, ok := out.(interface{ Emitted() (records, bytes int) }); ok {
+		_, bytes := counts.Emitted()
+		return bytes
+	}
+	return 0
 }
 
 // Fold is Process with the outputs apart.
@@ -54,6 +67,9 @@ func (f *Feed) Fold(ctx context.Context, records []stream.Record, out Emitter) e
 	told := map[string]bool{}
 	plain := 0
 	for i := range records {
+		if i > 0 && staged(out) > stagedMax {
+			return fmt.Errorf("%d of %d records come to more than %d bytes: %w", i, len(records), stagedMax, stream.ErrTooBig)
+		}
 		if err := f.one(ctx, &reader, &records[i], revisions, told, &plain, out); err != nil {
 			return err
 		}
