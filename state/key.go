@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // Keyspace is the first byte of the keys of one kind of state, and the version
@@ -73,6 +74,24 @@ func (k Key) Uint32(v uint32) Key { return binary.BigEndian.AppendUint32(k, v) }
 // Uint64 appends a number, big-endian.
 func (k Key) Uint64(v uint64) Key { return binary.BigEndian.AppendUint64(k, v) }
 
+// Byte appends one byte, such as the kind of what follows.
+func (k Key) Byte(v byte) Key { return append(k, v) }
+
+// Time appends an instant, to the microsecond, so that keys sort by it.
+func (k Key) Time(at time.Time) Key { return k.Uint64(uint64(at.UnixMicro()) ^ 1<<63) }
+
+// Ordered appends a string so that keys sort as their strings do, which those of
+// String do not: a byte of zero is written with 0xff behind it, and the end as a
+// zero with a one behind it.
+func (k Key) Ordered(s string) Key {
+	for i := range len(s) {
+		if k = append(k, s[i]); s[i] == 0 {
+			k = append(k, 0xff)
+		}
+	}
+	return append(k, 0, 1)
+}
+
 // Range returns the half-open range of all keys that begin with k.
 func (k Key) Range() (from, to []byte) {
 	to = append([]byte(nil), k...)
@@ -127,6 +146,35 @@ func (p *Parts) Uint32() uint32 { return binary.BigEndian.Uint32(p.take(4)) }
 
 // Uint64 reads a number.
 func (p *Parts) Uint64() uint64 { return binary.BigEndian.Uint64(p.take(8)) }
+
+// Byte reads one byte.
+func (p *Parts) Byte() byte { return p.take(1)[0] }
+
+// Time reads an instant, in UTC.
+func (p *Parts) Time() time.Time { return time.UnixMicro(int64(p.Uint64() ^ 1<<63)).UTC() }
+
+// Ordered reads a part written by Key.Ordered.
+func (p *Parts) Ordered() string {
+	var s []byte
+	for p.err == nil {
+		b := p.take(1)[0]
+		if b != 0 {
+			s = append(s, b)
+			continue
+		}
+		switch p.take(1)[0] {
+		case 0xff:
+			s = append(s, 0)
+		case 1:
+			return string(s)
+		default:
+			if p.err == nil {
+				p.err = fmt.Errorf("%w: a zero that is neither escaped nor an end", ErrKey)
+			}
+		}
+	}
+	return ""
+}
 
 // End returns an error if a part was malformed or bytes are left.
 func (p *Parts) End() error {

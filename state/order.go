@@ -61,28 +61,55 @@ func (o *order) remove(key string) {
 	}
 }
 
-// place is one in the order, as long as the order does not change.
-type place struct {
+// run is the keys of a range of the order from one of its ends, as long as the order
+// does not change.
+type run struct {
 	parts [][]string
-	at    int // in the first part
+	// at is the place of the next key in the first part, or behind it in the last.
+	at   int
+	end  string // first key behind the range, or from its end the first of the range
+	back bool
 }
 
-// from returns the place of the first key that is not below key.
-func (o *order) from(key string) place {
-	part, at, _ := o.find(key)
-	return place{o.parts[part:], at}
+// between returns the keys in [from, to), from the last to the first if back is set.
+func (o *order) between(from, to string, back bool) run {
+	if back {
+		part, at, _ := o.find(to)
+		return run{parts: o.parts[:min(part+1, len(o.parts))], at: at, end: from, back: true}
+	}
+	part, at, _ := o.find(from)
+	return run{parts: o.parts[part:], at: at, end: to}
 }
 
-// next returns the key at the place and steps behind it.
-func (p *place) next() (key string, ok bool) {
-	for len(p.parts) > 0 {
-		if p.at < len(p.parts[0]) {
-			p.at++
-			return p.parts[0][p.at-1], true
+// peek returns the key whose turn it is.
+func (r *run) peek() (key string, ok bool) {
+	for len(r.parts) > 0 {
+		last := len(r.parts) - 1
+		switch {
+		case r.back && r.at > 0:
+			key = r.parts[last][r.at-1]
+			return key, key >= r.end
+		case r.back:
+			if r.parts = r.parts[:last]; last > 0 {
+				r.at = len(r.parts[last-1])
+			}
+		case r.at < len(r.parts[0]):
+			key = r.parts[0][r.at]
+			return key, key < r.end
+		default:
+			r.parts, r.at = r.parts[1:], 0
 		}
-		p.parts, p.at = p.parts[1:], 0
 	}
 	return "", false
+}
+
+// drop steps behind the key whose turn it is.
+func (r *run) drop() {
+	if r.back {
+		r.at--
+	} else {
+		r.at++
+	}
 }
 
 func (o *order) clear() {

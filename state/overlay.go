@@ -153,59 +153,78 @@ func (o *Overlay) stage(key, value []byte) error {
 // order, until it returns false. fn must not stage; slices are valid until it
 // returns.
 func (o *Overlay) Scan(from, to []byte, fn func(key, value []byte) (bool, error)) error {
-	rest := o.order.from(string(from))
-	key, left := rest.next()
-	// stagedBelow visits the staged keys below limit, and the one equal to it.
-	stagedBelow := func(limit []byte) (met, more bool, err error) {
-		for ; left && (limit == nil || key <= string(limit)); key, left = rest.next() {
-			if key >= string(to) {
-				return false, true, nil
-			}
-			if limit != nil && key == string(limit) {
-				met = true
-			}
-			v := o.staged[key].value
-			if v == nil {
-				continue
-			}
-			if more, err := fn([]byte(key), v); err != nil || !more {
-				return met, false, err
-			}
-		}
-		return met, true, nil
-	}
-	stopped := false
-	err := scan(o.transaction(), from, to, func(k, v []byte) (bool, error) {
-		met, more, err := stagedBelow(k)
-		if err != nil || !more {
-			stopped = true
-			return false, err
-		}
-		if met {
-			return true, nil
-		}
-		more, err = fn(k, v)
-		stopped = !more
-		return more, err
-	})
-	if err != nil {
+	return o.scan(from, to, false, fn)
+}
+
+// ScanBack is Scan from the last key to the first.
+func (o *Overlay) ScanBack(from, to []byte, fn func(key, value []byte) (bool, error)) error {
+	return o.scan(from, to, true, fn)
+}
+
+func (o *Overlay) scan(from, to []byte, back bool, fn func(key, value []byte) (bool, error)) error {
+	m := merge{staged: o.staged, keys: o.order.between(string(from), string(to), back), back: back, fn: fn}
+	if err := scan(o.transaction(), from, to, back, m.stored); err != nil {
 		return fmt.Errorf("scan store %s: %w", o.store.name, err)
 	}
-	if stopped {
-		return nil
+	return m.upTo(nil)
+}
+
+// merge hands fn staged keys and stored ones in one order.
+type merge struct {
+	staged map[string]change
+	keys   run  // staged keys of the range that are still to come
+	back   bool // from the last to the first
+	fn     func(key, value []byte) (bool, error)
+	ended  bool // fn wants no more
+}
+
+// upTo visits the staged keys whose turn is before the limit's; nil is behind all.
+func (m *merge) upTo(limit []byte) error {
+	for !m.ended {
+		key, left := m.keys.peek()
+		if !left || limit != nil && (key == string(limit) || (key > string(limit)) != m.back) {
+			return nil
+		}
+		m.keys.drop()
+		value := m.staged[key].value
+		if value == nil {
+			continue
+		}
+		more, err := m.fn([]byte(key), value)
+		if err != nil {
+			return err
+		}
+		m.ended = !more
 	}
-	_, _, err = stagedBelow(nil)
-	return err
+	return nil
+}
+
+// stored visits what is in front of a stored key, and then it or what is staged
+// in its place.
+func (m *merge) stored(key, value []byte) (bool, error) {
+	if err := m.upTo(key); err != nil || m.ended {
+		return false, err
+	}
+	if staged, left := m.keys.peek(); left && staged == string(key) {
+		m.keys.drop()
+		if value = m.staged[staged].value; value == nil {
+			return true, nil
+		}
+	}
+	more, err := m.fn(key, value)
+	m.ended = !more
+	return more, err
 }
 
 // Staged yields the changes in the order of their keys; a nil value deletes. A
 // key that was put back to its stored value is no change.
 func (o *Overlay) Staged() iter.Seq2[[]byte, []byte] {
 	return func(yield func(k, v []byte) bool) {
-		all := o.order.from("")
-		for k, ok := all.next(); ok; k, ok = all.next() {
-			if !yield([]byte(k), o.staged[k].value) {
-				return
+		for _, part := range o.order.parts {
+			for _, k := range part {
+				if !yield([]byte(k), o.staged[k].value) {
+					return
+				}
 			}
 		}
 	}

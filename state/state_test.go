@@ -275,13 +275,29 @@ func checkScan(t *rapid.T, o *state.Overlay, seen map[string]string, from, to st
 	}); err != nil {
 		t.Fatal(err)
 	}
-	for _, k := range slices.Sorted(maps.Keys(seen)) {
+	keys := slices.Sorted(maps.Keys(seen))
+	for _, k := range keys {
 		if k >= from && k < to && len(want) < limit {
 			want = append(want, k+"="+seen[k])
 		}
 	}
 	if !slices.Equal(got, want) {
 		t.Fatalf("Scan(%q, %q) = %v, want %v", from, to, got, want)
+	}
+	got, want = nil, nil
+	if err := o.ScanBack([]byte(from), []byte(to), func(k, v []byte) (bool, error) {
+		got = append(got, string(k)+"="+string(v))
+		return len(got) < limit, nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for _, k := range slices.Backward(keys) {
+		if k >= from && k < to && len(want) < limit {
+			want = append(want, k+"="+seen[k])
+		}
+	}
+	if !slices.Equal(got, want) {
+		t.Fatalf("ScanBack(%q, %q) = %v, want %v", from, to, got, want)
 	}
 	for k := range seen {
 		if v, err := o.Get([]byte(k)); err != nil || string(v) != seen[k] {

@@ -126,24 +126,34 @@ func (s *Store) Get(key []byte) ([]byte, error) { return s.own(stateKey(key)) }
 // slices are valid until fn returns. It sees one state of the store, however
 // long it takes.
 func (s *Store) Scan(from, to []byte, fn func(key, value []byte) (bool, error)) error {
-	if err := s.db.View(func(tx *badger.Txn) error { return scan(tx, from, to, fn) }); err != nil {
+	if err := s.db.View(func(tx *badger.Txn) error { return scan(tx, from, to, false, fn) }); err != nil {
 		return fmt.Errorf("scan store %s: %w", s.name, err)
 	}
 	return nil
 }
 
-func scan(tx *badger.Txn, from, to []byte, fn func(key, value []byte) (bool, error)) error {
+// scan visits the keys in [from, to), back from the last to the first.
+func scan(tx *badger.Txn, from, to []byte, back bool, fn func(key, value []byte) (bool, error)) error {
 	begin, end := stateKey(from), stateKey(to)
 	opts := badger.DefaultIteratorOptions
 	// Most ranges are a handful of keys: reading ahead would fetch a hundred
 	// values of other ranges. Tables outside of the shared prefix are not opened.
 	opts.PrefetchValues = false
 	opts.Prefix = begin[:commonPrefix(begin, end)]
+	opts.Reverse = back
 	it := tx.NewIterator(opts)
 	defer it.Close()
-	for it.Seek(begin); it.Valid(); it.Next() {
+	start := begin
+	if back {
+		start = end // itself not in the range, and skipped where it is a key
+	}
+	for it.Seek(start); it.Valid(); it.Next() {
 		item := it.Item()
-		if bytes.Compare(item.Key(), end) >= 0 {
+		below, above := bytes.Compare(item.Key(), begin) < 0, bytes.Compare(item.Key(), end) >= 0
+		if back && above {
+			continue
+		}
+		if below || above {
 			return nil
 		}
 		var more bool

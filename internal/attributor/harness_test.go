@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"iter"
 	"log/slog"
 	"maps"
 	"slices"
@@ -29,22 +30,35 @@ type tester interface {
 	Fatalf(format string, args ...any)
 }
 
-// overlay is a KV whose writes are staged until commit.
+// overlay is a KV whose writes are staged until commit. It counts what is read.
 type overlay struct {
 	base   map[string][]byte
 	staged map[string][]byte
+	keys   []string // of both, sorted; some may be deleted
+
+	gets, scans, scanned int
 }
 
+func newOverlay() *overlay { return &overlay{base: map[string][]byte{}, staged: map[string][]byte{}} }
+
 func (o *overlay) Get(key []byte) ([]byte, error) {
-	if v, ok := o.staged[string(key)]; ok {
-		return v, nil
+	o.gets++
+	return o.get(string(key)), nil
+}
+
+func (o *overlay) get(key string) []byte {
+	if v, ok := o.staged[key]; ok {
+		return v
 	}
-	return o.base[string(key)], nil
+	return o.base[key]
 }
 
 func (o *overlay) Put(key, value []byte) error {
 	if len(value) == 0 {
 		return fmt.Errorf("put %x: empty value", key)
+	}
+	if i, found := slices.BinarySearch(o.keys, string(key)); !found {
+		o.keys = slices.Insert(o.keys, i, string(key))
 	}
 	o.staged[string(key)] = bytes.Clone(value)
 	return nil
@@ -55,28 +69,51 @@ func (o *overlay) Delete(key []byte) error {
 	return nil
 }
 
-func (o *overlay) view() map[string][]byte {
-	all := maps.Clone(o.base)
-	maps.Copy(all, o.staged)
-	maps.DeleteFunc(all, func(_ string, v []byte) bool { return v == nil })
-	return all
+func (o *overlay) Scan(from, to []byte, fn func(key, value []byte) (bool, error)) error {
+	first, _ := slices.BinarySearch(o.keys, string(from))
+	behind, _ := slices.BinarySearch(o.keys, string(to))
+	return o.visit(slices.Values(o.keys[first:max(first, behind)]), fn)
 }
 
-func (o *overlay) Scan(from, to []byte, fn func(key, value []byte) (bool, error)) error {
-	all := o.view()
-	keys := slices.Sorted(maps.Keys(all))
-	i, _ := slices.BinarySearch(keys, string(from))
-	for ; i < len(keys) && keys[i] < string(to); i++ {
-		more, err := fn([]byte(keys[i]), all[keys[i]])
-		if err != nil || !more {
+func (o *overlay) ScanBack(from, to []byte, fn func(key, value []byte) (bool, error)) error {
+	first, _ := slices.BinarySearch(o.keys, string(from))
+	behind, _ := slices.BinarySearch(o.keys, string(to))
+	return o.visit(func(yield func(string) bool) {
+		for _, key := range slices.Backward(o.keys[first:max(first, behind)]) {
+			if !yield(key) {
+				return
+			}
+		}
+	}, fn)
+}
+
+func (o *overlay) visit(keys iter.Seq[string], fn func(key, value []byte) (bool, error)) error {
+	o.scans++
+	for key := range keys {
+		v := o.get(key)
+		if v == nil {
+			continue
+		}
+		o.scanned++
+		if more, err := fn([]byte(key), v); err != nil || !more {
 			return err
 		}
 	}
 	return nil
 }
 
-func (o *overlay) commit()  { o.base, o.staged = o.view(), map[string][]byte{} }
-func (o *overlay) discard() { o.staged = map[string][]byte{} }
+func (o *overlay) commit() {
+	for key, v := range o.staged {
+		if v == nil {
+			delete(o.base, key)
+		} else {
+			o.base[key] = v
+		}
+	}
+	clear(o.staged)
+}
+
+func (o *overlay) discard() { clear(o.staged) }
 
 var _ task.KV = (*overlay)(nil)
 
@@ -138,7 +175,7 @@ func codecs(t tester) *avro.Codecs {
 
 func newLine(t tester, c *avro.Codecs) *line {
 	l := &line{
-		t: t, kv: &overlay{base: map[string][]byte{}, staged: map[string][]byte{}}, gen: 1700000000000,
+		t: t, kv: newOverlay(), gen: 1700000000000,
 		cfg: attributor.Config{
 			Codecs: c, Topics: attributor.Topics{Credits: "credits", Alerts: "alerts"},
 			CreditsPartitions: creditsPartitions, Log: quiet,

@@ -68,10 +68,26 @@ func (o *overlay) Delete(key []byte) error {
 }
 
 func (o *overlay) Scan(from, to []byte, fn func(key, value []byte) (bool, error)) error {
+	merged, err := o.merged(from, to)
+	if err != nil {
+		return err
+	}
+	return merged.Scan(from, to, fn)
+}
+
+func (o *overlay) ScanBack(from, to []byte, fn func(key, value []byte) (bool, error)) error {
+	merged, err := o.merged(from, to)
+	if err != nil {
+		return err
+	}
+	return merged.ScanBack(from, to, fn)
+}
+
+func (o *overlay) merged(from, to []byte) (*task.Memory, error) {
 	merged := task.NewMemory()
 	err := o.base.Scan(from, to, func(k, v []byte) (bool, error) { return true, merged.Put(k, v) })
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for k, v := range o.staged {
 		if v == nil {
@@ -80,10 +96,10 @@ func (o *overlay) Scan(from, to []byte, fn func(key, value []byte) (bool, error)
 			err = merged.Put([]byte(k), v)
 		}
 		if err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return merged.Scan(from, to, fn)
+	return merged, nil
 }
 
 func (o *overlay) commit() error {

@@ -30,7 +30,18 @@ func (m *Memory) Delete(key []byte) error {
 
 // Scan implements KV.
 func (m *Memory) Scan(from, to []byte, fn func(key, value []byte) (bool, error)) error {
-	for _, k := range slices.Sorted(maps.Keys(m.m)) {
+	return m.visit(slices.Sorted(maps.Keys(m.m)), from, to, fn)
+}
+
+// ScanBack implements KV.
+func (m *Memory) ScanBack(from, to []byte, fn func(key, value []byte) (bool, error)) error {
+	keys := slices.Sorted(maps.Keys(m.m))
+	slices.Reverse(keys)
+	return m.visit(keys, from, to, fn)
+}
+
+func (m *Memory) visit(keys []string, from, to []byte, fn func(key, value []byte) (bool, error)) error {
+	for _, k := range keys {
 		if k < string(from) || k >= string(to) {
 			continue
 		}

@@ -7,16 +7,24 @@ package task
 // the batch in hand has staged, writes are staged until the engine commits.
 // One goroutine at a time uses it.
 type KV interface {
-	// Get returns the value of key, nil when there is none. The caller must not
-	// change the slice.
-	Get(key []byte) ([]byte, error)
+	Reader
 
 	// Put stages a value, which must not be empty; Delete stages its removal. The
 	// slices belong to the KV from then on.
 	Put(key, value []byte) error
 	Delete(key []byte) error
+}
+
+// Reader is the part of a KV that changes nothing.
+type Reader interface {
+	// Get returns the value of key, nil when there is none. The caller must not
+	// change the slice.
+	Get(key []byte) ([]byte, error)
 
 	// Scan calls fn for the keys in [from, to) in order until it returns false. fn
 	// must not write; slices are valid until it returns.
 	Scan(from, to []byte, fn func(key, value []byte) (bool, error)) error
+
+	// ScanBack is Scan from the last key to the first.
+	ScanBack(from, to []byte, fn func(key, value []byte) (bool, error)) error
 }
