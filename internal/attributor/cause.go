@@ -65,7 +65,7 @@ func hasConversion(postings []attribution.Posting, conversion string) bool {
 // arrived reports whether the item came from another account: the account had
 // no or only a removed state of it, and it was placed before.
 func (c *change) arrived() bool {
-	return (c.before == nil && c.placement > 1) || (c.before != nil && c.before.Removed)
+	return (c.was == absent && c.placement > 1) || c.was == left
 }
 
 // dealCause is empty when the batch left the deal as it was.
@@ -81,7 +81,7 @@ func dealCause(c *change, had, has bool) string {
 	case c.before == nil:
 		return CauseNewConversion
 	}
-	was := c.before.Object
+	was := c.before
 	switch {
 	case fieldsDiffer(was, now, "stage", "is_closed", "is_won") || !slices.EqualFunc(was.Stages, now.Stages, sameStage):
 		return CauseStage

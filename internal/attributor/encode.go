@@ -80,38 +80,114 @@ func appendText[T string | []byte](dst []byte, text T) []byte {
 	return append(binary.AppendUvarint(dst, uint64(len(text))), text...)
 }
 
-// item is a journey event as it is kept: what a lower placement is told by
-// stands in front, so that a duplicate is seen without decoding the event.
-type item struct {
+// object is a CRM object as it is kept: what a lower placement is told by stands
+// in front, so that a duplicate is seen without decoding the event.
+type object struct {
 	placement int64
 	removed   bool
 	event     []byte // bare Avro
 }
 
-func (i item) encode() []byte {
-	b := binary.AppendVarint(make([]byte, 0, len(i.event)+8), i.placement)
+func (o object) encode() []byte {
+	b := binary.AppendVarint(append(make([]byte, 0, len(o.event)+8), spaceItem.Version), o.placement)
 	removed := byte(0)
-	if i.removed {
+	if o.removed {
 		removed = 1
 	}
-	return spaceItem.Value(append(append(b, removed), i.event...))
+	return append(append(b, removed), o.event...)
 }
 
-func decodeItem(value []byte) (item, error) {
+// itemBody refuses items of other versions, whose keys differ as well.
+func itemBody(value []byte) ([]byte, error) {
 	body, err := spaceItem.Body(value)
+	if err == nil && value[0] != spaceItem.Version {
+		err = fmt.Errorf("%w: an item of version %d", errValue, value[0])
+	}
+	return body, err
+}
+
+func decodeObject(value []byte) (object, error) {
+	body, err := itemBody(value)
 	if err != nil {
-		return item{}, err
+		return object{}, err
 	}
 	r := reader{rest: body}
-	i := item{placement: r.varint()}
+	o := object{placement: r.varint()}
 	switch {
 	case r.err != nil:
 	case len(r.rest) < 2 || r.rest[0] > 1:
-		r.fail("item without its event")
+		r.fail("object without its event")
 	default:
-		i.removed, i.event = r.rest[0] == 1, r.rest[1:]
+		o.removed, o.event = r.rest[0] == 1, r.rest[1:]
 	}
-	return i, r.err
+	return o, r.err
+}
+
+// touch is a touch as it is kept. Its event lies by time where it can count, and
+// here where it cannot: that of a robot, or of another identity's touch of the same
+// id that is newer.
+type touch struct {
+	placement int64
+	removed   bool
+	byTime    bool
+	others    bool // the id has touches of other identities
+	at        time.Time
+	node      []byte
+	event     []byte // bare Avro; empty where removed or byTime
+}
+
+const (
+	touchRemoved = 1 << iota
+	touchByTime
+	touchOthers
+)
+
+func (t touch) encode() []byte {
+	flags := byte(0)
+	if t.removed {
+		flags |= touchRemoved
+	}
+	if t.byTime {
+		flags |= touchByTime
+	}
+	if t.others {
+		flags |= touchOthers
+	}
+	b := append(make([]byte, 0, len(t.node)+len(t.event)+24), spaceItem.Version, flags)
+	b = binary.AppendVarint(binary.AppendVarint(b, t.placement), t.at.UnixMicro())
+	return append(appendText(b, t.node), t.event...)
+}
+
+func decodeTouch(value []byte) (touch, error) {
+	body, err := itemBody(value)
+	if err != nil {
+		return touch{}, err
+	}
+	if len(body) == 0 || body[0] >= 2*touchOthers {
+		return touch{}, fmt.Errorf("%w: unknown flags of a touch", errValue)
+	}
+	t := touch{removed: body[0]&touchRemoved != 0, byTime: body[0]&touchByTime != 0, others: body[0]&touchOthers != 0}
+	r := reader{rest: body[1:]}
+	t.placement, t.at, t.node = r.varint(), time.UnixMicro(r.varint()).UTC(), r.bytes()
+	t.event = r.rest
+	if r.err == nil && (t.removed && t.byTime || (t.removed || t.byTime) != (len(t.event) == 0)) {
+		r.fail("a touch has its event in one place")
+	}
+	return t, r.err
+}
+
+func encodeReach(at time.Time) []byte {
+	return binary.AppendVarint([]byte{spaceReach.Version}, at.UnixMicro())
+}
+
+func decodeReach(value []byte) (time.Time, error) {
+	body, err := spaceReach.Body(value)
+	if err != nil {
+		return time.Time{}, err
+	}
+	r := reader{rest: body}
+	at := time.UnixMicro(r.varint()).UTC()
+	return at, r.end()
 }
 
 // booked is what the ledger holds for one account in one book.

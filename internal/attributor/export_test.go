@@ -4,8 +4,14 @@ package attributor
 // that accept them encode again.
 func DecodeState(value []byte) [][]byte {
 	var out [][]byte
-	if v, err := decodeItem(value); err == nil {
+	if v, err := decodeObject(value); err == nil {
 		out = append(out, v.encode())
+	}
+	if v, err := decodeTouch(value); err == nil {
+		out = append(out, v.encode())
+	}
+	if v, err := decodeReach(value); err == nil {
+		out = append(out, encodeReach(v))
 	}
 	if v, err := decodeBooked(value); err == nil {
 		out = append(out, v.encode())

@@ -279,7 +279,7 @@ func (l *line) know(ev *avro.JourneyEvent) {
 		l.number = c.Number
 		return
 	}
-	id := fmt.Sprintf("%q %q %q %q", ev.Account, ev.Reporter, ev.Source, ev.Item)
+	id := fmt.Sprintf("%q %q %q %q %q", ev.Account, ev.Node, ev.Reporter, ev.Source, ev.Item)
 	if was := l.items[id]; was == nil || was.Placement < ev.Placement {
 		l.items[id] = ev
 	}
@@ -416,9 +416,9 @@ func (l *line) journeys() map[string]attribution.Journey {
 		j := js[string(ev.Account)]
 		id := attribution.ItemID{Reporter: ev.Reporter, Source: ev.Source, Item: ev.Item}
 		if t := ev.Touch; t != nil {
-			j.Touches = append(j.Touches, attribution.Touch{ID: id, At: ev.OccurredAt, Facts: contract.TouchInput{
+			j.Touches = append(j.Touches, attribution.Touch{ID: id, At: ev.OccurredAt, Node: string(ev.Node), Facts: contract.TouchInput{
 				Reporter: ev.Reporter, Feed: ev.Feed, Source: ev.Source, Type: t.Type,
-				UTMSource: t.UTMSource, UTMMedium: t.UTMMedium, UTMCampaign: t.UTMCampaign, Asset: t.Asset,
+				UTMSource: t.UTMSource, UTMMedium: t.UTMMedium, UTMCampaign: t.UTMCampaign, Asset: t.Asset, Bot: t.Bot,
 			}})
 		}
 		if o := ev.Object; o != nil {

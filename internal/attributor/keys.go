@@ -1,6 +1,8 @@
 package attributor
 
 import (
+	"time"
+
 	"tracksource/schemas/avro"
 	"tracksource/state"
 )
@@ -8,10 +10,12 @@ import (
 // The keyspaces of the attributor's stores; docs/state-layout.md.
 var (
 	spaceControl  = state.Keyspace{ID: 0x20, Version: 1, Name: "control"}
-	spaceItem     = state.Keyspace{ID: 0x21, Version: 1, Name: "item"}
+	spaceItem     = state.Keyspace{ID: 0x21, Version: 2, Name: "item"}
 	spaceBooked   = state.Keyspace{ID: 0x22, Version: 1, Name: "booked"}
 	spaceRunning  = state.Keyspace{ID: 0x23, Version: 1, Name: "running"}
 	spaceSequence = state.Keyspace{ID: 0x24, Version: 1, Name: "sequence"}
+	spaceTime     = state.Keyspace{ID: 0x25, Version: 1, Name: "touch by time"}
+	spaceReach    = state.Keyspace{ID: 0x26, Version: 1, Name: "reach"}
 )
 
 // keyFormat leads the keys of ledger entries.
@@ -19,7 +23,7 @@ var keyFormat = state.Keyspace{ID: 1, Version: 1, Name: "contribution key"}
 
 // Layout returns the keyspaces of the attributor's stores.
 func Layout() (state.Layout, error) {
-	return state.NewLayout(spaceControl, spaceItem, spaceBooked, spaceRunning, spaceSequence)
+	return state.NewLayout(spaceControl, spaceItem, spaceBooked, spaceRunning, spaceSequence, spaceTime, spaceReach)
 }
 
 // The names in the control keyspace.
@@ -51,11 +55,42 @@ func rateKey(base, quote, day string) []byte {
 // accountItems is the prefix of an account's items.
 func accountItems(account []byte) state.Key { return spaceItem.Key().Bytes(account) }
 
-// itemKey has the item's own identity too: placements are counted by the
+// The kinds of items, behind the account in their keys.
+const (
+	itemObject = 'o'
+	itemTouch  = 't' // of a touch, the one that counts of those of its id
+	itemOther  = 'u' // another touch of the same id, of another identity
+)
+
+// accountObjects is the prefix of an account's objects.
+func accountObjects(account []byte) state.Key { return accountItems(account).Byte(itemObject) }
+
+// objectKey has the item's own identity too: placements are counted by the
 // partition of that identity, and of two identities cannot be compared.
-func itemKey(ev *avro.JourneyEvent) []byte {
-	return accountItems(ev.Account).Bytes(ev.Node).String(ev.Reporter).String(ev.Source).String(ev.Item)
+func objectKey(ev *avro.JourneyEvent) []byte {
+	return accountObjects(ev.Account).Bytes(ev.Node).String(ev.Reporter).String(ev.Source).String(ev.Item)
 }
+
+func touchKey(ev *avro.JourneyEvent) []byte {
+	return accountItems(ev.Account).Byte(itemTouch).String(ev.Reporter).String(ev.Source).String(ev.Item)
+}
+
+// otherKeys is the prefix of the other touches of the event's id.
+func otherKeys(ev *avro.JourneyEvent) state.Key {
+	return accountItems(ev.Account).Byte(itemOther).String(ev.Reporter).String(ev.Source).String(ev.Item)
+}
+
+func otherKey(ev *avro.JourneyEvent, node []byte) []byte { return otherKeys(ev).Bytes(node) }
+
+// accountTouches is the prefix of an account's touches in order of time.
+func accountTouches(account []byte) state.Key { return spaceTime.Key().Bytes(account) }
+
+// timeKey sorts the touches of an account as books do: by time, then by id.
+func timeKey(ev *avro.JourneyEvent, at time.Time) []byte {
+	return accountTouches(ev.Account).Time(at).Ordered(ev.Reporter).Ordered(ev.Source).Ordered(ev.Item)
+}
+
+func reachKey(account []byte) []byte { return spaceReach.Key().Bytes(account) }
 
 func bookedKey(account []byte, campaign string) []byte {
 	return spaceBooked.Key().Bytes(account).String(campaign)

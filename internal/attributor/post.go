@@ -11,7 +11,6 @@ import (
 
 	"tracksource/attribution"
 	"tracksource/contract"
-	"tracksource/identity"
 	"tracksource/money"
 	"tracksource/schemas/avro"
 	"tracksource/stream"
@@ -30,9 +29,10 @@ func (f *fold) settle(ctx context.Context, accounts []*account, swept *sweep) er
 	}
 	for chunk := range slices.Chunk(accounts, chunkAccounts) {
 		journeys := make([]attribution.Journey, len(chunk))
+		reaches := make([]time.Time, len(chunk))
 		for i, a := range chunk {
 			var err error
-			if journeys[i], err = f.journey(a.id); err != nil {
+			if journeys[i], reaches[i], err = f.journey(a.id); err != nil {
 				return fmt.Errorf("journey of account %x: %w", a.id, err)
 			}
 		}
@@ -45,31 +45,12 @@ func (f *fold) settle(ctx context.Context, accounts []*account, swept *sweep) er
 					return fmt.Errorf("book %s of account %x: %w", c.id, a.id, err)
 				}
 			}
+			if err := f.keepReach(a.id, reaches[i]); err != nil {
+				return fmt.Errorf("reach of account %x: %w", a.id, err)
+			}
 		}
 	}
 	return nil
-}
-
-// journey reads the account's items.
-func (f *fold) journey(id []byte) (attribution.Journey, error) {
-	j := attribution.Journey{Account: string(id)}
-	if node, err := identity.Parse(id); err == nil {
-		j.Name = node.AccountName()
-	}
-	from, to := accountItems(id).Range()
-	err := f.kv.Scan(from, to, func(_, value []byte) (bool, error) {
-		i, err := decodeItem(value)
-		if err != nil || i.removed {
-			return err == nil, err
-		}
-		var ev avro.JourneyEvent
-		if err := f.cfg.Codecs.Journey.DecodeBare(i.event, &ev); err != nil {
-			return false, err
-		}
-		addItem(&j, &ev)
-		return true, nil
-	})
-	return j, err
 }
 
 func itemID(ev *avro.JourneyEvent) attribution.ItemID {

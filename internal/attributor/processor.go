@@ -89,7 +89,11 @@ func (p *Processor) Fold(ctx context.Context, records []stream.Record, out Emitt
 			return fmt.Errorf("journey record %s/%d@%d: %w", records[i].Topic, records[i].Partition, records[i].Offset, err)
 		}
 	}
-	if err := f.settle(ctx, f.order, nil); err != nil {
+	due, err := f.due()
+	if err != nil {
+		return err
+	}
+	if err := f.settle(ctx, due, nil); err != nil {
 		return err
 	}
 	return f.sweepSlice(ctx)
@@ -110,16 +114,37 @@ type account struct {
 	byKey   map[string]int // item key to index in changes
 	events  int            // taken so far
 	asOf    time.Time      // newest Kafka time of them
+
+	objects bool      // an object changed
+	touches bool      // so did a touch that can count; earliest of them
+	from    time.Time // where the first of these was or is
+}
+
+// moved notes that a touch appeared or disappeared at an instant.
+func (a *account) moved(at time.Time) {
+	if !a.touches || at.Before(a.from) {
+		a.touches, a.from = true, at
+	}
 }
 
 // change is what a batch did to one item: the first state that it found and the
 // last that it left.
 type change struct {
-	before    *avro.JourneyEvent // nil when the account did not have the item
+	was       presence
+	before    *avro.ObjectState // of an object that was there
 	after     *avro.JourneyEvent
 	placement int64 // of the first event of the batch
 	order     int   // number of the last event, of those that changed the account
 }
+
+// presence is whether an account has an item.
+type presence byte
+
+const (
+	absent presence = iota
+	left            // it had
+	there
+)
 
 // take folds one record.
 func (f *fold) take(ctx context.Context, rec *stream.Record) error {
@@ -141,61 +166,71 @@ func (f *fold) take(ctx context.Context, rec *stream.Record) error {
 		if len(ev.Account) == 0 || !bytes.Equal(rec.Key, ev.Account) {
 			return fmt.Errorf("%w: an item of account %x under key %x", errBroken, ev.Account, rec.Key)
 		}
-		return f.item(ev, rec.Timestamp)
+		if ev.Kind == kindTouch {
+			return f.takeTouch(ev, rec.Timestamp)
+		}
+		return f.takeObject(ev, rec.Timestamp)
 	}
 	// To pass over what a newer ingest says would make totals wrong for good.
 	return fmt.Errorf("%w: kind %q is unknown: upgrade the attributor before ingest", errBroken, ev.Kind)
 }
 
-// item keeps an item unless its placement is not above the one that is kept.
-func (f *fold) item(ev *avro.JourneyEvent, at time.Time) error {
-	key := itemKey(ev)
-	before, kept, err := f.stored(key)
+// takeObject keeps an object unless its placement is not above the one that is
+// kept.
+func (f *fold) takeObject(ev *avro.JourneyEvent, at time.Time) error {
+	key := objectKey(ev)
+	value, err := f.kv.Get(key)
 	if err != nil {
-		return err
+		return fmt.Errorf("read object: %w", err)
 	}
-	if kept && ev.Placement <= before.placement {
-		return nil
+	c := change{after: ev, placement: ev.Placement}
+	if value != nil {
+		before, err := decodeObject(value)
+		if err != nil {
+			return fmt.Errorf("read object: %w", err)
+		}
+		if ev.Placement <= before.placement {
+			return nil
+		}
+		if c.was = left; !before.removed {
+			c.was = there
+			if c.before, err = f.stateOf(before.event); err != nil {
+				return err
+			}
+		}
 	}
 	bare, err := f.cfg.Codecs.Journey.AppendBare(nil, ev)
 	if err != nil {
 		return err
 	}
-	if err := f.kv.Put(key, item{ev.Placement, ev.Removed, bare}.encode()); err != nil {
-		return fmt.Errorf("keep item: %w", err)
+	if err := f.kv.Put(key, object{ev.Placement, ev.Removed, bare}.encode()); err != nil {
+		return fmt.Errorf("keep object: %w", err)
 	}
-	if ev.Removed && (!kept || before.removed) {
+	if ev.Removed && c.was != there {
 		return nil // a tombstone in place of nothing
 	}
-	a := f.touch(ev.Account, at)
-	if i, again := a.byKey[string(key)]; again {
-		a.changes[i].after, a.changes[i].order = ev, a.events
-		return nil
-	}
-	c := change{after: ev, placement: ev.Placement, order: a.events}
-	if kept {
-		c.before = new(avro.JourneyEvent)
-		if err := f.cfg.Codecs.Journey.DecodeBare(before.event, c.before); err != nil {
-			return fmt.Errorf("stored item: %w", err)
-		}
-	}
-	a.byKey[string(key)] = len(a.changes)
-	a.changes = append(a.changes, c)
+	f.touch(ev.Account, at).note(key, c)
+	f.dirty[string(ev.Account)].objects = true
 	return nil
 }
 
-func (f *fold) stored(key []byte) (i item, kept bool, err error) {
-	value, err := f.kv.Get(key)
-	if err != nil {
-		return item{}, false, fmt.Errorf("read item: %w", err)
+func (f *fold) stateOf(bare []byte) (*avro.ObjectState, error) {
+	var ev avro.JourneyEvent
+	if err := f.cfg.Codecs.Journey.DecodeBare(bare, &ev); err != nil {
+		return nil, fmt.Errorf("stored object: %w", err)
 	}
-	if value == nil {
-		return item{}, false, nil
+	return ev.Object, nil
+}
+
+// note adds what the newest event of the account did to the item of this key.
+func (a *account) note(key []byte, c change) {
+	c.order = a.events
+	if i, again := a.byKey[string(key)]; again {
+		a.changes[i].after, a.changes[i].order = c.after, c.order
+		return
 	}
-	if i, err = decodeItem(value); err != nil {
-		return item{}, false, fmt.Errorf("read item: %w", err)
-	}
-	return i, true, nil
+	a.byKey[string(key)] = len(a.changes)
+	a.changes = append(a.changes, c)
 }
 
 // touch marks an account as changed by a record of this Kafka time.

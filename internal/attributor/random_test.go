@@ -23,13 +23,19 @@ type history struct {
 }
 
 func drawHistory(t *rapid.T) history {
-	accounts := []string{"a", "ab", "b"}
-	account := rapid.SampledFrom(accounts)
+	account := rapid.SampledFrom([]string{"a", "a", "a", "ab", "b"}) // one has more than the rest
 	var h history
-	for i := range rapid.IntRange(1, 6).Draw(t, "touches") {
-		id := fmt.Sprintf("t%d", i)
+	for i := range rapid.IntRange(1, 12).Draw(t, "touches") {
+		id := fmt.Sprintf("t%d", i%9) // some of one id, of different identities
+		at := day(1 + i%4*5)
 		h.items = append(h.items, drawMoves(t, account, func(a string, p int64) *avro.JourneyEvent {
-			return touch(a, id, p, day(1+i%4*5), []string{"globex", "acme", "news"}[i%3], []string{"email", "cpc"}[i%2])
+			if rapid.IntRange(0, 3).Draw(t, "restated") == 0 {
+				at = day(1 + rapid.IntRange(0, 20).Draw(t, "day"))
+			}
+			ev := touch(a, id, p, at, []string{"globex", "acme", "news"}[i%3], []string{"email", "cpc"}[i%2])
+			ev.Node = fmt.Appendf(nil, "node-%d", i)
+			ev.Touch.Bot = rapid.IntRange(0, 5).Draw(t, "bot") == 0
+			return ev
 		}))
 	}
 	stages := rapid.SampledFrom([]string{"Qualification", "Closed Won", "Closed Lost"})
@@ -58,6 +64,8 @@ func (h *history) drawRules(t *rapid.T) {
 		{"models: [first-touch, last-touch, linear]", "models: [linear, position-based]"},
 		{"\ncurrency: USD", "\ncurrency: EUR"},
 		{"zone: America/New_York", "zone: Asia/Tokyo"},
+		{"\ncurrency: USD", "\njourney: {touches: 3}\ncurrency: USD"},
+		{"\ncurrency: USD", "\njourney: {touches: 1}\ncurrency: USD", "lookback: 90d", "lookback: 10d", "days: 30", "days: 6"},
 	}
 	parts := [][]string{{}, {"lookback: 90d", "lookback: 6d", "days: 30", "days: 6"}}
 	agreed, revision, proposed := 0, int64(0), false
