@@ -1,6 +1,7 @@
 package attributor_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"flag"
@@ -312,6 +313,33 @@ func TestNewRefuses(t *testing.T) {
 		edit(&cfg, &a)
 		if _, err := attributor.New(cfg, a, l.kv); err == nil {
 			t.Errorf("%s: no error", name)
+		}
+	}
+}
+
+// TestAnotherLayout: a state of another version is neither read nor forgotten: its
+// partition halts and says how to rebuild it.
+func TestAnotherLayout(t *testing.T) {
+	l := testLine(t)
+	l.feed(agreement(1, 1), touch("a", "t", 1, day(2), "globex", "email"))
+	for name, change := range map[string]func(layout []byte) []byte{
+		"older": func(layout []byte) []byte { return bytes.Replace(layout, []byte("item 2"), []byte("item 1"), 1) },
+		"none":  func([]byte) []byte { return nil },
+	} {
+		kv := newOverlay()
+		for key, value := range l.kv.base {
+			if _, after, found := bytes.Cut([]byte(key), []byte("layout")); found && len(after) == 0 {
+				if value = change(value); value == nil {
+					continue
+				}
+			}
+			if err := kv.Put([]byte(key), value); err != nil {
+				t.Fatal(err)
+			}
+		}
+		_, err := attributor.New(l.cfg, stream.Assignment{Partition: 7, Generation: l.gen}, kv)
+		if !errors.Is(err, stream.ErrHalted) || !strings.Contains(err.Error(), "another version") {
+			t.Errorf("%s: got %v, want a halt that says so", name, err)
 		}
 	}
 }

@@ -36,6 +36,7 @@ const (
 	controlSweep      = "sweep"
 	controlChanges    = "changes"
 	controlGeneration = "generation"
+	controlLayout     = "layout"
 )
 
 func controlKey(name string) state.Key { return spaceControl.Key().String(name) }

@@ -309,5 +309,11 @@ func (f *fold) announce() error {
 		f.out.EmitTo(f.cfg.Topics.Credits, to, nil, b)
 	}
 	f.rules.announced = f.generation
+	if f.rules.layout, err = f.layout(); err != nil {
+		return err
+	}
+	if err := f.kv.Put(controlKey(controlLayout), spaceControl.Value([]byte(f.rules.layout))); err != nil {
+		return err
+	}
 	return f.kv.Put(controlKey(controlGeneration), encodeNumber(f.generation))
 }

@@ -10,6 +10,7 @@ import (
 
 	"tracksource/money"
 	"tracksource/schemas/avro"
+	"tracksource/stream"
 )
 
 // rules are the control keyspace, decoded.
@@ -20,6 +21,7 @@ type rules struct {
 	horizon   string
 	changes   int64 // posted so far, for their ids
 	announced int64 // generation
+	layout    string
 	sweep     sweep
 }
 
@@ -51,8 +53,33 @@ func (p *Processor) load() error {
 		return err
 	}
 	slices.SortFunc(r.campaigns, func(a, b *campaign) int { return strings.Compare(a.id, b.id) })
+	layout, err := p.layout()
+	if err != nil {
+		return err
+	}
+	// What another layout says cannot be read, and passing over it would make totals
+	// wrong. Its changelog says the same, so a restore does not help.
+	if r.announced != 0 && r.layout != layout {
+		return fmt.Errorf("%w: the state of journeys partition %d was written by another version of this program (%q, this one writes %q): "+
+			"delete the attributor's changelog and its group's offsets to rebuild the state from journeys", stream.ErrHalted, p.source, r.layout, layout)
+	}
 	p.rules = r
 	return nil
+}
+
+// layout says how the state is written: the keyspaces with their versions, and the
+// version of the events in them.
+func (p *Processor) layout() (string, error) {
+	spaces, err := Layout()
+	if err != nil {
+		return "", err
+	}
+	journey := p.cfg.Codecs.Journey.Schema()
+	text := fmt.Sprintf("%s %d", journey.Name, journey.Version)
+	for _, s := range spaces {
+		text += fmt.Sprintf(", %s %d", s.Name, s.Version)
+	}
+	return text, nil
 }
 
 func (r *rules) read(key, body []byte) (err error) {
@@ -79,6 +106,8 @@ func (r *rules) read(key, body []byte) (err error) {
 		r.changes, err = decodeNumber(body)
 	case controlGeneration:
 		r.announced, err = decodeNumber(body)
+	case controlLayout:
+		r.layout = string(body)
 	case controlSweep:
 		r.sweep, err = decodeSweep(body)
 	default:
