@@ -25,7 +25,7 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 func entryText(e avro.CreditEntry) string {
 	rate := ""
 	if e.Rate != "" {
-		rate = fmt.Sprintf(" %s %s at %s of %s", e.OriginalAmount, e.OriginalCurrency, e.Rate, e.RateDay)
+		rate = fmt.Sprintf(" %s %s at %s of %s, %s", e.OriginalAmount, e.OriginalCurrency, e.Rate, e.RateDay, e.RateVia)
 	}
 	return fmt.Sprintf("  %s by %s, change %s, %d entries: %s %s %s%s\n    %s | %s | %s | %s | %s | %s | %s\n    %v %+d = %d\n",
 		e.Cause, e.CauseEvent, e.ChangeID, e.EntryCount, e.Measure, e.Day, e.Currency, rate,
@@ -306,6 +306,7 @@ func TestNewRefuses(t *testing.T) {
 		"codecs":     func(c *attributor.Config, _ *stream.Assignment) { c.Codecs = nil },
 		"topics":     func(c *attributor.Config, _ *stream.Assignment) { c.Topics.Alerts = "" },
 		"partitions": func(c *attributor.Config, _ *stream.Assignment) { c.CreditsPartitions = 0 },
+		"facts":      func(c *attributor.Config, _ *stream.Assignment) { c.FactsPartitions = 0 },
 		"log":        func(c *attributor.Config, _ *stream.Assignment) { c.Log = nil },
 		"generation": func(_ *attributor.Config, a *stream.Assignment) { a.Generation = 0 },
 	} {

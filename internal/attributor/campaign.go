@@ -42,6 +42,9 @@ func (c *campaign) compute(rates *money.Rates, j attribution.Journey) attributio
 	}
 	r := attribution.Book(c.rules, rates, j)
 	r.Contract = c.id
+	for i := range r.Facts {
+		r.Facts[i].Contract = c.id
+	}
 	return r
 }
 

@@ -24,6 +24,17 @@
 // generation, also those that this life of the state never writes to again,
 // because an older one may have.
 //
+// # Facts
+//
+// Beside the ledger stands what it follows from: for each contract, deal and
+// revision that accounts for any of its measures the newest facts, in a compacted
+// topic. The key has the account too, and so the source partition: a deal that
+// moves is withdrawn under the old account by one task and told under the new one by
+// another, in no order, and neither may hide the other. All keys of a deal are in
+// one partition. A new generation is announced in every partition as in credits,
+// under a key of its own: facts of older generations of that source count no
+// longer, whether or not they were withdrawn.
+//
 // # Restatement
 //
 // A contract revision or a rate changes what is due to accounts that nothing
@@ -60,9 +71,10 @@ const (
 	kindControl = "control"
 )
 
-// The kinds of ledger entries.
+// The kinds of ledger entries and of facts.
 const (
 	KindEntry      = "entry"
+	KindFacts      = "facts"
 	KindGeneration = "generation"
 )
 
@@ -94,16 +106,19 @@ const (
 )
 
 // Topics are the names of the output topics.
-type Topics struct{ Credits, Alerts string }
+type Topics struct{ Credits, Facts, Alerts string }
 
-// Config describes a Processor. Codecs, Topics, CreditsPartitions and Log are
-// required.
+// Config describes a Processor. Codecs, Topics, CreditsPartitions, FactsPartitions
+// and Log are required.
 type Config struct {
 	Codecs *avro.Codecs
 	Topics Topics
 	// CreditsPartitions is the number of partitions of the credits topic, which
 	// never changes: it decides the sequence that an entry is part of.
 	CreditsPartitions int32
+	// FactsPartitions is the number of partitions of the facts topic, which never
+	// changes either.
+	FactsPartitions int32
 	// SliceAccounts is how many accounts a sweep visits in one transaction at
 	// most, 200.
 	SliceAccounts int
@@ -117,10 +132,12 @@ func (c Config) check() error {
 	switch {
 	case c.Codecs == nil:
 		return errors.New("attributor: Config.Codecs is missing")
-	case c.Topics.Credits == "" || c.Topics.Alerts == "":
+	case c.Topics.Credits == "" || c.Topics.Facts == "" || c.Topics.Alerts == "":
 		return errors.New("attributor: a name in Config.Topics is missing")
 	case c.CreditsPartitions <= 0:
 		return errors.New("attributor: Config.CreditsPartitions is missing")
+	case c.FactsPartitions <= 0:
+		return errors.New("attributor: Config.FactsPartitions is missing")
 	case c.SliceAccounts < 0:
 		return errors.New("attributor: Config.SliceAccounts is negative")
 	case c.Log == nil:

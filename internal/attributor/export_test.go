@@ -1,5 +1,23 @@
 package attributor
 
+import (
+	"time"
+
+	"tracksource/attribution"
+)
+
+// Tell brings the facts topic to these facts of an account under a contract in
+// force.
+func (p *Processor) Tell(campaign string, of []byte, asOf time.Time, facts []attribution.Facts, out Emitter) error {
+	f := &fold{Processor: p, out: out}
+	for _, c := range p.rules.campaigns {
+		if c.id == campaign {
+			return f.tell(c, &account{id: of, asOf: asOf}, facts)
+		}
+	}
+	return nil
+}
+
 // DecodeState runs every decoder of state over the bytes, and returns what those
 // that accept them encode again.
 func DecodeState(value []byte) [][]byte {
@@ -8,6 +26,9 @@ func DecodeState(value []byte) [][]byte {
 		out = append(out, v.encode())
 	}
 	if v, err := decodeTouch(value); err == nil {
+		out = append(out, v.encode())
+	}
+	if v, err := decodeTold(value); err == nil {
 		out = append(out, v.encode())
 	}
 	if v, err := decodeReach(value); err == nil {

@@ -22,7 +22,10 @@ import (
 	"tracksource/stream"
 )
 
-const creditsPartitions = 3
+const (
+	creditsPartitions = 3
+	factsPartitions   = 4
+)
 
 // tester is what testing.T and rapid.T have in common.
 type tester interface {
@@ -154,7 +157,9 @@ type line struct {
 	alerts    []avro.Alert
 	announced map[int32]int64
 	sequences map[int32]int64
-	totals    map[string]int64 // by key, currency, exponent and model
+	totals    map[string]int64      // by key, currency, exponent and model
+	facts     map[string]avro.Facts // by key as text, those of the newest generation
+	told      []string              // the records of the facts topic as text
 
 	items     map[string]*avro.JourneyEvent // the highest placement of each
 	contracts map[string]attribution.Rules  // by book
@@ -177,10 +182,10 @@ func newLine(t tester, c *avro.Codecs) *line {
 	l := &line{
 		t: t, kv: newOverlay(), gen: 1700000000000,
 		cfg: attributor.Config{
-			Codecs: c, Topics: attributor.Topics{Credits: "credits", Alerts: "alerts"},
-			CreditsPartitions: creditsPartitions, Log: quiet,
+			Codecs: c, Topics: attributor.Topics{Credits: "credits", Facts: "facts", Alerts: "alerts"},
+			CreditsPartitions: creditsPartitions, FactsPartitions: factsPartitions, Log: quiet,
 		},
-		announced: map[int32]int64{}, sequences: map[int32]int64{}, totals: map[string]int64{},
+		announced: map[int32]int64{}, sequences: map[int32]int64{}, totals: map[string]int64{}, facts: map[string]avro.Facts{},
 		items: map[string]*avro.JourneyEvent{}, contracts: map[string]attribution.Rules{}, proposed: map[string]string{},
 	}
 	l.open()
@@ -234,6 +239,21 @@ func (l *line) feed(events ...*avro.JourneyEvent) []avro.CreditEntry {
 	}
 	l.counts(l.entries[n:])
 	return l.entries[n:]
+}
+
+// tell commits facts of an account as a book would have told them.
+func (l *line) tell(account string, asOf time.Time, facts ...attribution.Facts) []string {
+	l.t.Helper()
+	out := new(outputs)
+	if err := l.p.Tell("ai-launch-tour", []byte(account), asOf, facts, out); err != nil {
+		l.t.Fatalf("tell: %v", err)
+	}
+	l.kv.commit()
+	n := len(l.told)
+	for _, o := range out.records {
+		l.collect(o)
+	}
+	return l.told[n:]
 }
 
 // abort folds a batch and drops it.
@@ -318,6 +338,10 @@ func (l *line) collect(o output) {
 		l.alerts = append(l.alerts, a)
 		return
 	}
+	if o.topic == "facts" {
+		l.collectFacts(o)
+		return
+	}
 	var e avro.CreditEntry
 	if err := l.cfg.Codecs.Credit.Decode(o.value, &e); err != nil {
 		l.t.Fatalf("entry: %v", err)
@@ -348,6 +372,42 @@ func (l *line) collect(o output) {
 		}
 	}
 	l.entries = append(l.entries, e)
+}
+
+// collectFacts follows the facts topic as a reader of it does.
+func (l *line) collectFacts(o output) {
+	l.t.Helper()
+	var key avro.FactsKey
+	if err := l.cfg.Codecs.FactsKey.Decode(o.key, &key); err != nil {
+		l.t.Fatalf("key of facts: %v", err)
+	}
+	text := fmt.Sprintf("%s %s on %s, revision %d", key.Contract, key.Conversion, key.Account, key.Revision)
+	if key.Contract != "" {
+		if want := attributor.FactsPartition(key.Contract, key.Conversion, factsPartitions); o.partition != want || key.SourcePartition != 7 {
+			l.t.Fatalf("facts %s of source %d in partition %d, want %d", text, key.SourcePartition, o.partition, want)
+		}
+	}
+	if o.value == nil {
+		delete(l.facts, text)
+		l.told = append(l.told, text+" withdrawn")
+		return
+	}
+	var f avro.Facts
+	if err := l.cfg.Codecs.Facts.Decode(o.value, &f); err != nil {
+		l.t.Fatalf("facts: %v", err)
+	}
+	if f.Generation != l.gen || f.SourcePartition != 7 || f.AsOf.IsZero() {
+		l.t.Fatalf("facts %s of generation %d from %d as of %v", text, f.Generation, f.SourcePartition, f.AsOf)
+	}
+	if f.Kind == attributor.KindGeneration {
+		l.told = append(l.told, fmt.Sprintf("generation announced in partition %d", o.partition))
+		return
+	}
+	if f.Kind != attributor.KindFacts || f.Contract != key.Contract || f.Conversion != key.Conversion || string(f.Account) != string(key.Account) || f.Revision != key.Revision {
+		l.t.Fatalf("facts %s say %+v", text, f)
+	}
+	l.facts[text] = f
+	l.told = append(l.told, text)
 }
 
 // counts checks that every change is whole within its batch.

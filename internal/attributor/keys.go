@@ -16,6 +16,7 @@ var (
 	spaceSequence = state.Keyspace{ID: 0x24, Version: 1, Name: "sequence"}
 	spaceTime     = state.Keyspace{ID: 0x25, Version: 1, Name: "touch by time"}
 	spaceReach    = state.Keyspace{ID: 0x26, Version: 1, Name: "reach"}
+	spaceFacts    = state.Keyspace{ID: 0x27, Version: 1, Name: "facts"}
 )
 
 // keyFormat leads the keys of ledger entries.
@@ -23,7 +24,7 @@ var keyFormat = state.Keyspace{ID: 1, Version: 1, Name: "contribution key"}
 
 // Layout returns the keyspaces of the attributor's stores.
 func Layout() (state.Layout, error) {
-	return state.NewLayout(spaceControl, spaceItem, spaceBooked, spaceRunning, spaceSequence, spaceTime, spaceReach)
+	return state.NewLayout(spaceControl, spaceItem, spaceBooked, spaceRunning, spaceSequence, spaceTime, spaceReach, spaceFacts)
 }
 
 // The names in the control keyspace.
@@ -95,6 +96,10 @@ func reachKey(account []byte) []byte { return spaceReach.Key().Bytes(account) }
 
 func bookedKey(account []byte, campaign string) []byte {
 	return spaceBooked.Key().Bytes(account).String(campaign)
+}
+
+func factsKey(account []byte, campaign string) []byte {
+	return spaceFacts.Key().Bytes(account).String(campaign)
 }
 
 func runningKey(contribution []byte, currency string, exponent int) []byte {

@@ -124,6 +124,9 @@ func (f *fold) book(c *campaign, a *account, j attribution.Journey, swept *sweep
 	if err := f.post(c, a, before, after, swept); err != nil {
 		return err
 	}
+	if err := f.tell(c, a, result.Facts); err != nil {
+		return fmt.Errorf("facts: %w", err)
+	}
 	if len(after.postings) == 0 && len(after.raised) == 0 {
 		if value == nil {
 			return nil
@@ -212,11 +215,9 @@ func entryOf(d attribution.Change) avro.CreditEntry {
 		Partner: d.Partner, Channel: d.Channel, Asset: d.Asset, Region: d.Region, Segment: d.Segment,
 		Source: d.Source, TouchCampaign: d.TouchCampaign,
 		Currency: d.Currency, Exponent: d.Exponent, Delta: d.Delta,
-		OriginalAmount: d.Basis.Amount, OriginalCurrency: d.Basis.Currency,
+		OriginalAmount: d.Basis.Amount, OriginalCurrency: d.Basis.Currency, RateVia: d.Basis.Via,
 	}
-	if d.Basis.Rate != "" && d.Basis.Via != money.ViaSame {
-		e.Rate, e.RateDay = d.Basis.Rate, d.Basis.RateDay.String()
-	}
+	e.Rate, e.RateDay = appliedRate(d.Basis)
 	return e
 }
 
@@ -291,7 +292,7 @@ func (f *fold) addUp(e *avro.CreditEntry, contribution []byte) error {
 	return f.kv.Delete(key)
 }
 
-// announce tells every credits partition of the generation, once in its life.
+// announce tells every credits and every facts partition of the generation, once in its life.
 func (f *fold) announce() error {
 	if f.rules.announced == f.generation {
 		return nil
@@ -307,6 +308,9 @@ func (f *fold) announce() error {
 	}
 	for to := range f.cfg.CreditsPartitions {
 		f.out.EmitTo(f.cfg.Topics.Credits, to, nil, b)
+	}
+	if err := f.announceFacts(); err != nil {
+		return err
 	}
 	f.rules.announced = f.generation
 	if f.rules.layout, err = f.layout(); err != nil {

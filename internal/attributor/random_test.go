@@ -236,6 +236,7 @@ func FuzzDecodeState(f *testing.F) {
 	l.open()
 	l.feed(agreement(1, 1), touch("a", "t", 1, day(2), "globex", "email"), deal("a", "d", 1, "100", "EUR", "Closed Won"), deal("b", "e", 1, "100", "USD", "Qualification"))
 	l.feed(rate(2, "EUR", "USD", "2026-03-10", "1.1"))
+	l.tell("a", day(1), known("d", 1))
 	for _, v := range l.kv.base {
 		if len(v) < 2000 {
 			f.Add(v)
@@ -257,6 +258,7 @@ func TestLayout(t *testing.T) {
 	}
 	l := testLine(t)
 	l.feed(agreement(1, 1), touch("a", "t", 1, day(2), "globex", "email"), deal("a", "d", 1, "100", "USD", "Qualification"))
+	l.tell("a", day(1), known("d", 1))
 	seen := map[byte]bool{}
 	for k, v := range l.kv.base {
 		i := slices.IndexFunc(layout, func(s state.Keyspace) bool { return s.ID == k[0] })

@@ -40,7 +40,8 @@ func (f *fold) putSweep(s sweep) error {
 const (
 	sweepStagedBytes    = 96 * 1024
 	sweepEmittedRecords = 2000
-	sweepChunk          = 8 // accounts between two looks at the bounds
+	sweepEmittedBytes   = 8 << 20 // facts of long journeys are large
+	sweepChunk          = 8       // accounts between two looks at the bounds
 )
 
 // sweepSlice takes the sweep some accounts further, at least one chunk, so that
@@ -50,7 +51,7 @@ func (f *fold) sweepSlice(ctx context.Context) error {
 	if !s.active {
 		return nil
 	}
-	before, _ := f.out.Emitted()
+	before, beforeBytes := f.out.Emitted()
 	f.kv.staged = 0
 	for left := f.cfg.SliceAccounts; left > 0 && s.active; {
 		visit, next, err := f.visit(s, min(left, sweepChunk))
@@ -64,7 +65,8 @@ func (f *fold) sweepSlice(ctx context.Context) error {
 		next.accounts += int64(len(visit))
 		next.changes += f.rules.changes - changes
 		s, left = next, left-len(visit)
-		if records, _ := f.out.Emitted(); records-before >= sweepEmittedRecords || f.kv.staged >= sweepStagedBytes {
+		records, size := f.out.Emitted()
+		if records-before >= sweepEmittedRecords || size-beforeBytes >= sweepEmittedBytes || f.kv.staged >= sweepStagedBytes {
 			break
 		}
 	}

@@ -22,6 +22,12 @@ func (s Subjects) Control() string { return string(s) + ".control-value" }
 // Credit is the subject of the values of the credits topic.
 func (s Subjects) Credit() string { return string(s) + ".credits-value" }
 
+// FactsKey is the subject of the keys of the facts topic.
+func (s Subjects) FactsKey() string { return string(s) + ".facts-key" }
+
+// Facts is the subject of the values of the facts topic.
+func (s Subjects) Facts() string { return string(s) + ".facts-value" }
+
 // ContributionKey is the subject of the keys of the contributions topic.
 func (s Subjects) ContributionKey() string { return string(s) + ".contributions-key" }
 
@@ -46,6 +52,8 @@ type Codecs struct {
 	Journey         *Codec[JourneyEvent]
 	Control         *Codec[Control]
 	Credit          *Codec[CreditEntry]
+	FactsKey        *Codec[FactsKey]
+	Facts           *Codec[Facts]
 	ContributionKey *Codec[ContributionKey]
 	ContributionRow *Codec[ContributionRow]
 	Alert           *Codec[Alert]
@@ -64,6 +72,8 @@ func OpenCodecs(ctx context.Context, registry Registry, subjects Subjects) (*Cod
 		open(ctx, registry, &c.Journey, NameJourneyEvent, subjects.Journey(), FullTransitive),
 		open(ctx, registry, &c.Control, NameControl, subjects.Control(), FullTransitive),
 		open(ctx, registry, &c.Credit, NameCreditEntry, subjects.Credit(), FullTransitive),
+		open(ctx, registry, &c.FactsKey, NameFactsKey, subjects.FactsKey(), BackwardTransitive),
+		open(ctx, registry, &c.Facts, NameFacts, subjects.Facts(), BackwardTransitive),
 		open(ctx, registry, &c.ContributionKey, NameContributionKey, subjects.ContributionKey(), BackwardTransitive),
 		open(ctx, registry, &c.ContributionRow, NameContributionRow, subjects.ContributionRow(), BackwardTransitive),
 		open(ctx, registry, &c.Alert, NameAlert, subjects.Alert(), BackwardTransitive),

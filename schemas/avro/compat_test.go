@@ -118,6 +118,8 @@ func policies() map[string]avro.Compatibility {
 		avro.NameContributionRow: avro.BackwardTransitive,
 		avro.NameAlert:           avro.BackwardTransitive,
 		avro.NameDeadLetter:      avro.BackwardTransitive,
+		avro.NameFactsKey:        avro.BackwardTransitive,
+		avro.NameFacts:           avro.BackwardTransitive,
 	}
 }
 

@@ -78,6 +78,8 @@ func FuzzContributionKey(f *testing.F) { fuzzDecode(f, avro.NameContributionKey)
 func FuzzContributionRow(f *testing.F) { fuzzDecode(f, avro.NameContributionRow) }
 func FuzzAlert(f *testing.F)           { fuzzDecode(f, avro.NameAlert) }
 func FuzzDeadLetter(f *testing.F)      { fuzzDecode(f, avro.NameDeadLetter) }
+func FuzzFactsKey(f *testing.F)        { fuzzDecode(f, avro.NameFactsKey) }
+func FuzzFacts(f *testing.F)           { fuzzDecode(f, avro.NameFacts) }
 
 func FuzzHeader(f *testing.F) {
 	f.Add([]byte{})

@@ -195,6 +195,8 @@ func TestOpenCodecsSetsPolicies(t *testing.T) {
 		s.Credit():          sr.CompatFullTransitive,
 		s.ContributionKey(): sr.CompatBackwardTransitive,
 		s.ContributionRow(): sr.CompatBackwardTransitive,
+		s.FactsKey():        sr.CompatBackwardTransitive,
+		s.Facts():           sr.CompatBackwardTransitive,
 		s.Alert():           sr.CompatBackwardTransitive,
 		s.DeadLetter():      sr.CompatBackwardTransitive,
 	}

@@ -117,6 +117,10 @@ func subjects(t testing.TB) []subjectUnderTest {
 		subject(t, avro.NameContributionRow, row),
 		subject(t, avro.NameAlert, sampleAlert()),
 		subject(t, avro.NameDeadLetter, sampleDeadLetter()),
+		subject(t, avro.NameFactsKey, &avro.FactsKey{
+			Contract: "joint-q3", Conversion: "acme/salesforce/opportunity/006A", Account: []byte{9, 9}, Revision: 2, SourcePartition: 7,
+		}),
+		subject(t, avro.NameFacts, sampleFacts()),
 	}
 }
 
@@ -197,7 +201,33 @@ func sampleCreditEntry() *avro.CreditEntry {
 		Segment: "enterprise", Source: "linkedin", TouchCampaign: "joint-q3", Currency: "EUR", Exponent: 2,
 		Models: []string{"first-touch", "last-touch", "linear"}, Delta: []int64{-100, 0, 33}, Running: []int64{0, 50, 1 << 50},
 		Generation: 4, SourcePartition: 7, Sequence: 1001, Cause: "late_touch", CauseEvent: "e-1", ChangeID: "c-1",
-		EntryCount: 2, OriginalAmount: "13677.50", OriginalCurrency: "USD", Rate: "1.0942", RateDay: "2025-06-13", AsOf: at(20),
+		EntryCount: 2, OriginalAmount: "13677.50", OriginalCurrency: "USD", Rate: "1.0942", RateDay: "2025-06-13", RateVia: "EUR", AsOf: at(20),
+	}
+}
+
+func sampleFacts() *avro.Facts {
+	created, lead, until := at(50), at(51), at(52)
+	item := avro.FactsItem{Reporter: "acme", Source: "salesforce", Item: "deal_registration/D1"}
+	touch := avro.FactsItem{Reporter: "globex", Source: "ga4", Item: "e-1"}
+	return &avro.Facts{
+		Kind: "facts", Generation: 4, SourcePartition: 7, Contract: "joint-q3", Revision: 2, Account: []byte{9, 9},
+		Conversion: "acme/salesforce/opportunity/006A", Excluded: "out_of_scope", Order: true, State: "won", Stage: "Closed Won", Milestone: "won",
+		CreatedAt: &created, LeadAt: &lead, CloseDate: "2025-06-15", Amount: "13677.50", Currency: "USD", LeadSource: "Webinar",
+		CampaignID: "7011", Region: "emea", Segment: "enterprise",
+		Stages:    []avro.FactsStage{{Stage: "Closed Won", State: "won", Milestone: "won", At: at(53), EventID: "e-3"}},
+		Sourced:   avro.FactsSourced{Partner: "acme", By: "registration", Evidence: &item},
+		Merged:    []avro.FactsItem{{Reporter: "globex", Source: "hubspot", Item: "opportunity/77"}},
+		Suspected: []avro.FactsItem{{Reporter: "initech", Source: "hubspot", Item: "opportunity/78"}},
+		Measures: []avro.FactsMeasure{{
+			Measure: "revenue", Day: "2025-06-15", At: &until, Value: 1250000, Currency: "EUR", Exponent: 2, OriginalAmount: "13677.50",
+			OriginalCurrency: "USD", Rate: "0.9139", RateDay: "2025-06-13", RateVia: "direct", Held: "rate_missing", InScope: true, Path: []int32{0},
+			Influenced: []string{"acme", "globex"}, CoSell: []string{"globex"},
+		}},
+		Touches: []avro.FactsTouch{{
+			ID: touch, At: at(54), Type: "ad_click", Channel: "paid_social", Partner: "acme+globex", Asset: "guide", Source: "linkedin",
+			Campaign: "this", Rule: "utm", Person: "p-1", Evidence: []avro.FactsItem{touch},
+		}},
+		Truncated: true, AsOf: at(55),
 	}
 }
 

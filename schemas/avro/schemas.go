@@ -39,6 +39,8 @@ const (
 	NameContributionRow = "contribution_row"
 	NameAlert           = "alert"
 	NameDeadLetter      = "dead_letter"
+	NameFactsKey        = "facts_key"
+	NameFacts           = "facts"
 )
 
 // versions gives each record, in a fixed order, the schema version of its
@@ -56,11 +58,13 @@ func versions() []struct {
 		{NameJourneyEvent, 7},
 		{NameControl, 7},
 		{NameContract, 2},
-		{NameCreditEntry, 1},
+		{NameCreditEntry, 2},
 		{NameContributionKey, 1},
 		{NameContributionRow, 1},
 		{NameAlert, 1},
 		{NameDeadLetter, 1},
+		{NameFactsKey, 1},
+		{NameFacts, 1},
 	}
 }
 

@@ -286,7 +286,109 @@ type CreditEntry struct {
 	OriginalCurrency string    `avro:"original_currency"` // ISO 4217; empty for counts
 	Rate             string    `avro:"rate"`              // exact decimal text; empty when none applied
 	RateDay          string    `avro:"rate_day"`          // YYYY-MM-DD; empty when none applied
+	RateVia          string    `avro:"rate_via"`          // how the rate was found; empty for counts
 	AsOf             time.Time `avro:"as_of"`             // Kafka time of the input that caused the change
+}
+
+// FactsKey is the key of the facts topic. Records of one conversion share a
+// partition.
+type FactsKey struct {
+	Contract        string `avro:"contract"` // empty for the announcement of a generation
+	Conversion      string `avro:"conversion"`
+	Account         []byte `avro:"account"` // encoded identity
+	Revision        int64  `avro:"revision"`
+	SourcePartition int32  `avro:"source_partition"` // partition of journeys, the only one that writes this key
+}
+
+// Facts is what is known of one opportunity under one contract.
+type Facts struct {
+	Kind            string         `avro:"kind"`             // facts or generation
+	Generation      int64          `avro:"generation"`       // a higher one retires the lower ones of its source
+	SourcePartition int32          `avro:"source_partition"` // partition of journeys
+	Contract        string         `avro:"contract"`         // campaign whose book this is
+	Revision        int64          `avro:"revision"`         // that judged the facts
+	Account         []byte         `avro:"account"`          // encoded identity
+	Conversion      string         `avro:"conversion"`       // as in ledger entries
+	Excluded        string         `avro:"excluded"`         // why it is in no total; empty if it is
+	Order           bool           `avro:"order"`            // of a shop
+	State           string         `avro:"state"`
+	Stage           string         `avro:"stage"` // native
+	Milestone       string         `avro:"milestone"`
+	CreatedAt       *time.Time     `avro:"created_at"`
+	LeadAt          *time.Time     `avro:"lead_at"`
+	CloseDate       string         `avro:"close_date"` // YYYY-MM-DD
+	Amount          string         `avro:"amount"`     // exact decimal text
+	Currency        string         `avro:"currency"`   // ISO 4217
+	LeadSource      string         `avro:"lead_source"`
+	CampaignID      string         `avro:"campaign_id"`
+	Region          string         `avro:"region"`
+	Segment         string         `avro:"segment"`
+	Stages          []FactsStage   `avro:"stages"` // oldest first
+	Sourced         FactsSourced   `avro:"sourced"`
+	Merged          []FactsItem    `avro:"merged"`    // of other CRMs, this business
+	Suspected       []FactsItem    `avro:"suspected"` // of other CRMs, may be
+	Measures        []FactsMeasure `avro:"measures"`
+	Touches         []FactsTouch   `avro:"touches"` // in order of time
+	Truncated       bool           `avro:"truncated"`
+	AsOf            time.Time      `avro:"as_of"` // Kafka time of the input that changed the facts
+}
+
+// FactsStage is one step of an opportunity's history.
+type FactsStage struct {
+	Stage     string    `avro:"stage"` // native
+	State     string    `avro:"state"`
+	Milestone string    `avro:"milestone"`
+	At        time.Time `avro:"at"`
+	EventID   string    `avro:"event_id"`
+}
+
+// FactsSourced says who sourced an opportunity.
+type FactsSourced struct {
+	Partner  string     `avro:"partner"` // or marketing-sourced, or unsourced
+	By       string     `avro:"by"`      // registration or touch
+	Evidence *FactsItem `avro:"evidence"`
+}
+
+// FactsItem is one fact that a partner reported.
+type FactsItem struct {
+	Reporter string `avro:"reporter"`
+	Source   string `avro:"source"`
+	Item     string `avro:"item"` // event id of a touch, or "type/id" of an object
+}
+
+// FactsMeasure is one conversion of an opportunity.
+type FactsMeasure struct {
+	Measure          string     `avro:"measure"`
+	Day              string     `avro:"day"` // YYYY-MM-DD in the contract's zone; empty if that is missing
+	At               *time.Time `avro:"at"`  // last instant of a touch that shares it
+	Value            int64      `avro:"value"`
+	Currency         string     `avro:"currency"` // ISO 4217; empty for counts
+	Exponent         int        `avro:"exponent"` // decimal places of a minor unit; 6 for counts
+	OriginalAmount   string     `avro:"original_amount"`
+	OriginalCurrency string     `avro:"original_currency"`
+	Rate             string     `avro:"rate"`
+	RateDay          string     `avro:"rate_day"`
+	RateVia          string     `avro:"rate_via"`
+	Held             string     `avro:"held"`     // why it is in no total; empty if it is
+	InScope          bool       `avro:"in_scope"` // whether the book accounts for it
+	Path             []int32    `avro:"path"`     // places in Touches of those that share it
+	Influenced       []string   `avro:"influenced"`
+	CoSell           []string   `avro:"co_sell"`
+}
+
+// FactsTouch is a touch with what the contract makes of it.
+type FactsTouch struct {
+	ID       FactsItem   `avro:"id"`
+	At       time.Time   `avro:"at"`
+	Type     string      `avro:"type"`
+	Channel  string      `avro:"channel"`
+	Partner  string      `avro:"partner"` // several with + between share it
+	Asset    string      `avro:"asset"`
+	Source   string      `avro:"source"`
+	Campaign string      `avro:"campaign"`
+	Rule     string      `avro:"rule"`
+	Person   string      `avro:"person"` // pseudonym
+	Evidence []FactsItem `avro:"evidence"`
 }
 
 // ContributionKey is the key of one contribution row.

@@ -1,0 +1,240 @@
+package attributor
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"slices"
+	"strings"
+	"time"
+
+	"tracksource/attribution"
+	"tracksource/money"
+	"tracksource/schemas/avro"
+	"tracksource/stream"
+)
+
+// told is what the facts topic holds for one account and one contract, in the
+// order of conversions, then revisions.
+type told []toldFacts
+
+type toldFacts struct {
+	conversion string
+	revision   int64
+	hash       [hashBytes]byte // of the facts without what every record has of its own
+}
+
+const hashBytes = 16
+
+func (t told) encode() []byte {
+	v := binary.AppendUvarint([]byte{spaceFacts.Version}, uint64(len(t)))
+	for _, f := range t {
+		v = binary.AppendVarint(appendText(v, f.conversion), f.revision)
+		v = append(v, f.hash[:]...)
+	}
+	return v
+}
+
+func decodeTold(value []byte) (told, error) {
+	body, err := spaceFacts.Body(value)
+	if err != nil {
+		return nil, err
+	}
+	r := reader{rest: body}
+	var t told
+	for range r.count() {
+		f := toldFacts{conversion: r.text(), revision: r.varint()}
+		if len(r.rest) < hashBytes {
+			r.fail("hash is cut off")
+			break
+		}
+		f.hash = [hashBytes]byte(r.rest)
+		r.rest = r.rest[hashBytes:]
+		t = append(t, f)
+	}
+	return t, r.end()
+}
+
+// tell brings the facts topic to what is now known of the account's deals: what
+// changed is written anew, what is gone is withdrawn, and nothing else is written.
+func (f *fold) tell(c *campaign, a *account, facts []attribution.Facts) error {
+	key := factsKey(a.id, c.id)
+	value, err := f.kv.Get(key)
+	if err != nil {
+		return err
+	}
+	var before told
+	if value != nil {
+		if before, err = decodeTold(value); err != nil {
+			return err
+		}
+	}
+	var after told
+	for i := range facts {
+		one, err := f.tellOne(c, a, &facts[i], before)
+		if err != nil {
+			return err
+		}
+		after = append(after, one)
+	}
+	for _, was := range before {
+		if _, still := after.find(was.conversion, was.revision); still {
+			continue
+		}
+		if err := f.emitFacts(c, a, was, nil); err != nil {
+			return err
+		}
+	}
+	slices.SortFunc(after, toldFacts.compare)
+	switch encoded := after.encode(); {
+	case len(after) == 0 && value == nil:
+		return nil
+	case len(after) == 0:
+		return f.kv.Delete(key)
+	case !bytes.Equal(encoded, value):
+		return f.kv.Put(key, encoded)
+	}
+	return nil
+}
+
+func (t toldFacts) compare(other toldFacts) int {
+	if c := strings.Compare(t.conversion, other.conversion); c != 0 {
+		return c
+	}
+	return int(min(max(t.revision-other.revision, -1), 1))
+}
+
+func (t told) find(conversion string, revision int64) (toldFacts, bool) {
+	i := slices.IndexFunc(t, func(f toldFacts) bool { return f.conversion == conversion && f.revision == revision })
+	if i < 0 {
+		return toldFacts{}, false
+	}
+	return t[i], true
+}
+
+// tellOne writes the facts of a deal unless the topic holds them.
+func (f *fold) tellOne(c *campaign, a *account, facts *attribution.Facts, before told) (toldFacts, error) {
+	record := factsOf(facts)
+	record.Account = a.id
+	bare, err := f.cfg.Codecs.Facts.AppendBare(nil, &record)
+	if err != nil {
+		return toldFacts{}, err
+	}
+	sum := sha256.Sum256(bare)
+	now := toldFacts{conversion: record.Conversion, revision: record.Revision, hash: [hashBytes]byte(sum[:])}
+	if was, told := before.find(now.conversion, now.revision); told && was.hash == now.hash {
+		return now, nil
+	}
+	record.Kind, record.Generation, record.SourcePartition, record.AsOf = KindFacts, f.generation, f.source, a.asOf
+	return now, f.emitFacts(c, a, now, &record)
+}
+
+// emitFacts stages a record of facts, or where it is nil their withdrawal.
+func (f *fold) emitFacts(c *campaign, a *account, of toldFacts, record *avro.Facts) error {
+	key := avro.FactsKey{Contract: c.id, Conversion: of.conversion, Account: a.id, Revision: of.revision, SourcePartition: f.source}
+	k, err := f.cfg.Codecs.FactsKey.Append(nil, &key)
+	if err != nil {
+		return err
+	}
+	var value []byte
+	if record != nil {
+		if value, err = f.cfg.Codecs.Facts.Append(nil, record); err != nil {
+			return err
+		}
+	}
+	f.out.EmitTo(f.cfg.Topics.Facts, FactsPartition(key.Contract, key.Conversion, f.cfg.FactsPartitions), k, value)
+	return nil
+}
+
+// FactsPartition is the partition of the facts topic, of so many, that holds what
+// is said of a conversion under a contract: the same for all accounts and revisions.
+func FactsPartition(campaign, conversion string, partitions int32) int32 {
+	return stream.PartitionOf(keyFormat.Key().String(campaign).String(conversion), partitions)
+}
+
+// announceFacts tells every facts partition of the generation.
+func (f *fold) announceFacts() error {
+	k, err := f.cfg.Codecs.FactsKey.Append(nil, &avro.FactsKey{SourcePartition: f.source})
+	if err != nil {
+		return err
+	}
+	v, err := f.cfg.Codecs.Facts.Append(nil, &avro.Facts{
+		Kind: KindGeneration, Generation: f.generation, SourcePartition: f.source, AsOf: time.UnixMilli(f.generation),
+	})
+	if err != nil {
+		return err
+	}
+	for to := range f.cfg.FactsPartitions {
+		f.out.EmitTo(f.cfg.Topics.Facts, to, k, v)
+	}
+	return nil
+}
+
+// factsOf writes facts as the topic has them, without what each record has of its
+// own: kind, source, account and time.
+func factsOf(f *attribution.Facts) avro.Facts {
+	record := avro.Facts{
+		Contract: f.Contract, Revision: f.Revision, Conversion: f.Deal.String(), Excluded: f.Excluded, Order: f.Order,
+		State: f.State, Stage: f.Stage, Milestone: f.Milestone, CreatedAt: instant(f.CreatedAt), LeadAt: instant(f.LeadAt),
+		CloseDate: f.CloseDate, Amount: f.Amount, Currency: f.Currency, LeadSource: f.LeadSource, CampaignID: f.CampaignID,
+		Region: f.Region, Segment: f.Segment, Sourced: avro.FactsSourced{Partner: f.Sourced.Partner, By: f.Sourced.By},
+		Merged: itemsOf(f.Merged), Suspected: itemsOf(f.Suspected), Truncated: f.Truncated, AsOf: time.UnixMicro(0),
+	}
+	if f.Sourced.By != "" {
+		evidence := avro.FactsItem(f.Sourced.Evidence)
+		record.Sourced.Evidence = &evidence
+	}
+	for _, s := range f.Stages {
+		record.Stages = append(record.Stages, avro.FactsStage{Stage: s.Stage, State: s.State, Milestone: s.Milestone, At: s.At, EventID: s.EventID})
+	}
+	for i := range f.Measures {
+		record.Measures = append(record.Measures, measureOf(&f.Measures[i]))
+	}
+	for i := range f.Touches {
+		t := &f.Touches[i]
+		record.Touches = append(record.Touches, avro.FactsTouch{
+			ID: avro.FactsItem(t.ID), At: t.At, Type: t.Type, Channel: t.Channel, Partner: t.Partner, Asset: t.Asset,
+			Source: t.Source, Campaign: t.Campaign, Rule: t.Rule, Person: t.Person, Evidence: itemsOf(t.Evidence),
+		})
+	}
+	return record
+}
+
+func measureOf(m *attribution.FactMeasure) avro.FactsMeasure {
+	record := avro.FactsMeasure{
+		Measure: m.Measure, At: instant(m.At), Value: m.Value, Currency: m.Currency, Exponent: m.Exponent,
+		OriginalAmount: m.Basis.Amount, OriginalCurrency: m.Basis.Currency, RateVia: m.Basis.Via,
+		Held: m.Held, InScope: m.InScope, Influenced: m.Influenced, CoSell: m.CoSell,
+	}
+	if m.Held == "" || m.Day != 0 {
+		record.Day = m.Day.String()
+	}
+	for _, place := range m.Path {
+		record.Path = append(record.Path, int32(place))
+	}
+	record.Rate, record.RateDay = appliedRate(m.Basis)
+	return record
+}
+
+// appliedRate is the rate of a basis with its day, empty where none was needed.
+func appliedRate(b attribution.Basis) (rate, day string) {
+	if b.Rate == "" || b.Via == money.ViaSame {
+		return "", ""
+	}
+	return b.Rate, b.RateDay.String()
+}
+
+func instant(at time.Time) *time.Time {
+	if at.IsZero() {
+		return nil
+	}
+	return &at
+}
+
+func itemsOf(ids []attribution.ItemID) []avro.FactsItem {
+	items := make([]avro.FactsItem, len(ids))
+	for i, id := range ids {
+		items[i] = avro.FactsItem(id)
+	}
+	return items
+}
