@@ -119,7 +119,7 @@ func rest(ctx context.Context, cfg check.Config, wait time.Duration) error {
 		if err != nil {
 			return err
 		}
-		ends, err := kafka.EndOffsets(ctx, cfg.Kafka, cfg.Spec.Journeys(), cfg.Spec.Credits(), cfg.Spec.Contributions())
+		ends, err := kafka.EndOffsets(ctx, cfg.Kafka, cfg.Spec.Journeys(), cfg.Spec.Credits(), cfg.Spec.Facts(), cfg.Spec.Contributions())
 		if err != nil {
 			return err
 		}

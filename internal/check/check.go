@@ -105,6 +105,7 @@ func (l *loader) load(ctx context.Context) (err error) {
 		take   func(*stream.Record) error
 	}{
 		{[]string{spec.Contributions()}, l.row},
+		{[]string{spec.Facts()}, l.fact},
 		{[]string{spec.Credits()}, l.credit},
 		{[]string{spec.Journeys()}, l.journey},
 		{[]string{spec.Observations()}, l.observation},
@@ -118,7 +119,7 @@ func (l *loader) load(ctx context.Context) (err error) {
 		return err
 	}
 	if len(l.in.Cut) > 0 {
-		steps = steps[:3]
+		steps = steps[:4]
 	}
 	for _, s := range steps {
 		for _, topic := range s.topics {
@@ -175,6 +176,22 @@ func (l *loader) credit(r *stream.Record) error {
 	e, ok, err := decoded(l, l.cfg.Codecs.Credit, r, r.Value)
 	if ok {
 		l.in.Credits = append(l.in.Credits, at(r, e))
+	}
+	return err
+}
+
+func (l *loader) fact(r *stream.Record) error {
+	key, ok, err := decoded(l, l.cfg.Codecs.FactsKey, r, r.Key)
+	if err != nil || !ok {
+		return err
+	}
+	if r.Value == nil {
+		l.in.Facts = append(l.in.Facts, at(r, Fact{Key: key}))
+		return nil
+	}
+	f, ok, err := decoded(l, l.cfg.Codecs.Facts, r, r.Value)
+	if ok {
+		l.in.Facts = append(l.in.Facts, at(r, Fact{Key: key, Facts: &f}))
 	}
 	return err
 }

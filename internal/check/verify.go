@@ -51,6 +51,7 @@ type Input struct {
 	Journeys              []At[avro.JourneyEvent]
 	JourneyPartitions     int32
 	Credits               []At[avro.CreditEntry]
+	Facts                 []At[Fact]
 	Rows                  []At[Row]
 	Unreadable            []string // records that could not be decoded
 	Transactions          map[string]map[int32]Transactions
@@ -72,6 +73,7 @@ type Report struct {
 	Controls, Contracts, Proposals                   int             // broadcasts; contracts in force; shadows beside them
 	Conversions                                      int             // booked
 	Entries, Rows                                    int             // of the ledger; rows that are not deleted
+	Facts                                            int             // deals under contracts that the facts topic tells of
 	Transactions                                     int64           // of the tiers with state
 
 	// Problems are readable, at most problemsMax; ProblemCount is how many there
@@ -137,6 +139,7 @@ func Verify(in Input) Report {
 	byPlace(in.Observations)
 	byPlace(in.Journeys)
 	byPlace(in.Credits)
+	byPlace(in.Facts)
 	byPlace(in.Rows)
 	v := &verifier{
 		in: in, contracts: map[string][]revision{}, links: map[string][]identity.Link{}, same: map[string][]string{}, erased: map[string]bool{},
@@ -163,6 +166,7 @@ func Verify(in Input) Report {
 	due := v.books()
 	ledger := v.ledger()
 	v.conserved(due, ledger)
+	v.told(ledger)
 	v.compare(due, ledger, v.rows())
 	return v.report
 }

@@ -157,6 +157,31 @@ func credits() []avro.CreditEntry {
 	return list
 }
 
+// The facts of that deal, which the attributor of partition 0 told.
+func told() []check.Fact {
+	f := avro.Facts{
+		Kind: "facts", Generation: 7, Contract: "ai-launch-tour", Revision: 1, Account: domain, Conversion: "acme/salesforce/opportunity/006",
+		Touches: []avro.FactsTouch{{}, {}},
+	}
+	for _, m := range []avro.FactsMeasure{
+		{Measure: "opportunities", Value: 1_000_000, Exponent: 6},
+		{Measure: "pipeline_created", Value: 10001, Currency: "USD", Exponent: 2},
+		{Measure: "pipeline_open", Value: 10001, Currency: "USD", Exponent: 2},
+		{Measure: "revenue", Held: "close_date_missing"},
+	} {
+		if m.InScope, m.Path = true, []int32{0, 1}; m.Held == "" {
+			m.Day = "2026-03-05"
+		}
+		f.Measures = append(f.Measures, m)
+	}
+	key := avro.FactsKey{Contract: f.Contract, Conversion: f.Conversion, Account: f.Account, Revision: f.Revision}
+	left := key
+	left.Account = deal
+	return []check.Fact{
+		{Facts: &avro.Facts{Kind: "generation", Generation: 7}}, {Key: key, Facts: &f}, {Key: left},
+	}
+}
+
 func rows(entries []avro.CreditEntry) []check.Row {
 	var list []check.Row
 	for _, e := range entries {
@@ -206,7 +231,7 @@ func world() check.Input {
 		}},
 		ObservationPartitions: 1, JourneyPartitions: 1,
 		Observations: placed(append(observations, f...)), Journeys: placed(append(events, journeys(f)...)),
-		Credits: placed(credits()), Rows: placed(rows(credits())),
+		Credits: placed(credits()), Facts: placed(told()), Rows: placed(rows(credits())),
 		DeadLetters: []avro.DeadLetter{{Code: "undecodable", RawTopic: rawAcme, RawOffset: 7}},
 		Raw:         []check.Position{{Topic: rawAcme, Offset: 7}},
 	}
@@ -251,6 +276,21 @@ func TestTampered(t *testing.T) {
 			in.Credits[3].Value.Delta[2]--
 			in.Credits[3].Value.Running[2]--
 		}, "conservation: pipeline_created of acme/salesforce/opportunity/006 on bigco.com, 2026-03-05, under linear: the ledger has 10000 of USD, the conversion is worth 10001"},
+		{"facts are a cent off", func(in *check.Input) { in.Facts[1].Value.Facts.Measures[1].Value-- },
+			"facts: pipeline_created of acme/salesforce/opportunity/006 on bigco.com, 2026-03-05, is worth 10000, on the ledger under first-touch 10001 of USD"},
+		{"facts of another day", func(in *check.Input) { in.Facts[1].Value.Facts.Measures[1].Day = "2026-03-06" },
+			"facts: pipeline_created of acme/salesforce/opportunity/006 on bigco.com, 2026-03-06, is worth 10001 of USD and is not on the ledger"},
+		{"facts of an account that the deal left", func(in *check.Input) {
+			f := *in.Facts[1].Value.Facts
+			f.Account = deal
+			in.Facts[2].Value.Facts = &f
+		}, "facts: ai-launch-tour acme/salesforce/opportunity/006 on provisional:object/acme/006, revision 1: the account has no such deal"},
+		{"facts of a zombie of an older generation", func(in *check.Input) { in.Facts[1].Value.Facts.Generation = 6 }, "are of generation 6, announced is 7"},
+		{"facts of a generation that was not announced", func(in *check.Input) { in.Facts[1].Value.Facts.Generation = 8 }, "are of generation 8, announced is 7"},
+		{"facts of one deal in two partitions", func(in *check.Input) { in.Facts[2].Partition = 1 }, "acme/salesforce/opportunity/006 are in partitions 0 and 1"},
+		{"facts under the key of another revision", func(in *check.Input) { in.Facts[1].Value.Facts.Revision = 2 }, "is of ai-launch-tour acme/salesforce/opportunity/006, revision 2"},
+		{"facts of a kind that is not known", func(in *check.Input) { in.Facts[1].Value.Facts.Kind = "wish" }, `is of kind "wish"`},
+		{"facts share touches that are not there", func(in *check.Input) { in.Facts[1].Value.Facts.Measures[0].Path[1] = 2 }, "opportunities is shared by touches [0 2] of 2"},
 		{"a running total does not follow", func(in *check.Input) { in.Credits[3].Value.Running[2]++ }, "running 5002, but 0 before and 5001 more"},
 		{"an entry is lost", func(in *check.Input) { in.Credits = drop(in.Credits, 3) }, "has sequence 4 after 2"},
 		{"the last entry is lost", func(in *check.Input) { in.Credits = drop(in.Credits, 9) }, "change 7-0-1 has 8 entries and says 9"},

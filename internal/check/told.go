@@ -1,0 +1,143 @@
+package check
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"math/big"
+	"slices"
+
+	"tracksource/schemas/avro"
+)
+
+// Fact is one record of the facts topic; a nil Facts is a withdrawal.
+type Fact struct {
+	Key   avro.FactsKey
+	Facts *avro.Facts
+}
+
+// factsKey is a FactsKey that can be compared.
+type factsKey struct {
+	contract, conversion, account string
+	revision                      int64
+	source                        int32
+}
+
+func (k factsKey) String() string {
+	return fmt.Sprintf("%s %s on %s, revision %d", k.contract, k.conversion, nodeText([]byte(k.account)), k.revision)
+}
+
+func (k factsKey) compare(other factsKey) int {
+	return cmp.Or(cmp.Compare(k.contract, other.contract), cmp.Compare(k.conversion, other.conversion),
+		cmp.Compare(k.account, other.account), cmp.Compare(k.revision, other.revision), cmp.Compare(k.source, other.source))
+}
+
+// told holds what the facts topic says at last against journeys and the ledger: no
+// value that is not on the ledger, no deal that the account does not have.
+func (v *verifier) told(ledger sums) {
+	said := map[shareKey]int64{}
+	standing := v.standing()
+	for _, k := range slices.SortedFunc(maps.Keys(standing), factsKey.compare) {
+		f := standing[k]
+		v.report.Facts++
+		if !v.holds(k) {
+			v.problem("facts: %s: the account has no such deal", k)
+		}
+		for i := range f.Measures {
+			m := &f.Measures[i]
+			if slices.ContainsFunc(m.Path, func(place int32) bool { return place < 0 || int(place) >= len(f.Touches) }) {
+				v.problem("facts: %s: %s is shared by touches %v of %d", k, m.Measure, m.Path, len(f.Touches))
+			}
+			if !m.InScope || m.Held != "" || m.Value == 0 {
+				continue
+			}
+			said[shareKey{contract: k.contract, account: k.account, conversion: k.conversion, measure: m.Measure, day: m.Day, currency: m.Currency}] += m.Value
+		}
+	}
+	v.toldValues(said, ledger)
+}
+
+// toldValues compares the values that facts say with what each ledger model comes
+// to.
+func (v *verifier) toldValues(said map[shareKey]int64, ledger sums) {
+	booked := map[shareKey]bool{}
+	var wrong []string
+	for k, n := range ledger.shares {
+		model := k.model
+		k.model = ""
+		if _, told := said[k]; n.Sign() == 0 || !told {
+			continue
+		}
+		booked[k] = true
+		if n.Cmp(big.NewInt(said[k])) != 0 {
+			wrong = append(wrong, fmt.Sprintf("facts: %s of %s on %s, %s, is worth %d, on the ledger under %s %s of %s",
+				k.measure, k.conversion, nodeText([]byte(k.account)), k.day, said[k], model, n, k.currency))
+		}
+	}
+	for k, n := range said {
+		if !booked[k] {
+			wrong = append(wrong, fmt.Sprintf("facts: %s of %s on %s, %s, is worth %d of %s and is not on the ledger",
+				k.measure, k.conversion, nodeText([]byte(k.account)), k.day, n, k.currency))
+		}
+	}
+	slices.Sort(wrong)
+	for _, w := range wrong {
+		v.problem("%s", w)
+	}
+}
+
+// standing folds the topic: the last record of each key counts, if it is of the
+// newest generation of its source in its partition.
+func (v *verifier) standing() map[factsKey]*avro.Facts {
+	latest := map[factsKey]*avro.Facts{}
+	partition := map[factsKey]int32{}
+	homes := map[[2]string]int32{}
+	announced := map[hop]int64{}
+	for i := range v.in.Facts {
+		r := &v.in.Facts[i]
+		key := factsKey{r.Value.Key.Contract, r.Value.Key.Conversion, string(r.Value.Key.Account), r.Value.Key.Revision, r.Value.Key.SourcePartition}
+		from := hop{key.source, r.Partition}
+		f := r.Value.Facts
+		if f != nil && f.Kind == "generation" {
+			announced[from] = f.Generation
+			continue
+		}
+		home := [2]string{key.contract, key.conversion}
+		if p, found := homes[home]; found && p != r.Partition {
+			v.problem("facts: %s %s are in partitions %d and %d", key.contract, key.conversion, p, r.Partition)
+		}
+		homes[home] = r.Partition
+		switch {
+		case f == nil:
+			delete(latest, key)
+			continue
+		case f.Kind != "facts":
+			v.problem("facts: the record at %d@%d is of kind %q", r.Partition, r.Offset, f.Kind)
+			continue
+		case key != factsKey{f.Contract, f.Conversion, string(f.Account), f.Revision, f.SourcePartition}:
+			v.problem("facts: the record at %d@%d under the key of %s is of %s %s, revision %d", r.Partition, r.Offset, key, f.Contract, f.Conversion, f.Revision)
+			continue
+		case f.Generation < announced[from]:
+			v.problem("facts: %s at %d@%d are of generation %d, announced is %d", key, r.Partition, r.Offset, f.Generation, announced[from])
+			continue
+		}
+		latest[key], partition[key] = f, r.Partition
+	}
+	for key, f := range latest {
+		switch generation := announced[hop{key.source, partition[key]}]; {
+		case f.Generation < generation:
+			delete(latest, key)
+		case f.Generation > generation:
+			v.problem("facts: %s are of generation %d, announced is %d", key, f.Generation, generation)
+		}
+	}
+	return latest
+}
+
+// holds reports whether the account has the deal that the facts are of.
+func (v *verifier) holds(k factsKey) bool {
+	acc := v.accounts[k.account]
+	return acc != nil && slices.ContainsFunc(acc.objects, func(o object) bool {
+		return o.key.reporter+"/"+o.key.source+"/"+o.key.item == k.conversion
+	})
+}
