@@ -280,6 +280,11 @@ func TestTampered(t *testing.T) {
 			"facts: pipeline_created of acme/salesforce/opportunity/006 on bigco.com, 2026-03-05, is worth 10000, on the ledger under first-touch 10001 of USD"},
 		{"facts of another day", func(in *check.Input) { in.Facts[1].Value.Facts.Measures[1].Day = "2026-03-06" },
 			"facts: pipeline_created of acme/salesforce/opportunity/006 on bigco.com, 2026-03-06, is worth 10001 of USD and is not on the ledger"},
+		{"facts are lost", func(in *check.Input) { in.Facts = drop(in.Facts, 1) }, "is worth 0, on the ledger under linear 10001 of USD"},
+		{"facts say that a measure is out of scope", func(in *check.Input) { in.Facts[1].Value.Facts.Measures[1].InScope = false }, "is worth 0, on the ledger under linear 10001 of USD"},
+		{"facts are withdrawn", func(in *check.Input) {
+			in.Facts = append(in.Facts, check.At[check.Fact]{Offset: 9, Value: check.Fact{Key: in.Facts[1].Value.Key}})
+		}, "is worth 0, on the ledger under linear 10001 of USD"},
 		{"facts of an account that the deal left", func(in *check.Input) {
 			f := *in.Facts[1].Value.Facts
 			f.Account = deal
@@ -287,6 +292,9 @@ func TestTampered(t *testing.T) {
 		}, "facts: ai-launch-tour acme/salesforce/opportunity/006 on provisional:object/acme/006, revision 1: the account has no such deal"},
 		{"facts of a zombie of an older generation", func(in *check.Input) { in.Facts[1].Value.Facts.Generation = 6 }, "are of generation 6, announced is 7"},
 		{"facts of a generation that was not announced", func(in *check.Input) { in.Facts[1].Value.Facts.Generation = 8 }, "are of generation 8, announced is 7"},
+		{"facts of an older generation", func(in *check.Input) {
+			in.Facts = append(in.Facts, check.At[check.Fact]{Offset: 9, Value: check.Fact{Facts: &avro.Facts{Kind: "generation", Generation: 8}}})
+		}, "is worth 0, on the ledger under linear 10001 of USD"},
 		{"facts of one deal in two partitions", func(in *check.Input) { in.Facts[2].Partition = 1 }, "acme/salesforce/opportunity/006 are in partitions 0 and 1"},
 		{"facts under the key of another revision", func(in *check.Input) { in.Facts[1].Value.Facts.Revision = 2 }, "is of ai-launch-tour acme/salesforce/opportunity/006, revision 2"},
 		{"facts of a kind that is not known", func(in *check.Input) { in.Facts[1].Value.Facts.Kind = "wish" }, `is of kind "wish"`},
