@@ -100,7 +100,7 @@ func TestOverlap(t *testing.T) {
 		}
 		return nil
 	})
-	if want := []string{"acme/salesforce ai-launch-tour/" + other + " same", "acme/salesforce ai-launch-tour/" + other + " different"}; err != nil || !slices.Equal(decided, want) {
+	if want := []string{"acme/salesforce ai-launch-tour/" + deal + "/" + other + " same", "acme/salesforce ai-launch-tour/" + deal + "/" + other + " different"}; err != nil || !slices.Equal(decided, want) {
 		t.Errorf("journeys say %q, want %q: %v", decided, want, err)
 	}
 }

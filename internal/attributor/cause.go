@@ -3,10 +3,15 @@ package attributor
 import (
 	"slices"
 	"strconv"
+	"strings"
 
 	"tracksource/attribution"
 	"tracksource/schemas/avro"
 )
+
+// objectDecision is the type of the objects that say whether deals of different CRMs
+// are one business.
+const objectDecision = "overlap_decision"
 
 // cause says why the ledger of one conversion changes, and by what event: what
 // happened to the deal itself goes first, then a new revision, then touches.
@@ -30,9 +35,9 @@ func (f *fold) cause(c *campaign, a *account, conversion string, before, after b
 	case before.version != 0 && before.version != c.version:
 		return CauseContract, revised
 	case touch != nil:
-		return touchCause(touch), touch.after.EventID
+		return touchCause(touch, factsFor(a.facts, conversion)), touch.after.EventID
 	case object != nil:
-		return CauseObject, object.after.EventID
+		return objectCause(object, factsFor(a.facts, conversion)), object.after.EventID
 	case deal != nil:
 		return CauseObject, deal.after.EventID
 	}
@@ -72,7 +77,9 @@ func (c *change) arrived() bool {
 func dealCause(c *change, had, has bool) string {
 	now := c.after.Object // nil in a tombstone
 	switch {
-	case c.after.Removed || c.arrived():
+	case c.after.Removed:
+		return removalCause(c)
+	case c.arrived():
 		return CauseMove
 	case now.Deleted:
 		return CauseDeletion
@@ -93,11 +100,67 @@ func dealCause(c *change, had, has bool) string {
 	return ""
 }
 
-func touchCause(c *change) string {
-	if c.after.Removed || c.arrived() {
+// removalCause is why an item is gone.
+func removalCause(c *change) string {
+	switch c.after.Reason {
+	case reasonErasure:
+		return CauseErasure
+	case reasonRetraction:
+		return CauseDeletion
+	}
+	return CauseMove
+}
+
+func touchCause(c *change, facts []attribution.Facts) string {
+	switch id := itemID(c.after); {
+	case c.after.Removed:
+		return removalCause(c)
+	case c.arrived():
 		return CauseMove
+	case slices.ContainsFunc(facts, func(f attribution.Facts) bool { return isOneOfSeveral(f.Touches, id) }):
+		return CauseOverlap
 	}
 	return CauseLateTouch
+}
+
+// isOneOfSeveral reports whether one of the touches is made of that report and of
+// others.
+func isOneOfSeveral(touches []attribution.FactTouch, id attribution.ItemID) bool {
+	return slices.ContainsFunc(touches, func(t attribution.FactTouch) bool {
+		return len(t.Evidence) > 1 && slices.Contains(t.Evidence, id)
+	})
+}
+
+// objectCause is the cause by an object that is not the conversion's own.
+func objectCause(c *change, facts []attribution.Facts) string {
+	if c.after.Removed && c.after.Reason != "" {
+		return removalCause(c)
+	}
+	id := itemID(c.after)
+	touched := func(f attribution.Facts) bool {
+		return slices.Contains(f.Merged, id) || slices.Contains(f.Suspected, id)
+	}
+	if isDecision(c) || slices.ContainsFunc(facts, touched) {
+		return CauseOverlap
+	}
+	return CauseObject
+}
+
+// isDecision reports whether the object says which deals are one business.
+func isDecision(c *change) bool {
+	return strings.HasPrefix(c.after.Item, objectDecision+"/")
+}
+
+// factsFor are the facts of a conversion, one for each revision that accounts for
+// any of its measures.
+func factsFor(facts []attribution.Facts, conversion string) []attribution.Facts {
+	var list []attribution.Facts
+	for _, f := range facts {
+		if f.Deal.String() == conversion {
+			list = append(list, f)
+		}
+	}
+	return list
 }
 
 func fieldsDiffer(was, now *avro.ObjectState, names ...string) bool {

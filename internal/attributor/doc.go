@@ -71,6 +71,12 @@ const (
 	kindControl = "control"
 )
 
+// Why a journey event removes its item, where it did not move to another account.
+const (
+	reasonErasure    = "erasure"
+	reasonRetraction = "retraction"
+)
+
 // The kinds of ledger entries and of facts.
 const (
 	KindEntry      = "entry"
@@ -90,6 +96,12 @@ const (
 	// CauseMove is a deal or touch that came from or went to another account.
 	CauseMove     = "move"
 	CauseDeletion = "deletion"
+	// CauseErasure is that a person's touch was taken back, or their place in the
+	// funnel, because they are to be forgotten.
+	CauseErasure = "erasure"
+	// CauseOverlap is that several reports became one touch, or deals of several CRMs
+	// one business, or that somebody decided on that.
+	CauseOverlap  = "overlap"
 	CauseFX       = "fx"
 	CauseContract = "contract"
 )

@@ -121,6 +121,7 @@ func (f *fold) book(c *campaign, a *account, j attribution.Journey, swept *sweep
 	if after.raised, err = f.alerts(c, a, before.raised, notices(c, result)); err != nil {
 		return err
 	}
+	a.facts = result.Facts
 	if err := f.post(c, a, before, after, swept); err != nil {
 		return err
 	}

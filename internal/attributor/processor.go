@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"tracksource/attribution"
 	"tracksource/internal/task"
 	"tracksource/schemas/avro"
 	"tracksource/stream"
@@ -118,6 +119,8 @@ type account struct {
 	objects bool      // an object changed
 	touches bool      // so did a touch that can count; earliest of them
 	from    time.Time // where the first of these was or is
+
+	facts []attribution.Facts // of the book in hand
 }
 
 // moved notes that a touch appeared or disappeared at an instant.

@@ -107,6 +107,9 @@ func ParseDeal(text string) (avro.DealName, error) {
 // DealText is what [ParseDeal] reads.
 func DealText(d avro.DealName) string { return d.Reporter + "/" + d.Source + "/" + d.ID }
 
+// itemText is the deal as the item of a journey that it is.
+func itemText(d avro.DealName) string { return d.Reporter + "/" + d.Source + "/" + dealType + d.ID }
+
 // OverlapObject is the decision as an object of the deal, and the node that it belongs
 // to. Number is its place among all decisions: the highest of those about the same
 // holds.
@@ -116,14 +119,15 @@ func OverlapObject(r *avro.OverlapRecord, number int64) (identity.Node, *avro.Ob
 		return node, nil, err
 	}
 	o := &avro.ObjectFacts{
-		Type: OverlapDecision, ID: r.Campaign + "/" + DealText(r.Other), Order: number, ModifiedAt: r.At,
+		Type: OverlapDecision, ID: r.Campaign + "/" + DealText(r.Deal) + "/" + DealText(r.Other), Order: number, ModifiedAt: r.At,
 	}
 	for _, f := range [][2]string{
 		{"at", r.At.UTC().Format(time.RFC3339Nano)},
 		{"by", r.By},
 		{"campaign", r.Campaign},
+		{"deal", itemText(r.Deal)},
 		{"decision", r.Decision},
-		{"other", DealText(r.Other)},
+		{"other", itemText(r.Other)},
 		{"why", r.Why},
 	} {
 		o.Fields = append(o.Fields, avro.Field{Name: f[0], Value: &f[1]})

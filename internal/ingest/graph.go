@@ -96,6 +96,8 @@ func (r *Resolver) retract(node []byte, out Emitter) error {
 		c.Unresolved -= unresolved(&ev)
 		r.counts[feed], r.changed[feed] = c, true
 		ev.Removed, ev.Touch, ev.Object, ev.Person = true, nil, nil, nil
+		// Not a native event of the item's causes this.
+		ev.Reason, ev.EventID = reasonErasure, reasonErasure
 		if err := r.emit(items[i].key, &ev, out); err != nil {
 			return err
 		}

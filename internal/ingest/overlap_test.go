@@ -51,8 +51,8 @@ func TestOverlapDecided(t *testing.T) {
 		Object: &avro.ObjectFacts{Type: "opportunity", ID: "006", ModifiedAt: start},
 		Links:  []avro.Link{{Parent: company.Bytes(), Evidence: int(identity.Record), At: start}},
 	}
-	want := []string{"acme/1: acme/opportunity/006", "acme/1: acme/overlap_decision/ai-launch-tour/globex/hubspot/7/7"}
-	const fields = "at=2026-03-01T12:00:00Z by=ann campaign=ai-launch-tour decision=different other=globex/hubspot/7/7 why=two sites"
+	want := []string{"acme/1: acme/opportunity/006", "acme/1: acme/overlap_decision/ai-launch-tour/acme/salesforce/006/globex/hubspot/7/7"}
+	const fields = "at=2026-03-01T12:00:00Z by=ann campaign=ai-launch-tour deal=acme/salesforce/opportunity/006 decision=different other=globex/hubspot/opportunity/7/7 why=two sites"
 	rapid.Check(t, func(t *rapid.T) {
 		l, told := newLine(t, c), &line{codecs: c, alerts: map[string]bool{}}
 		judge := ingest.NewController(ingest.ControlConfig{

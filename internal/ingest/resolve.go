@@ -37,6 +37,12 @@ const (
 	kindObject   = "object"
 )
 
+// Why an item is removed from a journey, where it does not move to another one.
+const (
+	reasonErasure    = "erasure"    // of whom it is about
+	reasonRetraction = "retraction" // its source says it no more
+)
+
 // ResolveConfig describes a resolve processor. All fields but Alerts are required.
 type ResolveConfig struct {
 	Codecs       *avro.Codecs
@@ -322,7 +328,7 @@ func (r *Resolver) item(obs *avro.Observation, n nodeState, out Emitter) (int64,
 		if was.Removed {
 			return 0, nil // evidence only
 		}
-		ev.Account, ev.Person = was.Account, nil
+		ev.Account, ev.Person, ev.Reason = was.Account, nil, reasonRetraction
 	}
 	return unresolved(&ev) - unresolved(&was), r.emit(key, &ev, out)
 }

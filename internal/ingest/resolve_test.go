@@ -576,6 +576,39 @@ func TestErased(t *testing.T) {
 	})
 }
 
+// TestErasureIsSaid: a journey tells an item that is forgotten from one that moves.
+func TestErasureIsSaid(t *testing.T) {
+	l := newLine(t, codecs(t))
+	first := func(int) int { return 0 }
+	email, contact := node(identity.Email, "", "e"), node(identity.Contact, "acme", "c")
+	form := avro.Observation{
+		Kind: "fact", Node: email.Bytes(), Reporter: "acme", Feed: "crm", Source: "test", EventID: "form", OccurredAt: start,
+		Touch: &avro.TouchFacts{Type: "form"},
+	}
+	for i, step := range []struct {
+		obs  avro.Observation
+		want []string
+	}{
+		{form, []string{"false  form"}},
+		{avro.Observation{Kind: "link", Node: email.Bytes(), Links: []avro.Link{{Parent: contact.Bytes(), Evidence: int(identity.Record), At: start}}}, []string{"false  form", "true  form"}},
+		{avro.Observation{Kind: "erase", Node: email.Bytes()}, []string{"true  form", "true erasure erasure"}},
+	} {
+		l.send(step.obs)
+		l.work(first)
+		var got []string
+		for _, ev := range l.items {
+			got = append(got, fmt.Sprintln(ev.Removed, ev.Reason, ev.EventID))
+		}
+		slices.Sort(got)
+		for n := range step.want {
+			step.want[n] += "\n"
+		}
+		if !slices.Equal(got, step.want) {
+			t.Errorf("step %d: got %q, want %q", i, got, step.want)
+		}
+	}
+}
+
 // TestRestated: of versions of one event the highest revision stands, whatever
 // the order: replaced, not added, and gone when it was taken back.
 func TestRestated(t *testing.T) {
@@ -617,6 +650,8 @@ func TestRestated(t *testing.T) {
 		var got []string
 		for _, ev := range l.items {
 			switch {
+			case ev.Removed && ev.Reason != "retraction":
+				t.Fatalf("%s %s is removed for %q", ev.Source, ev.Item, ev.Reason)
 			case ev.Removed:
 			case ev.Touch != nil:
 				got = append(got, ev.Source+" "+ev.Item+" "+ev.Touch.Asset)

@@ -191,6 +191,7 @@ func sampleJourneyEvent() *avro.JourneyEvent {
 		},
 		Control: &avro.Control{Kind: "horizon", Horizon: &avro.HorizonRecord{Day: "2025-01-01"}},
 		Person:  []byte{7, 7},
+		Reason:  "erasure",
 	}
 }
 

@@ -55,7 +55,7 @@ func versions() []struct {
 		number byte
 	}{
 		{NameObservation, 10},
-		{NameJourneyEvent, 7},
+		{NameJourneyEvent, 8},
 		{NameControl, 7},
 		{NameContract, 2},
 		{NameCreditEntry, 2},

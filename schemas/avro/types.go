@@ -132,6 +132,7 @@ type JourneyEvent struct {
 	Object     *ObjectState `avro:"object"`
 	Control    *Control     `avro:"control"`
 	Person     []byte       `avro:"person"` // encoded identity of whom the item belongs to; empty: nobody, or removed
+	Reason     string       `avro:"reason"` // why it was removed: erasure or retraction; empty when it moved
 }
 
 // ObjectState is a CRM object folded from its updates.
