@@ -109,6 +109,15 @@ func (o *Overlay) Put(key, value []byte) error {
 	return o.stage(key, value)
 }
 
+// PutNew is Put under a key that Get finds nothing under. It is not looked up: if
+// the store has a value there, the digest is wrong from then on.
+func (o *Overlay) PutNew(key, value []byte) error {
+	if _, staged := o.staged[string(key)]; !staged {
+		o.known[string(key)] = nil
+	}
+	return o.Put(key, value)
+}
+
 // Delete stages the removal of key.
 func (o *Overlay) Delete(key []byte) error { return o.stage(key, nil) }
 

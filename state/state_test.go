@@ -181,8 +181,12 @@ func TestOverlay(t *testing.T) {
 			switch rapid.IntRange(0, 6).Draw(t, "operation") {
 			case 0, 1, 2:
 				k, v := key.Draw(t, "key"), rapid.StringMatching(`[x-z]{1,2}`).Draw(t, "value")
+				put := o.Put
+				if _, found := seen[k]; !found && rapid.Bool().Draw(t, "known to be new") {
+					put = o.PutNew
+				}
 				seen[k] = v
-				if err := o.Put([]byte(k), []byte(v)); err != nil {
+				if err := put([]byte(k), []byte(v)); err != nil {
 					t.Fatal(err)
 				}
 			case 3:

@@ -67,6 +67,13 @@ func (o *overlay) Put(key, value []byte) error {
 	return nil
 }
 
+func (o *overlay) PutNew(key, value []byte) error {
+	if o.get(string(key)) != nil {
+		return fmt.Errorf("put new %x: there is a value", key)
+	}
+	return o.Put(key, value)
+}
+
 func (o *overlay) Delete(key []byte) error {
 	o.staged[string(key)] = nil
 	return nil

@@ -170,9 +170,9 @@ func (f *fold) take(ctx context.Context, rec *stream.Record) error {
 			return fmt.Errorf("%w: an item of account %x under key %x", errBroken, ev.Account, rec.Key)
 		}
 		if ev.Kind == kindTouch {
-			return f.takeTouch(ev, rec.Timestamp)
+			return f.takeTouch(ev, rec)
 		}
-		return f.takeObject(ev, rec.Timestamp)
+		return f.takeObject(ev, rec)
 	}
 	// To pass over what a newer ingest says would make totals wrong for good.
 	return fmt.Errorf("%w: kind %q is unknown: upgrade the attributor before ingest", errBroken, ev.Kind)
@@ -180,7 +180,7 @@ func (f *fold) take(ctx context.Context, rec *stream.Record) error {
 
 // takeObject keeps an object unless its placement is not above the one that is
 // kept.
-func (f *fold) takeObject(ev *avro.JourneyEvent, at time.Time) error {
+func (f *fold) takeObject(ev *avro.JourneyEvent, rec *stream.Record) error {
 	key := objectKey(ev)
 	value, err := f.kv.Get(key)
 	if err != nil {
@@ -202,7 +202,7 @@ func (f *fold) takeObject(ev *avro.JourneyEvent, at time.Time) error {
 			}
 		}
 	}
-	bare, err := f.cfg.Codecs.Journey.AppendBare(nil, ev)
+	bare, err := f.bare(ev, rec)
 	if err != nil {
 		return err
 	}
@@ -212,9 +212,18 @@ func (f *fold) takeObject(ev *avro.JourneyEvent, at time.Time) error {
 	if ev.Removed && c.was != there {
 		return nil // a tombstone in place of nothing
 	}
-	f.touch(ev.Account, at).note(key, c)
+	f.touch(ev.Account, rec.Timestamp).note(key, c)
 	f.dirty[string(ev.Account)].objects = true
 	return nil
+}
+
+// bare is the event of a record as it is kept.
+func (f *fold) bare(ev *avro.JourneyEvent, rec *stream.Record) ([]byte, error) {
+	codec := f.cfg.Codecs.Journey
+	if id, _, err := avro.ParseHeader(rec.Value); err != nil || id != codec.ID() {
+		return codec.AppendBare(nil, ev) // written under another schema
+	}
+	return codec.Bare(rec.Value), nil
 }
 
 func (f *fold) stateOf(bare []byte) (*avro.ObjectState, error) {
@@ -260,6 +269,12 @@ type counting struct {
 func (c *counting) Put(key, value []byte) error {
 	c.staged += len(key) + len(value)
 	return c.KV.Put(key, value)
+}
+
+// PutNew implements task.KV.
+func (c *counting) PutNew(key, value []byte) error {
+	c.staged += len(key) + len(value)
+	return c.KV.PutNew(key, value)
 }
 
 // Delete implements task.KV.

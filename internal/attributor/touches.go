@@ -4,10 +4,10 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
-	"time"
 
 	"tracksource/attribution"
 	"tracksource/schemas/avro"
+	"tracksource/stream"
 )
 
 // takeTouch keeps a touch unless its placement is not above the one that is kept.
@@ -15,7 +15,7 @@ import (
 // Of the touches of one id that several identities of an account may have, books
 // count the newest, so that one alone lies by time. A robot's touch never counts
 // and does not lie there, but can be the newest of its id.
-func (f *fold) takeTouch(ev *avro.JourneyEvent, at time.Time) error {
+func (f *fold) takeTouch(ev *avro.JourneyEvent, rec *stream.Record) error {
 	key := touchKey(ev)
 	first, err := f.touchAt(key)
 	if err != nil {
@@ -40,13 +40,13 @@ func (f *fold) takeTouch(ev *avro.JourneyEvent, at time.Time) error {
 	}
 	now := touch{placement: ev.Placement, removed: ev.Removed, at: ev.OccurredAt, node: ev.Node}
 	if !ev.Removed {
-		if now.event, err = f.cfg.Codecs.Journey.AppendBare(nil, ev); err != nil {
+		if now.event, err = f.bare(ev, rec); err != nil {
 			return err
 		}
 	}
 	a := new(account) // a tombstone in place of nothing is no change of the account
 	if !ev.Removed || c.was == there {
-		a = f.touch(ev.Account, at)
+		a = f.touch(ev.Account, rec.Timestamp)
 	}
 	if first == nil || !first.others && bytes.Equal(first.node, ev.Node) {
 		err = f.placeTouch(a, ev, key, first, now)
@@ -95,7 +95,11 @@ func (f *fold) placeTouch(a *account, ev *avro.JourneyEvent, key []byte, was *to
 	}
 	if !now.removed && !bot {
 		a.moved(now.at)
-		if err := f.kv.Put(timeKey(ev, now.at), append([]byte{spaceTime.Version}, now.event...)); err != nil {
+		put := f.kv.PutNew // of the touches of this id one alone lies by time
+		if was != nil && was.byTime && was.at.Equal(now.at) {
+			put = f.kv.Put
+		}
+		if err := put(timeKey(ev, now.at), slices.Concat([]byte{spaceTime.Version}, now.event)); err != nil {
 			return err
 		}
 		now.byTime, now.event = true, nil

@@ -62,6 +62,8 @@ func (o *overlay) Put(key, value []byte) error {
 	return nil
 }
 
+func (o *overlay) PutNew(key, value []byte) error { return o.Put(key, value) }
+
 func (o *overlay) Delete(key []byte) error {
 	o.staged[string(key)] = nil
 	return nil

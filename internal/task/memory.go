@@ -22,6 +22,9 @@ func (m *Memory) Put(key, value []byte) error {
 	return nil
 }
 
+// PutNew implements KV.
+func (m *Memory) PutNew(key, value []byte) error { return m.Put(key, value) }
+
 // Delete implements KV.
 func (m *Memory) Delete(key []byte) error {
 	delete(m.m, string(key))

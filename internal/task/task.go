@@ -13,6 +13,11 @@ type KV interface {
 	// slices belong to the KV from then on.
 	Put(key, value []byte) error
 	Delete(key []byte) error
+
+	// PutNew is Put under a key that the caller knows Get to find nothing under, so
+	// that none is looked up. If there is a value, the digest of the state is wrong
+	// from then on.
+	PutNew(key, value []byte) error
 }
 
 // Reader is the part of a KV that changes nothing.
