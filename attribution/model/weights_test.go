@@ -193,6 +193,7 @@ func TestChoices(t *testing.T) {
 		{"without others the milestones share the rest", model.Spec{Model: model.WShaped}, 3, instants{lead: at(2), opportunity: at(3)}, "33.3333 33.3333 33.3333"},
 		{"a milestone between two touches belongs to the earlier", model.Spec{Model: model.UMilestones}, 3, instants{lead: between}, "50 50 0"},
 		{"the rest up to the last milestone", model.Spec{Model: model.WShaped, Rest: model.RestBetween}, 5, instants{lead: at(2), opportunity: at(4)}, "30 30 10 30 0"},
+		{"the last milestone may not be the last in name", model.Spec{Model: model.WShaped, Rest: model.RestBetween}, 5, instants{lead: at(4), opportunity: at(2)}, "30 30 10 30 0"},
 		{"the rest of all", model.Spec{Model: model.WShaped}, 5, instants{lead: at(2), opportunity: at(4)}, "30 30 5 30 5"},
 		{"two touches without shares of the ends", model.Spec{Model: model.Custom, Shares: &model.Shares{Middle: model.WholeShare}}, 2, instants{}, "50 50"},
 		{"a touch at the conversion counts", model.Spec{Model: model.LastTouch}, 2, instants{}, "0 100"},
