@@ -203,6 +203,45 @@ func TestConfig(t *testing.T) {
 	}
 }
 
+// TestThirds: numbers of conversions are rounded when they are shown, and not before
+// they are added up.
+func TestThirds(t *testing.T) {
+	var lines []string
+	for i := range 3 {
+		lines = append(lines, fmt.Sprintf(`{"id":"j%d","touches":[{"id":"1","at":"2026-01-01T00:00:00Z","channel":"A"},{"id":"2","at":"2026-01-02T00:00:00Z","channel":"B"},`+
+			`{"id":"3","at":"2026-01-03T00:00:00Z","channel":"C"}],"conversions":[{"id":"c","at":"2026-01-09T00:00:00Z","value":"1.00","currency":"USD"}]}`, i))
+	}
+	want := "model,channel,value,currency,conversions\nlinear,A,1.02,USD,1\nlinear,B,0.99,USD,1\nlinear,C,0.99,USD,1\n"
+	if got := run(t, linear(), "csv", lines...); got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+	if got := run(t, linear(), "csv", lines[0]); !strings.Contains(got, "B,0.33,USD,0.333333333333\n") {
+		t.Errorf("one third is shown as\n%s", got)
+	}
+	two := run(t, linear(), "csv", lines[:2]...)
+	if !strings.Contains(two, "B,0.66,USD,0.666666666667\n") {
+		t.Errorf("two thirds are shown as\n%s", two)
+	}
+}
+
+// TestSumIsBounded: what cannot be counted is refused and not wrapped around.
+func TestSumIsBounded(t *testing.T) {
+	for _, sign := range []string{"", "-"} {
+		w, err := twin.New(linear())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var conversions []string
+		for i := range 9_224 {
+			conversions = append(conversions, fmt.Sprintf(`{"id":"%d","at":"2026-01-09T00:00:00Z","value":"%s10000000000000","currency":"USD"}`, i, sign))
+		}
+		err = w.Add([]byte(`{"id":"j","conversions":[` + strings.Join(conversions, ",") + `]}`))
+		if want := "line 1: conversions[9223].value: the sum of the values is beyond what can be counted"; err == nil || err.Error() != want {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+}
+
 // TestTooManyForMarkov: the bound is an error and not a run without end.
 func TestTooManyForMarkov(t *testing.T) {
 	w, err := twin.New(twin.Config{Models: []twin.Model{{Name: "markov", Spec: model.Spec{Model: model.MarkovChain}}}})
