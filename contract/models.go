@@ -139,7 +139,7 @@ func (k *compiler) model(at path, entry documentModel, multi string) (string, mo
 		Shares: k.shares(at, name, entry), Types: k.typeWeights(at, entry.Types),
 		Exclude: k.exclusions(at, entry.Exclude), Transforms: k.transforms(at, entry.Transforms),
 	}
-	if entry.Rest == "all" {
+	if entry.Rest == "all" && (name == model.WShaped || name == model.FullPath) {
 		spec.Rest = model.RestAll
 	}
 	if entry.HalfLife != "" {

@@ -253,7 +253,7 @@ func (s *Spec) Set(name, text string) (err error) {
 		s.HalfLife, err = ParseDuration(text)
 	case name == "rest":
 		s.Rest = Rest(text)
-		if text == "all" {
+		if text == "all" && (s.Model == WShaped || s.Model == FullPath) {
 			s.Rest = RestAll
 		}
 	case name == "direct":

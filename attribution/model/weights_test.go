@@ -271,6 +271,7 @@ func TestSet(t *testing.T) {
 		"half_life=-1h":         `half_life: "-1h" is not a length of time; write days such as 7d or hours such as 36h, over zero and at most 36500d`,
 		"conversion_touch=skip": `conversion_touch: "skip"; write include or exclude`,
 		"size=3":                "size: there is no such setting",
+		"rest=all":              "rest: is a setting of w-shaped, full-path, not of position-based",
 	} {
 		s := model.Spec{Model: model.PositionBased}
 		var err error
