@@ -39,9 +39,9 @@ const (
 	DepthMax = 32
 	textMax  = 2048 // bytes of a text that is kept; a longer one is cut at a rune
 
-	// fieldMax bounds a field of an object: the newest updates of each are kept whole,
-	// side by side in one record.
-	fieldMax = 512
+	// fieldMax bounds a field of an object, at about what CRMs let a text have: the
+	// newest updates of each are kept whole, side by side in one record.
+	fieldMax = 256
 
 	// eventIDMax bounds the id of an event. Those of the sources that are known have
 	// some 60 bytes; Snowplow's is made of two, and a person's address may be in one.

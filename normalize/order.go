@@ -51,6 +51,10 @@ func (v visitor) links(at time.Time) []identity.Link {
 	return []identity.Link{{Parent: v.person, Evidence: identity.Login, At: at}}
 }
 
+// RefundPrefix begins the names of an order's fields that are refunds; the id of
+// their event is behind it.
+const RefundPrefix = "refund:"
+
 // orderFields is what an event says of an order. A refund is an amount that
 // goes back, never below zero; a purchase has all of it.
 type orderFields struct {
@@ -107,7 +111,7 @@ func (v visitor) order(obs Observation, f orderFields) ([]Observation, error) {
 		if amount[0] == '-' {
 			return nil, problem(BadAmount, "a refund below zero")
 		}
-		obs.Object.set("refund:"+eventID(v.src, obs.EventID), amount)
+		obs.Object.set(RefundPrefix+eventID(v.src, obs.EventID), amount)
 		return append([]Observation{obs}, more...), nil
 	}
 	amount, err := amountText(f.amount, f.currency)

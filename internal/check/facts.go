@@ -364,8 +364,11 @@ func (v *verifier) place() {
 	v.report.Items, v.report.Accounts = len(v.touches)+len(v.updates), len(v.accounts)
 }
 
-// stagesKept is how many stage updates of one object count, the newest.
-const stagesKept = 200
+// How many stage updates and refunds of one object count, the newest.
+const (
+	stagesKept  = 200
+	refundsKept = 200
+)
 
 // whole folds the updates of one object in the source's order.
 func whole(updates []update) avro.ObjectState {
@@ -376,7 +379,8 @@ func whole(updates []update) avro.ObjectState {
 	var state avro.ObjectState
 	fields := map[string]*string{}
 	var speaking []update
-	for _, u := range sorted {
+	refunds := map[string]int{} // the place of the update that said each last
+	for place, u := range sorted {
 		state.Type, state.ID, state.Deleted = u.facts.Type, u.facts.ID, u.facts.Deleted
 		if u.facts.ModifiedAt.After(state.ModifiedAt) {
 			state.ModifiedAt = u.facts.ModifiedAt
@@ -384,11 +388,19 @@ func whole(updates []update) avro.ObjectState {
 		speaks := false
 		for _, f := range u.facts.Fields {
 			fields[f.Name] = f.Value
+			if strings.HasPrefix(f.Name, "refund:") {
+				refunds[f.Name] = place
+			}
 			speaks = speaks || f.Value != nil && (f.Name == "stage" || f.Name == "is_closed" || f.Name == "is_won")
 		}
 		if speaks {
 			speaking = append(speaking, u)
 		}
+	}
+	for _, name := range slices.SortedFunc(maps.Keys(refunds), func(a, b string) int {
+		return cmp.Or(cmp.Compare(refunds[b], refunds[a]), strings.Compare(b, a))
+	})[min(len(refunds), refundsKept):] {
+		delete(fields, name)
 	}
 	for name, value := range fields {
 		state.Fields = append(state.Fields, avro.Field{Name: name, Value: value})

@@ -401,3 +401,36 @@ func FuzzFeed(f *testing.F) {
 		}
 	})
 }
+
+// TestObjectsHaveABound: whatever a partner puts into the updates of one object,
+// what is kept of it fits into a record.
+func TestObjectsHaveABound(t *testing.T) {
+	f := newFeed(t, avro.NewMemory())
+	f.ID.Feed = "crm"
+	long := strings.Repeat("<", 4000) // which takes six bytes in JSON
+	s := &spy{line: newLine(t, f.Codecs)}
+	var records []stream.Record
+	for i := range 265 {
+		lead := fmt.Sprintf(`{"ChangeEventHeader":{"entityName":"Lead","recordIds":["00Q1"],"changeType":"UPDATE","transactionKey":"%d%s","sequenceNumber":1,"commitNumber":%d,"commitTimestamp":1772366400000},"Status":"%d%s","LeadSource":"%s","Industry":"%s","Country":"%s","ConvertedAccountId":"%s","ConvertedOpportunityId":"%s"}`,
+			i, long, i, i, long, long, long, long, long, long)
+		records = append(records, stream.Record{Topic: "raw", Offset: int64(i), Value: []byte(lead), Timestamp: start})
+	}
+	if err := f.Fold(context.Background(), records, s); err != nil {
+		t.Fatal(err)
+	}
+	s.work(func(n int) int { return n - 1 })
+	if len(s.items) != 1 || s.largest > 1<<20 {
+		t.Errorf("%d items, and a record of %d bytes", len(s.items), s.largest)
+	}
+	for _, kv := range s.stores {
+		err := kv.Scan(nil, []byte{0xff, 0xff}, func(key, value []byte) (bool, error) {
+			if len(value) > 3<<19 {
+				t.Errorf("a value of %d bytes under %q", len(value), key[:1])
+			}
+			return true, nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}

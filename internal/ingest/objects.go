@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"tracksource/dedupe"
+	"tracksource/normalize"
 	"tracksource/schemas/avro"
 )
 
@@ -16,6 +18,9 @@ const (
 	// stagesMax bounds the stage history of one object; the newest are kept, since
 	// the last arrival at a stage is what conversions follow.
 	stagesMax = 200
+	// refundsMax bounds the refunds of one order, each of which is a field; the newest
+	// are kept.
+	refundsMax = 200
 	// recentMax is how many updates of one object can still be said anew. Older
 	// ones are folded for good.
 	recentMax = 64
@@ -112,6 +117,7 @@ func (o *object) fold(obs *avro.Observation) {
 	o.Recent = slices.Insert(o.Recent, i, u)
 	for len(o.Recent) > recentMax {
 		o.Folded.fold(&o.Recent[0])
+		o.Folded.boundRefunds()
 		o.Recent = o.Recent[1:]
 	}
 }
@@ -151,6 +157,25 @@ func (o *objectFolded) fold(u *update) {
 	}
 }
 
+// boundRefunds lets go of the oldest refunds beyond the bound.
+func (o *objectFolded) boundRefunds() {
+	if len(o.Fields) <= refundsMax {
+		return
+	}
+	var refunds []string
+	for name := range o.Fields {
+		if strings.HasPrefix(name, normalize.RefundPrefix) {
+			refunds = append(refunds, name)
+		}
+	}
+	slices.SortFunc(refunds, func(a, b string) int {
+		return cmp.Or(o.Fields[a].Rank.compare(o.Fields[b].Rank), strings.Compare(a, b))
+	})
+	for _, name := range refunds[:max(0, len(refunds)-refundsMax)] {
+		delete(o.Fields, name)
+	}
+}
+
 func (o *objectFolded) addStage(u stageUpdate) {
 	i, found := slices.BinarySearchFunc(o.Stages, u, func(a, b stageUpdate) int { return a.Rank.compare(b.Rank) })
 	if found {
@@ -170,6 +195,7 @@ func (o *object) state() *avro.ObjectState {
 	for i := range o.Recent {
 		all.fold(&o.Recent[i])
 	}
+	all.boundRefunds()
 	if all.Deleted == nil {
 		return nil
 	}

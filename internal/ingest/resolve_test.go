@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -43,6 +44,7 @@ type line struct {
 	t         fatal
 	codecs    *avro.Codecs
 	resolvers []*ingest.Resolver
+	stores    []task.KV
 	queues    [partitions][]stream.Record
 	offsets   [partitions]int64
 	stats     *ingest.Stats
@@ -61,10 +63,12 @@ type fatal interface {
 func newLine(t fatal, c *avro.Codecs) *line {
 	l := &line{t: t, codecs: c, stats: ingest.NewStats(), items: map[string]avro.JourneyEvent{}, alerts: map[string]bool{}, now: start}
 	for p := range int32(partitions) {
+		kv := task.NewMemory()
+		l.stores = append(l.stores, kv)
 		r, err := ingest.NewResolver(ingest.ResolveConfig{
 			Codecs: c, Observations: "observations", Partitions: partitions, Journeys: "journeys", Alerts: "alerts", Stats: l.stats, Log: quiet(),
 			DeadLetter: func(feed, reporter string) string { return "deadletter." + feed + "." + reporter },
-		}, stream.Assignment{Partition: p}, task.NewMemory())
+		}, stream.Assignment{Partition: p}, kv)
 		if err != nil {
 			t.Fatalf("%v", err)
 		}
@@ -729,6 +733,38 @@ func TestObjectsFold(t *testing.T) {
 			t.Fatalf("folded to\n%s\nwant\n%s", s, whole)
 		}
 	})
+}
+
+// TestRefundsAreBounded: of an order that is refunded without end the newest refunds
+// are kept, with all else that is known of it, in whatever order they come.
+func TestRefundsAreBounded(t *testing.T) {
+	c := codecs(t)
+	order := node(identity.Order, "acme", "T-1")
+	var updates []avro.Observation
+	for i := range 400 {
+		name := fmt.Sprintf("refund:r%04d", i)
+		if i == 0 {
+			name = "amount"
+		}
+		id, at := fmt.Sprintf("r%04d", i), start.Add(time.Duration(i)*time.Second)
+		updates = append(updates, avro.Observation{
+			Kind: "fact", Node: order.Bytes(), Reporter: "acme", Feed: "analytics", Source: "segment", EventID: id, OccurredAt: at,
+			Object: &avro.ObjectFacts{Type: "order", ID: "T-1", Order: int64(i), ModifiedAt: at, Fields: []avro.Field{{Name: name, Value: text("1")}}},
+		})
+	}
+	for _, seed := range []uint64{1, 2} {
+		rng := rand.New(rand.NewPCG(seed, 1))
+		rng.Shuffle(len(updates), func(i, j int) { updates[i], updates[j] = updates[j], updates[i] })
+		l := newLine(t, c)
+		for _, u := range updates {
+			l.send(u)
+		}
+		l.work(func(n int) int { return n - 1 })
+		got := slices.Collect(maps.Values(l.items))[0].Object.Fields
+		if len(got) != 201 || got[0].Name != "amount" || got[1].Name != "refund:r0200" || got[200].Name != "refund:r0399" {
+			t.Errorf("%d fields, from %s, %s to %s", len(got), got[0].Name, got[1].Name, got[len(got)-1].Name)
+		}
+	}
 }
 
 // TestCollision: two events under one id are both kept, in either order, and also
