@@ -21,7 +21,7 @@ type told []toldFacts
 type toldFacts struct {
 	conversion string
 	revision   int64
-	hash       [hashBytes]byte // of the facts without what every record has of its own
+	hash       [hashBytes]byte // of the record without the time of its event
 }
 
 const hashBytes = 16
@@ -115,32 +115,29 @@ func (t told) find(conversion string, revision int64) (toldFacts, bool) {
 // tellOne writes the facts of a deal unless the topic holds them.
 func (f *fold) tellOne(c *campaign, a *account, facts *attribution.Facts, before told) (toldFacts, error) {
 	record := factsOf(facts)
-	record.Account = a.id
-	bare, err := f.cfg.Codecs.Facts.AppendBare(nil, &record)
+	record.Kind, record.Generation, record.SourcePartition, record.Account, record.AsOf = KindFacts, f.generation, f.source, a.id, a.asOf
+	value, err := f.cfg.Codecs.Facts.Append(f.scratch[:0], &record)
 	if err != nil {
 		return toldFacts{}, err
 	}
-	sum := sha256.Sum256(bare)
+	f.scratch = value
+	// The last field is the time of the event, which alone is no news.
+	body := value[avro.HeaderBytes:]
+	body = body[:len(body)-len(binary.AppendVarint(nil, record.AsOf.UnixMicro()))]
+	sum := sha256.Sum256(body)
 	now := toldFacts{conversion: record.Conversion, revision: record.Revision, hash: [hashBytes]byte(sum[:])}
 	if was, told := before.find(now.conversion, now.revision); told && was.hash == now.hash {
 		return now, nil
 	}
-	record.Kind, record.Generation, record.SourcePartition, record.AsOf = KindFacts, f.generation, f.source, a.asOf
-	return now, f.emitFacts(c, a, now, &record)
+	return now, f.emitFacts(c, a, now, bytes.Clone(value))
 }
 
-// emitFacts stages a record of facts, or where it is nil their withdrawal.
-func (f *fold) emitFacts(c *campaign, a *account, of toldFacts, record *avro.Facts) error {
+// emitFacts stages facts as they are encoded, or nil for their withdrawal.
+func (f *fold) emitFacts(c *campaign, a *account, of toldFacts, value []byte) error {
 	key := avro.FactsKey{Contract: c.id, Conversion: of.conversion, Account: a.id, Revision: of.revision, SourcePartition: f.source}
 	k, err := f.cfg.Codecs.FactsKey.Append(nil, &key)
 	if err != nil {
 		return err
-	}
-	var value []byte
-	if record != nil {
-		if value, err = f.cfg.Codecs.Facts.Append(nil, record); err != nil {
-			return err
-		}
 	}
 	f.out.EmitTo(f.cfg.Topics.Facts, FactsPartition(key.Contract, key.Conversion, f.cfg.FactsPartitions), k, value)
 	return nil
@@ -170,15 +167,16 @@ func (f *fold) announceFacts() error {
 	return nil
 }
 
-// factsOf writes facts as the topic has them, without what each record has of its
-// own: kind, source, account and time.
+// factsOf writes facts as the topic has them, without what the account and the event
+// add.
 func factsOf(f *attribution.Facts) avro.Facts {
 	record := avro.Facts{
 		Contract: f.Contract, Revision: f.Revision, Conversion: f.Deal.String(), Excluded: f.Excluded, Order: f.Order,
 		State: f.State, Stage: f.Stage, Milestone: f.Milestone, CreatedAt: instant(f.CreatedAt), LeadAt: instant(f.LeadAt),
 		CloseDate: f.CloseDate, Amount: f.Amount, Currency: f.Currency, LeadSource: f.LeadSource, CampaignID: f.CampaignID,
 		Region: f.Region, Segment: f.Segment, Sourced: avro.FactsSourced{Partner: f.Sourced.Partner, By: f.Sourced.By},
-		Merged: itemsOf(f.Merged), Suspected: itemsOf(f.Suspected), Truncated: f.Truncated, AsOf: time.UnixMicro(0),
+		Merged: itemsOf(f.Merged), Suspected: itemsOf(f.Suspected), Truncated: f.Truncated,
+		Measures: make([]avro.FactsMeasure, len(f.Measures)), Touches: make([]avro.FactsTouch, len(f.Touches)),
 	}
 	if f.Sourced.By != "" {
 		evidence := avro.FactsItem(f.Sourced.Evidence)
@@ -188,14 +186,14 @@ func factsOf(f *attribution.Facts) avro.Facts {
 		record.Stages = append(record.Stages, avro.FactsStage{Stage: s.Stage, State: s.State, Milestone: s.Milestone, At: s.At, EventID: s.EventID})
 	}
 	for i := range f.Measures {
-		record.Measures = append(record.Measures, measureOf(&f.Measures[i]))
+		record.Measures[i] = measureOf(&f.Measures[i])
 	}
 	for i := range f.Touches {
 		t := &f.Touches[i]
-		record.Touches = append(record.Touches, avro.FactsTouch{
+		record.Touches[i] = avro.FactsTouch{
 			ID: avro.FactsItem(t.ID), At: t.At, Type: t.Type, Channel: t.Channel, Partner: t.Partner, Asset: t.Asset,
 			Source: t.Source, Campaign: t.Campaign, Rule: t.Rule, Person: t.Person, Evidence: itemsOf(t.Evidence),
-		})
+		}
 	}
 	return record
 }
@@ -209,8 +207,9 @@ func measureOf(m *attribution.FactMeasure) avro.FactsMeasure {
 	if m.Held == "" || m.Day != 0 {
 		record.Day = m.Day.String()
 	}
-	for _, place := range m.Path {
-		record.Path = append(record.Path, int32(place))
+	record.Path = make([]int32, len(m.Path))
+	for i, place := range m.Path {
+		record.Path[i] = int32(place)
 	}
 	record.Rate, record.RateDay = appliedRate(m.Basis)
 	return record

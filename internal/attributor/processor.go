@@ -25,6 +25,7 @@ type Processor struct {
 	kv         *counting
 	rules      *rules // cache of the control keyspace; nil when it must be read
 	swept      sweep  // as the batch leaves it, under way or not
+	scratch    []byte // for encoding facts, which are large and mostly change
 }
 
 var (
