@@ -276,10 +276,14 @@ func TestTampered(t *testing.T) {
 			in.Credits[3].Value.Delta[2]--
 			in.Credits[3].Value.Running[2]--
 		}, "conservation: pipeline_created of acme/salesforce/opportunity/006 on bigco.com, 2026-03-05, under linear: the ledger has 10000 of USD, the conversion is worth 10001"},
-		{"facts are a cent off", func(in *check.Input) { in.Facts[1].Value.Facts.Measures[1].Value-- },
-			"facts: pipeline_created of acme/salesforce/opportunity/006 on bigco.com, 2026-03-05, is worth 10000, on the ledger under first-touch 10001 of USD"},
-		{"facts of another day", func(in *check.Input) { in.Facts[1].Value.Facts.Measures[1].Day = "2026-03-06" },
-			"facts: pipeline_created of acme/salesforce/opportunity/006 on bigco.com, 2026-03-06, is worth 10001 of USD and is not on the ledger"},
+		{
+			"facts are a cent off", func(in *check.Input) { in.Facts[1].Value.Facts.Measures[1].Value-- },
+			"facts: pipeline_created of acme/salesforce/opportunity/006 on bigco.com, 2026-03-05, is worth 10000, on the ledger under first-touch 10001 of USD",
+		},
+		{
+			"facts of another day", func(in *check.Input) { in.Facts[1].Value.Facts.Measures[1].Day = "2026-03-06" },
+			"facts: pipeline_created of acme/salesforce/opportunity/006 on bigco.com, 2026-03-06, is worth 10001 of USD and is not on the ledger",
+		},
 		{"facts are lost", func(in *check.Input) { in.Facts = drop(in.Facts, 1) }, "is worth 0, on the ledger under linear 10001 of USD"},
 		{"facts say that a measure is out of scope", func(in *check.Input) { in.Facts[1].Value.Facts.Measures[1].InScope = false }, "is worth 0, on the ledger under linear 10001 of USD"},
 		{"facts are withdrawn", func(in *check.Input) {
