@@ -24,7 +24,6 @@ type campaign struct {
 	// rules are empty for a book that is being taken back.
 	rules     attribution.Rules
 	documents map[int64]string // of the rules, by revision
-	old       bool             // kept under contractKey
 }
 
 // at returns the revision that accounts for a conversion day.
@@ -72,8 +71,8 @@ func (c *campaign) add(number int64, document string) error {
 	return nil
 }
 
-// readRevision takes in a row of state: of before restate_from, without a number
-// in its key, or one of several of a book, in the order of their numbers.
+// readRevision takes in a row of state: one of those of a book, in the order of
+// their numbers.
 func (r *rules) readRevision(book string, number int64, body []byte) error {
 	v := reader{rest: body}
 	version := v.varint()
@@ -87,9 +86,6 @@ func (r *rules) readRevision(book string, number int64, body []byte) error {
 	}
 	c := r.campaigns[i]
 	c.version = version
-	if number < 0 {
-		c.old, number = true, version
-	}
 	if len(v.rest) == 0 {
 		c.revision = number
 		return nil
@@ -187,9 +183,6 @@ func (f *fold) replace(next *campaign) error {
 
 // forget deletes the rows of a book.
 func (f *fold) forget(c *campaign) error {
-	if c.old {
-		return f.kv.Delete(contractKey(c.id))
-	}
 	for _, number := range c.numbers() {
 		if err := f.kv.Delete(revisionKey(c.id, number)); err != nil {
 			return err

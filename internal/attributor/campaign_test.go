@@ -2,10 +2,10 @@ package attributor_test
 
 import (
 	"bytes"
-	"encoding/binary"
 	"fmt"
 	"log/slog"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -187,6 +187,17 @@ func TestShadow(t *testing.T) {
 	if len(shadow(beside.entries)) == 0 || len(shadow(beside.entries))+len(agreed(beside.entries)) != len(beside.entries) {
 		t.Errorf("%d entries of the proposal, %d of what is agreed, of %d", len(shadow(beside.entries)), len(agreed(beside.entries)), len(beside.entries))
 	}
+	shadows := 0
+	for key, f := range beside.facts {
+		if f.Contract == "ai-launch-tour~proposed" {
+			shadows++
+		} else if !reflect.DeepEqual(f, alone.facts[key]) {
+			t.Errorf("facts of %s are\n%+v\nwithout a proposal\n%+v", key, f, alone.facts[key])
+		}
+	}
+	if shadows == 0 || len(beside.facts) != len(alone.facts)+shadows {
+		t.Errorf("%d facts, %d of them of the proposal, and %d without it", len(beside.facts), shadows, len(alone.facts))
+	}
 	euros := false
 	for _, e := range shadow(beside.entries) {
 		euros = euros || e.Currency == "EUR"
@@ -233,6 +244,11 @@ func TestWithdrawn(t *testing.T) {
 			for key, sum := range l.sums() {
 				if strings.Contains(key, "~proposed") {
 					t.Errorf("%d is left of %s", sum, key)
+				}
+			}
+			for key := range l.facts {
+				if strings.Contains(key, "~proposed") {
+					t.Errorf("facts of %s are left", key)
 				}
 			}
 			for key := range l.kv.base {
@@ -301,36 +317,4 @@ func TestSweepProgress(t *testing.T) {
 	if got := gauge("active"); got != -1 {
 		t.Errorf("sweep_active is %v of a partition that was given up", got)
 	}
-}
-
-// TestOlderState: a store that has the one revision of a campaign in the older
-// form goes on with it.
-func TestOlderState(t *testing.T) {
-	l := testLine(t)
-	l.feed(agreement(1, 1))
-	l.feed(touch("a", "t", 1, day(2), "globex", "email"), deal("a", "d", 1, "100", "USD", "Qualification"))
-	l.rest()
-	renamed := 0
-	for key, value := range maps.Clone(l.kv.base) {
-		if i := strings.Index(key, "revision"); i > 0 {
-			older := strings.Replace(key, "revision", "contract", 1)
-			delete(l.kv.base, key)
-			l.kv.base[strings.TrimSuffix(older, string(binary.BigEndian.AppendUint64(nil, 1)))] = value
-			renamed++
-		}
-	}
-	if renamed != 1 {
-		t.Fatalf("%d rows of revisions, want 1", renamed)
-	}
-	l.open()
-	l.feed(touch("a", "t2", 1, day(3), "acme", "social"))
-	l.check()
-	l.feed(agreement(2, 2, append(from("2026-03-10"), "lookback: 90d", "lookback: 8d", "days: 30", "days: 8")...))
-	l.rest()
-	l.open()
-	l.check()
-	l.feed(agreement(3, 3))
-	l.rest()
-	l.open()
-	l.check()
 }

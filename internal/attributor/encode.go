@@ -308,9 +308,7 @@ func decodeSweep(body []byte) (sweep, error) {
 	s := sweep{active: flags&1 != 0, wrapped: flags&2 != 0}
 	s.cursor, s.stop, s.rate = []byte(r.text()), []byte(r.text()), r.text()
 	s.asOf = time.UnixMicro(r.varint()).UTC()
-	if s.since = s.asOf; r.err == nil && len(r.rest) > 0 { // else of before it was counted
-		s.since, s.accounts, s.changes = time.UnixMicro(r.varint()).UTC(), r.varint(), r.varint()
-	}
+	s.since, s.accounts, s.changes = time.UnixMicro(r.varint()).UTC(), r.varint(), r.varint()
 	return s, r.end()
 }
 

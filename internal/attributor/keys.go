@@ -9,7 +9,7 @@ import (
 
 // The keyspaces of the attributor's stores; docs/state-layout.md.
 var (
-	spaceControl  = state.Keyspace{ID: 0x20, Version: 1, Name: "control"}
+	spaceControl  = state.Keyspace{ID: 0x20, Version: 2, Name: "control"}
 	spaceItem     = state.Keyspace{ID: 0x21, Version: 2, Name: "item"}
 	spaceBooked   = state.Keyspace{ID: 0x22, Version: 1, Name: "booked"}
 	spaceRunning  = state.Keyspace{ID: 0x23, Version: 1, Name: "running"}
@@ -30,7 +30,6 @@ func Layout() (state.Layout, error) {
 // The names in the control keyspace.
 const (
 	controlContract   = "contract"
-	controlRevision   = "revision"
 	controlRate       = "rate"
 	controlHorizon    = "horizon"
 	controlNumber     = "number"
@@ -42,12 +41,8 @@ const (
 
 func controlKey(name string) state.Key { return spaceControl.Key().String(name) }
 
-// contractKey is where states of before restate_from have the one revision of a
-// book; it is read, and replaced with the next revision.
-func contractKey(campaign string) []byte { return controlKey(controlContract).String(campaign) }
-
 func revisionKey(book string, number int64) []byte {
-	return controlKey(controlRevision).String(book).Uint64(uint64(number))
+	return controlKey(controlContract).String(book).Uint64(uint64(number))
 }
 
 func rateKey(base, quote, day string) []byte {

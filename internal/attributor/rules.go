@@ -86,8 +86,6 @@ func (r *rules) read(key, body []byte) (err error) {
 	parts := spaceControl.Parts(key)
 	switch name := parts.String(); name {
 	case controlContract:
-		err = r.readRevision(parts.String(), -1, body)
-	case controlRevision:
 		err = r.readRevision(parts.String(), int64(parts.Uint64()), body)
 	case controlRate:
 		base, quote, text := parts.String(), parts.String(), parts.String()
