@@ -65,7 +65,7 @@ func (r *Reader) space() byte {
 // value reads the next value, which depth lists and objects are around.
 func (r *Reader) value(name string, depth int) error {
 	n := node{name: name, size: 1}
-	ok := true
+	var ok bool
 	switch c := r.space(); c {
 	case '{', '[':
 		return r.composite(name, c, depth+1)
