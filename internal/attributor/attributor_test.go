@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"tracksource/identity"
 	"tracksource/internal/attributor"
 	"tracksource/internal/task"
 	"tracksource/schemas/avro"
@@ -429,4 +430,28 @@ func TestOnDisk(t *testing.T) {
 	feed(rate(2, "EUR", "USD", "2026-03-10", "1.1"))
 	rest()
 	l.check()
+}
+
+// TestPerson: who arrived somewhere is named by the person, where one is known, and
+// by the CRM's object where not.
+func TestPerson(t *testing.T) {
+	somebody := identity.Node{Level: identity.Email, ID: "pseudonym"}
+	browser := identity.Node{Level: identity.Anonymous, Scope: "acme", ID: "pseudonym"}
+	for _, tt := range []struct{ name, person, want string }{
+		{"nobody", "", "person:acme/salesforce/lead/1"},
+		{"a browser", string(browser.Bytes()), "person:acme/salesforce/lead/1"},
+		{"a person", string(somebody.Bytes()), "person:" + somebody.String()},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			l := testLine(t)
+			lead := object("a", "lead", "1", 1, map[string]string{"created_at": "2026-03-10T12:00:00Z"})
+			lead.Object.Stages = []avro.StageChange{{Stage: "Open - Not Contacted", At: day(10), EventID: "1#1"}}
+			lead.Person = []byte(tt.person)
+			l.feed(agreement(1, 1), touch("a", "t", 1, day(2), "globex", "email"), lead)
+			l.rest()
+			if len(l.entries) == 0 || l.entries[0].Conversion != tt.want {
+				t.Errorf("entries %+v, want those of %s", l.entries, tt.want)
+			}
+		})
+	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"tracksource/attribution"
 	"tracksource/contract"
+	"tracksource/identity"
 	"tracksource/money"
 	"tracksource/schemas/avro"
 	"tracksource/stream"
@@ -64,7 +65,7 @@ func addItem(j *attribution.Journey, ev *avro.JourneyEvent) {
 	case ev.Object != nil:
 		o := ev.Object
 		j.Add(attribution.Object{
-			ID: itemID(ev), Type: o.Type, Feed: ev.Feed, ModifiedAt: o.ModifiedAt,
+			ID: itemID(ev), Type: o.Type, Feed: ev.Feed, Person: personOf(ev), ModifiedAt: o.ModifiedAt,
 			Fields: fieldsOf(o), Stages: stagesOf(o), Deleted: o.Deleted,
 		})
 	}
@@ -81,13 +82,23 @@ func stagesOf(o *avro.ObjectState) []attribution.StageChange {
 func touchOf(ev *avro.JourneyEvent) attribution.Touch {
 	t := ev.Touch
 	return attribution.Touch{
-		ID: itemID(ev), At: ev.OccurredAt, Node: string(ev.Node),
+		ID: itemID(ev), At: ev.OccurredAt, Node: string(ev.Node), Person: personOf(ev),
 		Facts: contract.TouchInput{
 			Reporter: ev.Reporter, Feed: ev.Feed, Source: ev.Source, Type: t.Type, Asset: t.Asset,
 			UTMSource: t.UTMSource, UTMMedium: t.UTMMedium, UTMCampaign: t.UTMCampaign, UTMTerm: t.UTMTerm, UTMContent: t.UTMContent,
 			ClickID: t.ClickID, Referrer: t.Referrer, CRMCampaign: t.CRMCampaign, Status: t.Status, Bot: t.Bot,
 		},
 	}
+}
+
+// personOf is whom an item belongs to; empty for nobody and for who is only a
+// browser or a number of one system.
+func personOf(ev *avro.JourneyEvent) string {
+	n, err := identity.Parse(ev.Person)
+	if err != nil || n.Level < identity.Email {
+		return ""
+	}
+	return n.String()
 }
 
 func fieldsOf(o *avro.ObjectState) map[string]string {
