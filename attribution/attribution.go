@@ -110,6 +110,8 @@ type Basis struct {
 	Rate    string
 	RateDay money.Day
 	Via     string
+	// Reported is Amount at Rate, as decimal text in the contract's currency.
+	Reported string
 }
 
 // Held is a conversion in scope that cannot be valued yet. It is in no total.

@@ -265,7 +265,7 @@ func (b *booker) value(e event, c *Conversion) *heldFor {
 	c.Value = amount.Minor
 	c.Basis = Basis{
 		Amount: money.Format(original.Minor, exponent), Currency: currency,
-		Rate: how.Rate, RateDay: how.RateDay, Via: how.Via,
+		Rate: how.Rate, RateDay: how.RateDay, Via: how.Via, Reported: money.Format(amount.Minor, c.Exponent),
 	}
 	return nil
 }

@@ -10,16 +10,16 @@ import (
 
 // postingsVersion is the first byte of encoded postings. A reader refuses
 // others; whoever keeps them then computes them again.
-const postingsVersion = 1
+const postingsVersion = 2
 
 // ErrEncoding marks bytes that are not encoded postings of this version.
 var ErrEncoding = errors.New("not encoded postings")
 
 // texts lists the strings of a posting in the order of the encoding.
-func (p *Posting) texts() [14]*string {
+func (p *Posting) texts() [15]*string {
 	return [...]*string{
 		&p.Conversion, &p.Measure, &p.Currency, &p.Partner, &p.Channel, &p.Asset, &p.Region, &p.Segment, &p.Source, &p.TouchCampaign,
-		&p.Basis.Amount, &p.Basis.Currency, &p.Basis.Rate, &p.Basis.Via,
+		&p.Basis.Amount, &p.Basis.Currency, &p.Basis.Rate, &p.Basis.Via, &p.Basis.Reported,
 	}
 }
 
@@ -73,7 +73,7 @@ func DecodePostings(data []byte) ([]Posting, error) {
 		table[i] = string(d.bytes(d.count(1)))
 	}
 	// A posting takes a byte for each string and number at least.
-	const leastBytes = 14 + 4
+	const leastBytes = 15 + 4
 	postings := make([]Posting, d.count(leastBytes))
 	for i := range postings {
 		d.posting(&postings[i], table)

@@ -165,6 +165,7 @@ type line struct {
 	announced map[int32]int64
 	sequences map[int32]int64
 	totals    map[string]int64      // by key, currency, exponent and model
+	worth     map[string]int64      // by conversion, measure, day, currency and model
 	facts     map[string]avro.Facts // by key as text, those of the newest generation
 	told      []string              // the records of the facts topic as text
 
@@ -192,7 +193,7 @@ func newLine(t tester, c *avro.Codecs) *line {
 			Codecs: c, Topics: attributor.Topics{Credits: "credits", Facts: "facts", Alerts: "alerts"},
 			CreditsPartitions: creditsPartitions, FactsPartitions: factsPartitions, Log: quiet,
 		},
-		announced: map[int32]int64{}, sequences: map[int32]int64{}, totals: map[string]int64{}, facts: map[string]avro.Facts{},
+		announced: map[int32]int64{}, sequences: map[int32]int64{}, totals: map[string]int64{}, worth: map[string]int64{}, facts: map[string]avro.Facts{},
 		items: map[string]*avro.JourneyEvent{}, contracts: map[string]attribution.Rules{}, proposed: map[string]string{},
 	}
 	l.open()
@@ -358,6 +359,7 @@ func (l *line) collect(o output) {
 			l.t.Fatalf("announcement of %d with sequence %d after %d", e.Generation, e.Sequence, l.announced[o.partition])
 		}
 		l.announced[o.partition], l.sequences[o.partition] = e.Generation, 0
+		clear(l.worth) // a ledger begins anew
 		return
 	}
 	if want := stream.PartitionOf(o.key, creditsPartitions); o.partition != want || !bytes.Equal(o.key, attributor.ContributionKeyBytes(&e)) {
@@ -417,7 +419,9 @@ func (l *line) collectFacts(o output) {
 	l.told = append(l.told, text)
 }
 
-// counts checks that every change is whole within its batch.
+// counts checks that every change is whole within its batch, and that under every
+// model the entries of a conversion of money then sum to what it is worth, or to
+// nothing where it is gone.
 func (l *line) counts(entries []avro.CreditEntry) {
 	l.t.Helper()
 	have := map[string]int{}
@@ -427,6 +431,25 @@ func (l *line) counts(entries []avro.CreditEntry) {
 	for _, e := range entries {
 		if e.EntryCount != have[e.ChangeID] {
 			l.t.Fatalf("change %s has %d entries and says %d", e.ChangeID, have[e.ChangeID], e.EntryCount)
+		}
+	}
+	worth := func(e *avro.CreditEntry, model string) string {
+		return fmt.Sprintf("%q %q %s %s %s %s %s", e.Contract, e.Account, e.Conversion, e.Measure, e.Day, e.Currency, model)
+	}
+	for _, e := range entries {
+		for m, model := range e.Models {
+			l.worth[worth(&e, model)] += e.Delta[m]
+		}
+	}
+	for _, e := range entries {
+		for _, model := range e.Models {
+			sum := l.worth[worth(&e, model)]
+			if e.ReportingAmount != "" && sum != 0 && money.Format(sum, e.Exponent) != e.ReportingAmount {
+				l.t.Fatalf("under %s the credits sum to %s of an amount of %s: %+v", model, money.Format(sum, e.Exponent), e.ReportingAmount, e)
+			}
+			if (e.ReportingAmount == "") != (e.Currency == "") {
+				l.t.Fatalf("entry of %q in %q: %+v", e.ReportingAmount, e.Currency, e)
+			}
 		}
 	}
 }

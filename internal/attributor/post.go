@@ -228,6 +228,7 @@ func entryOf(d attribution.Change) avro.CreditEntry {
 		Source: d.Source, TouchCampaign: d.TouchCampaign,
 		Currency: d.Currency, Exponent: d.Exponent, Delta: d.Delta,
 		OriginalAmount: d.Basis.Amount, OriginalCurrency: d.Basis.Currency, RateVia: d.Basis.Via,
+		ReportingAmount: d.Basis.Reported,
 	}
 	e.Rate, e.RateDay = appliedRate(d.Basis)
 	return e

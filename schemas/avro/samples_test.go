@@ -202,7 +202,7 @@ func sampleCreditEntry() *avro.CreditEntry {
 		Segment: "enterprise", Source: "linkedin", TouchCampaign: "joint-q3", Currency: "EUR", Exponent: 2,
 		Models: []string{"first-touch", "last-touch", "linear"}, Delta: []int64{-100, 0, 33}, Running: []int64{0, 50, 1 << 50},
 		Generation: 4, SourcePartition: 7, Sequence: 1001, Cause: "late_touch", CauseEvent: "e-1", ChangeID: "c-1",
-		EntryCount: 2, OriginalAmount: "13677.50", OriginalCurrency: "USD", Rate: "1.0942", RateDay: "2025-06-13", RateVia: "EUR", AsOf: at(20),
+		EntryCount: 2, OriginalAmount: "13677.50", OriginalCurrency: "USD", Rate: "1.0942", RateDay: "2025-06-13", RateVia: "EUR", ReportingAmount: "12500.00", AsOf: at(20),
 	}
 }
 

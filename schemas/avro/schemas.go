@@ -58,7 +58,7 @@ func versions() []struct {
 		{NameJourneyEvent, 8},
 		{NameControl, 7},
 		{NameContract, 2},
-		{NameCreditEntry, 2},
+		{NameCreditEntry, 3},
 		{NameContributionKey, 1},
 		{NameContributionRow, 1},
 		{NameAlert, 1},

@@ -287,6 +287,7 @@ type CreditEntry struct {
 	OriginalCurrency string    `avro:"original_currency"` // ISO 4217; empty for counts
 	Rate             string    `avro:"rate"`              // exact decimal text; empty when none applied
 	RateDay          string    `avro:"rate_day"`          // YYYY-MM-DD; empty when none applied
+	ReportingAmount  string    `avro:"reporting_amount"`  // the original at the rate, exact decimal text; empty for counts
 	RateVia          string    `avro:"rate_via"`          // how the rate was found; empty for counts
 	AsOf             time.Time `avro:"as_of"`             // Kafka time of the input that caused the change
 }
