@@ -115,7 +115,8 @@ func (t told) find(conversion string, revision int64) (toldFacts, bool) {
 // tellOne writes the facts of a deal unless the topic holds them.
 func (f *fold) tellOne(c *campaign, a *account, facts *attribution.Facts, before told) (toldFacts, error) {
 	record := factsOf(facts)
-	record.Kind, record.Generation, record.SourcePartition, record.Account, record.AsOf = KindFacts, f.generation, f.source, a.id, a.asOf
+	record.Kind, record.Generation, record.SourcePartition = KindFacts, f.generation, f.source
+	record.Contract, record.Account, record.AsOf = c.id, a.id, a.asOf
 	value, err := f.cfg.Codecs.Facts.Append(f.scratch[:0], &record)
 	if err != nil {
 		return toldFacts{}, err
@@ -167,11 +168,11 @@ func (f *fold) announceFacts() error {
 	return nil
 }
 
-// factsOf writes facts as the topic has them, without what the account and the event
-// add.
+// factsOf writes facts as the topic has them, without what the book, the account and
+// the event add.
 func factsOf(f *attribution.Facts) avro.Facts {
 	record := avro.Facts{
-		Contract: f.Contract, Revision: f.Revision, Conversion: f.Deal.String(), Excluded: f.Excluded, Order: f.Order,
+		Revision: f.Revision, Conversion: f.Deal.String(), Excluded: f.Excluded, Order: f.Order,
 		State: f.State, Stage: f.Stage, Milestone: f.Milestone, CreatedAt: instant(f.CreatedAt), LeadAt: instant(f.LeadAt),
 		CloseDate: f.CloseDate, Amount: f.Amount, Currency: f.Currency, LeadSource: f.LeadSource, CampaignID: f.CampaignID,
 		Region: f.Region, Segment: f.Segment, Sourced: avro.FactsSourced{Partner: f.Sourced.Partner, By: f.Sourced.By},
