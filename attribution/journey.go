@@ -135,10 +135,11 @@ type Registration struct {
 	ID         ItemID
 	ModifiedAt time.Time
 	DealID     string
-	// Partner is who registered it, the reporter if it is empty.
+	// Partner is who registered it, by id or name; the reporter if it is empty.
 	Partner string
 	Status  string
-	// ApprovedAt is an RFC 3339 instant, Expires a YYYY-MM-DD day; both may be empty.
+	// ApprovedAt is an RFC 3339 instant or a YYYY-MM-DD day, which is its beginning in
+	// UTC, Expires a day; both may be empty.
 	ApprovedAt, Expires string
 	Deleted             bool
 }

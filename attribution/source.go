@@ -15,8 +15,8 @@ import (
 // several the earliest; else whom the earliest touch in the contract's days before
 // the creation is credited to.
 func (b *booker) sourced(s *business) (Sourced, *step) {
-	if r := b.registration(s); r != nil {
-		return Sourced{Partner: b.sourcingName(cmp.Or(r.Partner, r.ID.Reporter)), By: SourcedByRegistration, Evidence: r.ID}, nil
+	if r, partner := b.registration(s); r != nil {
+		return Sourced{Partner: b.sourcingName(partner), By: SourcedByRegistration, Evidence: r.ID}, nil
 	}
 	if !s.created.IsZero() {
 		day := b.contract.Day(s.created)
@@ -43,29 +43,31 @@ func (b *booker) sourcingName(partner string) string {
 	return partner
 }
 
-// registration is the one that sources the deal, nil if none does.
-func (b *booker) registration(s *business) *Registration {
-	var best *Registration
+// registration is the one that sources the deal, with its partner; nil if none does.
+func (b *booker) registration(s *business) (best *Registration, partner string) {
 	for i := range s.registrations {
 		r := &s.registrations[i]
-		if !approved(r.Status) || !b.contract.MayCredit(r.ID.Reporter, cmp.Or(r.Partner, r.ID.Reporter)) {
+		who, _ := b.contract.PartnerNamed(cmp.Or(r.Partner, r.ID.Reporter))
+		if !approved(r.Status) || !b.contract.MayCredit(r.ID.Reporter, who) {
 			continue
 		}
 		if expires, err := money.ParseDay(r.Expires); err == nil && !s.created.IsZero() && expires < b.contract.Day(s.created) {
 			continue
 		}
 		if best == nil || compareRegistrations(r, best) < 0 {
-			best = r
+			best, partner = r, who
 		}
 	}
-	return best
+	return best, partner
 }
 
 // compareRegistrations puts the earlier approved first, one without an instant last.
 func compareRegistrations(a, b *Registration) int {
 	at := func(r *Registration) time.Time {
-		if at, err := time.Parse(time.RFC3339, r.ApprovedAt); err == nil {
-			return at
+		for _, layout := range [...]string{time.RFC3339, time.DateOnly} {
+			if at, err := time.Parse(layout, r.ApprovedAt); err == nil {
+				return at
+			}
 		}
 		return latest
 	}

@@ -224,6 +224,17 @@ func (c *Contract) MayCredit(reporter, partner string) bool {
 	return c.IsPartner(reporter) && c.IsPartner(partner) && c.allowed(reporter, partner)
 }
 
+// PartnerNamed returns the id of the signatory that a CRM calls so, by its id or its
+// name, whatever the case.
+func (c *Contract) PartnerNamed(text string) (id string, found bool) {
+	for _, p := range c.Partners {
+		if fold(text) == p.ID || fold(text) == fold(p.Name) {
+			return p.ID, true
+		}
+	}
+	return "", false
+}
+
 // Host is the id of the host.
 func (c *Contract) Host() string {
 	for _, p := range c.Partners {

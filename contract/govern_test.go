@@ -81,3 +81,12 @@ func TestPrecedence(t *testing.T) {
 		t.Errorf("precedence by default %s", text)
 	}
 }
+
+func TestPartnerNamed(t *testing.T) {
+	c := parseFile(t)
+	for text, want := range map[string]string{"ally": "ally", " ALLY ": "ally", "host": "host", "stranger": "", "": ""} {
+		if got, found := c.PartnerNamed(text); got != want || found != (want != "") {
+			t.Errorf("%q is %q, %t; want %q", text, got, found, want)
+		}
+	}
+}

@@ -135,18 +135,26 @@ func (p *page) registered(s *business) (partner string, found bool) {
 	var best *object
 	created := p.c.Day(s.created())
 	for _, o := range p.of("deal_registration") {
-		who := cmp.Or(o.field("partner"), o.key.reporter)
+		who, _ := p.c.PartnerNamed(cmp.Or(o.field("partner"), o.key.reporter))
 		if !s.has(o) || !isApproved(o.field("status")) || !p.c.MayCredit(o.key.reporter, who) {
 			continue
 		}
 		if expires, err := money.ParseDay(o.field("expires")); err == nil && expires < created {
 			continue
 		}
-		if best == nil || earlier(instant(o.field("approved_at")), instant(best.field("approved_at"))) {
+		if best == nil || earlier(approvedAt(&o), approvedAt(best)) {
 			best, partner = &o, who
 		}
 	}
 	return partner, best != nil
+}
+
+// approvedAt is when a registration was approved; of a day its beginning.
+func approvedAt(o *object) time.Time {
+	if day, err := time.Parse(time.DateOnly, o.field("approved_at")); err == nil {
+		return day
+	}
+	return instant(o.field("approved_at"))
 }
 
 // earlier is whether a is before b; what is not known is behind all that is.

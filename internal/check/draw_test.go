@@ -145,8 +145,8 @@ func drawFields(t *rapid.T, typ string) map[string]string {
 		return map[string]string{"opportunity_id": deal, "contact": oneOf(t, "contact", known(drawnNode(identity.Contact, "2")), known(drawnNode(identity.Contact, "3")), "")}
 	case "deal_registration":
 		return map[string]string{
-			"opportunity_id": deal, "partner": oneOf(t, "partner", "", "acme", "globex", "stranger"), "status": oneOf(t, "status", "Approved", "active", "pending"),
-			"expires": drawnDay(t, "expires"), "approved_at": drawnInstant(t, "approved"),
+			"opportunity_id": deal, "partner": oneOf(t, "partner", "", "Acme ", "globex", "stranger"), "status": oneOf(t, "status", "Approved", "active", "pending"),
+			"expires": drawnDay(t, "expires"), "approved_at": oneOf(t, "approved", drawnInstant(t, "approved at"), drawnDay(t, "approved on")),
 		}
 	case "overlap_decision":
 		other := oneOf(t, "other", "globex/salesforce/opportunity/", "acme/hubspot/opportunity/") + rapid.StringMatching(`[01]`).Draw(t, "other deal")

@@ -41,11 +41,20 @@ func (e *seen) created() (entity, id string, at float64) {
 	return entity, id, at
 }
 
+// together lets a revision of the contract take notice of roles, of how many touches
+// share a deal, and of deals in both CRMs.
+func (s *story) together() {
+	if s.done["together"]++; s.done["together"] == 1 {
+		s.revised = append(s.revised, []string{"\nsourced:", "\njourney: {matching: hybrid, touches: 5}\ndeals: {others: count}\nsourced:"})
+	}
+}
+
 // met lets the partners' systems see the same: what one reported of a person the
 // other reports some minutes later, deals are in both CRMs and have people with
 // roles, people are leads that reach stages, and shops have orders.
 func (s *story) met() {
 	defer func(before int) { s.done["met"] = s.added - before }(s.added)
+	s.together()
 	contacts := map[string][]string{} // of an account
 	for _, m := range s.events {
 		var e seen

@@ -166,6 +166,7 @@ func (s *story) merge() {
 // deals says which contacts take part in which deals and who registered these, and
 // decides that some of them are one business with deals elsewhere.
 func (s *story) deals() {
+	s.together()
 	objects, _ := s.said()
 	topic := s.spec.RawTopic("crm", "acme")
 	deals, contacts := objects["Opportunity"][topic], objects["Contact"][topic]
