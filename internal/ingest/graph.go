@@ -40,9 +40,6 @@ func (r *Resolver) erase(node []byte, out Emitter) error {
 			return err
 		}
 	}
-	if err := r.retract(node, out); err != nil {
-		return err
-	}
 	same, err := r.mergedBelow(node)
 	if err != nil {
 		return err
@@ -54,6 +51,12 @@ func (r *Resolver) erase(node []byte, out Emitter) error {
 		return err
 	}
 	n = nodeState{root: bytes.Clone(node), erased: true, attached: n.attached, places: n.places, items: n.items, children: n.children}
+	if err := r.shift(node, &n, nil, out); err != nil {
+		return err
+	}
+	if err := r.dropObjects(node); err != nil {
+		return err
+	}
 	if n.children {
 		if err := r.relay(node, &n, out); err != nil {
 			return err
@@ -79,32 +82,11 @@ func (r *Resolver) mergedBelow(node []byte) ([][]byte, error) {
 	return slices.DeleteFunc(children, func(child []byte) bool { return child[0] != node[0] }), err
 }
 
-// retract takes all items of a node off its account, for good: their numbers stay,
-// so that no older version of them is ever believed, and nothing else.
-func (r *Resolver) retract(node []byte, out Emitter) error {
-	items, err := r.items(node)
-	if err != nil {
-		return err
-	}
-	for i := range items {
-		ev := items[i].ev
-		if ev.Removed {
-			continue
-		}
-		feed := FeedID{Feed: ev.Feed, Reporter: ev.Reporter}
-		c := r.counts[feed]
-		c.Unresolved -= unresolved(&ev)
-		r.counts[feed], r.changed[feed] = c, true
-		ev.Removed, ev.Touch, ev.Object, ev.Person = true, nil, nil, nil
-		// Not a native event of the item's causes this.
-		ev.Reason, ev.EventID = reasonErasure, reasonErasure
-		if err := r.emit(items[i].key, &ev, out); err != nil {
-			return err
-		}
-	}
+// dropObjects forgets what the node's objects were made of. A person is few of them.
+func (r *Resolver) dropObjects(node []byte) error {
 	var objects [][]byte
 	from, to := spaceObject.Key().Bytes(node).Range()
-	err = r.kv.Scan(from, to, func(key, _ []byte) (bool, error) {
+	err := r.kv.Scan(from, to, func(key, _ []byte) (bool, error) {
 		objects = append(objects, bytes.Clone(key))
 		return true, nil
 	})
@@ -349,7 +331,7 @@ func (r *Resolver) place(obs *avro.Observation, out Emitter) error {
 	}
 	n.root, n.person = bytes.Clone(root), bytes.Clone(person)
 	if n.items {
-		if err := r.move(obs.Node, &n, out); err != nil {
+		if err := r.shift(obs.Node, &n, nil, out); err != nil {
 			return err
 		}
 	}
@@ -359,74 +341,6 @@ func (r *Resolver) place(obs *avro.Observation, out Emitter) error {
 		}
 	}
 	return r.putNode(obs.Node, n)
-}
-
-// move puts the node's items under another account: a tombstone under the old
-// one and the item under the new one, in the same transaction. One whose person
-// alone is another is said anew where it is.
-func (r *Resolver) move(node []byte, n *nodeState, out Emitter) error {
-	items, err := r.items(node)
-	if err != nil {
-		return err
-	}
-	for i := range items {
-		ev := items[i].ev
-		if ev.Removed {
-			continue // it is on no account
-		}
-		was := unresolved(&ev)
-		if !bytes.Equal(ev.Account, n.root) {
-			if err := r.leave(&ev, out); err != nil {
-				return err
-			}
-		}
-		ev.Account, ev.Person = n.root, n.person
-		if err := r.emit(items[i].key, &ev, out); err != nil {
-			return err
-		}
-		feed := FeedID{Feed: ev.Feed, Reporter: ev.Reporter}
-		c := r.counts[feed]
-		c.Unresolved += unresolved(&ev) - was
-		r.counts[feed], r.changed[feed] = c, true
-	}
-	return nil
-}
-
-// leave writes a tombstone of the item under the account that it is on.
-func (r *Resolver) leave(ev *avro.JourneyEvent, out Emitter) error {
-	ev.Placement++
-	gone := *ev
-	gone.Removed, gone.Touch, gone.Object, gone.Person = true, nil, nil, nil
-	b, err := r.cfg.Codecs.Journey.Append(nil, &gone)
-	if err != nil {
-		return err
-	}
-	out.Emit(r.cfg.Journeys, bytes.Clone(gone.Account), b)
-	return nil
-}
-
-// storedItem is an item as it was last written.
-type storedItem struct {
-	key []byte
-	ev  avro.JourneyEvent
-}
-
-// items reads those of a node.
-func (r *Resolver) items(node []byte) ([]storedItem, error) {
-	var items []storedItem
-	from, to := spaceItem.Key().Bytes(node).Range()
-	err := r.kv.Scan(from, to, func(key, value []byte) (bool, error) {
-		it := storedItem{key: bytes.Clone(key)}
-		if err := r.cfg.Codecs.Journey.DecodeBare(value, &it.ev); err != nil {
-			return false, fmt.Errorf("stored item: %w", err)
-		}
-		items = append(items, it)
-		return true, nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("scan items: %w", err)
-	}
-	return items, nil
 }
 
 // children lists the attached children of a node.

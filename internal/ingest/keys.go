@@ -20,6 +20,7 @@ var (
 	spaceControl = state.Keyspace{ID: 0x17, Version: 1, Name: "control"}
 	spaceTotal   = state.Keyspace{ID: 0x18, Version: 1, Name: "total"}
 	spaceWatch   = state.Keyspace{ID: 0x19, Version: 1, Name: "watch"}
+	spaceShift   = state.Keyspace{ID: 0x1a, Version: 1, Name: "shift"}
 )
 
 // The prefixes of the dedupe marks.
@@ -29,6 +30,8 @@ const (
 )
 
 func nodeKey(node []byte) []byte { return spaceNode.Key().Bytes(node) }
+
+func shiftKey(node []byte) []byte { return spaceShift.Key().Bytes(node) }
 
 func childKey(parent, child []byte) []byte { return spaceChild.Key().Bytes(parent).Bytes(child) }
 

@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -43,7 +44,7 @@ const (
 	reasonRetraction = "retraction" // its source says it no more
 )
 
-// ResolveConfig describes a resolve processor. All fields but Alerts are required.
+// ResolveConfig describes a resolve processor. All fields but Alerts and ShiftItems are required.
 type ResolveConfig struct {
 	Codecs       *avro.Codecs
 	Observations string // topic of messages between identities
@@ -53,6 +54,8 @@ type ResolveConfig struct {
 	Alerts       string                             // topic; empty: none
 	Stats        *Stats
 	Log          *slog.Logger
+	// ShiftItems is how many items of a node move in one step, 64.
+	ShiftItems int
 }
 
 // expireSlice is how many marks a Tick looks at, and may have to forget.
@@ -72,6 +75,7 @@ type Resolver struct {
 	horizon  uint32 // day before which events are refused
 	expired  uint32 // day before which marks are forgotten
 	expiring bool
+	shifting bool        // items are left of moves that were too large for one transaction
 	pass     dedupe.Pass // over the marks, while expiring
 
 	scratch []byte // of contentHash
@@ -83,6 +87,7 @@ func NewResolver(cfg ResolveConfig, a stream.Assignment, kv task.KV) (*Resolver,
 		cfg: cfg, partition: a.Partition, kv: kv,
 		marks: dedupe.Marks{KV: kv, ByID: prefixMark, ByDay: prefixMarkDay},
 	}
+	r.cfg.ShiftItems = cmp.Or(cfg.ShiftItems, shiftItemsDefault)
 	if err := r.load(); err != nil {
 		return nil, err
 	}
@@ -101,13 +106,18 @@ func (r *Resolver) load() error {
 		return err
 	}
 	r.expiring, r.pass = r.expired < r.horizon, dedupe.Pass{}
+	if r.shifting, err = r.left(); err != nil {
+		return err
+	}
 	r.totals, err = loadTotals(r.kv)
 	return err
 }
 
-// Pending implements stream.Processor: marks before the horizon are forgotten
-// in slices, and control totals asked for again.
-func (r *Resolver) Pending(now time.Time) bool { return r.expiring || r.totals.due(now) }
+// Pending implements stream.Processor: marks before the horizon are forgotten and
+// items moved in slices, and control totals asked for again.
+func (r *Resolver) Pending(now time.Time) bool {
+	return r.expiring || r.shifting || r.totals.due(now)
+}
 
 // Committed implements stream.Processor.
 func (r *Resolver) Committed() { r.cfg.Stats.set(r.partition, r.counts) }
@@ -146,6 +156,11 @@ func (r *Resolver) Fold(ctx context.Context, records []stream.Record, now time.T
 	}
 	if r.expiring {
 		if err := r.expire(); err != nil {
+			return err
+		}
+	}
+	if r.shifting {
+		if err := r.shiftLeft(out); err != nil {
 			return err
 		}
 	}
@@ -329,6 +344,12 @@ func (r *Resolver) item(obs *avro.Observation, n nodeState, out Emitter) (int64,
 			return 0, nil // evidence only
 		}
 		ev.Account, ev.Person, ev.Reason = was.Account, nil, reasonRetraction
+	} else if !was.Removed && !bytes.Equal(was.Account, ev.Account) {
+		// The node moved, and this item not yet.
+		if err := r.leave(&was, out); err != nil {
+			return 0, err
+		}
+		ev.Placement = was.Placement
 	}
 	return unresolved(&ev) - unresolved(&was), r.emit(key, &ev, out)
 }

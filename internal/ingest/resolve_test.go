@@ -66,7 +66,7 @@ func newLine(t fatal, c *avro.Codecs) *line {
 		kv := task.NewMemory()
 		l.stores = append(l.stores, kv)
 		r, err := ingest.NewResolver(ingest.ResolveConfig{
-			Codecs: c, Observations: "observations", Partitions: partitions, Journeys: "journeys", Alerts: "alerts", Stats: l.stats, Log: quiet(),
+			Codecs: c, Observations: "observations", Partitions: partitions, Journeys: "journeys", Alerts: "alerts", Stats: l.stats, Log: quiet(), ShiftItems: 2,
 			DeadLetter: func(feed, reporter string) string { return "deadletter." + feed + "." + reporter },
 		}, stream.Assignment{Partition: p}, kv)
 		if err != nil {
@@ -129,7 +129,7 @@ func (l *line) work(choose func(n int) int) {
 	for {
 		var busy []int
 		for p := range l.queues {
-			if len(l.queues[p]) > 0 {
+			if len(l.queues[p]) > 0 || l.resolvers[p].Pending(l.now) {
 				busy = append(busy, p)
 			}
 		}
@@ -137,7 +137,10 @@ func (l *line) work(choose func(n int) int) {
 			return
 		}
 		p := busy[choose(len(busy))]
-		n := 1 + choose(len(l.queues[p]))
+		n := 0 // a Tick
+		if some := len(l.queues[p]); some > 0 {
+			n = 1 + choose(some)
+		}
 		batch := l.queues[p][:n:n]
 		l.queues[p] = l.queues[p][n:]
 		if err := l.resolvers[p].Fold(context.Background(), batch, l.now, l); err != nil {

@@ -86,6 +86,29 @@ func (s *story) met() {
 	}
 }
 
+// crowded lets one user do what thousands do, on an account whose contract lets five
+// touches share a deal.
+func (s *story) crowded() {
+	s.together()
+	for _, m := range s.events {
+		var e seen
+		if json.Unmarshal(m.Value, &e) != nil || e.Type != "identify" || e.UserID == "" {
+			continue
+		}
+		for i := range crowd {
+			s.say(m.Topic, e.UserID, map[string]any{
+				"type": "track", "event": "Form Submitted", "messageId": fmt.Sprint("crowd-", i), "userId": e.UserID,
+				"timestamp": e.Timestamp.Add(time.Duration(s.rng.IntN(40*24*60)) * time.Minute).Format(time.RFC3339),
+				"context":   map[string]any{"campaign": map[string]any{"name": "ai-launch-tour", "source": "globex", "medium": "email"}},
+			})
+		}
+		s.done["crowd"] = crowd
+		return
+	}
+}
+
+const crowd = 3000
+
 // changed says a change of an object of Salesforce.
 func (s *story) changed(reporter, entity, id, kind string, at float64, fields map[string]any) {
 	payload := map[string]any{"LastModifiedDate": at, "ChangeEventHeader": map[string]any{

@@ -33,6 +33,7 @@ func inputs() map[string]func(*story) {
 		"erased":         (*story).erased,
 		"revised":        func(s *story) { s.revised = append(s.revised, taxonomy()...) },
 		"met":            (*story).met,
+		"crowded":        (*story).crowded,
 	}
 }
 

@@ -44,6 +44,7 @@ func TestMatrix(t *testing.T) {
 		{"22-deals", plan{faults: []string{"kill"}, input: []string{"deals", "merges", "shuffled"}, steps: 12}, []string{"kill", "merges", "roles", "decided"}},
 		{"21-mapped", plan{faults: []string{"kill"}, input: []string{"mapped"}, steps: 12}, []string{"kill", "read again"}},
 		{"22-erased", plan{faults: []string{"kill"}, input: []string{"erased", "shuffled"}, steps: 12}, []string{"kill", "erased"}},
+		{"23-crowd", plan{faults: []string{"kill"}, input: []string{"crowded", "shuffled"}, steps: 12}, []string{"kill", "crowd"}},
 		{"24-revised", plan{faults: []string{"kill"}, input: []string{"revised"}, events: 600, steps: 20}, []string{"kill", "revised", "restate_from", "proposed", "withdrawn"}},
 		{"22-met", plan{faults: []string{"kill"}, input: []string{"met", "shuffled"}, steps: 12}, []string{"kill", "met"}},
 		{"25-poison", plan{faults: []string{"registry-away", "kill"}, input: []string{"poison"}, steps: 12}, []string{"registry-away"}},
