@@ -29,10 +29,11 @@ type Journey struct {
 	Touches int
 }
 
-// Bounds of Journey.Touches.
+// Bounds of Journey.Touches. The facts of a deal name each of them, and are one record
+// of Kafka.
 const (
 	TouchesDefault = 1000
-	TouchesMax     = 10_000
+	TouchesMax     = 1000
 )
 
 // Sameness is what makes people the same to the overlap of reporters.
