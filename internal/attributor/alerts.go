@@ -21,8 +21,10 @@ func notices(c *campaign, r attribution.Result) []notice {
 	var list []notice
 	for _, h := range r.Held {
 		list = append(list, notice{
-			mark{h.Conversion, h.Code}, AlertHeld, c.rules.Newest().Contract.SystemOfRecord.Partner,
-			h.Measure + " of " + h.Conversion + " is in no total (" + h.Code + "): " + h.Supply, []string{h.Conversion},
+			mark{h.Conversion, h.Code},
+			AlertHeld, c.rules.Newest().Contract.SystemOfRecord.Partner,
+			h.Measure + " of " + h.Conversion + " is in no total (" + h.Code + "): " + h.Supply,
+			[]string{h.Conversion},
 		})
 	}
 	for _, d := range r.Disagreements {
@@ -35,15 +37,18 @@ func notices(c *campaign, r attribution.Result) []notice {
 			evidence[i] = id.String()
 		}
 		list = append(list, notice{
-			mark{d.Touch.String(), AlertDisagreement}, AlertDisagreement, "",
+			mark{d.Touch.String(), AlertDisagreement},
+			AlertDisagreement, "",
 			"reporters credit the touch " + d.Touch.String() + " to " + strings.Join(d.Partners, " and ") + "; " + credited, evidence,
 		})
 	}
 	for _, s := range r.Suspicions {
 		deal, other := s.Deal.String(), s.Other.String()
 		list = append(list, notice{
-			mark{deal, AlertSuspected}, AlertSuspected, s.Deal.Reporter,
-			deal + " is in no total, since it may be the business of " + other + ": decide with track-source overlap resolve", []string{deal, other},
+			mark{deal, AlertSuspected},
+			AlertSuspected, s.Deal.Reporter,
+			deal + " is in no total, since it may be the business of " + other + ": decide with track-source overlap resolve",
+			[]string{deal, other},
 		})
 	}
 	return list

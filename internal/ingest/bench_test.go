@@ -73,7 +73,7 @@ func newDisk(b *testing.B) *disk {
 		if err != nil {
 			b.Fatal(err)
 		}
-		d.stores[p] = st.(*task.Store) //nolint:forcetypeassert // which task.Stores opens
+		d.stores[p] = st.(*task.Store)
 		d.resolvers[p], err = ingest.NewResolver(ingest.ResolveConfig{
 			Codecs: d.codecs, Observations: "observations", Partitions: partitions, Journeys: "journeys", Stats: stats, Log: quiet(),
 			DeadLetter: func(string, string) string { return "deadletter" },
