@@ -189,11 +189,19 @@ func factsOf(f *attribution.Facts) avro.Facts {
 	for i := range f.Measures {
 		record.Measures[i] = measureOf(&f.Measures[i])
 	}
+	// Touches are many, and the rules that decide them few.
+	rules := make(map[string]int32)
 	for i := range f.Touches {
 		t := &f.Touches[i]
+		rule, known := rules[t.Rule]
+		if !known {
+			rule = int32(len(record.Rules))
+			rules[t.Rule] = rule
+			record.Rules = append(record.Rules, t.Rule)
+		}
 		record.Touches[i] = avro.FactsTouch{
 			ID: avro.FactsItem(t.ID), At: t.At, Type: t.Type, Channel: t.Channel, Partner: t.Partner, Asset: t.Asset,
-			Source: t.Source, Campaign: t.Campaign, Rule: t.Rule, Person: t.Person, Evidence: itemsOf(t.Evidence),
+			Source: t.Source, Campaign: t.Campaign, Rule: rule, Person: t.Person, Evidence: othersOf(t),
 		}
 	}
 	return record
@@ -229,6 +237,17 @@ func instant(at time.Time) *time.Time {
 		return nil
 	}
 	return &at
+}
+
+// othersOf are the reports that a touch is made of besides its own.
+func othersOf(t *attribution.FactTouch) []avro.FactsItem {
+	var others []avro.FactsItem
+	for _, id := range t.Evidence {
+		if id != t.ID {
+			others = append(others, avro.FactsItem(id))
+		}
+	}
+	return others
 }
 
 func itemsOf(ids []attribution.ItemID) []avro.FactsItem {

@@ -93,7 +93,7 @@ func TestFactsRecord(t *testing.T) {
 		t.Errorf("measure: %+v", m)
 	case held.Day != "" || held.At != nil || held.Held != "close_date_missing":
 		t.Errorf("what is held: %+v", held)
-	case got.Touches[0].Person != "person/acme/p" || len(got.Touches[1].Evidence) != 2:
+	case got.Touches[0].Person != "person/acme/p" || len(got.Touches[0].Evidence) != 0 || len(got.Touches[1].Evidence) != 1 || got.Touches[1].Evidence[0].Item != "t3" || len(got.Rules) != 1:
 		t.Errorf("touches: %+v", got.Touches)
 	}
 }

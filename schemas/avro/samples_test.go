@@ -226,8 +226,9 @@ func sampleFacts() *avro.Facts {
 		}},
 		Touches: []avro.FactsTouch{{
 			ID: touch, At: at(54), Type: "ad_click", Channel: "paid_social", Partner: "acme+globex", Asset: "guide", Source: "linkedin",
-			Campaign: "this", Rule: "utm", Person: "p-1", Evidence: []avro.FactsItem{touch},
+			Campaign: "this", Rule: 1, Person: "p-1", Evidence: []avro.FactsItem{touch},
 		}},
+		Rules:     []string{"asset", "utm"},
 		Truncated: true, AsOf: at(55),
 	}
 }

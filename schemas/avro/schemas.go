@@ -64,7 +64,7 @@ func versions() []struct {
 		{NameAlert, 1},
 		{NameDeadLetter, 1},
 		{NameFactsKey, 1},
-		{NameFacts, 1},
+		{NameFacts, 2},
 	}
 }
 

@@ -330,6 +330,7 @@ type Facts struct {
 	Merged          []FactsItem    `avro:"merged"`    // of other CRMs, this business
 	Suspected       []FactsItem    `avro:"suspected"` // of other CRMs, may be
 	Measures        []FactsMeasure `avro:"measures"`
+	Rules           []string       `avro:"rules"`   // what decided the touches, each once
 	Touches         []FactsTouch   `avro:"touches"` // in order of time
 	Truncated       bool           `avro:"truncated"`
 	AsOf            time.Time      `avro:"as_of"` // Kafka time of the input that changed the facts
@@ -388,9 +389,9 @@ type FactsTouch struct {
 	Asset    string      `avro:"asset"`
 	Source   string      `avro:"source"`
 	Campaign string      `avro:"campaign"`
-	Rule     string      `avro:"rule"`
-	Person   string      `avro:"person"` // pseudonym
-	Evidence []FactsItem `avro:"evidence"`
+	Rule     int32       `avro:"rule"`     // place in Rules
+	Person   string      `avro:"person"`   // pseudonym
+	Evidence []FactsItem `avro:"evidence"` // reports besides its own
 }
 
 // ContributionKey is the key of one contribution row.
