@@ -49,7 +49,7 @@ func TestConservation(t *testing.T) {
 			}
 		}
 	})
-	if conversions == 0 {
+	if conversions == 0 && !testing.Short() { // which draws too few to count on it
 		t.Fatal("no conversion was drawn")
 	}
 }
@@ -182,7 +182,7 @@ func TestDiffBringsTheLedgerToEachState(t *testing.T) {
 			t.Fatalf("taking everything back leaves %v", l)
 		}
 	})
-	if posted == 0 {
+	if posted == 0 && !testing.Short() { // which draws too few to count on it
 		t.Fatal("nothing was ever posted")
 	}
 }
@@ -242,7 +242,7 @@ func TestSpansAreAllThatABookLooksAt(t *testing.T) {
 			t.Fatalf("a touch behind the reach made:\n%s\nof:\n%s", render(got), render(want))
 		}
 	})
-	if left == 0 {
+	if left == 0 && !testing.Short() { // which draws too few to count on it
 		t.Fatal("nothing was ever left out")
 	}
 }

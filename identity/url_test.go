@@ -30,7 +30,7 @@ func TestSplitURLAsNetURL(t *testing.T) {
 			t.Fatalf("%q: host %q, path %q, query %q; net/url %#v, %v", address, host, path, query, u, err)
 		}
 	})
-	if split == 0 {
+	if split == 0 && !testing.Short() { // which draws too few to count on it
 		t.Error("no address was split")
 	}
 	if _, _, _, ok := identity.SplitURL("https://www.acme.com/webinar?utm_source=a%20b#top"); !ok {
@@ -55,7 +55,7 @@ func TestRegistrableDomainAsPublicSuffix(t *testing.T) {
 			t.Fatalf("%q is registered as %q, publicsuffix says %q, %v", host, got, want, err)
 		}
 	})
-	if found == 0 {
+	if found == 0 && !testing.Short() { // which draws too few to count on it
 		t.Error("no name has a registrable domain")
 	}
 	for _, address := range []string{"10.1.1.255", "1.1.1.1."} {

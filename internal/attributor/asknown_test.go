@@ -55,7 +55,7 @@ func TestAsKnown(t *testing.T) {
 			}
 		}
 	})
-	if restated == 0 {
+	if restated == 0 && !testing.Short() { // which draws too few to count on it
 		t.Error("no figure ever changed later")
 	}
 }

@@ -151,7 +151,7 @@ func TestBooksAgree(t *testing.T) {
 		"opportunities", "pipeline_created", "pipeline_open", "pipeline_sourced", "revenue", "revenue_sourced", "orders", "won", "lost", "MQL", "SQL",
 		"acme", "globex", "(none)", "(held)", "(unattributed)", "marketing-sourced", "unsourced",
 	} {
-		if seen[word] == 0 {
+		if seen[word] == 0 && !testing.Short() { // which draws too few to count on it
 			t.Errorf("%s was never drawn; drawn were %v", word, slices.Sorted(maps.Keys(seen)))
 		}
 	}
