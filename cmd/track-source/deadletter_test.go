@@ -42,6 +42,9 @@ type world struct {
 
 func newWorld(t *testing.T, known bool) *world {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("the whole line in one process takes seconds; internal/sim and internal/demo have it in short runs too")
+	}
 	broker, err := kafka.StartMemory(kafka.MemoryConfig{})
 	if err != nil {
 		t.Fatal(err)
