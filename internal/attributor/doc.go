@@ -60,6 +60,7 @@ import (
 	"errors"
 	"log/slog"
 
+	"tracksource/attribution"
 	"tracksource/schemas/avro"
 	"tracksource/stream"
 )
@@ -114,7 +115,7 @@ const (
 	// partners.
 	AlertDisagreement = "overlap_disagreement"
 	// AlertSuspected is about a deal that may be the business of another CRM's.
-	AlertSuspected = "overlap_suspected"
+	AlertSuspected = attribution.AlertOverlapSuspected
 )
 
 // Topics are the names of the output topics.
