@@ -16,12 +16,10 @@ import (
 func Book(rules Rules, rates *money.Rates, j Journey) Result {
 	newest := rules.Newest()
 	result := Result{Contract: newest.Contract.Campaign, Revision: newest.Number, Models: newest.Contract.Models}
-	spans := Spans(rules, j)
-	for i, r := range rules {
-		b := newBooker(r, rates, j)
+	bookers := newBookers(rules, rates, j)
+	spans := spansOf(bookers)
+	for _, b := range bookers {
 		b.read(j, spans)
-		b.from, b.before = rules.days(i)
-		b.newest = i == len(rules)-1
 		b.book(&result)
 	}
 	return result
@@ -52,10 +50,9 @@ func (b *booker) book(result *Result) {
 // Explain computes one conversion again with the credit of every single touch,
 // in order of time. It reports false if the book has no such conversion.
 func Explain(rules Rules, rates *money.Rates, j Journey, conversion, measure string) (Conversion, []Credit, bool) {
-	spans := Spans(rules, j)
-	for i, r := range rules {
-		b := newBooker(r, rates, j)
-		b.from, b.before = rules.days(i)
+	bookers := newBookers(rules, rates, j)
+	spans := spansOf(bookers)
+	for _, b := range bookers {
 		at := slices.IndexFunc(b.events, func(e event) bool { return e.conversion == conversion && e.measure == measure })
 		if at < 0 {
 			continue
@@ -91,6 +88,18 @@ type booker struct {
 	disagreements []Disagreement
 	shared        map[moment]*shared
 	starts        map[money.Day]time.Time // of days in the contract's zone
+}
+
+// newBookers makes one for each revision, in their order.
+func newBookers(rules Rules, rates *money.Rates, j Journey) []*booker {
+	bookers := make([]*booker, len(rules))
+	for i, r := range rules {
+		b := newBooker(r, rates, j)
+		b.from, b.before = rules.days(i)
+		b.newest = i == len(rules)-1
+		bookers[i] = b
+	}
+	return bookers
 }
 
 // newBooker lists the events of the journey, without its touches.

@@ -219,7 +219,7 @@ func (j *Journey) Add(o Object) {
 			ID: o.ID, ModifiedAt: o.ModifiedAt, Deleted: o.Deleted,
 			DealID: f["opportunity_id"], Partner: f["partner"], Status: f["status"], ApprovedAt: f["approved_at"], Expires: f["expires"],
 		})
-	case "overlap_decision":
+	case contract.ObjectDecision:
 		j.Decisions = append(j.Decisions, Decision{
 			ID: o.ID, ModifiedAt: o.ModifiedAt, Deleted: o.Deleted,
 			Campaign: f["campaign"], Deal: f["deal"], Other: f["other"], Same: f["decision"] == "same",

@@ -24,10 +24,11 @@ type Span struct {
 // j.Touches, so whoever keeps journeys reads the rest first and then only the
 // touches that matter: a book over [Select] of these is the book over all.
 // An account without anything to credit has no span.
-func Spans(rules Rules, j Journey) []Span {
+func Spans(rules Rules, j Journey) []Span { return spansOf(newBookers(rules, nil, j)) }
+
+func spansOf(bookers []*booker) []Span {
 	var spans []Span
-	for _, r := range rules {
-		b := newBooker(r, nil, j)
+	for _, b := range bookers {
 		seen := make(map[moment]bool)
 		for _, e := range b.events {
 			// Most events share their moment with others.

@@ -15,6 +15,10 @@ const (
 	StateLost State = "lost"
 )
 
+// ObjectDecision is the type of the object by which a decision on overlapping deals
+// reaches their account.
+const ObjectDecision = "overlap_decision"
+
 // Objects that have stages, as the types of CRM objects.
 const (
 	ObjectOpportunity = "opportunity"

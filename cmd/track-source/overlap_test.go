@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"tracksource/attribution"
+	"tracksource/contract"
 	"tracksource/deploy/kafka"
-	"tracksource/internal/control"
 	"tracksource/internal/demo"
 	"tracksource/internal/line"
 	"tracksource/schemas/avro"
@@ -94,7 +94,7 @@ func TestOverlap(t *testing.T) {
 		if err := codecs.Journey.Decode(r.Value, &ev); err != nil {
 			return err
 		}
-		if o := ev.Object; o != nil && o.Type == control.OverlapDecision {
+		if o := ev.Object; o != nil && o.Type == contract.ObjectDecision {
 			i := slices.IndexFunc(o.Fields, func(f avro.Field) bool { return f.Name == "decision" })
 			decided = append(decided, ev.Reporter+"/"+ev.Source+" "+o.ID+" "+*o.Fields[i].Value)
 		}

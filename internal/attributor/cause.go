@@ -6,12 +6,9 @@ import (
 	"strings"
 
 	"tracksource/attribution"
+	"tracksource/contract"
 	"tracksource/schemas/avro"
 )
-
-// objectDecision is the type of the objects that say whether deals of different CRMs
-// are one business.
-const objectDecision = "overlap_decision"
 
 // cause says why the ledger of one conversion changes, and by what event: what
 // happened to the deal itself goes first, then a new revision, then touches.
@@ -148,7 +145,7 @@ func objectCause(c *change, facts []attribution.Facts) string {
 
 // isDecision reports whether the object says which deals are one business.
 func isDecision(c *change) bool {
-	return strings.HasPrefix(c.after.Item, objectDecision+"/")
+	return strings.HasPrefix(c.after.Item, contract.ObjectDecision+"/")
 }
 
 // factsFor are the facts of a conversion, one for each revision that accounts for

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"tracksource/attribution"
+	"tracksource/contract"
 	"tracksource/identity"
 	"tracksource/internal/line"
 	"tracksource/schemas/avro"
@@ -21,10 +22,6 @@ const (
 	OverlapSame      = "same"      // one business, which counts once
 	OverlapDifferent = "different" // two businesses
 )
-
-// OverlapDecision is the type of the object by which a decision reaches the account of
-// its deal.
-const OverlapDecision = "overlap_decision"
 
 // whyMax bounds the reason of a decision, in bytes.
 const whyMax = 1000
@@ -119,7 +116,7 @@ func OverlapObject(r *avro.OverlapRecord, number int64) (identity.Node, *avro.Ob
 		return node, nil, err
 	}
 	o := &avro.ObjectFacts{
-		Type: OverlapDecision, ID: r.Campaign + "/" + DealText(r.Deal) + "/" + DealText(r.Other), Order: number, ModifiedAt: r.At,
+		Type: contract.ObjectDecision, ID: r.Campaign + "/" + DealText(r.Deal) + "/" + DealText(r.Other), Order: number, ModifiedAt: r.At,
 	}
 	for _, f := range [][2]string{
 		{"at", r.At.UTC().Format(time.RFC3339Nano)},

@@ -71,15 +71,12 @@ type item struct {
 // New makes a finder.
 func New(cfg Config) *Finder { return &Finder{cfg, map[itemID]item{}} }
 
-// objectDecision is the type of what operators decided about a deal.
-const objectDecision = "overlap_decision"
-
 // Add takes in the next record of journeys, in any order.
 func (f *Finder) Add(ev *avro.JourneyEvent) {
 	if ev.Touch == nil && ev.Object == nil && !ev.Removed {
 		return
 	}
-	if ev.Object != nil && ev.Object.Type == objectDecision {
+	if ev.Object != nil && ev.Object.Type == contract.ObjectDecision {
 		return // no feed said it
 	}
 	id := itemID{string(ev.Node), ev.Reporter, ev.Source, ev.Item}

@@ -9,6 +9,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"tracksource/contract"
 	"tracksource/contract/example"
 	"tracksource/identity"
 	"tracksource/internal/control"
@@ -91,7 +92,7 @@ func TestOverlapDecided(t *testing.T) {
 			t.Fatalf("at rest:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 		}
 		for _, ev := range l.items {
-			if ev.Object == nil || ev.Object.Type != control.OverlapDecision {
+			if ev.Object == nil || ev.Object.Type != contract.ObjectDecision {
 				continue
 			}
 			var got []string

@@ -106,9 +106,11 @@ func (r *Resolver) load() error {
 		return err
 	}
 	r.expiring, r.pass = r.expired < r.horizon, dedupe.Pass{}
-	if r.shifting, err = r.left(); err != nil {
+	node, _, err := r.left()
+	if err != nil {
 		return err
 	}
+	r.shifting = node != nil
 	r.totals, err = loadTotals(r.kv)
 	return err
 }

@@ -37,17 +37,9 @@ func (r *Resolver) shift(node []byte, n *nodeState, from []byte, out Emitter) er
 // shiftLeft takes up what is left of moves, some of it.
 func (r *Resolver) shiftLeft(out Emitter) error {
 	for range shiftSlices {
-		var node, from []byte
-		first, behind := spaceShift.Key().Range()
-		err := r.kv.Scan(first, behind, func(key, value []byte) (bool, error) {
-			p := spaceShift.Parts(key)
-			node = bytes.Clone(p.Bytes())
-			body, err := spaceShift.Body(value)
-			from = bytes.Clone(body)
-			return false, err
-		})
+		node, from, err := r.left()
 		if err != nil {
-			return fmt.Errorf("scan moves: %w", err)
+			return err
 		}
 		if node == nil {
 			r.shifting = false
@@ -64,14 +56,20 @@ func (r *Resolver) shiftLeft(out Emitter) error {
 	return nil
 }
 
-// left reports whether anything is left to move.
-func (r *Resolver) left() (some bool, err error) {
-	from, to := spaceShift.Key().Range()
-	err = r.kv.Scan(from, to, func(_, _ []byte) (bool, error) {
-		some = true
-		return false, nil
+// left returns a node of whose move something is left, and the key behind which it is;
+// nil when there is none.
+func (r *Resolver) left() (node, from []byte, err error) {
+	first, behind := spaceShift.Key().Range()
+	err = r.kv.Scan(first, behind, func(key, value []byte) (bool, error) {
+		node = bytes.Clone(spaceShift.Parts(key).Bytes())
+		body, err := spaceShift.Body(value)
+		from = bytes.Clone(body)
+		return false, err
 	})
-	return some, err
+	if err != nil {
+		return nil, nil, fmt.Errorf("scan moves: %w", err)
+	}
+	return node, from, nil
 }
 
 // shiftSome moves the next items behind a key, nil for the first, and returns the key
