@@ -19,16 +19,17 @@ func TestMain(m *testing.M) {
 	})
 }
 
-// TestScripts runs the tool as its users do.
+// TestScripts runs the tool as its users do, each script on a cluster of its own:
+// they run side by side, and what one makes another must not find.
 func TestScripts(t *testing.T) {
-	broker, err := kafka.StartMemory(kafka.MemoryConfig{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(broker.Close)
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(env *testscript.Env) error {
+			broker, err := kafka.StartMemory(kafka.MemoryConfig{})
+			if err != nil {
+				return err
+			}
+			env.Defer(broker.Close)
 			env.Setenv("BROKERS", broker.Conn().String())
 			env.Setenv("XDG_CACHE_HOME", env.WorkDir)
 			return nil
