@@ -19,6 +19,8 @@ type clusterFlags struct {
 	profile string
 	feeds   []string
 
+	partners []string
+
 	partitions map[string]int
 
 	saslMechanism, saslUser, saslPasswordFile string
@@ -68,6 +70,7 @@ func (f *clusterFlags) bind(cmd *cobra.Command) {
 	flags.StringVar(&f.prefix, "prefix", kafka.PrefixDefault, "prefix of the topics")
 	flags.StringVar(&f.profile, "profile", kafka.ProfileLocal, "what the topics must be like: local or production")
 	flags.StringSliceVar(&f.feeds, "feed", nil, "a partner's feed as kind.partner, such as crm.acme; may be repeated")
+	flags.StringSliceVar(&f.partners, "partner", nil, "a partner without a feed that gets contributions of its own; may be repeated")
 	flags.StringToIntVar(&f.partitions, "partitions", nil, "partitions of topics that do not exist yet, as key=n, such as journeys=24")
 	flags.StringVar(&f.saslUser, "sasl-user", "", "user of the brokers")
 	flags.StringVar(&f.saslPasswordFile, "sasl-password-file", "", "file with the password of --sasl-user")
@@ -105,7 +108,7 @@ func (f *clusterFlags) resolve() (kafka.Conn, kafka.Spec, error) {
 		}
 		conn.SASL = &kafka.SASL{Mechanism: f.saslMechanism, User: f.saslUser, Password: password.Reveal()}
 	}
-	spec, err := kafka.Load(f.profile, kafka.Options{Prefix: f.prefix, Feeds: feeds, Partitions: partitions})
+	spec, err := kafka.Load(f.profile, kafka.Options{Prefix: f.prefix, Feeds: feeds, Partners: f.partners, Partitions: partitions})
 	return conn, spec, err
 }
 

@@ -16,6 +16,10 @@ func (s Spec) Prefix() string { return s.opts.Prefix }
 // slice.
 func (s Spec) Feeds() []Feed { return slices.Clone(s.opts.Feeds) }
 
+// Partners are those who have a topic of contributions, sorted: the partners of
+// the feeds and those named beside them. The caller owns the slice.
+func (s Spec) Partners() []string { return slices.Clone(s.opts.Partners) }
+
 // Topics are all wanted topics in the order of topics.yaml, feeds sorted. The
 // caller owns what it gets.
 func (s Spec) Topics() []Topic {
@@ -38,10 +42,10 @@ func (s Spec) Topic(name string) (Topic, bool) {
 }
 
 // Name returns the full name of the topic with a key, one of the Key
-// constants, or "" where the key is unknown or each feed has its own topic.
+// constants, or "" where the key is unknown or each feed or partner has its own topic.
 func (s Spec) Name(key string) string {
 	for _, t := range s.topics {
-		if t.Key == key && t.Feed == (Feed{}) {
+		if t.Key == key && t.Feed == (Feed{}) && t.Partner == "" {
 			return t.Name
 		}
 	}
@@ -102,6 +106,18 @@ func (s Spec) Facts() string { return s.Name(KeyFacts) }
 
 // Contributions is the topic of rows for dashboards and BI.
 func (s Spec) Contributions() string { return s.Name(KeyContributions) }
+
+// PartnerContributions are the topics of the rows that single partners may see,
+// by partner. The caller owns the map.
+func (s Spec) PartnerContributions() map[string]string {
+	out := map[string]string{}
+	for _, t := range s.topics {
+		if t.Partner != "" {
+			out[t.Partner] = t.Name
+		}
+	}
+	return out
+}
 
 // Alerts is the topic of what somebody should look at.
 func (s Spec) Alerts() string { return s.Name(KeyAlerts) }

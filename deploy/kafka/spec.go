@@ -42,6 +42,7 @@ const (
 	KeyCredits             = "credits"
 	KeyFacts               = "facts"
 	KeyContributions       = "contributions"
+	KeyPartner             = "partner-contributions"
 	KeyAlerts              = "alerts"
 	KeyDeadLetter          = "deadletter"
 	KeyResolveChangelog    = "resolve-changelog"
@@ -56,7 +57,7 @@ const (
 func keysRequired() []string {
 	return []string{
 		KeyRaw, KeyControl, KeyObservations, KeyJourneys, KeyCredits, KeyFacts,
-		KeyContributions, KeyAlerts, KeyDeadLetter, KeyResolveChangelog,
+		KeyContributions, KeyPartner, KeyAlerts, KeyDeadLetter, KeyResolveChangelog,
 		KeyControlChangelog, KeyAttributorChangelog, KeyReporterChangelog,
 	}
 }
@@ -83,6 +84,7 @@ func ParseFeed(text string) (Feed, error) {
 type Options struct {
 	Prefix     string           // PrefixDefault if empty.
 	Feeds      []Feed           // Whose raw and dead-letter topics are wanted; order does not matter.
+	Partners   []string         // Who has a topic of contributions beside the partners of Feeds, such as one without a feed.
 	Partitions map[string]int32 // By key; for topics that do not exist yet. A changelog follows its input.
 }
 
@@ -91,6 +93,7 @@ type Topic struct {
 	Key         string            // Which entry of topics.yaml it came from.
 	Name        string            // Its full name on the cluster.
 	Feed        Feed              // Zero unless the topic belongs to one feed.
+	Partner     string            // Whose contributions it holds; empty for every other topic.
 	Partitions  int32             // For ever.
 	Replication int16             // Replicas of each partition.
 	Config      map[string]string // Kafka's keys and values; durations in ms, sizes in bytes.
@@ -193,8 +196,8 @@ func (d document) check() error {
 			return fmt.Errorf("topic %q is defined twice", e.Key)
 		case !strings.HasPrefix(e.Name, "{prefix}."):
 			return fmt.Errorf("topic %q: name %q does not begin with {prefix} and a dot", e.Key, e.Name)
-		case perFeed(e.Key) != (strings.HasSuffix(e.Name, ".{feed}.{partner}") && strings.Count(e.Name, "{") == 3):
-			return fmt.Errorf("topic %q: name %q: raw and deadletter names end in .{feed}.{partner}, others hold neither", e.Key, e.Name)
+		case !strings.HasSuffix(e.Name, ending(e.Key)) || strings.Count(e.Name, "{") != 1+strings.Count(ending(e.Key), "{"):
+			return fmt.Errorf("topic %q: name %q: raw and deadletter names end in .{feed}.{partner}, that of partner-contributions in .{partner}, others hold neither", e.Key, e.Name)
 		case e.PartitionsOf != "" && len(e.Partitions) > 0:
 			return fmt.Errorf("topic %q has both partitions and partitions_of", e.Key)
 		}
@@ -210,6 +213,18 @@ func (d document) check() error {
 
 // perFeed reports whether each feed has its own topic of that key.
 func perFeed(key string) bool { return key == KeyRaw || key == KeyDeadLetter }
+
+// ending is how the names of a key's topics end, beside {prefix} the only place
+// for what differs between them.
+func ending(key string) string {
+	switch {
+	case perFeed(key):
+		return ".{feed}.{partner}"
+	case key == KeyPartner:
+		return ".{partner}"
+	}
+	return ""
+}
 
 // partitions resolves the count of every key, overrides first.
 func (d document) partitions(profile string, override map[string]int32) (map[string]int32, error) {
@@ -271,14 +286,23 @@ func (e topicEntry) settings(p profileEntry, profile string) (map[string]string,
 	return merged, nil
 }
 
-// expand gives one topic, or one for each feed.
+// expand gives one topic, or one for each feed or partner.
 func (e topicEntry) expand(opts Options, partitions int32, replication int16, config map[string]string) []Topic {
 	base := Topic{Key: e.Key, Partitions: partitions, Replication: replication, Config: config}
 	base.Name = strings.Replace(e.Name, "{prefix}", opts.Prefix, 1)
+	var out []Topic
+	if e.Key == KeyPartner {
+		for _, p := range opts.Partners {
+			t := base
+			t.Partner, t.Config = p, maps.Clone(config)
+			t.Name = strings.Replace(base.Name, "{partner}", p, 1)
+			out = append(out, t)
+		}
+		return out
+	}
 	if !perFeed(e.Key) {
 		return []Topic{base}
 	}
-	var out []Topic
 	for _, f := range opts.Feeds {
 		t := base
 		t.Feed = f
@@ -310,6 +334,17 @@ func (o Options) normal(kinds []string) (Options, error) {
 			return o, fmt.Errorf("feed %q: partner must be 1 to 63 lower case letters, digits and dashes", f)
 		}
 	}
+	o.Partners = slices.Clone(o.Partners)
+	for _, p := range o.Partners {
+		if !isLabel(p) {
+			return o, fmt.Errorf("partner %q must be 1 to 63 lower case letters, digits and dashes", p)
+		}
+	}
+	for _, f := range o.Feeds {
+		o.Partners = append(o.Partners, f.Partner)
+	}
+	slices.Sort(o.Partners)
+	o.Partners = slices.Compact(o.Partners)
 	o.Partitions = maps.Clone(o.Partitions)
 	return o, nil
 }

@@ -16,14 +16,20 @@ func TestNames(t *testing.T) {
 		s.Alerts(): "tracksource.alerts", s.ResolveChangelog(): "tracksource.resolve-changelog", s.ControlChangelog(): "tracksource.control-changelog",
 		s.AttributorChangelog(): "tracksource.attributor-changelog", s.ReporterChangelog(): "tracksource.reporter-changelog",
 		strings.Join(s.RawTopics(), " "):        "tracksource.raw.crm.acme tracksource.raw.map.acme",
+		s.PartnerContributions()["acme"]:        "tracksource.contributions.acme",
 		strings.Join(s.DeadLetterTopics(), " "): "tracksource.deadletter.crm.acme tracksource.deadletter.map.acme",
 	} {
 		if got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	}
-	if s.Name(kafka.KeyRaw) != "" || s.Name("nothing") != "" {
+	if s.Name(kafka.KeyRaw) != "" || s.Name(kafka.KeyPartner) != "" || s.Name("nothing") != "" {
 		t.Error("Name of a feed's or of no topic is not empty")
+	}
+	more := acme()
+	more.Partners = []string{"globex", "acme"}
+	if got := mustLoad(t, kafka.ProfileLocal, more).ApplyCommand(kafka.Conn{}); !strings.HasSuffix(got, "--feed crm.acme --feed map.acme --partner globex") {
+		t.Errorf("the command %q does not name the partner without a feed", got)
 	}
 	for _, topic := range s.Topics() {
 		if found, ok := s.Topic(topic.Name); !ok || found.Key != topic.Key {
@@ -61,6 +67,7 @@ func TestLoadRefuses(t *testing.T) {
 		{"prefix long", "local", kafka.Options{Prefix: strings.Repeat("a.", 120) + "a"}, "Kafka allows 249"},
 		{"kind", "local", kafka.Options{Feeds: []kafka.Feed{{Kind: "crn", Partner: "acme"}}}, "not one of crm, map, analytics"},
 		{"partner", "local", kafka.Options{Feeds: []kafka.Feed{{Kind: "crm", Partner: "Acme Inc"}}}, "partner must be"},
+		{"partner without a feed", "local", kafka.Options{Partners: []string{"acme", "Globex"}}, `partner "Globex" must be`},
 		{"partitions key", "local", kafka.Options{Partitions: map[string]int32{"journey": 3}}, `given for "journey"`},
 		{"partitions zero", "local", kafka.Options{Partitions: map[string]int32{"journeys": 0}}, "want 1 to 1024"},
 		{"partitions many", "local", kafka.Options{Partitions: map[string]int32{"journeys": 5000}}, "want 1 to 1024"},
@@ -97,6 +104,9 @@ func TestParseRefuses(t *testing.T) {
 		{"twice", "  - key: alerts", "  - key: facts", "defined twice"},
 		{"prefix", `"{prefix}.alerts"`, `"alerts"`, "does not begin with {prefix}"},
 		{"feed in a plain name", `"{prefix}.alerts"`, `"{prefix}.alerts.{feed}.{partner}"`, "others hold neither"},
+		{"feed in a partner's name", "contributions.{partner}", "contributions.{feed}.{partner}", "others hold neither"},
+		{"no partner in a partner's name", "contributions.{partner}", "contributions-of", "others hold neither"},
+		{"one name for all", "contributions.{partner}", "contributions{partner}", "others hold neither"},
 		{"same name", `"{prefix}.alerts"`, `"{prefix}.facts"`, "would both be named"},
 		{"name", `"{prefix}.alerts"`, `"{prefix}.Alerts"`, "lower case"},
 		{"of a changelog", "partitions_of: credits", "partitions_of: control-changelog", "no partitions of its own"},

@@ -3,6 +3,7 @@ package kafka
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -180,6 +181,11 @@ func (s Spec) ApplyCommand(conn Conn) string {
 	}
 	for _, f := range s.opts.Feeds {
 		fmt.Fprintf(&b, " --feed %s", f)
+	}
+	for _, p := range s.opts.Partners {
+		if !slices.ContainsFunc(s.opts.Feeds, func(f Feed) bool { return f.Partner == p }) {
+			fmt.Fprintf(&b, " --partner %s", p)
+		}
 	}
 	for _, key := range keysRequired() {
 		if n, ok := s.opts.Partitions[key]; ok {

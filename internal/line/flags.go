@@ -29,6 +29,7 @@ type Flags struct {
 	prefix   *string
 	profile  *string
 	feeds    *[]string
+	partners *[]string
 	counts   *[]string
 	registry *string
 	dataDir  *string
@@ -50,7 +51,8 @@ func (f *Flags) Bind(fs *flag.FlagSet, name string) {
 	f.brokers = daemon.Strings(fs, "bootstrap-servers", nil, "Kafka brokers as `host:port,...`; required")
 	f.prefix = fs.String("prefix", kafka.PrefixDefault, "`prefix` of the topics and groups")
 	f.profile = daemon.Choice(fs, "profile", kafka.ProfileLocal, []string{kafka.ProfileLocal, kafka.ProfileProduction}, "what the topics must be like")
-	f.feeds = daemon.Strings(fs, "feeds", nil, "partners' feeds as `kind.partner,...`, such as crm.acme; required by ingest")
+	f.feeds = daemon.Strings(fs, "feeds", nil, "partners' feeds as `kind.partner,...`, such as crm.acme; required by ingest, and by reporter for partners to get contributions of their own")
+	f.partners = daemon.Strings(fs, "partners", nil, "`partner,...` that get contributions of their own without a feed")
 	f.counts = daemon.Strings(fs, "partitions", nil, "partitions that differ from the profile's, as `key=n,...`, such as journeys=24, as they were given to topics apply")
 	f.registry = fs.String("registry", "", "`URL` of the schema registry; required")
 	f.dataDir = fs.String("data-dir", defaultDataDir(name), "`directory` of this instance's state; each instance has its own")
@@ -110,7 +112,7 @@ func (f *Flags) spec() (kafka.Spec, error) {
 		}
 		counts[key] = int32(n)
 	}
-	return kafka.Load(*f.profile, kafka.Options{Prefix: *f.prefix, Feeds: feeds, Partitions: counts})
+	return kafka.Load(*f.profile, kafka.Options{Prefix: *f.prefix, Feeds: feeds, Partners: *f.partners, Partitions: counts})
 }
 
 // Config turns the flags and the process around them into a Config.
