@@ -1,0 +1,442 @@
+package answer
+
+import "time"
+
+// Envelope is on top of every answer.
+type Envelope struct {
+	Campaign string  `json:"campaign"`
+	Proposed bool    `json:"proposed"` // the book of a proposal, a shadow of the agreed one
+	Version  uint64  `json:"version"`  // of what is followed; it rises with every change
+	Behind   Behind  `json:"behind"`
+	Window   *Window `json:"window,omitempty"`
+	Model    string  `json:"model,omitempty"`
+	// AsOf is the time of the newest input in the answer; null without one.
+	AsOf *time.Time `json:"as_of"`
+	// Withheld is whether the visibility of the contract left something out.
+	Withheld bool `json:"withheld"`
+	// Restating lists currencies that rows still have while a contract that changed
+	// its own is restated; they are in no value.
+	Restating []string `json:"restating"`
+}
+
+// Behind says how stale an answer is.
+type Behind struct {
+	Seconds int64  `json:"seconds"` // 0: not at all
+	Why     string `json:"why"`
+}
+
+// Window is the days that an answer looks at, both included; all has none.
+type Window struct {
+	Name string `json:"name"` // Nd, all or custom
+	From string `json:"from"` // YYYY-MM-DD; empty for all
+	To   string `json:"to"`
+}
+
+// ContractsAnswer lists the contracts that the viewer takes part in.
+type ContractsAnswer struct {
+	Envelope
+	Viewer    ViewerAnswer      `json:"viewer"`
+	Contracts []ContractSummary `json:"contracts"` // agreed ones first, then what is proposed
+}
+
+// ViewerAnswer says who asks.
+type ViewerAnswer struct {
+	Role    string `json:"role"`    // operator or partner
+	Partner string `json:"partner"` // empty for the operator
+}
+
+// ContractAnswer is one contract with its document.
+type ContractAnswer struct {
+	Envelope
+	Contract ContractSummary `json:"contract"`
+	Document string          `json:"document"` // YAML
+}
+
+// ContractSummary is a contract and what can be asked of its book.
+type ContractSummary struct {
+	Campaign     string            `json:"campaign"`
+	Name         string            `json:"name"`
+	Proposed     bool              `json:"proposed"`
+	Revision     int64             `json:"revision"`
+	Hash         string            `json:"hash"`
+	Currency     string            `json:"currency"`
+	Zone         string            `json:"zone"`
+	LatenessDays int               `json:"lateness_days"`
+	LookbackDays int               `json:"lookback_days"`
+	Partners     []PartnerSummary  `json:"partners"`
+	Models       []ModelSummary    `json:"models"`
+	Measures     []MeasureSummary  `json:"measures"`
+	Milestones   []string          `json:"milestones"`
+	Dimensions   []string          `json:"dimensions"`
+	Windows      []string          `json:"windows"`
+	Revisions    []RevisionSummary `json:"revisions"`
+}
+
+// PartnerSummary is a signatory.
+type PartnerSummary struct {
+	ID         string `json:"id"`
+	Name       string `json:"name"`
+	Role       string `json:"role"`
+	Visibility string `json:"visibility"`
+}
+
+// ModelSummary is a model that can be asked for.
+type ModelSummary struct {
+	ID       string `json:"id"`
+	Name     string `json:"name"`
+	Agreed   bool   `json:"agreed"`    // what multi-touch means
+	InLedger bool   `json:"in_ledger"` // only these have rows; the others are in models
+}
+
+// MeasureSummary is a measure of the book.
+type MeasureSummary struct {
+	ID       string   `json:"id"`
+	Kind     string   `json:"kind"` // money or count
+	Additive bool     `json:"additive"`
+	Grain    []string `json:"grain"` // the dimensions that it has
+}
+
+// RevisionSummary is one revision of a contract.
+type RevisionSummary struct {
+	Revision   int64     `json:"revision"`
+	Hash       string    `json:"hash"`
+	RecordedAt time.Time `json:"recorded_at"`
+}
+
+// ReportAnswer is the overview of a campaign.
+type ReportAnswer struct {
+	Envelope
+	Tiles    []Tile        `json:"tiles"`
+	Partners []PartnerLine `json:"partners"`
+	Spend    Spend         `json:"spend"`
+	Top      Top           `json:"top"`
+}
+
+// Tile is one measure against its target and the window before.
+type Tile struct {
+	Measure      string  `json:"measure"`
+	Kind         string  `json:"kind"`
+	Currency     string  `json:"currency"` // empty for counts
+	Total        *string `json:"total"`    // null: withheld
+	Attributed   *string `json:"attributed"`
+	Unattributed *string `json:"unattributed"`
+	Previous     *string `json:"previous"` // total of as many days before; null for all
+	Target       *string `json:"target"`
+	Expected     *string `json:"expected"` // of the target, pro rata to today
+	Progress     *string `json:"progress"` // total over target
+	Status       string  `json:"status"`   // ahead, on_track, behind or none
+}
+
+// PartnerLine is one partner of the overview. The keys of its values are measures:
+// pipeline_created and revenue of what was sourced are pipeline_sourced and
+// revenue_sourced, and so on.
+type PartnerLine struct {
+	Partner    string            `json:"partner"`
+	Name       string            `json:"name"`
+	Credited   map[string]string `json:"credited"`
+	Sourced    map[string]string `json:"sourced"`
+	Influenced map[string]string `json:"influenced"`
+	CoSell     map[string]string `json:"co_sell"`
+	Spend      string            `json:"spend"`
+	Return     *string           `json:"return"` // credited revenue over spend; null without spend
+	Share      map[string]string `json:"share"`  // of what is attributed
+}
+
+// Spend is what was spent in the window, by currency.
+type Spend struct {
+	Total    string          `json:"total"`
+	Currency string          `json:"currency"` // the contract's
+	Others   []CurrencyTotal `json:"others"`
+}
+
+// CurrencyTotal is a sum in a currency of its own.
+type CurrencyTotal struct {
+	Currency string `json:"currency"`
+	Total    string `json:"total"`
+}
+
+// Top are the largest groups of the measure asked.
+type Top struct {
+	Assets   []KeyValue `json:"assets"`
+	Channels []KeyValue `json:"channels"`
+	Segments []KeyValue `json:"segments"`
+	Regions  []KeyValue `json:"regions"`
+	Sources  []KeyValue `json:"sources"`
+}
+
+// KeyValue is a value of a dimension and what it has.
+type KeyValue struct {
+	Key   string `json:"key"`
+	Value string `json:"value"`
+}
+
+// BreakdownAnswer is a measure by up to three dimensions.
+type BreakdownAnswer struct {
+	Envelope
+	Measure      string   `json:"measure"`
+	Kind         string   `json:"kind"`
+	Currency     string   `json:"currency"`
+	Total        *string  `json:"total"` // null: withheld, or not additive over what is asked
+	Attributed   *string  `json:"attributed"`
+	Unattributed *string  `json:"unattributed"`
+	Rows         int      `json:"rows"`
+	By           []string `json:"by"`
+	Groups       []Group  `json:"groups"` // largest first, then by key
+	Margins      []Margin `json:"margins"`
+	Next         *string  `json:"next"`
+}
+
+// Group is one group; Key is in the order of By.
+type Group struct {
+	Key   []string `json:"key"`
+	Value string   `json:"value"`
+}
+
+// Margin is the breakdown by one dimension of several.
+type Margin struct {
+	Dimension string  `json:"dimension"`
+	Groups    []Group `json:"groups"`
+}
+
+// ContributionsAnswer is rows as they are published.
+type ContributionsAnswer struct {
+	Envelope
+	Rows []ContributionLine `json:"rows"`
+	Next *string            `json:"next"`
+}
+
+// ContributionLine is one row.
+type ContributionLine struct {
+	Measure          string    `json:"measure"`
+	Model            string    `json:"model"`
+	Day              string    `json:"day"`
+	Partner          string    `json:"partner"`
+	Channel          string    `json:"channel"`
+	Asset            string    `json:"asset"`
+	Region           string    `json:"region"`
+	Segment          string    `json:"segment"`
+	Source           string    `json:"source"`
+	TouchCampaign    string    `json:"touch_campaign"`
+	Value            string    `json:"value"`
+	Currency         string    `json:"currency"`
+	Version          int64     `json:"version"`
+	IsFinal          bool      `json:"is_final"`
+	AsOf             time.Time `json:"as_of"`
+	UpdatedAt        time.Time `json:"updated_at"`
+	CreditsPartition int32     `json:"credits_partition"`
+	CreditsOffset    int64     `json:"credits_offset"`
+	Key              string    `json:"key"` // what explain takes, safe in a URL
+}
+
+// TimeseriesAnswer is a measure over time. All lists have one value for each start.
+type TimeseriesAnswer struct {
+	Envelope
+	Measure  string   `json:"measure"`
+	Currency string   `json:"currency"`
+	Step     string   `json:"step"`
+	Starts   []string `json:"starts"`
+	Total    []string `json:"total"` // null: withheld, or not additive over what is asked
+	Series   []Series `json:"series"`
+	Target   []string `json:"target"` // what each step's part of the target is; null without one
+}
+
+// Series is one value of the dimension asked; (other) is what is not among the top.
+type Series struct {
+	Key    string   `json:"key"`
+	Values []string `json:"values"`
+}
+
+// FunnelAnswer is how many came to each stage.
+type FunnelAnswer struct {
+	Envelope
+	Basis  string        `json:"basis"` // what is counted, in words
+	Stages []Stage       `json:"stages"`
+	Groups []FunnelGroup `json:"groups"`
+}
+
+// Stage is one stage of the funnel. What is before it is null for the first, and
+// where nobody came to the stage before.
+type Stage struct {
+	Stage        string  `json:"stage"`
+	Measure      string  `json:"measure"`
+	Count        string  `json:"count"`
+	FromPrevious *string `json:"from_previous"`
+	DropOff      *string `json:"drop_off"`
+}
+
+// FunnelGroup has one count for each stage.
+type FunnelGroup struct {
+	Key    string   `json:"key"`
+	Counts []string `json:"counts"`
+}
+
+// CohortsAnswer is what became of the deals of each month, and how fast.
+type CohortsAnswer struct {
+	Envelope
+	Cohorts  []Cohort   `json:"cohorts"`
+	Velocity []Velocity `json:"velocity"`
+	Currency string     `json:"currency"` // of the cells' values; empty where they are counts
+}
+
+// Cohort is the deals of one month.
+type Cohort struct {
+	Cohort string       `json:"cohort"` // YYYY-MM
+	Group  string       `json:"group"`  // of by; empty without
+	Size   string       `json:"size"`
+	Cells  []CohortCell `json:"cells"`
+}
+
+// CohortCell is what had happened so many months later, all before it included.
+type CohortCell struct {
+	Age   int    `json:"age"` // months
+	Count string `json:"count"`
+	Value string `json:"value"`
+	Rate  string `json:"rate"` // count over size
+}
+
+// Velocity is how long deals took from one step to the next.
+type Velocity struct {
+	From       string  `json:"from"`
+	To         string  `json:"to"`
+	MedianDays *string `json:"median_days"` // null where none came that far
+	P90Days    *string `json:"p90_days"`
+	Count      string  `json:"count"`
+}
+
+// ModelsAnswer holds all models against each other.
+type ModelsAnswer struct {
+	Envelope
+	Measure  string      `json:"measure"`
+	By       string      `json:"by"`
+	Currency string      `json:"currency"`
+	Models   []ModelLine `json:"models"`
+}
+
+// ModelLine is what one model gives to whom.
+type ModelLine struct {
+	ID           string       `json:"id"`
+	Name         string       `json:"name"`
+	Agreed       bool         `json:"agreed"`
+	Additive     bool         `json:"additive"`
+	InLedger     bool         `json:"in_ledger"`
+	Note         string       `json:"note"` // why it has no values, or how they are to be read
+	Groups       []ModelGroup `json:"groups"`
+	Total        *string      `json:"total"`
+	Unattributed *string      `json:"unattributed"`
+}
+
+// ModelGroup is one group; Share is of what is attributed.
+type ModelGroup struct {
+	Key   string `json:"key"`
+	Value string `json:"value"`
+	Share string `json:"share"`
+}
+
+// DealsAnswer lists deals, the newest first.
+type DealsAnswer struct {
+	Envelope
+	Deals []Deal  `json:"deals"`
+	Next  *string `json:"next"`
+}
+
+// Deal is one deal of the system of record.
+type Deal struct {
+	ID        string        `json:"id"`
+	Account   string        `json:"account"`
+	State     string        `json:"state"`
+	Stage     string        `json:"stage"`
+	CreatedAt *time.Time    `json:"created_at"`
+	CloseDate string        `json:"close_date"`
+	Amount    string        `json:"amount"`
+	Currency  string        `json:"currency"`
+	Sourced   string        `json:"sourced"`
+	Touches   int           `json:"touches"`
+	Measures  []DealMeasure `json:"measures"`
+	Excluded  string        `json:"excluded"` // why it is in no total; empty if it is
+}
+
+// DealMeasure is one measure of a deal that is in the totals.
+type DealMeasure struct {
+	Measure  string `json:"measure"`
+	Day      string `json:"day"`
+	Value    string `json:"value"`
+	Currency string `json:"currency"`
+}
+
+// AlertsAnswer is what somebody should look at, the newest first, and what to do.
+type AlertsAnswer struct {
+	Envelope
+	Alerts  []AlertLine `json:"alerts"`
+	Actions []Action    `json:"actions"`
+	Next    *string     `json:"next"`
+}
+
+// AlertLine is one alert.
+type AlertLine struct {
+	ID       string    `json:"id"`
+	Kind     string    `json:"kind"`
+	Severity string    `json:"severity"`
+	Rung     string    `json:"rung"`
+	Partner  string    `json:"partner"`
+	Subject  string    `json:"subject"`
+	Message  string    `json:"message"`
+	Evidence []string  `json:"evidence"`
+	RaisedAt time.Time `json:"raised_at"`
+}
+
+// Action is what would settle alerts of a kind.
+type Action struct {
+	Kind    string  `json:"kind"`
+	What    string  `json:"what"`
+	Why     string  `json:"why"`
+	Command *string `json:"command"`
+	Count   string  `json:"count"`
+}
+
+// FreshnessAnswer is how new what is known is.
+type FreshnessAnswer struct {
+	Envelope
+	Feeds    []FeedLine  `json:"feeds"`
+	Line     []GroupLine `json:"line"`
+	Counters *Counters   `json:"counters"` // null where nobody counts
+}
+
+// FeedLine is one feed of one partner.
+type FeedLine struct {
+	Feed         string       `json:"feed"`
+	Partner      string       `json:"partner"`
+	LastEvent    *time.Time   `json:"last_event"`
+	AgeSeconds   *int64       `json:"age_seconds"`
+	Records      string       `json:"records"`
+	Lag          string       `json:"lag"`
+	DeadLetters  string       `json:"dead_letters"`
+	DeadCodes    []CodeCount  `json:"dead_codes"` // of the newest of them
+	Completeness Completeness `json:"completeness"`
+}
+
+// CodeCount is a reason and how often it was one.
+type CodeCount struct {
+	Code  string `json:"code"`
+	Count string `json:"count"`
+}
+
+// Completeness is whether a feed came as its partner says it was sent.
+type Completeness struct {
+	State  string `json:"state"` // ok, short or unknown
+	Detail string `json:"detail"`
+}
+
+// GroupLine is a consumer group of the line.
+type GroupLine struct {
+	Group string `json:"group"`
+	Lag   string `json:"lag"`
+}
+
+// Counters is what the whole line did.
+type Counters struct {
+	Raw         string `json:"raw"`
+	Accepted    string `json:"accepted"`
+	Duplicates  string `json:"duplicates"`
+	DeadLetters string `json:"dead_letters"`
+	Unresolved  string `json:"unresolved"`
+}
