@@ -17,40 +17,13 @@ import (
 	"tracksource/money"
 )
 
-// Measures of a book. The first five are money in the contract's currency, the
-// others counts, as are the contract's milestones by their names: the first
-// arrival of a person or a deal.
-const (
-	// MeasurePipelineCreated is the current amount on the day of creation, kept
-	// when the deal is won or lost.
-	MeasurePipelineCreated = "pipeline_created"
-	// MeasurePipelineOpen is the same while the deal is open.
-	MeasurePipelineOpen = "pipeline_open"
-	// MeasureRevenue is the amount of a deal that is won, on the CRM's close date.
-	MeasureRevenue = "revenue"
-	// MeasurePipelineSourced and MeasureRevenueSourced are the amounts of the first
-	// and the third, each credited whole to who sourced the deal.
-	MeasurePipelineSourced = "pipeline_sourced"
-	MeasureRevenueSourced  = "revenue_sourced"
-	// MeasureOrders counts the orders of a shop on the day they were placed.
-	MeasureOrders = "orders"
-	// MeasureOpportunities counts deals on the day of creation.
-	MeasureOpportunities = "opportunities"
-	// MeasureWon and MeasureLost count deals on the day they first arrived
-	// there, whatever became of them later.
-	MeasureWon  = "won"
-	MeasureLost = "lost"
-)
-
-// A count is shared out like money, so one is written with six decimals.
-const (
-	CountExponent       = 6
-	CountUnit     int64 = 1_000_000
-)
-
 // Unattributed is the partner, channel and asset of value that no eligible
 // touch preceded.
 const Unattributed = "(unattributed)"
+
+// All is what a measure that is kept at a grain has for the dimensions that are not
+// in it.
+const All = "(all)"
 
 // Why a conversion is held back, as Held.Code says it.
 const (
@@ -92,7 +65,8 @@ type Conversion struct {
 	// Revision accounts for the day.
 	Revision int64
 	// Value is in units of 10^-Exponent of Currency; Currency is empty for
-	// counts. Under each model the lines sum to it exactly.
+	// counts. Under each model the lines of an additive measure sum to it exactly;
+	// of one that is not, each line is the whole of it.
 	Value    int64
 	Currency string
 	Exponent int

@@ -37,7 +37,7 @@ func (b *booker) book(result *Result) {
 			result.Held = append(result.Held, Held{Conversion: e.conversion, Measure: e.measure, Day: o.Day, Code: o.held.code, Supply: o.held.supply})
 		case o.Value != 0:
 			o.Lines = b.lines(e, o)
-			result.Conversions = append(result.Conversions, o.Conversion)
+			result.Conversions = append(append(result.Conversions, o.Conversion), b.following(e, o)...)
 		}
 	}
 	result.Facts = append(result.Facts, b.facts(outcomes)...)
@@ -48,22 +48,42 @@ func (b *booker) book(result *Result) {
 }
 
 // Explain computes one conversion again with the credit of every single touch,
-// in order of time. It reports false if the book has no such conversion.
+// in order of time, or of one that partners influenced with a touch for each of
+// these. It reports false if the book has no such conversion.
 func Explain(rules Rules, rates *money.Rates, j Journey, conversion, measure string) (Conversion, []Credit, bool) {
 	bookers := newBookers(rules, rates, j)
 	spans := spansOf(bookers)
+	of, _, follows := follows(measure)
+	if !follows {
+		of = measure
+	}
 	for _, b := range bookers {
-		at := slices.IndexFunc(b.events, func(e event) bool { return e.conversion == conversion && e.measure == measure })
+		at := slices.IndexFunc(b.events, func(e event) bool { return e.conversion == conversion && e.measure == of })
 		if at < 0 {
 			continue
 		}
 		b.read(j, spans)
 		if o := b.outcome(b.events[at]); o.ours && o.inScope && o.held == nil && o.Value != 0 {
-			o.Lines = b.lines(b.events[at], o)
-			return o.Conversion, b.credits(b.events[at], o), true
+			return b.explain(b.events[at], o, measure)
 		}
 	}
 	return Conversion{}, nil, false
+}
+
+// explain is a conversion of the event, or of a measure that follows the event's,
+// with its credits. It reports false where nobody is to be credited with one that
+// follows.
+func (b *booker) explain(e event, o outcome, measure string) (Conversion, []Credit, bool) {
+	o.Lines = b.lines(e, o)
+	if measure == e.measure {
+		return o.Conversion, b.credits(e, o), true
+	}
+	list := b.following(e, o)
+	i := slices.IndexFunc(list, func(c Conversion) bool { return c.Measure == measure })
+	if i < 0 {
+		return Conversion{}, nil, false
+	}
+	return list[i], b.influences(list[i], o.shared), true
 }
 
 // booker is one revision over one journey.
@@ -175,6 +195,10 @@ type shared struct {
 	// its place. nobody is the one of what nobody is credited with.
 	dimensions []Dimensions
 	nobody     int
+	// influenced and coSell are its partners, made when first asked for; judged is
+	// whether they were.
+	influenced, coSell []string
+	judged             bool
 }
 
 // share is one partner's part of one touch.

@@ -119,10 +119,6 @@ func (b *booker) credits(e event, o outcome) []Credit {
 	return credits
 }
 
-func isSourced(measure string) bool {
-	return measure == MeasurePipelineSourced || measure == MeasureRevenueSourced
-}
-
 // dimensions are those of the touch, credited to the partner.
 func (s *step) dimensions(base Dimensions, partner string) Dimensions {
 	d := base

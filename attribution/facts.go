@@ -205,7 +205,7 @@ func (b *booker) measureFact(s *business, o outcome, places []int) FactMeasure {
 	for _, i := range o.path {
 		m.Path = append(m.Path, places[i])
 	}
-	m.Influenced, m.CoSell = b.influenced(o.path, s.sourced)
+	m.Influenced, m.CoSell = b.influence(s, o.shared)
 	return m
 }
 

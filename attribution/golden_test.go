@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -302,8 +303,14 @@ type failer interface {
 func conserves(t failer, result attribution.Result) {
 	t.Helper()
 	for _, c := range result.Conversions {
-		sums := make([]int64, len(result.Models))
-		for _, line := range c.Lines {
+		sums, due := make([]int64, len(result.Models)), c.Value
+		if !attribution.IsAdditive(c.Measure) {
+			due *= int64(len(c.Lines)) // each is the whole of it
+		}
+		for n, line := range c.Lines {
+			if !attribution.IsAdditive(c.Measure) {
+				atGrain(t, c, n)
+			}
 			if strings.Contains(", "+dims(line.Dimensions).String()+", ", ", , ") {
 				t.Fatalf("%s %s: an empty dimension in %q", c.ID, c.Measure, dims(line.Dimensions))
 			}
@@ -312,10 +319,27 @@ func conserves(t failer, result attribution.Result) {
 			}
 		}
 		for m, sum := range sums {
-			if sum != c.Value {
-				t.Fatalf("%s %s under %s: lines sum to %d, the value is %d", c.ID, c.Measure, result.Models[m], sum, c.Value)
+			if sum != due {
+				t.Fatalf("%s %s under %s: %d lines sum to %d, the value is %d", c.ID, c.Measure, result.Models[m], len(c.Lines), sum, c.Value)
 			}
 		}
+	}
+}
+
+// atGrain holds a line of a measure that partners have whole: one for each partner,
+// of the value under every model.
+func atGrain(t failer, c attribution.Conversion, n int) {
+	t.Helper()
+	line := c.Lines[n]
+	if slices.ContainsFunc(line.Minor, func(minor int64) bool { return minor != c.Value }) {
+		t.Fatalf("%s %s of %s is %v, the value is %d", c.ID, c.Measure, line.Partner, line.Minor, c.Value)
+	}
+	want := attribution.Dimensions{
+		Partner: line.Partner, Region: line.Region, Segment: line.Segment,
+		Channel: attribution.All, Asset: attribution.All, Source: attribution.All, TouchCampaign: attribution.All,
+	}
+	if line.Dimensions != want || n > 0 && c.Lines[n-1].Partner >= line.Partner {
+		t.Fatalf("%s %s has %+v behind %+v", c.ID, c.Measure, line.Dimensions, c.Lines[:n])
 	}
 }
 

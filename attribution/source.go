@@ -2,8 +2,6 @@ package attribution
 
 import (
 	"cmp"
-	"slices"
-	"strings"
 	"time"
 
 	"tracksource/contract"
@@ -72,26 +70,4 @@ func compareRegistrations(a, b *Registration) int {
 		return latest
 	}
 	return cmp.Or(at(a).Compare(at(b)), a.ID.Compare(b.ID))
-}
-
-// influenced lists the partners of the touches, and of those who did not source
-// the deal though a partner did.
-func (b *booker) influenced(path []int, by Sourced) (influenced, coSell []string) {
-	for _, i := range path {
-		for _, partner := range b.steps[i].partners {
-			if partner != contract.None && partner != contract.Held && !slices.Contains(influenced, partner) {
-				influenced = append(influenced, partner)
-			}
-		}
-	}
-	slices.SortFunc(influenced, strings.Compare)
-	if by.Partner == contract.Unsourced {
-		return influenced, nil
-	}
-	for _, partner := range influenced {
-		if b.sourcingName(partner) != by.Partner {
-			coSell = append(coSell, partner)
-		}
-	}
-	return influenced, coSell
 }

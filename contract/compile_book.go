@@ -73,7 +73,9 @@ func (k *compiler) deals() {
 // too, and must not be taken for them.
 func reservedMeasures() []string {
 	return []string{
-		"pipeline_created", "pipeline_open", "pipeline_sourced", "revenue", "revenue_sourced", "opportunities", "orders", "won", "lost",
+		"pipeline_created", "pipeline_open", "pipeline_sourced", "pipeline_influenced", "pipeline_co_sell",
+		"revenue", "revenue_sourced", "revenue_influenced", "revenue_co_sell",
+		"opportunities", "opportunities_influenced", "orders", "won", "lost",
 	}
 }
 

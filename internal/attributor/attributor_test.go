@@ -141,8 +141,8 @@ func TestLateRate(t *testing.T) {
 	l.rest()
 	l.check()
 	got := l.entries[n:]
-	if len(got) != 3 || got[0].Cause != attributor.CauseFX || got[0].CauseEvent != "rate/EUR/USD/2026-03-09" || got[0].Delta[0] != 12000 || got[0].RateDay != "2026-03-09" {
-		t.Errorf("entries %+v, want pipeline_created, pipeline_open and pipeline_sourced of 120.00 by the rate", got)
+	if len(got) != 4 || got[0].Cause != attributor.CauseFX || got[0].CauseEvent != "rate/EUR/USD/2026-03-09" || got[0].Delta[0] != 12000 || got[0].RateDay != "2026-03-09" {
+		t.Errorf("entries %+v, want pipeline_created, influenced, open and sourced of 120.00 by the rate", got)
 	}
 	l.feed(rate(3, "EUR", "USD", "2026-03-10", "1.5"))
 	l.rest()

@@ -420,8 +420,8 @@ func (l *line) collectFacts(o output) {
 }
 
 // counts checks that every change is whole within its batch, and that under every
-// model the entries of a conversion of money then sum to what it is worth, or to
-// nothing where it is gone.
+// model the entries of a conversion of money then sum to what it is worth, those of
+// each partner where each has it whole, or to nothing where it is gone.
 func (l *line) counts(entries []avro.CreditEntry) {
 	l.t.Helper()
 	have := map[string]int{}
@@ -434,7 +434,11 @@ func (l *line) counts(entries []avro.CreditEntry) {
 		}
 	}
 	worth := func(e *avro.CreditEntry, model string) string {
-		return fmt.Sprintf("%q %q %s %s %s %s %s", e.Contract, e.Account, e.Conversion, e.Measure, e.Day, e.Currency, model)
+		partner := ""
+		if !attribution.IsAdditive(e.Measure) {
+			partner = e.Partner
+		}
+		return fmt.Sprintf("%q %q %s %s %s %s %s %s", e.Contract, e.Account, e.Conversion, e.Measure, e.Day, e.Currency, model, partner)
 	}
 	for _, e := range entries {
 		for m, model := range e.Models {

@@ -151,40 +151,58 @@ func (f *fold) book(c *campaign, a *account, j attribution.Journey, swept *sweep
 	return nil
 }
 
+// whole is what postings must sum to the value of: a conversion, or of a measure that
+// may not be added over partners the part of one.
+type whole struct {
+	conversion, measure string
+	day                 money.Day // two revisions may each have one of a conversion's
+	partner             string    // empty for an additive measure
+}
+
+func wholeOf(k attribution.PostingKey) whole {
+	w := whole{conversion: k.Conversion, measure: k.Measure, day: k.Day}
+	if !attribution.IsAdditive(k.Measure) {
+		w.partner = k.Partner
+	}
+	return w
+}
+
 // conserved checks that under every model the postings of each conversion sum
-// to its value, and that there are no others.
+// to its value, or are each the whole of it where they may not be added, and that
+// there are no others.
 func conserved(r attribution.Result, postings []attribution.Posting) error {
-	// By day as well: two revisions may each have one of a conversion's.
-	type id struct {
-		conversion, measure string
-		day                 money.Day
-	}
-	sums := make(map[id][]int64, len(r.Conversions))
+	sums := make(map[whole][]int64, len(r.Conversions))
 	for _, p := range postings {
-		of := id{p.Conversion, p.Measure, p.Day}
-		sum := sums[of]
-		if sum == nil {
-			sum = make([]int64, len(r.Models))
-			sums[of] = sum
+		w := wholeOf(p.PostingKey)
+		if sums[w] == nil {
+			sums[w] = make([]int64, len(r.Models))
 		}
-		for m := range sum {
-			sum[m] += p.Minor[m]
+		for m, minor := range p.Minor {
+			sums[w][m] += minor
 		}
 	}
+	due := make(map[whole]int64, len(sums))
 	for _, c := range r.Conversions {
-		of := id{c.ID, c.Measure, c.Day}
-		for m, sum := range sums[of] {
-			if sum != c.Value {
-				return fmt.Errorf("conservation broken: %s of %s is %d but its credits under %s sum to %d", c.Measure, c.ID, c.Value, r.Models[m], sum)
-			}
-		}
-		if sums[of] == nil {
+		if len(c.Lines) == 0 {
 			return fmt.Errorf("conservation broken: %s of %s is %d and has no credits", c.Measure, c.ID, c.Value)
 		}
-		delete(sums, of)
+		for _, line := range c.Lines {
+			due[wholeOf(attribution.PostingKey{Conversion: c.ID, Measure: c.Measure, Day: c.Day, Dimensions: line.Dimensions})] = c.Value
+		}
 	}
-	if len(sums) > 0 {
-		return fmt.Errorf("conservation broken: credits without a conversion: %v", sums)
+	for w, sum := range sums {
+		value, found := due[w]
+		if !found {
+			return fmt.Errorf("conservation broken: credits without a conversion: %+v", w)
+		}
+		for m := range sum {
+			if sum[m] != value {
+				return fmt.Errorf("conservation broken: %s of %s is %d but its credits under %s sum to %d", w.measure, w.conversion, value, r.Models[m], sum[m])
+			}
+		}
+	}
+	if len(due) != len(sums) {
+		return fmt.Errorf("conservation broken: %d conversions have credits, due are %d", len(sums), len(due))
 	}
 	return nil
 }

@@ -20,9 +20,18 @@ type amountKey struct {
 	exponent int
 }
 
-// shareKey is a conversion under one model, on one account.
+// shareKey is a conversion under one model, on one account; of a measure that each
+// partner has whole, what one of them has.
 type shareKey struct {
-	contract, account, conversion, measure, day, model, currency string
+	contract, account, conversion, measure, day, model, currency, partner string
+}
+
+// what is the measure, of the partner if it is one's.
+func (k shareKey) what() string {
+	if k.partner == "" {
+		return k.measure
+	}
+	return k.measure + " by " + k.partner
 }
 
 // sums are what is due, or what the ledger says.

@@ -28,8 +28,14 @@ func attributed(rules []revision, rates *money.Rates, root string, a account) su
 	have := newSums()
 	for _, c := range result.Conversions {
 		for m, model := range result.Models {
-			add(have.shares, shareKey{result.Contract, root, c.ID, c.Measure, c.Day.String(), model, c.Currency}, big.NewInt(c.Value))
+			share := shareKey{result.Contract, root, c.ID, c.Measure, c.Day.String(), model, c.Currency, ""}
+			if attribution.IsAdditive(c.Measure) {
+				add(have.shares, share, big.NewInt(c.Value))
+			}
 			for _, l := range c.Lines {
+				if share.partner = l.Partner; !attribution.IsAdditive(c.Measure) {
+					add(have.shares, share, big.NewInt(l.Minor[m]))
+				}
 				add(have.amounts, amountKey{avro.ContributionKey{
 					Contract: result.Contract, Measure: c.Measure, Model: model, Day: c.Day.String(), Partner: l.Partner, Channel: l.Channel, Asset: l.Asset,
 					Region: l.Region, Segment: l.Segment, Source: l.Source, TouchCampaign: l.TouchCampaign,
@@ -73,7 +79,7 @@ func journeyOf(root string, a account) attribution.Journey {
 // differences are the numbers on which the two do not agree.
 func differences(got, want sums) (list []string) {
 	list = append(list, unequal(got.shares, want.shares, func(k shareKey) string {
-		return fmt.Sprintf("value of %s %s %s under %s %s", k.conversion, k.measure, k.day, k.model, k.currency)
+		return fmt.Sprintf("value of %s %s %s under %s %s", k.conversion, k.what(), k.day, k.model, k.currency)
 	})...)
 	return append(list, unequal(got.amounts, want.amounts, func(k amountKey) string { return keyText(k.ContributionKey) + " " + k.currency })...)
 }
@@ -142,6 +148,7 @@ func TestBooksAgree(t *testing.T) {
 		}
 		for k := range want.amounts {
 			seen[k.Partner]++
+			seen[k.Measure+" by "+k.Partner]++
 		}
 	}
 	for range 20 { // of a hundred draws each
@@ -149,7 +156,9 @@ func TestBooksAgree(t *testing.T) {
 	}
 	for _, word := range []string{
 		"opportunities", "pipeline_created", "pipeline_open", "pipeline_sourced", "revenue", "revenue_sourced", "orders", "won", "lost", "MQL", "SQL",
+		"opportunities_influenced", "pipeline_influenced", "pipeline_co_sell", "revenue_influenced", "revenue_co_sell",
 		"acme", "globex", "(none)", "(held)", "(unattributed)", "marketing-sourced", "unsourced",
+		"revenue_co_sell by acme", "revenue_co_sell by globex", "pipeline_co_sell by acme", "pipeline_co_sell by globex",
 	} {
 		if seen[word] == 0 && !testing.Short() { // which draws too few to count on it
 			t.Errorf("%s was never drawn; drawn were %v", word, slices.Sorted(maps.Keys(seen)))

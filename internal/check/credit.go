@@ -46,13 +46,14 @@ func (p *page) enter(e *event, steps []*step) {
 	}
 	p.conversions++
 	for m, id := range p.c.Models {
-		add(p.due.shares, shareKey{p.name, p.root, e.conversion, e.measure, e.day.String(), id, e.currency}, e.value)
+		add(p.due.shares, shareKey{p.name, p.root, e.conversion, e.measure, e.day.String(), id, e.currency, ""}, e.value)
 		if strings.HasSuffix(e.measure, "_sourced") {
 			p.line(e, id, p.sourced(e, steps), e.value)
 			continue
 		}
 		p.share(e, id, p.c.Specs[m], path)
 	}
+	p.followed(e, path, steps)
 }
 
 // line adds to one number of the book.

@@ -106,7 +106,11 @@ func (v *verifier) entry(l *lane, e *At[avro.CreditEntry]) {
 		}
 		// The deltas are what is summed; running is only held against them.
 		l.running[key] = before + c.Delta[m]
-		add(l.shares, shareKey{c.Contract, string(c.Account), c.Conversion, c.Measure, c.Day, model, c.Currency}, big.NewInt(c.Delta[m]))
+		share := shareKey{c.Contract, string(c.Account), c.Conversion, c.Measure, c.Day, model, c.Currency, ""}
+		if perPartner(c.Measure) {
+			share.partner = c.Partner
+		}
+		add(l.shares, share, big.NewInt(c.Delta[m]))
 	}
 }
 
@@ -188,23 +192,30 @@ func rowKey(r *avro.ContributionRow) avro.ContributionKey {
 }
 
 // conserved holds each conversion's credits on the ledger, under each model,
-// against its value.
+// against its value, and what each partner has of those that it has whole.
 func (v *verifier) conserved(due, ledger sums) {
+	var wrong []string
+	say := func(k shareKey, format string, args ...any) {
+		wrong = append(wrong, fmt.Sprintf("conservation: %s of %s on %s, %s, under %s", k.what(), k.conversion, nodeText([]byte(k.account)), k.day, k.model)+
+			fmt.Sprintf(format, args...))
+	}
 	for k, n := range ledger.shares {
 		want := due.shares[k]
 		if want == nil {
 			want = new(big.Int)
 		}
 		if n.Cmp(want) != 0 {
-			v.problem("conservation: %s of %s on %s, %s, under %s: the ledger has %s of %s, the conversion is worth %s",
-				k.measure, k.conversion, nodeText([]byte(k.account)), k.day, k.model, n, k.currency, want)
+			say(k, ": the ledger has %s of %s, the conversion is worth %s", n, k.currency, want)
 		}
 	}
 	for k, want := range due.shares {
 		if ledger.shares[k] == nil {
-			v.problem("conservation: %s of %s on %s, %s, under %s is worth %s and is not on the ledger",
-				k.measure, k.conversion, nodeText([]byte(k.account)), k.day, k.model, want)
+			say(k, " is worth %s and is not on the ledger", want)
 		}
+	}
+	slices.Sort(wrong)
+	for _, w := range wrong {
+		v.problem("%s", w)
 	}
 }
 

@@ -52,10 +52,27 @@ func (v *verifier) told(ledger sums) {
 			if !m.InScope || m.Held != "" || m.Value == 0 {
 				continue
 			}
-			said[shareKey{contract: k.contract, account: k.account, conversion: k.conversion, measure: m.Measure, day: m.Day, currency: m.Currency}] += m.Value
+			say(said, shareKey{contract: k.contract, account: k.account, conversion: k.conversion, measure: m.Measure, day: m.Day, currency: m.Currency}, m)
 		}
 	}
 	v.toldValues(said, ledger)
+}
+
+// say adds what a measure says of its own value, and of those that follow it by its
+// lists of partners.
+func say(said map[shareKey]int64, k shareKey, m *avro.FactsMeasure) {
+	said[k] += m.Value
+	influenced, coSell := influence(m.Measure)
+	for _, follows := range []struct {
+		measure  string
+		partners []string
+	}{{influenced, m.Influenced}, {coSell, m.CoSell}} {
+		for _, partner := range follows.partners {
+			if k.measure, k.partner = follows.measure, partner; k.measure != "" {
+				said[k] += m.Value
+			}
+		}
+	}
 }
 
 // toldValues compares the values that facts say with what each ledger model comes
@@ -72,13 +89,13 @@ func (v *verifier) toldValues(said map[shareKey]int64, ledger sums) {
 		booked[k] = true
 		if n.Cmp(big.NewInt(said[k])) != 0 {
 			wrong = append(wrong, fmt.Sprintf("facts: %s of %s on %s, %s, is worth %d, on the ledger under %s %s of %s",
-				k.measure, k.conversion, nodeText([]byte(k.account)), k.day, said[k], model, n, k.currency))
+				k.what(), k.conversion, nodeText([]byte(k.account)), k.day, said[k], model, n, k.currency))
 		}
 	}
 	for k, n := range said {
 		if !booked[k] {
 			wrong = append(wrong, fmt.Sprintf("facts: %s of %s on %s, %s, is worth %d of %s and is not on the ledger",
-				k.measure, k.conversion, nodeText([]byte(k.account)), k.day, n, k.currency))
+				k.what(), k.conversion, nodeText([]byte(k.account)), k.day, n, k.currency))
 		}
 	}
 	slices.Sort(wrong)

@@ -127,7 +127,8 @@ func journeys(f []check.Observation) []avro.JourneyEvent {
 }
 
 // The ledger of that deal, by hand: the first touch is globex's, the last one
-// acme's, and an odd cent goes to the earlier.
+// acme's, and an odd cent goes to the earlier. Both influenced it, and acme did not
+// source it.
 func credits() []avro.CreditEntry {
 	list := []avro.CreditEntry{{Kind: "generation", Generation: 7}}
 	for _, m := range []struct {
@@ -146,13 +147,29 @@ func credits() []avro.CreditEntry {
 				Measure: m.measure, Day: "2026-03-05", Partner: "globex", Channel: "Email", Asset: "(unknown)", Region: "EMEA",
 				Segment: "Mid-Market", Source: "globex", TouchCampaign: "this", Currency: m.currency, Exponent: m.exponent,
 				Models: []string{"first-touch", "last-touch", "linear"}, Delta: delta, Running: slices.Clone(delta),
-				Generation: 7, Sequence: int64(len(list)), ChangeID: "7-0-1", EntryCount: 9,
+				Generation: 7, Sequence: int64(len(list)), ChangeID: "7-0-1", EntryCount: 14,
 			}
 			if i == 1 {
 				e.Partner, e.Channel, e.Source, e.TouchCampaign = "acme", "Organic Social", "acme", "(none)"
 			}
 			list = append(list, e)
 		}
+	}
+	for _, m := range []struct {
+		measure, partner string
+		value            int64
+	}{
+		{"opportunities_influenced", "acme", 1_000_000}, {"opportunities_influenced", "globex", 1_000_000},
+		{"pipeline_influenced", "acme", 10001}, {"pipeline_influenced", "globex", 10001}, {"pipeline_co_sell", "acme", 10001},
+	} {
+		e := list[len(list)-1]
+		e.Measure, e.Partner, e.Channel, e.Asset, e.Source, e.TouchCampaign = m.measure, m.partner, "(all)", "(all)", "(all)", "(all)"
+		e.Delta = []int64{m.value, m.value, m.value}
+		e.Running, e.Sequence = slices.Clone(e.Delta), int64(len(list))
+		if e.Currency, e.Exponent = "USD", 2; m.value == 1_000_000 {
+			e.Currency, e.Exponent = "", 6
+		}
+		list = append(list, e)
 	}
 	return list
 }
@@ -171,7 +188,8 @@ func told() []check.Fact {
 		{Measure: "SQL", Value: 1_000_000, Exponent: 6},
 		{Measure: "revenue", Held: "close_date_missing"},
 	} {
-		if m.InScope, m.Path = true, []int32{0, 1}; m.Held == "" {
+		m.InScope, m.Path, m.Influenced, m.CoSell = true, []int32{0, 1}, []string{"acme", "globex"}, []string{"acme"}
+		if m.Held == "" {
 			m.Day = "2026-03-05"
 		}
 		f.Measures = append(f.Measures, m)
@@ -248,7 +266,7 @@ func TestHolds(t *testing.T) {
 	if err := r.Err(); err != nil {
 		t.Fatal(err)
 	}
-	const want = "7 raw = 5 accepted + 1 duplicates + 0 restated + 0 late + 1 dead letters; 4 items of 1 accounts; 5 conversions; 9 entries, 19 rows"
+	const want = "7 raw = 5 accepted + 1 duplicates + 0 restated + 0 late + 1 dead letters; 4 items of 1 accounts; 8 conversions; 14 entries, 34 rows"
 	if r.String() != want {
 		t.Errorf("got  %s\nwant %s", r, want)
 	}
@@ -278,6 +296,18 @@ func TestTampered(t *testing.T) {
 			in.Credits[3].Value.Delta[2]--
 			in.Credits[3].Value.Running[2]--
 		}, "conservation: pipeline_created of acme/salesforce/opportunity/006 on bigco.com, 2026-03-05, under linear: the ledger has 10000 of USD, the conversion is worth 10001"},
+		{"what one partner influenced is a cent off", func(in *check.Input) {
+			in.Credits[12].Value.Delta[2]--
+			in.Credits[12].Value.Running[2]--
+		}, "conservation: pipeline_influenced by acme of acme/salesforce/opportunity/006 on bigco.com, 2026-03-05, under linear: the ledger has 10000 of USD, the conversion is worth 10001"},
+		{"influence is shared among partners", func(in *check.Input) {
+			in.Credits[12].Value.Delta[0], in.Credits[12].Value.Running[0] = 10000, 10000
+			in.Credits[13].Value.Delta[0], in.Credits[13].Value.Running[0] = 10002, 10002
+		}, "conservation: pipeline_influenced by globex of acme/salesforce/opportunity/006 on bigco.com, 2026-03-05, under first-touch: the ledger has 10002 of USD, the conversion is worth 10001"},
+		{"facts forget who influenced", func(in *check.Input) { in.Facts[1].Value.Facts.Measures[1].Influenced = []string{"globex"} },
+			"facts: pipeline_influenced by acme of acme/salesforce/opportunity/006 on bigco.com, 2026-03-05, is worth 0, on the ledger under first-touch 10001 of USD"},
+		{"facts name somebody who did not co-sell", func(in *check.Input) { in.Facts[1].Value.Facts.Measures[1].CoSell = []string{"acme", "globex"} },
+			"facts: pipeline_co_sell by globex of acme/salesforce/opportunity/006 on bigco.com, 2026-03-05, is worth 10001 of USD and is not on the ledger"},
 		{
 			"facts are a cent off", func(in *check.Input) { in.Facts[1].Value.Facts.Measures[1].Value-- },
 			"facts: pipeline_created of acme/salesforce/opportunity/006 on bigco.com, 2026-03-05, is worth 10000, on the ledger under first-touch 10001 of USD",
@@ -307,12 +337,12 @@ func TestTampered(t *testing.T) {
 		{"facts share touches that are not there", func(in *check.Input) { in.Facts[1].Value.Facts.Measures[0].Path[1] = 2 }, "opportunities is shared by touches [0 2] of 2"},
 		{"a running total does not follow", func(in *check.Input) { in.Credits[3].Value.Running[2]++ }, "running 5002, but 0 before and 5001 more"},
 		{"an entry is lost", func(in *check.Input) { in.Credits = drop(in.Credits, 3) }, "has sequence 4 after 2"},
-		{"the last entry is lost", func(in *check.Input) { in.Credits = drop(in.Credits, 9) }, "change 7-0-1 has 8 entries and says 9"},
+		{"the last entry is lost", func(in *check.Input) { in.Credits = drop(in.Credits, 14) }, "change 7-0-1 has 13 entries and says 14"},
 		{"an entry is written twice", func(in *check.Input) {
-			e := in.Credits[9]
+			e := in.Credits[14]
 			e.Offset++
 			in.Credits = append(in.Credits, e)
-		}, "has sequence 9 after 9"},
+		}, "has sequence 14 after 14"},
 		{"nothing is booked", func(in *check.Input) { in.Credits = in.Credits[:1] }, "is worth 10001 and is not on the ledger"},
 		{"a generation retires everything", func(in *check.Input) {
 			in.Credits = append(in.Credits, check.At[avro.CreditEntry]{Offset: 99, Value: avro.CreditEntry{Kind: "generation", Generation: 8}})
@@ -428,7 +458,7 @@ func TestHeldJourneys(t *testing.T) {
 		return in
 	}
 	r := check.Verify(cut())
-	if err := r.Err(); err != nil || r.Base != "journeys" || r.Conversions != 5 || r.Rows != 19 || r.Items != 4 {
+	if err := r.Err(); err != nil || r.Base != "journeys" || r.Conversions != 8 || r.Rows != 34 || r.Items != 4 {
 		t.Errorf("%s, %+v: %v", r, r, err)
 	}
 	for name, tamper := range map[string]func(in *check.Input){
@@ -437,7 +467,7 @@ func TestHeldJourneys(t *testing.T) {
 			in.Credits[3].Value.Running[2]--
 		},
 		"ledger 1000000, rows 1000000, recomputed 0":     func(in *check.Input) { in.Journeys[jTouchB].Value.Removed = true },
-		"ledger 5000, rows 5000, recomputed 0":           func(in *check.Input) { in.Journeys = drop(in.Journeys, jTouchB) },
+		"ledger 500000, rows 500000, recomputed 0":       func(in *check.Input) { in.Journeys = drop(in.Journeys, jTouchB) },
 		"broadcast number 2 of journeys/0 is at place 1": func(in *check.Input) { in.Journeys = drop(in.Journeys, jAgreement) },
 	} {
 		in := cut()
