@@ -3,7 +3,6 @@ package attribution
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -67,52 +66,79 @@ func (r Result) Postings() []Posting {
 }
 
 // Diff returns what turns the old postings into the new ones: the difference
-// under each key, none that is zero, in the order of the keys. All vectors must
-// have the same models (see Realign); Diff panics if their lengths differ.
+// under each key, none that is zero, in the order of the keys. Both lists have to be
+// in that order, each key once, as [Result.Postings] returns them, and all vectors
+// have the same models (see Realign); Diff panics where they do not.
 func Diff(before, after []Posting) []Change {
-	changes := make(map[PostingKey]*Change, len(before)+len(after))
-	basis := make(map[[2]string]Basis)
-	change := func(p Posting) *Change {
-		c, found := changes[p.PostingKey]
-		if !found {
-			c = &Change{PostingKey: p.PostingKey, Delta: make([]int64, len(p.Minor))}
-			changes[p.PostingKey] = c
+	var list []Change
+	for old, now := before, after; len(old)+len(now) > 0; {
+		var was, is *Posting
+		side := -1
+		if len(old) == 0 {
+			side = 1
+		} else if len(now) > 0 {
+			side = old[0].Compare(now[0].PostingKey)
 		}
-		if len(c.Delta) != len(p.Minor) {
-			panic(fmt.Sprintf("attribution: postings of %d and %d models under %+v", len(c.Delta), len(p.Minor), p.PostingKey))
+		if side <= 0 {
+			was, old = next(old)
 		}
-		return c
-	}
-	for _, p := range after {
-		c := change(p)
-		for m, minor := range p.Minor {
-			c.Delta[m] += minor
+		if side >= 0 {
+			is, now = next(now)
 		}
-		c.Basis = p.Basis
-		basis[[2]string{p.Conversion, p.Measure}] = p.Basis
-	}
-	for _, p := range before {
-		_, kept := changes[p.PostingKey]
-		c := change(p)
-		for m, minor := range p.Minor {
-			c.Delta[m] -= minor
-		}
-		if kept {
+		c := difference(was, is)
+		if isZero(c.Delta) {
 			continue
 		}
-		if now, found := basis[[2]string{p.Conversion, p.Measure}]; found {
-			c.Basis = now
-		} else {
-			c.Basis = p.Basis
+		if is == nil {
+			c.Basis = basisNow(after, was)
 		}
-	}
-	var list []Change
-	for _, key := range slices.SortedFunc(maps.Keys(changes), PostingKey.Compare) {
-		if c := changes[key]; !isZero(c.Delta) {
-			list = append(list, *c)
-		}
+		list = append(list, c)
 	}
 	return list
+}
+
+// next takes the first of the postings.
+func next(postings []Posting) (first *Posting, rest []Posting) {
+	first, rest = &postings[0], postings[1:]
+	if len(rest) > 0 && first.Compare(rest[0].PostingKey) >= 0 {
+		panic(fmt.Sprintf("attribution: a posting under %+v in front of one under %+v", first.PostingKey, rest[0].PostingKey))
+	}
+	return first, rest
+}
+
+// difference is what turns one posting into another under the same key; one of them
+// may be nil for nothing.
+func difference(was, is *Posting) Change {
+	switch {
+	case was == nil:
+		return Change{is.PostingKey, is.Basis, slices.Clone(is.Minor)}
+	case is == nil:
+		is = &Posting{PostingKey: was.PostingKey, Minor: make([]int64, len(was.Minor))}
+	case len(was.Minor) != len(is.Minor):
+		panic(fmt.Sprintf("attribution: postings of %d and %d models under %+v", len(was.Minor), len(is.Minor), is.PostingKey))
+	case slices.Equal(was.Minor, is.Minor):
+		return Change{} // as most are
+	}
+	delta := slices.Clone(is.Minor)
+	for m, minor := range was.Minor {
+		delta[m] -= minor
+	}
+	return Change{is.PostingKey, is.Basis, delta}
+}
+
+// basisNow is the basis of the conversion that a posting was of, as it is now; if it
+// is gone, as it was.
+func basisNow(after []Posting, was *Posting) Basis {
+	behind, _ := slices.BinarySearchFunc(after, was, func(p Posting, was *Posting) int {
+		if cmp.Or(strings.Compare(p.Conversion, was.Conversion), strings.Compare(p.Measure, was.Measure)) <= 0 {
+			return -1
+		}
+		return 1
+	})
+	if behind > 0 && after[behind-1].Conversion == was.Conversion && after[behind-1].Measure == was.Measure {
+		return after[behind-1].Basis
+	}
+	return was.Basis
 }
 
 // UnionModels returns the models of a change from the old ones to the new ones:
