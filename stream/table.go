@@ -6,39 +6,51 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"maps"
 	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// TableConfig describes a Table. All fields but Changed and Registerer are
-// required.
+// TableConfig describes a Table. Conn, Topic, Stores, Log and Clock are required.
 type TableConfig struct {
 	Conn   Conn
-	Topic  string // compacted, written by transactions of others
+	Topic  string // written by transactions of others
 	Stores Stores // Open(0) is the table's store
 	Log    *slog.Logger
 	Clock  func() time.Time
 
-	// Changed is told the records of each poll once the store holds them.
+	// Project says what the store holds of a record: nothing, or rows under any keys,
+	// of which a later one replaces an earlier one and a nil value deletes. It must
+	// depend on the record alone. Nil: the record's own key and value. An error stops
+	// the table at the record until it is gone, as one of the registry is.
+	Project func(r Record, put func(key, value []byte)) error
+	// Layout names the form of what Project puts. A store of another layout is set
+	// aside, and the topic read from its start.
+	Layout string
+
+	// Changed is told the records of each poll once the store holds them, Emptied
+	// that the store was replaced by an empty one.
 	Changed func([]Record)
+	Emptied func()
 }
 
 // Table is a whole topic in a local store: every instance reads it to its end
-// before it is ready, and follows it from then on. The store's keys and values
-// are the records' own.
+// before it is ready, and follows it from then on.
 type Table struct {
 	cfg     TableConfig
 	mu      sync.Mutex
-	store   Store // guarded by mu
-	ready   bool  // guarded by mu
-	lastErr error // guarded by mu
+	store   Store     // guarded by mu
+	ready   bool      // guarded by mu
+	lastErr error     // guarded by mu
+	current time.Time // guarded by mu; when the table last was seen to hold all there is
 }
 
 // tableMeta is what the store keeps beside the rows.
 type tableMeta struct {
 	Format  int             `json:"format"`
+	Layout  string          `json:"layout,omitempty"`
 	Cluster string          `json:"cluster"`
 	TopicID string          `json:"topic_id"`
 	Next    map[int32]int64 `json:"next"`
@@ -51,6 +63,11 @@ const (
 	// shown it.
 	tableQuiet = 10
 	tablePause = time.Second
+	// tableProbe is how often the end of the topic is asked for, and tableProbeWait
+	// how long for an answer: no more than that after it has gone, a broker is known
+	// to be unreachable, which a client does not say of its own accord.
+	tableProbe     = 2 * time.Second
+	tableProbeWait = 5 * time.Second
 )
 
 // NewTable opens the table's store. Close it after Run has returned.
@@ -60,6 +77,15 @@ func NewTable(cfg TableConfig) (*Table, error) {
 	}
 	if cfg.Changed == nil {
 		cfg.Changed = func([]Record) {}
+	}
+	if cfg.Emptied == nil {
+		cfg.Emptied = func() {}
+	}
+	if cfg.Project == nil {
+		cfg.Project = func(r Record, put func(key, value []byte)) error {
+			put(r.Key, r.Value)
+			return nil
+		}
 	}
 	cfg.Log = cfg.Log.With("table", cfg.Topic)
 	store, err := cfg.Stores.Open(0)
@@ -92,6 +118,27 @@ func (t *Table) Ready() error {
 		return fmt.Errorf("table %s: %w", t.cfg.Topic, t.lastErr)
 	}
 	return fmt.Errorf("table %s is still being read", t.cfg.Topic)
+}
+
+// tableFresh is how long ago a table may have been seen to hold all there is and
+// still counts as current: two probes and what they take.
+const tableFresh = 2*tableProbe + time.Second
+
+// Behind returns since when the table may lack records of its topic, and why. The
+// time is zero for one that never held all there was; why is empty for a table that
+// is current.
+func (t *Table) Behind() (since time.Time, why string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case t.lastErr != nil:
+		return t.current, "the broker cannot be read from: " + t.lastErr.Error()
+	case !t.ready:
+		return t.current, "the topic is still being read"
+	case t.cfg.Clock().Sub(t.current) > tableFresh:
+		return t.current, "the topic is longer than what is read of it"
+	}
+	return t.current, ""
 }
 
 // Run reads and follows the topic until ctx ends; it returns nil then. Errors
@@ -136,8 +183,22 @@ func (t *Table) follow(ctx context.Context) error {
 		from[p] = kgo.NewOffset().At(at)
 	}
 	cl.AddConsumePartitions(map[string]map[int32]kgo.Offset{t.cfg.Topic: from})
-	quiet := 0
-	for {
+	first := &probe{left: ends}
+	var open *probe
+	var probed time.Time
+	for quiet := 1; ; quiet++ {
+		if now := t.cfg.Clock(); open == nil && now.Sub(probed) >= tableProbe {
+			probed = now
+			if open, err = t.ask(ctx, cl, meta.Next); err != nil {
+				return err
+			}
+		} else if now.Sub(probed) >= tableProbeWait {
+			// The end does not come nearer: is there a broker at all?
+			probed = now
+			if _, err := t.ask(ctx, cl, meta.Next); err != nil {
+				return err
+			}
+		}
 		pctx, cancel := context.WithTimeout(ctx, tablePoll)
 		fs := cl.PollRecords(pctx, restoreChunkRecords)
 		cancel()
@@ -149,23 +210,59 @@ func (t *Table) follow(ctx context.Context) error {
 				return fmt.Errorf("poll %s/%d: %w", e.Topic, e.Partition, e.Err)
 			}
 		}
-		if err := t.apply(fs, &meta); err != nil {
+		if err := t.apply(fs.Records(), &meta); err != nil {
 			return err
 		}
-		for p, end := range ends {
-			if meta.Next[p] >= end {
-				delete(ends, p)
-			}
-		}
-		if quiet++; fs.NumRecords() > 0 {
+		if fs.NumRecords() > 0 {
 			quiet = 0
 		} else if quiet%tableQuiet == 0 {
-			if err := dropDecided(ctx, cl, t.cfg.Topic, ends); err != nil {
-				return err
+			for _, p := range []*probe{first, open} {
+				if p == nil {
+					continue
+				}
+				if err := dropDecided(ctx, cl, t.cfg.Topic, p.left); err != nil {
+					return err
+				}
 			}
 		}
-		t.arrived(ctx, len(ends) == 0)
+		t.arrived(ctx, first.reached(meta.Next))
+		if open != nil && open.reached(meta.Next) {
+			t.mu.Lock()
+			t.current, open = open.at, nil
+			t.mu.Unlock()
+		}
 	}
+}
+
+// probe is the ends that a table had at one moment, and which it has not reached.
+type probe struct {
+	at   time.Time
+	left map[int32]int64
+}
+
+// ask asks where the topic ends.
+func (t *Table) ask(ctx context.Context, cl *kgo.Client, partitions map[int32]int64) (*probe, error) {
+	ctx, cancel := context.WithTimeout(ctx, tableProbeWait)
+	defer cancel()
+	p := &probe{at: t.cfg.Clock(), left: map[int32]int64{}}
+	for n := range partitions {
+		end, err := listOffset(ctx, cl, t.cfg.Topic, n, logEnd)
+		if err != nil {
+			return nil, err
+		}
+		p.left[n] = end
+	}
+	return p, nil
+}
+
+// reached removes what was read to its end, and reports whether that is all.
+func (p *probe) reached(next map[int32]int64) bool {
+	for n, end := range p.left {
+		if next[n] >= end {
+			delete(p.left, n)
+		}
+	}
+	return len(p.left) == 0
 }
 
 // positions returns where to read on and the ends that make the table ready.
@@ -185,7 +282,7 @@ func (t *Table) positions(ctx context.Context, cl *kgo.Client) (tableMeta, map[i
 			return tableMeta{}, nil, err
 		}
 	}
-	fresh := tableMeta{Format: formatVersion, Cluster: c.id, TopicID: c.topicIDs[t.cfg.Topic], Next: starts}
+	fresh := tableMeta{Format: formatVersion, Layout: t.cfg.Layout, Cluster: c.id, TopicID: c.topicIDs[t.cfg.Topic], Next: starts}
 	b, err := t.store.Meta()
 	if err != nil {
 		return tableMeta{}, nil, fmt.Errorf("read store meta: %w", err)
@@ -200,6 +297,8 @@ func (t *Table) positions(ctx context.Context, cl *kgo.Client) (tableMeta, map[i
 		reason = "unreadable"
 	case m.Format > formatVersion:
 		return tableMeta{}, nil, fmt.Errorf("store of table %s: %w", t.cfg.Topic, errNewer)
+	case m.Layout != fresh.Layout:
+		reason = "layout"
 	case m.Cluster != fresh.Cluster || m.TopicID != fresh.TopicID:
 		reason = "foreign"
 	}
@@ -220,6 +319,7 @@ func (t *Table) positions(ctx context.Context, cl *kgo.Client) (tableMeta, map[i
 
 // renew replaces a store that may not be used.
 func (t *Table) renew(reason string) error {
+	defer t.cfg.Emptied()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.ready = false
@@ -237,28 +337,43 @@ func (t *Table) renew(reason string) error {
 	return nil
 }
 
-// apply writes the rows of one poll and the positions behind them.
-func (t *Table) apply(fs kgo.Fetches, m *tableMeta) error {
+// apply writes the rows of one poll and the positions behind them. What is too much
+// for one transaction of the store is written in parts, each with its own positions.
+func (t *Table) apply(records []*kgo.Record, m *tableMeta) error {
+	if len(records) == 0 {
+		return nil
+	}
 	rows := map[string][]byte{}
+	put := func(key, value []byte) { rows[string(key)] = value }
+	after := *m
+	after.Next = maps.Clone(m.Next)
 	var changed []Record
-	for it := fs.RecordIter(); !it.Done(); {
-		r := it.Next()
-		m.Next[r.Partition] = r.Offset + 1
+	for _, r := range records {
+		after.Next[r.Partition] = r.Offset + 1
 		if r.Attrs.IsControl() {
 			continue
 		}
-		rows[string(r.Key)] = r.Value
-		changed = append(changed, Record{
+		rec := Record{
 			Topic: r.Topic, Partition: r.Partition, Offset: r.Offset,
 			Key: r.Key, Value: r.Value, Headers: headers(r.Headers), Timestamp: r.Timestamp,
-		})
+		}
+		if err := t.cfg.Project(rec, put); err != nil {
+			return fmt.Errorf("record %d of %s/%d: %w", r.Offset, r.Topic, r.Partition, err)
+		}
+		changed = append(changed, rec)
 	}
-	if fs.NumRecords() == 0 {
-		return nil
+	err := t.store.Apply(eachRow(rows), encode(&after))
+	if errors.Is(err, ErrTooBig) && len(records) > 1 {
+		half := len(records) / 2
+		if err := t.apply(records[:half], m); err != nil {
+			return err
+		}
+		return t.apply(records[half:], m)
 	}
-	if err := t.store.Apply(eachRow(rows), encode(m)); err != nil {
+	if err != nil {
 		return fmt.Errorf("apply table rows: %w", err)
 	}
+	*m = after
 	if len(changed) > 0 {
 		t.cfg.Changed(changed)
 	}

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"maps"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -17,11 +18,15 @@ import (
 func quietLog() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
 
 // startTable runs a table over the out topic until the returned stop.
-func (r *rig) startTable(d *disk) (*stream.Table, func()) {
+func (r *rig) startTable(d *disk, change ...func(*stream.TableConfig)) (*stream.Table, func()) {
 	r.t.Helper()
-	tb, err := stream.NewTable(stream.TableConfig{
+	cfg := stream.TableConfig{
 		Conn: stream.Conn{Brokers: r.c.ListenAddrs()}, Topic: outTopic, Stores: d, Log: quietLog(), Clock: time.Now,
-	})
+	}
+	for _, f := range change {
+		f(&cfg)
+	}
+	tb, err := stream.NewTable(cfg)
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -83,6 +88,74 @@ func TestTable(t *testing.T) {
 	stop()
 	clear(r.truth)
 	r.wantTable(tb)
+}
+
+// TestTableProject: the store holds what is made of each record, however little of it
+// fits one transaction, and is made again when the layout changes.
+func TestTableProject(t *testing.T) {
+	r := newRig(t)
+	r.send(300)
+	a := r.start("a", newDisk())
+	r.check()
+	defer a.drain()
+	d := newDisk()
+	d.takes = 3
+	emptied := 0
+	project := func(layout string) func(*stream.TableConfig) {
+		return func(c *stream.TableConfig) {
+			c.Layout, c.Emptied = layout, func() { emptied++ }
+			c.Project = func(rec stream.Record, put func(key, value []byte)) error {
+				put(append([]byte(layout+"/"), rec.Key...), rec.Value)
+				put([]byte(layout+"-last"), rec.Key)
+				return nil
+			}
+		}
+	}
+	for _, layout := range []string{"one", "one", "two"} {
+		tb, stop := r.startTable(d, project(layout))
+		until(t, "the table is ready", func() bool { return tb.Ready() == nil })
+		until(t, "the table is current", func() bool { _, why := tb.Behind(); return why == "" })
+		stop()
+		got := maps.Clone(tb.Store().(*memStore).data)
+		if got[layout+"-last"] == "" {
+			t.Errorf("layout %s: the second row of a record is missing", layout)
+		}
+		delete(got, layout+"-last")
+		want := map[string]string{}
+		for k, n := range r.truth {
+			want[layout+"/"+k] = strconv.Itoa(n)
+		}
+		if !maps.Equal(got, want) {
+			t.Errorf("layout %s: table = %v\nwant %v", layout, got, want)
+		}
+	}
+	if emptied != 1 {
+		t.Errorf("emptied %d times, want once, for the new layout", emptied)
+	}
+}
+
+// TestTableBehind: a table whose broker is gone says so and since when.
+func TestTableBehind(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits for a broker that is gone")
+	}
+	r := newRig(t)
+	r.send(10)
+	a := r.start("a", newDisk())
+	r.check()
+	a.drain()
+	tb, stop := r.startTable(newDisk())
+	defer stop()
+	if since, why := tb.Behind(); why == "" || !since.IsZero() {
+		t.Errorf("before it is read a table is behind since %v: %q", since, why)
+	}
+	until(t, "the table is current", func() bool { _, why := tb.Behind(); return why == "" })
+	before, _ := tb.Behind()
+	r.c.Close()
+	until(t, "the table is behind", func() bool { _, why := tb.Behind(); return strings.Contains(why, "broker") })
+	if since, _ := tb.Behind(); since.Before(before) {
+		t.Errorf("behind since %v, and was current at %v", since, before)
+	}
 }
 
 // TestReadTopicWaits: a reader of the whole topic does not stop before an open
