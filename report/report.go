@@ -266,6 +266,15 @@ func ParseValue(text string) (Value, error) {
 	return Value{units}, nil
 }
 
+// ValueOf is minor units of 10^-exponent, 0 to 9.
+func ValueOf(minor int64, exponent int) Value {
+	unit := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(scale-exponent)), nil)
+	return Value{unit.Mul(unit, big.NewInt(minor))}
+}
+
+// Sign is -1, 0 or 1.
+func (v Value) Sign() int { return v.int().Sign() }
+
 func (v Value) int() *big.Int {
 	if v.units == nil {
 		return new(big.Int)

@@ -1,0 +1,287 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+
+	"tracksource/attribution"
+	"tracksource/attribution/model"
+	"tracksource/contract"
+	"tracksource/money"
+)
+
+// ModelQuestion is how models are held against each other.
+type ModelQuestion struct {
+	Measure  string
+	Currency string // the contract's; empty for counts
+	Exponent int
+	Within   *Span
+	Any      map[Dimension][]string
+	By       Dimension // not the day
+}
+
+// ModelMeasures lists the measures whose facts say which touches share them.
+// Milestones are not among them: people reach them too, and facts are of deals.
+func ModelMeasures() []string {
+	return []string{
+		attribution.MeasureRevenue, attribution.MeasurePipelineCreated, attribution.MeasurePipelineOpen,
+		attribution.MeasureOpportunities, attribution.MeasureWon, attribution.MeasureLost, attribution.MeasureOrders,
+	}
+}
+
+// ModelResult is what one model gives to whom.
+type ModelResult struct {
+	Groups []Group // largest first, then by key; Unattributed among them
+	// Total and Unattributed are of the same question under every additive model;
+	// Participation has no total.
+	Total, Unattributed Value
+	Additive            bool
+	// Note says why there are no groups.
+	Note string
+}
+
+// playersMax bounds the values that a Markov chain is computed over while somebody
+// waits: its exact arithmetic takes the cube of their number.
+const playersMax = 40
+
+// Model computes one model over deals. A model of the ledger is computed under each
+// revision with the revision's own settings, which specOf gives, and its groups equal
+// the sums of the rows.
+//
+// Markov and Shapley are of whole journeys, so that only the dimensions of the deal
+// and By itself can narrow them. A journey without the measure is one of a deal that
+// was lost in the window, for revenue and won alone.
+func Model(deals []Deal, q ModelQuestion, specOf func(revision int64) model.Spec) (ModelResult, error) {
+	sums := &modelSums{q: q, groups: map[string]Value{}, chain: &model.Chain{}, game: &model.Coalitions{}}
+	for i := range deals {
+		d := &deals[i]
+		if f, m, ok := d.Measure(q.Measure); ok && m.Currency == q.Currency && m.Exponent == q.Exponent && q.within(m) {
+			if err := sums.add(f, m, specOf(f.Revision)); err != nil {
+				return ModelResult{Note: err.Error()}, nil
+			}
+			continue
+		}
+		if q.Measure != attribution.MeasureRevenue && q.Measure != attribution.MeasureWon {
+			continue
+		}
+		if f, m, ok := d.Measure(attribution.MeasureLost); ok && q.within(m) {
+			if spec := specOf(f.Revision); spec.Model == model.MarkovChain && q.ofDeal(f) {
+				if err := sums.chain.Add(sums.steps(f, m, spec), false); err != nil {
+					return ModelResult{Note: err.Error()}, nil
+				}
+			}
+		}
+	}
+	return sums.result()
+}
+
+func (q *ModelQuestion) within(m *attribution.FactMeasure) bool {
+	return q.Within == nil || q.Within.Holds(m.Day)
+}
+
+// ofDeal reports whether the dimensions of the deal itself pass the filter.
+func (q *ModelQuestion) ofDeal(f *attribution.Facts) bool {
+	for _, d := range [...]Dimension{Region, Segment} {
+		if values, asked := q.Any[d]; asked && !slices.Contains(values, ofDeal(f, d)) {
+			return false
+		}
+	}
+	return true
+}
+
+// narrowed is a dimension of the filter that whole journeys do not have.
+func (q *ModelQuestion) narrowed() (Dimension, bool) {
+	for _, d := range Dimensions() {
+		if _, asked := q.Any[d]; asked && d != q.By && d != Region && d != Segment {
+			return d, true
+		}
+	}
+	return "", false
+}
+
+type modelSums struct {
+	q       ModelQuestion
+	spec    model.Spec // of the newest that was added
+	groups  map[string]Value
+	chain   *model.Chain
+	game    *model.Coalitions
+	players map[string]bool
+	shared  int64 // value of the journeys with steps
+	nobody  Value
+	partial bool // Participation: groups do not sum to anything
+}
+
+func (s *modelSums) unit(minor int64) Value { return ValueOf(minor, s.q.Exponent) }
+
+func (s *modelSums) give(key string, minor int64) {
+	s.groups[key] = s.groups[key].Add(s.unit(minor))
+}
+
+func (s *modelSums) giveNobody(f *attribution.Facts, minor int64) {
+	s.give(ofDeal(f, s.q.By), minor)
+	s.nobody = s.nobody.Add(s.unit(minor))
+}
+
+// passes reports whether the filter lets a part pass; t is nil for what no touch is
+// credited with.
+func (s *modelSums) passes(f *attribution.Facts, t *attribution.FactTouch, partner string) bool {
+	for d, values := range s.q.Any {
+		v := ofDeal(f, d)
+		if t != nil {
+			v = dimension(f, t, partner, d)
+		}
+		if !slices.Contains(values, v) {
+			return false
+		}
+	}
+	return true
+}
+
+func (s *modelSums) add(f *attribution.Facts, m *attribution.FactMeasure, spec model.Spec) error {
+	s.spec = spec
+	if spec.Model.IsGroup() {
+		return s.addJourney(f, m)
+	}
+	shares := SharesOf(f, m, spec)
+	if shares == nil {
+		if s.passes(f, nil, "") {
+			s.giveNobody(f, m.Value)
+		}
+		return nil
+	}
+	if spec.Model == model.Participation {
+		s.partial = true
+		seen := map[string]bool{}
+		for _, share := range shares {
+			t := &f.Touches[share.Touch]
+			key := dimension(f, t, share.Partner, s.q.By)
+			if !seen[key] && s.passes(f, t, share.Partner) {
+				seen[key] = true
+				s.give(key, m.Value)
+			}
+		}
+		return nil
+	}
+	for _, share := range shares {
+		if t := &f.Touches[share.Touch]; s.passes(f, t, share.Partner) {
+			s.give(dimension(f, t, share.Partner, s.q.By), share.Amount)
+		}
+	}
+	return nil
+}
+
+// steps are the values of the dimension asked along a journey. A touch of several
+// partners is one step of each.
+func (s *modelSums) steps(f *attribution.Facts, m *attribution.FactMeasure, spec model.Spec) []string {
+	path := PathOf(f, m)
+	var steps []string
+	for _, i := range spec.Remaining(path) {
+		t := &f.Touches[m.Path[i]]
+		if s.q.By != Partner {
+			steps = append(steps, dimension(f, t, "", s.q.By))
+			continue
+		}
+		steps = append(steps, PartnersOf(t)...)
+	}
+	if s.players == nil {
+		s.players = map[string]bool{}
+	}
+	for _, step := range steps {
+		s.players[step] = true
+	}
+	return steps
+}
+
+func (s *modelSums) addJourney(f *attribution.Facts, m *attribution.FactMeasure) error {
+	if d, narrowed := s.q.narrowed(); narrowed {
+		return fmt.Errorf("looks at whole journeys, which cannot be narrowed by %s", d)
+	}
+	if !s.q.ofDeal(f) {
+		return nil
+	}
+	steps := s.steps(f, m, s.spec)
+	if len(steps) == 0 {
+		s.giveNobody(f, m.Value)
+		return nil
+	}
+	if s.spec.Model == model.Shapley {
+		s.game.Add(steps, m.Value)
+		return nil
+	}
+	if len(s.players) > playersMax {
+		return fmt.Errorf("there are more than %d values: ask by a dimension with fewer", playersMax)
+	}
+	if (m.Value > 0 && s.shared > math.MaxInt64-m.Value) || (m.Value < 0 && s.shared < math.MinInt64-m.Value) {
+		return fmt.Errorf("the journeys are worth more than can be shared")
+	}
+	s.shared += m.Value
+	return s.chain.Add(steps, true)
+}
+
+func (s *modelSums) result() (ModelResult, error) {
+	if len(s.players) > playersMax && s.spec.Model == model.MarkovChain {
+		return ModelResult{Note: fmt.Sprintf("there are more than %d values: ask by a dimension with fewer", playersMax)}, nil
+	}
+	switch s.spec.Model {
+	case model.MarkovChain:
+		parts := s.chain.Shares()
+		weights := make([]uint64, len(parts))
+		for i, p := range parts {
+			weights[i] = p.Amount.Uint64()
+		}
+		if len(parts) == 0 {
+			break
+		}
+		for i, minor := range money.Allocate(s.shared, weights) {
+			s.give(parts[i].Value, minor)
+		}
+	case model.Shapley:
+		for _, p := range s.game.Split(1) {
+			if !p.Amount.IsInt64() {
+				return ModelResult{}, fmt.Errorf("shapley value of %d bits", p.Amount.BitLen())
+			}
+			s.give(p.Value, p.Amount.Int64())
+		}
+	default:
+	}
+	r := ModelResult{Additive: !s.partial, Unattributed: s.nobody}
+	only, narrowed := s.q.Any[s.q.By]
+	for key, v := range s.groups {
+		// Parts of whole journeys are narrowed once they are shared out.
+		if narrowed && s.spec.Model.IsGroup() && !slices.Contains(only, key) {
+			continue
+		}
+		r.Groups = append(r.Groups, Group{[]string{key}, v})
+		r.Total = r.Total.Add(v)
+	}
+	sortGroups(r.Groups)
+	return r, nil
+}
+
+// Specs returns a spec for each model that there is, by its name: the contract's own
+// where it names the model, else one with the defaults. Custom has no defaults.
+func Specs(c *contract.Contract) []NamedSpec {
+	var list []NamedSpec
+	for i, id := range c.Models {
+		list = append(list, NamedSpec{id, c.Specs[i], true})
+	}
+	for _, name := range model.Names() {
+		named := slices.ContainsFunc(list, func(s NamedSpec) bool { return s.InLedger && s.Spec.Model == name })
+		if !named && name != model.Custom {
+			list = append(list, NamedSpec{string(name), model.Spec{Model: name}, false})
+		}
+	}
+	slices.SortStableFunc(list, func(a, b NamedSpec) int {
+		return cmp.Compare(slices.Index(model.Names(), a.Spec.Model), slices.Index(model.Names(), b.Spec.Model))
+	})
+	return list
+}
+
+// NamedSpec is a model under the id that people ask for.
+type NamedSpec struct {
+	ID       string
+	Spec     model.Spec
+	InLedger bool
+}
