@@ -12,6 +12,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"tracksource/internal/api"
 	"tracksource/internal/attributor"
 	"tracksource/state"
 	"tracksource/stream"
@@ -34,6 +35,7 @@ func TestMetricsAreDocumented(t *testing.T) {
 		t.Fatal(err)
 	}
 	attributor.NewMetrics(reg)
+	api.NewMetrics(reg)
 	descs := make(chan *prometheus.Desc, 1000)
 	reg.Describe(descs)
 	close(descs)

@@ -1,0 +1,160 @@
+package api_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"tracksource/internal/answer"
+	"tracksource/internal/api"
+	"tracksource/report"
+)
+
+// TestRate: a holder that asks too often is told when to come again, and takes
+// nothing from another.
+func TestRate(t *testing.T) {
+	path, tokens := accessFile(t, [2]string{"ann", ""}, [2]string{"acme-board", "acme"})
+	synctest.Test(t, func(t *testing.T) {
+		s := serve(t, config(func(c *api.Config) { c.AccessFile, c.PerSecond = path, 10 }), &tide{})
+		ask := func(name string) *httptest.ResponseRecorder {
+			return do(s, http.MethodGet, "/api/v1/breakdown", "", "Authorization", "Bearer "+tokens[name])
+		}
+		for i := range 40 { // the burst
+			if w := ask("ann"); w.Code != http.StatusOK {
+				t.Fatalf("request %d gives %d", i, w.Code)
+			}
+		}
+		w := ask("ann")
+		problem(t, w, http.StatusTooManyRequests)
+		if w.Header().Get("Retry-After") != "1" {
+			t.Errorf("come again in %q", w.Header().Get("Retry-After"))
+		}
+		if w := ask("acme-board"); w.Code != http.StatusOK {
+			t.Errorf("another holder gets %d", w.Code)
+		}
+		time.Sleep(time.Second)
+		got := 0
+		for range 40 {
+			if ask("ann").Code == http.StatusOK {
+				got++
+			}
+		}
+		if got != 10 {
+			t.Errorf("a second later %d requests are let in, want 10", got)
+		}
+		// Who guesses is held to it as well, wherever the guesses differ.
+		codes := map[int]int{}
+		for i := range 50 {
+			codes[do(s, http.MethodGet, "/api/v1/breakdown", "", "Authorization", fmt.Sprintf("Bearer tsk_%d", i)).Code]++
+		}
+		if codes[http.StatusUnauthorized] != 40 || codes[http.StatusTooManyRequests] != 10 {
+			t.Errorf("guesses give %v", codes)
+		}
+	})
+}
+
+// TestManyAddresses: callers without a token do not fill the memory.
+func TestManyAddresses(t *testing.T) {
+	path, _ := accessFile(t, [2]string{"ann", ""})
+	synctest.Test(t, func(t *testing.T) {
+		s := serve(t, config(func(c *api.Config) { c.AccessFile = path }), &tide{})
+		call := func(i int) {
+			r := httptest.NewRequest(http.MethodGet, "/api/v1/breakdown", nil)
+			r.RemoteAddr = fmt.Sprintf("[2001:db8::%x:%x]:5000", i>>16, i&0xffff)
+			s.ServeHTTP(httptest.NewRecorder(), r)
+		}
+		for i := range 3 * api.BucketsMax {
+			call(i)
+		}
+		if n := s.Buckets(); n > api.BucketsMax+1 {
+			t.Errorf("%d callers are kept apart", n)
+		}
+		time.Sleep(time.Minute)
+		call(100_000)
+		if n := s.Buckets(); n > 2 {
+			t.Errorf("%d callers are kept a minute later", n)
+		}
+	})
+}
+
+// slow is a question that takes until the gate opens, or its asker is gone.
+func slow(path string, gate chan struct{}, begun *atomic.Int64) api.Ask {
+	return api.Ask{Path: path, Do: func(ctx context.Context, _ report.Viewer, _ answer.Query, _ []byte) (any, error) {
+		begun.Add(1)
+		select {
+		case <-gate:
+			return "done", nil
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}}
+}
+
+// TestTurns: so many answers at once, others wait for a while, and then are told
+// to come again. One that takes too long is given up.
+func TestTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		gate, begun := make(chan struct{}), &atomic.Int64{}
+		s := serve(t, config(), &tide{}, slow("/api/v1/slow", gate, begun))
+		var mu sync.Mutex
+		codes := map[int]int{}
+		var asking sync.WaitGroup
+		ask := func(n int) {
+			for range n {
+				asking.Go(func() {
+					w := do(s, http.MethodGet, "/api/v1/slow", "")
+					mu.Lock()
+					defer mu.Unlock()
+					codes[w.Code]++
+				})
+			}
+			synctest.Wait()
+		}
+		ask(api.AnswersMax + 3)
+		if n := begun.Load(); n != api.AnswersMax {
+			t.Errorf("%d answers at once, want %d", n, api.AnswersMax)
+		}
+		time.Sleep(6 * time.Second)
+		synctest.Wait()
+		if codes[http.StatusServiceUnavailable] != 3 {
+			t.Errorf("those over it got %v", codes)
+		}
+		ask(2)
+		close(gate)
+		asking.Wait()
+		if codes[http.StatusOK] != api.AnswersMax+2 {
+			t.Errorf("in the end %v", codes)
+		}
+		s = serve(t, config(), &tide{}, slow("/api/v1/slow", make(chan struct{}), begun))
+		w := do(s, http.MethodGet, "/api/v1/slow", "")
+		if p := problem(t, w, http.StatusServiceUnavailable); !strings.Contains(p.Detail, "too long") || w.Header().Get("Retry-After") != "5" {
+			t.Errorf("%+v", p)
+		}
+	})
+}
+
+// TestFlights: one holder has a bound on what is under way.
+func TestFlights(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		gate, begun := make(chan struct{}), &atomic.Int64{}
+		s := serve(t, config(), &tide{}, slow("/api/v1/slow", gate, begun), asking("/api/v1/breakdown", nil))
+		var waiting sync.WaitGroup
+		for range api.FlightsMax {
+			waiting.Go(func() { do(s, http.MethodGet, "/api/v1/slow", "") })
+		}
+		synctest.Wait()
+		problem(t, do(s, http.MethodGet, "/api/v1/breakdown", ""), http.StatusTooManyRequests)
+		close(gate)
+		waiting.Wait()
+		if w := do(s, http.MethodGet, "/api/v1/breakdown", ""); w.Code != http.StatusOK {
+			t.Errorf("afterwards %d", w.Code)
+		}
+	})
+}

@@ -1,0 +1,155 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"reflect"
+	"slices"
+
+	"tracksource/internal/answer"
+	"tracksource/report"
+)
+
+// who may use a route.
+type who int
+
+const (
+	signedIn who = iota // holders of a token; what they see, internal/answer decides
+	anyone              // what is the same for all, and signing in itself
+)
+
+const (
+	typeJSON   = "application/json"
+	typeStream = "text/event-stream"
+
+	// limitMax and limitDefault are of one page of a list.
+	limitMax     = 5000
+	limitDefault = 1000
+	topMax       = 50
+)
+
+// askFunc answers one kind of question; upload is the body, of routes that take
+// one.
+type askFunc func(ctx context.Context, v report.Viewer, q answer.Query, upload []byte) (any, error)
+
+// route is one thing that can be asked.
+type route struct {
+	method, path string
+	summary      string // for the document
+	who          who
+	parameters   []parameter
+	body         string // media type of the body; empty: none
+	bodyMax      int64
+	upload       reflect.Type // what a JSON body is
+	answer       reflect.Type // what a JSON answer is; nil: none
+	tagged       bool         // the answer follows from the version alone
+	stream       bool         // the answer goes on until the client leaves
+	hidden       bool         // of the page, and not in the document
+
+	// Either ask or serve is set.
+	ask   askFunc
+	serve func(s *Server, w http.ResponseWriter, r *http.Request, c *call)
+}
+
+// question makes a route's ask of a method of the answers.
+func question[A any](fn func(context.Context, report.Viewer, answer.Query) (A, error)) (reflect.Type, askFunc) {
+	return reflect.TypeFor[A](), func(ctx context.Context, v report.Viewer, q answer.Query, _ []byte) (any, error) {
+		return fn(ctx, v, q)
+	}
+}
+
+// get is a route of a question that is answered from what is followed.
+func get(path, summary string, parameters []parameter, answer reflect.Type, ask askFunc) route {
+	return route{method: http.MethodGet, path: path, summary: summary, parameters: parameters, answer: answer, ask: ask, tagged: true}
+}
+
+// question is what a call asks.
+func (c *call) question(r *http.Request) answer.Query {
+	v := c.values
+	q := answer.Query{
+		Campaign: v.text("campaign"), Model: v.text("model"), Measure: v.text("measure"),
+		Window: v.text("window"), From: v.text("from"), To: v.text("to"),
+		By: v.list("by"), Step: v.text("step"), Top: v.number("top"), Cohort: v.text("cohort"), Value: v.text("value"),
+		Partner: v.text("partner"), State: v.text("state"), Prefix: v.text("q"), Kind: v.text("kind"), Severity: v.text("severity"),
+		Opportunity: v.text("opportunity"), Contribution: v.text("contribution"), Limit: v.number("limit"), Cursor: v.text("cursor"),
+	}
+	if campaign := r.PathValue("campaign"); campaign != "" {
+		q.Campaign = campaign
+	}
+	for _, d := range filters() {
+		if len(v[d]) > 0 {
+			if q.Filter == nil {
+				q.Filter = map[string][]string{}
+			}
+			q.Filter[d] = v[d]
+		}
+	}
+	return q
+}
+
+// filters are the dimensions that rows are narrowed by.
+func filters() []string {
+	var names []string
+	for _, d := range report.Dimensions() {
+		if d != report.Day {
+			names = append(names, string(d))
+		}
+	}
+	return names
+}
+
+// own are the routes that ask nothing of the followed topics.
+func own() []route {
+	const session = "/api/v1/session"
+	return []route{
+		{method: http.MethodGet, path: "/api/v1/events", summary: "Follow changes, as server-sent events: each has the version that answers are now of.", stream: true, serve: (*Server).events},
+		{method: http.MethodPost, path: session, summary: "Sign in: turn a token into a session's cookie.", who: anyone, body: typeJSON, bodyMax: signInBytesMax, upload: reflect.TypeFor[SignIn](), answer: reflect.TypeFor[answer.ViewerAnswer](), serve: (*Server).signIn},
+		{method: http.MethodDelete, path: session, summary: "Sign out.", who: anyone, serve: (*Server).signOut},
+		{method: http.MethodGet, path: documentAsset, summary: "This document.", who: anyone, serve: (*Server).openapi},
+		{method: http.MethodGet, path: "/{$}", who: anyone, hidden: true, serve: (*Server).page},
+		{method: http.MethodGet, path: "/assets/{name...}", who: anyone, hidden: true, serve: (*Server).file},
+	}
+}
+
+// The parameters that routes share.
+
+func campaign() parameter {
+	return parameter{name: "campaign", about: "The book, CAMPAIGN~proposed for that of a proposal. Default: the first agreed one."}
+}
+
+func model() parameter {
+	return parameter{name: "model", about: "A model of the ledger; multi-touch is the contract's agreed one. Default: multi-touch."}
+}
+
+func measure(def string) parameter {
+	return parameter{name: "measure", about: "A measure of the book, see contracts. Default: " + def + "."}
+}
+
+func window() []parameter {
+	return []parameter{
+		{name: "window", about: "Nd, the last N calendar days in the contract's zone with today among them, or all. Default: 90d."},
+		{name: "from", kind: day, about: "First day, with to and instead of window."},
+		{name: "to", kind: day, about: "Last day, with from and instead of window."},
+	}
+}
+
+func filter() []parameter {
+	var out []parameter
+	for _, name := range filters() {
+		out = append(out, parameter{name: name, many: true, about: "Only rows with one of these values; may be given again."})
+	}
+	return out
+}
+
+func paged() []parameter {
+	return []parameter{
+		{name: "limit", kind: number, max: limitMax, about: fmt.Sprintf("How many at most. Default: %d.", limitDefault)},
+		{name: "cursor", about: "What next of the page before gave."},
+	}
+}
+
+func byOne(about string) parameter { return parameter{name: "by", about: about} }
+
+// all joins lists of parameters.
+func all(lists ...[]parameter) []parameter { return slices.Concat(lists...) }
