@@ -44,6 +44,7 @@ type limiter struct {
 
 	mu      sync.Mutex
 	buckets map[string]*bucket // guarded by mu
+	swept   time.Time          // guarded by mu; when buckets were last looked through
 }
 
 func newLimiter(clock func() time.Time, perSecond int) *limiter {
@@ -89,7 +90,8 @@ func (l *limiter) bucket(holder string, now time.Time) *bucket {
 	if b := l.buckets[holder]; b != nil {
 		return b
 	}
-	if len(l.buckets) >= bucketsMax {
+	if len(l.buckets) >= bucketsMax && now.Sub(l.swept) >= time.Second {
+		l.swept = now
 		for name, b := range l.buckets {
 			if l.fill(b, now); b.flights == 0 && b.requests == l.full() {
 				delete(l.buckets, name) // as good as a new one

@@ -3,6 +3,7 @@ package api_test
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -67,8 +68,16 @@ func TestManyAddresses(t *testing.T) {
 		s := serve(t, config(func(c *api.Config) { c.AccessFile = path }), &tide{})
 		call := func(i int) {
 			r := httptest.NewRequest(http.MethodGet, "/api/v1/breakdown", nil)
-			r.RemoteAddr = fmt.Sprintf("[2001:db8::%x:%x]:5000", i>>16, i&0xffff)
+			r.RemoteAddr = fmt.Sprintf("[2001:db8:%x:%x::1]:5000", i>>16, i&0xffff)
 			s.ServeHTTP(httptest.NewRecorder(), r)
+		}
+		for range 100 { // one subscriber, from many addresses
+			r := httptest.NewRequest(http.MethodGet, "/api/v1/breakdown", nil)
+			r.RemoteAddr = fmt.Sprintf("[2001:db8:ffff:ffff::%x]:5000", rand.Uint32()&0xffff)
+			s.ServeHTTP(httptest.NewRecorder(), r)
+		}
+		if n := s.Buckets(); n != 1 {
+			t.Errorf("one subscriber is kept as %d", n)
 		}
 		for i := range 3 * api.BucketsMax {
 			call(i)

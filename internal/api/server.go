@@ -284,13 +284,20 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, route *route) {
 	s.ask(w, r, c)
 }
 
-// remote names who asks without a token.
+// remote names who asks without a token: an address, or the network that one
+// subscriber has of IPv6 addresses.
 func remote(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	at, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
 		return "address"
 	}
-	return "address " + host
+	addr := at.Addr().Unmap()
+	if addr.Is6() {
+		if network, err := addr.WithZone("").Prefix(64); err == nil {
+			return "address " + network.String()
+		}
+	}
+	return "address " + addr.String()
 }
 
 // everyone is the holder of all requests when there is no access file.
