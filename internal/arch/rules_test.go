@@ -70,6 +70,9 @@ var mayImport = map[string][]string{
 	// A help of tests.
 	"internal/ghost": {},
 
+	// The page: files, and what a browser makes of them.
+	"internal/dashboard": {},
+
 	// The whole in one process.
 	"internal/demo": {anything},
 	"internal/sim":  {anything},

@@ -33,7 +33,7 @@ func loadSources(t *testing.T) []source {
 			return err
 		}
 		if d.IsDir() {
-			if slices.Contains([]string{".git", ".cache", "bin"}, name) {
+			if slices.Contains([]string{".git", ".cache", "bin"}, name) || d.Name() == "node_modules" {
 				return fs.SkipDir
 			}
 			return nil

@@ -1,0 +1,120 @@
+// A chart of stacked columns over time with a line for the target. It draws
+// floats; every number that is read, in the tip and in the table, is text.
+import { patch, h } from "./dom.js";
+import * as num from "./num.js";
+
+/* global uPlot */
+
+const height = 264;
+
+// columns is a widget for data {starts, series: [{name, colour, values}], total,
+// target, money, unit, step}. Values are decimal text; colours are names of
+// custom properties.
+export function columns(node) {
+  node.classList.add("chart");
+  const plot = document.createElement("div");
+  const tip = document.createElement("div");
+  plot.className = "plot";
+  tip.className = "tip";
+  tip.hidden = true;
+  node.append(plot, tip);
+  let u = null;
+  let data = null;
+  let shape = "";
+
+  const css = (name) => getComputedStyle(node).getPropertyValue(name).trim();
+
+  function stacked() {
+    const sums = data.starts.map(() => 0);
+    const layers = data.series.map((s) => s.values.map((v, i) => (sums[i] += num.approx(v) ?? 0)));
+    // The highest sum is drawn first and the lower ones over it.
+    const out = [data.starts.map((_, i) => i), ...layers.reverse()];
+    if (data.target) out.push(data.target.map(num.approx));
+    return out;
+  }
+
+  function build() {
+    u?.destroy();
+    const line = css("--line");
+    const muted = css("--muted");
+    const font = `11px ${getComputedStyle(node).fontFamily}`;
+    const bars = uPlot.paths.bars({ size: [0.72, 36], radius: 0.12 });
+    const axis = { stroke: muted, font, ticks: { show: false } };
+    u = new uPlot({
+      width: Math.max(200, plot.clientWidth), height, padding: [10, 6, 0, 0],
+      legend: { show: false },
+      cursor: { y: false, points: { show: false }, drag: { x: false, y: false } },
+      scales: { x: { time: false, range: (_, lo, hi) => [lo - 0.6, hi + 0.6] }, y: { range: (_, lo, hi) => [Math.min(0, lo), hi > 0 ? hi * 1.06 : 1] } },
+      axes: [
+        { ...axis, grid: { show: false }, size: 26, splits: () => labels(data.starts.length, plot.clientWidth), values: (_, at) => at.map((i) => num.day(data.starts[i])) },
+        { ...axis, grid: { stroke: line, width: 1 }, size: 48, space: 44, values: (_, v) => v.map(num.tick) },
+      ],
+      series: [{},
+        ...data.series.map((s) => ({ label: s.name, fill: css(s.colour), stroke: css(s.colour), width: 0, paths: bars, points: { show: false } })).reverse(),
+        ...(data.target ? [{ label: "Target", stroke: css("--text-2"), width: 1.5, dash: [5, 4], points: { show: false } }] : []),
+      ],
+      hooks: { setCursor: [hover] },
+    }, stacked(), plot);
+  }
+
+  function hover(self) {
+    const i = self.cursor.idx;
+    if (i === null || i === undefined || self.cursor.left < 0) {
+      tip.hidden = true;
+      return;
+    }
+    const rows = data.series.map((s) => ({ ...s, v: s.values[i] })).filter((s) => num.units(s.v) !== 0n);
+    patch(tip, h("strong", {}, tipTitle(data, i)),
+      h("table", {}, h("tbody", {},
+        rows.map((s) => h("tr", { key: s.name }, h("th", {}, h("span", { class: "swatch", style: { background: `var(${s.colour})` } }), s.name), h("td", { class: "num" }, num.show(s.v, data.money)))),
+        h("tr", { key: "(total)", class: "sum" }, h("th", {}, "Total"), h("td", { class: "num" }, num.show(data.total[i], data.money))),
+        data.target ? h("tr", { key: "(target)" }, h("th", {}, "Target"), h("td", { class: "num" }, num.show(data.target[i], data.money))) : null)));
+    tip.hidden = false;
+    const x = self.valToPos(i, "x") + self.bbox.left / devicePixelRatio;
+    const right = x > plot.clientWidth / 2;
+    tip.style.transform = `translate(${right ? x - tip.offsetWidth - 14 : x + 14}px, 10px)`;
+  }
+
+  const resized = new ResizeObserver(() => {
+    if (u && plot.clientWidth && plot.clientWidth !== u.width) u.setSize({ width: plot.clientWidth, height });
+  });
+  resized.observe(plot);
+  const themed = () => data && build();
+  addEventListener("theme", themed);
+
+  return {
+    update(next) {
+      data = next;
+      const now = JSON.stringify([data.series.map((s) => [s.name, s.colour]), Boolean(data.target)]);
+      if (now === shape && u) u.setData(stacked());
+      else build();
+      shape = now;
+    },
+    destroy() {
+      resized.disconnect();
+      removeEventListener("theme", themed);
+      u?.destroy();
+      u = null;
+    },
+  };
+}
+
+function tipTitle(data, i) {
+  const from = num.day(data.starts[i], true);
+  if (data.upTo) return `Up to ${from}`;
+  return { week: `Week from ${from}`, month: num.day(data.starts[i].slice(0, 7)) }[data.step] ?? from;
+}
+
+// labels are the places of an axis that have room for a date.
+function labels(n, width) {
+  const every = Math.max(1, Math.ceil(n / Math.max(2, Math.floor(width / 84))));
+  const out = [];
+  for (let i = Math.floor((every - 1) / 2); i < n; i += every) out.push(i);
+  return out;
+}
+
+// legend names the series of a chart.
+export function legend(series, target, extra) {
+  return h("ul", { class: "legend" }, series.map((s) => h("li", { key: s.name }, h("span", { class: "swatch", style: { background: `var(${s.colour})` } }), s.href ? h("a", { href: s.href }, s.name) : s.name)),
+    target ? h("li", { key: "(target)" }, h("span", { class: "dash", "aria-hidden": "true" }), "Target") : null, extra);
+}

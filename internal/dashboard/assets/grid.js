@@ -1,0 +1,175 @@
+// A table of any length: only the rows that can be seen are elements. It reads
+// page after page, sorts and filters what it has, and hands it on as CSV.
+import { h, patch } from "./dom.js";
+import { icon } from "./icons.js";
+import * as num from "./num.js";
+import { download } from "./parts.js";
+import { go } from "./route.js";
+
+const rowHeight = 34;
+const spare = 6; // rows beyond each edge, so that a fast wheel shows no gap
+const typed = 150;
+const follows = 5000; // up to so many rows a change is read anew at once
+
+const columns = [
+  { id: "day", name: "Day" }, { id: "partner", name: "Partner" }, { id: "channel", name: "Channel" }, { id: "asset", name: "Asset" },
+  { id: "region", name: "Region" }, { id: "segment", name: "Segment" }, { id: "source", name: "Source" }, { id: "touch_campaign", name: "Campaign" },
+  { id: "value", name: "Value", num: true }, { id: "is_final", name: "State" }, { id: "key", name: "" },
+];
+const exported = ["day", "partner", "channel", "asset", "region", "segment", "source", "touch_campaign", "measure", "model", "value", "currency", "is_final", "as_of", "version", "credits_partition", "credits_offset", "key"];
+
+export function grid(node) {
+  node.classList.add("grid");
+  const bar = Object.assign(document.createElement("div"), { className: "grid-bar" });
+  const table = Object.assign(document.createElement("div"), { className: "grid-table", tabIndex: 0 });
+  const head = Object.assign(document.createElement("div"), { className: "grid-row grid-head" });
+  const body = Object.assign(document.createElement("div"), { className: "grid-body" });
+  table.setAttribute("role", "table");
+  table.setAttribute("aria-label", "Contributions");
+  head.setAttribute("role", "row");
+  body.setAttribute("role", "rowgroup");
+  table.append(head, body);
+  node.append(bar, table);
+
+  let d = null; // what the view said last
+  let rows = [];
+  let seen = []; // rows, filtered and sorted
+  let arranged = ""; // by what
+  let reading = 0; // the reading that may add rows
+  let more = false;
+  let stale = null; // a first page that came while the rows stayed
+  let active = -1;
+  let failed = "";
+  let drawn = 0;
+
+  async function read(first) {
+    const mine = ++reading;
+    rows = first.rows.slice();
+    stale = null;
+    failed = "";
+    let cursor = first.next;
+    more = Boolean(cursor);
+    arrange(true);
+    while (cursor && mine === reading) {
+      try {
+        const page = await d.next(cursor);
+        if (mine !== reading) return;
+        rows = rows.concat(page.rows);
+        cursor = page.next;
+      } catch (err) {
+        failed = err.message;
+        cursor = null;
+      }
+      more = Boolean(cursor);
+      arrange(true);
+    }
+  }
+
+  const haystack = (r) => (r.$text ??= [r.day, d.show("partner", r.partner), r.channel, r.asset, r.region, r.segment, r.source, r.touch_campaign].join("\n").toLowerCase());
+
+  function arrange(force) {
+    const how = JSON.stringify([d.sort, d.down, d.find]);
+    if (force || how !== arranged) {
+      const words = d.find.toLowerCase().split(/\s+/).filter(Boolean);
+      seen = words.length ? rows.filter((r) => words.every((w) => haystack(r).includes(w))) : rows.slice();
+      const k = d.sort;
+      const order = k === "value" ? byValue : (a, b) => (a[k] < b[k] ? -1 : a[k] > b[k] ? 1 : a.key < b.key ? -1 : 1);
+      seen.sort(d.down ? (a, b) => order(b, a) : order);
+      if (how !== arranged) table.scrollTop = 0;
+      arranged = how;
+      active = Math.min(active, seen.length - 1);
+    }
+    draw();
+  }
+
+  // The number decides but where two are too close for it.
+  function byValue(a, b) {
+    a.$n ??= Number(a.value);
+    b.$n ??= Number(b.value);
+    return a.$n - b.$n || num.compare(a.value, b.value) || (a.key < b.key ? -1 : 1);
+  }
+
+  function draw() {
+    drawBar();
+    patch(head, columns.map((c) => h("div", { key: c.id, role: "columnheader", class: c.num ? "num" : "", "aria-sort": c.id === d.sort ? (d.down ? "descending" : "ascending") : null },
+      c.name ? h("button", { type: "button", onclick: () => go(d.sorted(c.id, c.id === d.sort ? !d.down : c.num), true) }, c.name, c.id === d.sort ? icon(d.down ? "down" : "up") : null) : h("span", { class: "sr" }, "Explain"))));
+    body.style.height = `${seen.length * rowHeight}px`;
+    table.setAttribute("aria-rowcount", String(seen.length + 1));
+    drawRows();
+  }
+
+  let waiting;
+  function drawBar() {
+    const total = seen.reduce((a, r) => a + num.units(r.value), 0n);
+    const currency = seen[0]?.currency;
+    patch(bar,
+      h("label", { class: "search" }, icon("search"), h("span", { class: "sr" }, "Filter rows"), h("input", { id: "search", type: "search", placeholder: "Filter rows", autocomplete: "off", spellcheck: "false", value: d.find,
+        oninput: (e) => { clearTimeout(waiting); const q = e.target.value; waiting = setTimeout(() => go(d.found(q), true), typed); } })),
+      h("p", { class: "grid-count num", role: "status" }, h("strong", { id: "row-count" }, num.fixed(BigInt(seen.length) * 1000000000n, 0)), seen.length === rows.length ? " rows" : ` of ${num.fixed(BigInt(rows.length) * 1000000000n, 0)} rows`, more ? ", reading more" : "", failed ? `; the rest could not be read: ${failed}` : ""),
+      h("p", { class: "grid-sum num" }, h("span", { class: "muted" }, "Sum "), h("strong", { id: "row-sum", "data-exact": num.text(total) }, num.show(num.text(total), d.money)), d.money && currency ? h("span", { class: "unit" }, currency) : null),
+      stale ? h("button", { type: "button", class: "button accent", onclick: () => read(stale) }, "Numbers changed: read again") : null,
+      h("button", { type: "button", class: "button", disabled: seen.length === 0, onclick: save }, icon("download"), "CSV"));
+  }
+
+  function drawRows() {
+    drawn = 0;
+    const from = Math.max(0, Math.floor(table.scrollTop / rowHeight) - spare);
+    const to = Math.min(seen.length, Math.ceil((table.scrollTop + table.clientHeight) / rowHeight) + spare);
+    const list = [];
+    for (let i = from; i < to; i++) list.push(drawRow(seen[i], i));
+    patch(body, seen.length ? list : h("div", { key: "none", class: "empty" }, rows.length ? "No row has these words." : more ? "Reading" : "No contributions in this window."));
+  }
+
+  function drawRow(r, i) {
+    const cell = (dimension) => h("div", { role: "cell", class: r[dimension]?.startsWith("(") ? "quiet" : "", title: r[dimension] }, d.show(dimension, r[dimension]));
+    return h("div", { key: i % 128, role: "row", class: `grid-row ${i === active ? "active" : ""}`, "aria-rowindex": i + 2, style: { transform: `translateY(${i * rowHeight}px)` } },
+      h("div", { role: "cell", class: "num left" }, num.day(r.day, true)), cell("partner"), cell("channel"), cell("asset"), cell("region"), cell("segment"), cell("source"), cell("touch_campaign"),
+      h("div", { role: "cell", class: "num" }, num.show(r.value, d.money)),
+      h("div", { role: "cell" }, h("span", { class: r.is_final ? "muted" : "tag" }, r.is_final ? "final" : "open")),
+      h("div", { role: "cell" }, r.key ? h("a", { href: d.open(r), tabindex: -1 }, "Explain") : ""));
+  }
+
+  function save() {
+    const cell = (r, k) => {
+      const v = String(r[k] ?? "");
+      // A text that a spreadsheet would run as a formula is made text.
+      const safe = k !== "value" && /^[=+\-@\t\r]/.test(v) ? `'${v}` : v;
+      return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+    };
+    download(`${d.name}.csv`, "text/csv;charset=utf-8", [`${exported.join(",")}\r\n`, ...seen.map((r) => `${exported.map((k) => cell(r, k)).join(",")}\r\n`)]);
+  }
+
+  table.addEventListener("scroll", () => { drawn ||= requestAnimationFrame(drawRows); }, { passive: true });
+  table.addEventListener("keydown", (e) => {
+    const page = Math.max(1, Math.floor(table.clientHeight / rowHeight) - 2);
+    const step = { ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page, Home: -seen.length, End: seen.length }[e.key];
+    if (e.target === table && step !== undefined && seen.length) {
+      e.preventDefault();
+      active = Math.max(0, Math.min(seen.length - 1, active + step));
+      const top = active * rowHeight;
+      if (top < table.scrollTop) table.scrollTop = top;
+      if (top + rowHeight * 2 > table.scrollTop + table.clientHeight) table.scrollTop = top + rowHeight * 2 - table.clientHeight;
+      drawRows();
+    } else if (e.target === table && e.key === "Enter" && seen[active]?.key) {
+      go(d.open(seen[active]));
+    }
+  });
+  const resized = new ResizeObserver(() => d && drawRows());
+  resized.observe(table);
+
+  return {
+    update(next) {
+      const old = d;
+      d = next;
+      if (!old || old.asked !== d.asked) read(d.first);
+      else if (old.first === d.first) arrange(false);
+      else if (rows.length <= follows && !more) read(d.first);
+      else { stale = d.first; arrange(false); }
+    },
+    destroy() {
+      reading++;
+      resized.disconnect();
+      clearTimeout(waiting);
+    },
+  };
+}

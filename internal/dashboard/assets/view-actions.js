@@ -1,0 +1,29 @@
+// What should somebody do?
+import { h } from "./dom.js";
+import * as num from "./num.js";
+import * as p from "./parts.js";
+import { same } from "./route.js";
+
+export const title = "Actions";
+export const bones = () => p.bones("block", "chart");
+
+export async function load(ask, state, ctx, signal) {
+  return { a: await ask("alerts", { kind: state.get("kind"), severity: state.get("severity"), cursor: state.get("cursor"), limit: 100 }, signal) };
+}
+
+export function render({ a }, state, ctx) {
+  const filtered = state.get("kind") || state.get("severity");
+  return h("div", { key: "actions", class: "stack" },
+    p.card("To do", { hint: "What moves the numbers most, first" }, a.actions?.length ? h("ul", { class: "todo" }, a.actions.map((x, i) => h("li", { key: `${x.kind}-${i}` },
+      h("div", {}, h("strong", {}, x.what), h("p", { class: "muted" }, x.why), x.command ? h("code", { class: "command" }, x.command) : null),
+      x.count && x.count !== "0" ? h("span", { class: "count num", title: "how many" }, num.show(x.count, false)) : null))) : p.empty("Nothing to do", "No number of this campaign waits for anybody.")),
+    p.card("Alerts", { hint: "Newest first", side: filtered ? h("a", { class: "button", href: same({ kind: null, severity: null, cursor: null }) }, "Show all") : null },
+      p.table("Alerts", [
+        { name: "Severity", cell: (x) => h("a", { class: "plain", href: same({ severity: x.severity, cursor: null }) }, p.light(x.severity)) },
+        { name: "What", cell: (x) => h("div", { class: "alert" }, h("span", {}, x.message || p.label(x.kind)), h("span", { class: "muted small" }, h("a", { class: "plain", href: same({ kind: x.kind, cursor: null }) }, p.label(x.kind)), x.subject ? ` · ${x.subject}` : "", x.evidence ? h("details", { class: "ids" }, h("summary", {}, "Evidence"), h("code", {}, typeof x.evidence === "string" ? x.evidence : JSON.stringify(x.evidence))) : null)) },
+        { name: "Partner", cell: (x) => (x.partner ? p.named(ctx, "partner", x.partner) : h("span", { class: "quiet" }, "\u2013")) },
+        { name: "For", cell: (x) => x.rung || h("span", { class: "quiet" }, "\u2013") },
+        { name: "Raised", num: true, cell: (x) => num.instant(x.raised_at) },
+      ], a.alerts ?? [], { keyOf: (x) => x.id, empty: filtered ? "No alert is of this kind." : "No alerts. Guardrails, gaps and suspected overlaps would be told here.", min: "760px" }),
+      a.next ? h("p", { class: "pager" }, h("a", { class: "button", href: same({ cursor: a.next }) }, "Older alerts")) : null));
+}

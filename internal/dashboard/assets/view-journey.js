@@ -1,0 +1,178 @@
+// Why did this deal's money go where it went?
+import { h } from "./dom.js";
+import { icon } from "./icons.js";
+import * as num from "./num.js";
+import * as p from "./parts.js";
+import { go, same, to } from "./route.js";
+
+export const title = "Journeys";
+export const bones = () => p.bones("line", "block", "chart");
+const listed = 100;
+const typed = 250;
+
+export async function load(ask, state, ctx, signal) {
+  const id = state.get("id");
+  const key = state.get("key");
+  if (key) return { key, story: await ask("explain", { contribution: key }, signal) };
+  if (id) return { id, story: await ask("explain", { opportunity: id }, signal) };
+  const deals = await ask("deals", { q: state.get("q"), state: state.get("state"), partner: state.all("partner")[0] ?? null, cursor: state.get("cursor"), limit: listed }, signal);
+  return { deals };
+}
+
+export function render(d, state, ctx) {
+  if (d.key) return h("div", { key: `row-${d.key}`, class: "stack" }, row(d.story, ctx));
+  if (d.id) return h("div", { key: `deal-${d.id}`, class: "stack" }, story(d.story, state, ctx));
+  return h("div", { key: "deals", class: "stack" }, list(d.deals, state, ctx));
+}
+
+const states = [["", "All"], ["open", "Open"], ["won", "Won"], ["lost", "Lost"]];
+
+function list(deals, state, ctx) {
+  let waiting;
+  const search = (e) => {
+    clearTimeout(waiting);
+    const q = e.target.value.trim();
+    waiting = setTimeout(() => go(same({ q: q || null, cursor: null }), true), typed);
+  };
+  return p.card("Deals", { hint: "Choose one to see its touches and why each is credited",
+    side: h("div", { class: "card-side" },
+      h("label", { class: "search" }, icon("search"), h("span", { class: "sr" }, "Search by the deal's id"), h("input", { id: "search", type: "search", name: "q", placeholder: "Deal id", autocomplete: "off", spellcheck: "false", value: state.get("q") ?? "", oninput: search })),
+      p.segmented("State", states.map(([id, name]) => ({ id, name, href: same({ state: id || null, cursor: null }) })), state.get("state") ?? "")) },
+  dealRows(deals.deals, ctx, state.get("q") ? "No deal that you may see begins so." : "No deals yet. They appear with the first opportunity that the CRM reports."),
+  deals.next ? h("p", { class: "pager" }, h("a", { class: "button", href: same({ cursor: deals.next }) }, "Next deals")) : null);
+}
+
+export function dealRows(deals, ctx, nothing) {
+  return p.table("Deals", [
+    { name: "Deal", cell: (x) => h("a", { class: "mono", href: to("journey", { id: x.id, partner: null }) }, x.id) },
+    { name: "Account", cls: "clip", cell: (x) => x.account },
+    { name: "State", cell: (x) => stateTag(x) },
+    { name: "Created", cell: (x) => num.day((x.created_at ?? "").slice(0, 10), true) },
+    { name: "Sourced by", cell: (x) => (x.sourced ? p.named(ctx, "sourced", x.sourced) : h("span", { class: "quiet" }, "\u2013")) },
+    { name: "Touches", num: true, cell: (x) => x.touches ?? h("span", { class: "quiet" }, "\u2013") },
+    { name: "Amount", num: true, cell: (x) => [p.value(x.amount, true, { flash: x.amount ?? "" }), x.currency ? h("span", { class: "unit" }, x.currency) : null] },
+  ], deals, { keyOf: (x) => x.id, empty: nothing, min: "680px" });
+}
+
+function stateTag(x) {
+  const tone = { won: "good", lost: "bad", open: "accent" }[x.state] ?? "";
+  return h("span", { class: "stage-cell" }, h("span", { class: `tag ${tone}` }, p.label(x.state)), x.excluded ? h("span", { class: "tag warn" }, p.label(typeof x.excluded === "string" ? x.excluded : "excluded")) : null, x.stage && p.label(x.stage) !== p.label(x.state) ? h("span", { class: "muted" }, p.label(x.stage)) : null);
+}
+
+const back = (text, href) => h("a", { class: "back", href }, icon("right", "flip"), text);
+
+// story is one deal: what it is worth, to whom it went, and its touches and
+// stages in the order of time.
+function story(s, state, ctx) {
+  const deal = s.deal ?? {};
+  const models = s.measures.flatMap((m) => Object.keys(m.credits ?? {}));
+  const model = [state.get("model"), ctx.model].find((m) => models.includes(m)) ?? models[0];
+  const m = s.measures.find((x) => x.measure === (state.get("measure") ?? ctx.measure)) ?? s.measures.find((x) => x.credits && Object.keys(x.credits).length) ?? s.measures[0];
+  const credits = m?.credits?.[model] ?? [];
+  return [
+    back("All deals", to("journey")),
+    h("section", { class: "card deal", "aria-labelledby": "deal-title" },
+      h("div", { class: "deal-head" }, h("div", {}, h("h2", { id: "deal-title", class: "mono" }, deal.id ?? s.subject?.id), h("p", { class: "muted" }, deal.account)), stateTag(deal)),
+      h("dl", { class: "facts" },
+        fact("Amount", [p.value(deal.amount, true), " ", deal.currency]), fact("Created", num.instant(deal.created_at)), fact("Closes", num.day(deal.close_date, true)),
+        fact("Sourced by", deal.sourced ? p.named(ctx, "sourced", deal.sourced) : null), fact("Merged with", (deal.merged ?? []).map(idOf).join(", ") || null), fact("Suspected overlap", (deal.suspected ?? []).map(idOf).join(", ") || null), fact("Excluded", deal.excluded ? String(deal.excluded) : null))),
+    s.measures.length ? p.card("Why this credit", { hint: m ? worth(m, ctx) : null,
+      side: h("div", { class: "card-side" }, p.segmented("Measure", s.measures.map((x) => ({ id: x.measure, name: p.label(x.measure), href: same({ measure: x.measure }) })), m?.measure)) },
+    notes(m), shares(credits, m, model, ctx), line(s, credits, m, ctx)) : p.card("Why this credit", {}, p.empty("Not credited", "This deal is in no book of this campaign: no touch of it lies in the lookback, and its CRM campaign is another.")),
+    s.entries?.length ? p.card("Entries in the ledger", { hint: "Each change of this deal's credit, with its cause" }, entries(s.entries, model, ctx)) : null,
+  ];
+}
+
+const idOf = (x) => (typeof x === "string" ? x : x.id ?? x.opportunity ?? JSON.stringify(x));
+const fact = (name, text) => (text === null || text === undefined || text === "" ? null : h("div", { key: name }, h("dt", {}, name), h("dd", {}, text)));
+
+function worth(m, ctx) {
+  const converted = m.original_currency && m.currency && m.original_currency !== m.currency;
+  return [`${p.label(m.measure)} of ${num.show(m.value, p.isMoney(ctx, m.measure))}${m.currency ? ` ${m.currency}` : ""} on ${num.day(m.day, true)}`,
+    converted ? `, from ${num.show(m.original_amount, true)} ${m.original_currency} at ${m.rate}${m.rate_day ? ` of ${num.day(m.rate_day, true)}` : ""}${m.rate_via ? ` by way of ${m.rate_via}` : ""}` : ""];
+}
+
+function notes(m) {
+  if (!m) return null;
+  const list = [
+    m.held ? `Held: ${typeof m.held === "string" ? m.held : "there is no rate for its day yet"}.` : null,
+    m.in_scope === false ? "Out of scope: no touch of this campaign in the lookback." : null,
+    m.truncated ? "The journey has more touches than are shared; the oldest are left out." : null,
+  ].filter(Boolean);
+  return list.length ? h("ul", { class: "notes" }, list.map((t) => h("li", { key: t }, icon("warn"), t))) : null;
+}
+
+// shares sums a deal's credit up by partner.
+function shares(credits, m, model, ctx) {
+  if (!credits.length) return null;
+  const sums = new Map();
+  for (const c of credits) sums.set(c.partner, (sums.get(c.partner) ?? 0n) + num.units(c.amount));
+  const total = num.units(m.value);
+  const list = [...sums].sort((a, b) => (b[1] > a[1] ? 1 : -1));
+  return h("div", { class: "shares" },
+    h("span", { class: "split tall", "aria-hidden": "true" }, list.map(([key, n], i) => h("span", { key, style: { "--w": String(num.ratio(n, total)), background: `var(${p.colour(ctx, "partner", key, i)})` } }))),
+    h("ul", { class: "legend" }, list.map(([key, n], i) => h("li", { key }, p.swatch(p.colour(ctx, "partner", key, i)), h("strong", {}, p.named(ctx, "partner", key)), h("span", { class: "num" }, num.show(num.text(n), p.isMoney(ctx, m.measure))), h("span", { class: "muted num" }, num.percent(n, total)))), h("li", { key: "(model)", class: "muted" }, `by ${p.modelName(ctx, model)}`)));
+}
+
+// line is the journey: touches with what they got, stages between them.
+function line(s, credits, m, ctx) {
+  const of = new Map(credits.map((c) => [String(c.touch), c]));
+  const items = [
+    ...s.touches.map((t) => ({ at: t.at, key: `t${t.n}`, touch: t })),
+    ...(s.deal?.stages ?? []).map((g, i) => ({ at: g.at, key: `s${i}`, stage: g })),
+  ].sort((a, b) => (a.at ?? "").localeCompare(b.at ?? ""));
+  return h("ol", { class: "line" }, items.map((x) => (x.stage ? stage(x, ctx) : touch(x, of.get(String(x.touch.n)), m, ctx))));
+}
+
+function stage({ key, stage: g }) {
+  return h("li", { key, class: `line-stage ${g.state ?? ""}` }, h("span", { class: "line-dot", "aria-hidden": "true" }), h("span", { class: "line-when num" }, num.instant(g.at)),
+    h("div", { class: "line-what" }, h("strong", {}, p.label(g.stage)), g.milestone && p.label(g.milestone) !== p.label(g.stage) ? h("span", { class: "tag" }, p.label(g.milestone)) : null, g.event_id ? h("details", { class: "ids" }, h("summary", {}, "Event"), h("code", {}, g.event_id)) : null));
+}
+
+function touch({ key, touch: t }, credit, m, ctx) {
+  const withheld = h("span", { class: "quiet" }, "withheld by the contract's visibility");
+  return h("li", { key, class: "line-touch" }, h("span", { class: "line-dot", "aria-hidden": "true", style: { background: `var(${p.colour(ctx, "partner", t.partner, 0)})` } }),
+    h("span", { class: "line-when num" }, num.instant(t.at)),
+    h("div", { class: "line-what" },
+      h("div", { class: "line-head" }, h("strong", {}, t.type ? p.label(t.type) : t.channel), h("span", { class: "muted" }, [t.type ? t.channel : null, p.named(ctx, "partner", t.partner)].filter(Boolean).join(" · "))),
+      t.withheld ? withheld : h("div", { class: "line-more" }, [t.asset, t.source, t.campaign].filter((x) => x && !p.isSpecial(x)).join(" · ")),
+      t.rule || t.evidence?.length ? h("details", { class: "ids" }, h("summary", {}, "Why and from where"),
+        t.rule ? h("p", {}, h("span", { class: "muted" }, "Rule "), typeof t.rule === "string" ? t.rule : JSON.stringify(t.rule)) : null,
+        t.person ? h("p", {}, h("span", { class: "muted" }, "Person "), h("code", {}, t.person)) : null,
+        (t.evidence ?? []).map((e, i) => h("p", { key: i }, h("span", { class: "muted" }, `${[e.reporter, e.source].filter(Boolean).join(" / ")} `), h("code", {}, e.item)))) : null),
+    h("div", { class: "line-credit num" }, credit ? [h("strong", {}, num.show(credit.amount, m && p.isMoney(ctx, m.measure))), h("span", { class: "muted" }, credit.weight ? num.share(credit.weight, 1) : "")] : h("span", { class: "quiet" }, "no credit")));
+}
+
+function entries(list, model, ctx) {
+  const at = (x) => (typeof x === "object" && x !== null ? x[model] ?? Object.values(x)[0] : x);
+  return p.table("Entries in the ledger", [
+    { name: "When", cell: (e) => num.instant(e.as_of) },
+    { name: "Cause", cell: (e) => h("span", { class: "tag" }, p.label(typeof e.cause === "string" ? e.cause : JSON.stringify(e.cause))) },
+    { name: "Measure", cell: (e) => p.label(e.measure) },
+    { name: "Partner", cell: (e) => p.named(ctx, "partner", e.partner) },
+    { name: "Channel", cell: (e) => p.named(ctx, "channel", e.channel) },
+    { name: "Change", num: true, cell: (e) => h("span", { class: num.units(at(e.delta)) < 0n ? "bad" : "" }, `${num.units(at(e.delta)) > 0n ? "+" : ""}${num.show(at(e.delta), p.isMoney(ctx, e.measure))}`) },
+    { name: "Then", num: true, cell: (e) => num.show(at(e.running), p.isMoney(ctx, e.measure)) },
+    { name: "Rate", num: true, cell: (e) => e.rate || h("span", { class: "quiet" }, "\u2013") },
+    { name: "Event", cls: "clip", cell: (e) => h("code", { title: e.cause_event }, e.cause_event) },
+    { name: "Place", num: true, cell: (e) => h("code", {}, `${e.credits_partition}:${e.credits_offset}`) },
+  ], list, { keyOf: (e) => `${e.credits_partition}:${e.credits_offset}`, min: "980px" });
+}
+
+// row explains one contribution: the deals that it is the sum of, its entries.
+function row(s, ctx) {
+  const c = s.contribution ?? {};
+  const k = c.key && typeof c.key === "object" ? c.key : s.subject ?? {};
+  const money = p.isMoney(ctx, k.measure);
+  return [
+    back("All contributions", to("rows")),
+    h("section", { class: "card deal", "aria-labelledby": "deal-title" },
+      h("div", { class: "deal-head" }, h("div", {}, h("h2", { id: "deal-title" }, p.value(c.value, money)), h("p", { class: "muted" }, [k.measure && p.label(k.measure), k.model && p.modelName(ctx, k.model), k.day && num.day(k.day, true)].filter(Boolean).join(" · ")))),
+      h("dl", { class: "facts" }, ["partner", "channel", "asset", "region", "segment", "source", "touch_campaign"].map((d) => fact(p.label(d), k[d] ? p.named(ctx, d, k[d]) : null)))),
+    p.card("Deals behind it", { hint: "Their amounts sum to the value" }, p.table("Deals behind it", [
+      { name: "Deal", cell: (d) => h("a", { class: "mono", href: to("journey", { id: d.id, key: null }) }, d.id) },
+      { name: "Amount", num: true, cell: (d) => p.value(d.amount, money) },
+    ], c.deals ?? [], { keyOf: (d) => d.id, foot: (c.deals ?? []).length ? ["Sum", num.show(num.text(num.sum((c.deals ?? []).map((d) => d.amount))), money)] : null, empty: "No deal that you may see is behind this row." })),
+    s.entries?.length ? p.card("Entries in the ledger", { hint: "Each change of this row, with its cause" }, entries(s.entries, k.model ?? ctx.model, ctx)) : null,
+  ];
+}

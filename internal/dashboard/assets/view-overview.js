@@ -1,0 +1,193 @@
+// Where does the campaign stand?
+import { h } from "./dom.js";
+import { columns, legend } from "./chart.js";
+import * as num from "./num.js";
+import * as p from "./parts.js";
+import { same, to } from "./route.js";
+
+export const title = "Overview";
+export const bones = () => p.bones("line", "tiles", "chart", "block", "block");
+
+// A window is drawn by days, weeks or months, as there is room to tell apart.
+export function stepOf(state, w) {
+  const asked = state.get("step");
+  if (asked) return asked;
+  const days = w?.from && w?.to ? (Date.parse(w.to) - Date.parse(w.from)) / 86400000 + 1 : 0;
+  const named = /^(\d+)d$/.exec(state.get("window") ?? "90d");
+  const n = days || (named ? Number(named[1]) : 400);
+  return n <= 92 ? "day" : n <= 400 ? "week" : "month";
+}
+
+export async function load(ask, state, ctx, signal) {
+  const measure = state.get("measure") ?? ctx.measure;
+  const step = stepOf(state, state.get("from") ? { from: state.get("from"), to: state.get("to") } : null);
+  const [report, series, breakdown, funnel] = await Promise.all([
+    ask("report", { measure }, signal),
+    ask("timeseries", { measure, step, by: "partner", top: 8 }, signal),
+    ask("breakdown", { measure, by: "partner,channel" }, signal),
+    ask("funnel", {}, signal),
+  ]);
+  return { report, series, breakdown, funnel, step, measure };
+}
+
+export function render(data, state, ctx) {
+  const { report, measure } = data;
+  const money = p.isMoney(ctx, measure);
+  const tile = report.tiles.find((t) => t.measure === measure);
+  if (tile && report.tiles.every((t) => num.units(t.total) === 0n)) return nothing(report, ctx);
+  const rows = (dimension) => (key) => to("rows", { measure, [dimension]: key });
+  return h("div", { key: "overview", class: "stack" },
+    headline(data, tile, ctx),
+    tiles(report, state, ctx),
+    overTime(data, state, ctx),
+    p.card("Partner by channel", { hint: `${p.label(measure)}${data.breakdown.currency ? `, ${data.breakdown.currency}` : ""}, darker is more` }, matrix(data.breakdown, measure, ctx)),
+    h("div", { class: "cols two" },
+      p.card("Funnel", { hint: funnelHint(data.funnel), class: "tall" }, funnel(data.funnel)),
+      p.card("Partners", { hint: `${p.label(measure)} by role in the deal`, class: "tall" }, partners(report, measure, ctx))),
+    h("div", { class: "cols two" },
+      p.card("Top assets", {}, p.ranked(ctx, "Top assets", "asset", report.top?.assets ?? [], { money, total: tile?.total, href: rows("asset") })),
+      p.card("Top segments", {}, p.ranked(ctx, "Top segments", "segment", report.top?.segments ?? [], { money, total: tile?.total, href: rows("segment") }))));
+}
+
+function nothing(report, ctx) {
+  return h("div", { key: "nothing", class: "stack" }, p.empty(`No numbers ${p.windowWords(report.window)}`,
+    "Nothing was converted in this window under this contract. ", h("a", { href: same({ window: "all", from: null, to: null }) }, "Look at all days"),
+    ", or see ", h("a", { href: to("feeds") }, "whether the feeds arrive"), ctx.contract ? "." : ""));
+}
+
+// headline is the one sentence that somebody reads who reads no more.
+function headline({ report, measure }, tile, ctx) {
+  if (!tile) return null;
+  const money = tile.kind === "money";
+  const best = [...report.partners].filter((x) => !p.isSpecial(x.partner)).sort((a, b) => num.compare(b.credited?.[measure], a.credited?.[measure]))[0];
+  const change = num.change(tile.total, tile.previous);
+  const share = best?.share?.[measure];
+  const status = { ahead: "ahead of its target", on_track: "on track for its target", behind: "behind its target" }[tile.status];
+  return h("p", { class: "headline" },
+    h("strong", {}, ctx.contract.name), " brought ",
+    h("strong", {}, p.value(tile.total, money, { flash: tile.total, "data-headline": "" }), tile.currency ? ` ${tile.currency}` : ""), ` of ${p.label(measure).toLowerCase()} ${p.windowWords(report.window)}`,
+    change && change.sign ? [", ", h("span", { class: change.sign > 0 ? "good" : "bad" }, `${change.text}${change.text.endsWith("%") ? (change.sign > 0 ? " more" : " less") : ""}`), change.text.endsWith("%") ? " than before" : ""] : null,
+    ". ",
+    best && num.units(best.credited?.[measure]) > 0n ? [h("a", { href: to("partner", { id: best.partner }) }, best.name ?? best.partner), share ? ` is credited with the most, ${num.share(share)}.` : " is credited with the most."] : null,
+    status ? [" It is ", h("span", { class: tile.status === "behind" ? "bad" : "good" }, status), tile.expected && num.units(tile.expected) > 0n ? `: ${num.percent(num.units(tile.total), num.units(tile.expected), 0)} of what was due by today.` : "."] : null);
+}
+
+// tiles are the figures of the campaign; choosing one makes it the measure.
+function tiles(report, state, ctx) {
+  const now = state.get("measure") ?? ctx.measure;
+  return h("ul", { class: "tiles", "aria-label": "Key figures" }, report.tiles.map((t) => h("li", { key: t.measure },
+    h("a", { class: "tile", href: same({ measure: t.measure }), "aria-current": t.measure === now ? "true" : null, "data-measure": t.measure },
+      h("span", { class: "tile-top" }, h("span", { class: "tile-name" }, p.label(t.measure)), t.status === "none" ? null : p.light(t.status)),
+      h("span", { class: "tile-value" }, p.value(t.total, t.kind === "money", { flash: t.total }), t.currency ? h("span", { class: "unit" }, t.currency) : null),
+      h("span", { class: "tile-foot" }, p.delta(t.total, t.previous, p.beforeWords(report.window))),
+      progress(t)))));
+}
+
+function progress(t) {
+  const target = num.units(t.target);
+  if (!t.target || target <= 0n) return h("span", { class: "tile-target muted" }, t.kind === "money" && t.unattributed !== null && num.units(t.unattributed) !== 0n ? `${num.percent(num.units(t.unattributed), num.units(t.total))} unattributed` : "\u00a0");
+  return h("span", { class: "tile-target" },
+    h("span", { class: "progress", "aria-hidden": "true" },
+      h("span", { class: t.status === "behind" ? "bad" : "good", style: { "--w": `${num.ratio(num.units(t.total), target) * 100}%` } }),
+      t.expected ? h("i", { style: { "--x": `${num.ratio(num.units(t.expected), target) * 100}%` }, title: `due by today: ${num.show(t.expected, t.kind === "money")}` }) : null),
+    h("span", { class: "muted" }, `${num.share(t.progress, 0)} of ${num.show(t.target, t.kind === "money").replace(/\.00$/, "")}`));
+}
+
+function overTime(data, state, ctx) {
+  const { series, step, measure } = data;
+  const cumulative = state.get("sum") === "1";
+  const money = p.isMoney(ctx, measure);
+  const chart = chartData(series, { step, money, cumulative, name: (k) => p.named(ctx, "partner", k), colour: (k, i) => p.colour(ctx, "partner", k, i) });
+  const unit = { day: "Day", week: "Week", month: "Month" };
+  return p.card("Over time", {
+    class: "chart-card", hint: `${p.label(measure)}${series.currency ? `, ${series.currency}` : ""} credited by ${p.modelName(ctx, series.model ?? ctx.model)}`,
+    side: h("div", { class: "card-side" },
+      p.segmented("How", [{ id: "each", name: `Per ${step}`, href: same({ sum: null }) }, { id: "sum", name: "Summed up", href: same({ sum: 1 }) }], cumulative ? "sum" : "each"),
+      p.segmented("Step", ["day", "week", "month"].map((s) => ({ id: s, name: unit[s], href: same({ step: s }) })), step)),
+  },
+  chart.starts.length ? [legend(chart.series, chart.target), h("div", { class: "plot-box", role: "img", "aria-label": `${p.label(measure)} over time by partner; the table below has the numbers`, widget: { make: columns, data: chart } })] : h("div", { class: "empty plot-box" }, "No days in this window."),
+  p.asTable(seriesTable(chart, unit[step])));
+}
+
+// chartData makes a series of the API what the chart draws.
+export function chartData(s, { step, money, cumulative, name, colour }) {
+  const run = (values) => {
+    if (!cumulative) return values;
+    let n = 0n;
+    return values.map((v) => num.text((n += num.units(v))));
+  };
+  return {
+    starts: s.starts, step, money, upTo: cumulative,
+    series: s.series.map((x, i) => ({ name: name(x.key), colour: colour(x.key, i), values: run(x.values), key: x.key })),
+    total: run(s.total), target: s.target ? run(s.target) : null,
+  };
+}
+
+export function seriesTable(chart, unit) {
+  const rows = chart.starts.map((start, i) => ({ start, i })).filter((r) => num.units(chart.total[r.i]) !== 0n || chart.series.some((s) => num.units(s.values[r.i]) !== 0n));
+  return p.table("Over time", [
+    { name: unit, cell: (r) => num.day(r.start, true) },
+    ...chart.series.map((s) => ({ name: s.name, num: true, cell: (r) => num.show(s.values[r.i], chart.money) })),
+    { name: "Total", num: true, cell: (r) => h("strong", {}, num.show(chart.total[r.i], chart.money)) },
+    ...(chart.target ? [{ name: "Target", num: true, cell: (r) => num.show(chart.target[r.i], chart.money) }] : []),
+  ], rows, { keyOf: (r) => r.start });
+}
+
+const channelsMax = 10;
+
+// matrix is two dimensions against each other with their sums.
+export function matrix(b, measure, ctx) {
+  const money = b.kind === "money";
+  const margin = (d) => b.margins?.find((m) => m.dimension === d)?.groups ?? [];
+  const keyed = (groups) => groups.map((g) => ({ key: [g.key].flat()[0], value: g.value }));
+  const partners = keyed(margin("partner"));
+  const channels = keyed(margin("channel")).slice(0, channelsMax);
+  if (!partners.length) return h("div", { class: "empty" }, "Nothing was credited in this window.");
+  const cells = new Map(b.groups.map((g) => [JSON.stringify(g.key), g.value]));
+  const top = num.largest(b.groups.map((g) => g.value));
+  return h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Partner by channel" },
+    h("table", { class: "matrix" }, h("caption", { class: "sr" }, `${p.label(measure)} by partner and channel`),
+      h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Partner"), channels.map((c) => h("th", { scope: "col", class: "num", key: c.key }, p.named(ctx, "channel", c.key))), h("th", { scope: "col", class: "num" }, "Total"))),
+      h("tbody", {}, partners.map((row, i) => h("tr", { key: row.key },
+        h("th", { scope: "row" }, p.swatch(p.colour(ctx, "partner", row.key, i)), p.isSpecial(row.key) ? h("span", { class: "quiet" }, p.named(ctx, "partner", row.key)) : h("a", { href: to("partner", { id: row.key, measure }) }, p.named(ctx, "partner", row.key))),
+        channels.map((c) => {
+          const v = cells.get(JSON.stringify([row.key, c.key]));
+          return p.heat(v, top, money, { key: c.key, ...(v === undefined ? {} : { href: h("a", { href: to("rows", { measure, partner: row.key, channel: c.key }) }, p.value(v, money, { flash: v })) }) });
+        }),
+        h("td", { class: "num sum" }, p.value(row.value, money, { flash: row.value }))))),
+      h("tfoot", {}, h("tr", {}, h("th", { scope: "row" }, "Total"), channels.map((c) => h("td", { class: "num", key: c.key }, p.value(c.value, money))), h("td", { class: "num", "data-total": "" }, p.value(b.total, money))))));
+}
+
+const funnelHint = (f) => (f.basis ? f.basis : "Each stage by its own day");
+
+export function funnel(f) {
+  const top = num.largest(f.stages.map((s) => s.count));
+  if (!f.stages.length || top === 0n) return h("div", { class: "empty" }, "Nobody reached a stage in this window.");
+  return h("table", { class: "funnel" }, h("caption", { class: "sr" }, "Funnel with drop-offs"),
+    h("thead", { class: "sr" }, h("tr", {}, ["Stage", "Count", "Of the stage before"].map((t) => h("th", { scope: "col" }, t)))),
+    h("tbody", {}, f.stages.map((s, i) => h("tr", { key: s.stage },
+      h("th", { scope: "row" }, p.label(s.stage)),
+      h("td", { class: "funnel-bar" }, h("span", { class: "bar", "aria-hidden": "true" }, h("span", { style: { "--w": `${num.ratio(num.units(s.count), top) * 100}%` } })), h("strong", {}, p.value(s.count, false, { flash: s.count }))),
+      h("td", { class: "num" }, i === 0 || s.from_previous === null ? h("span", { class: "quiet" }, "\u2013") : [h("span", {}, num.share(s.from_previous)), h("span", { class: "drop muted" }, dropText(s.drop_off))])))));
+}
+
+// dropText takes a fraction or a count, whichever the answer gives.
+function dropText(d) {
+  if (d === null || d === undefined) return "";
+  const n = num.units(d);
+  if (n <= 0n) return "no loss";
+  return String(d).includes(".") ? `${num.share(d)} lost` : `${num.show(d, false)} lost`;
+}
+
+function partners(report, measure, ctx) {
+  const base = measure.startsWith("pipeline") ? "pipeline" : "revenue";
+  const pick = (x, kind, names) => names.map((n) => x[kind]?.[n]).find((v) => v !== undefined && v !== null);
+  const cols = [["Credited", "credited", [measure]], ["Sourced", "sourced", [`${base}_sourced`, measure, base]], ["Influenced", "influenced", [`${base}_influenced`, measure, base]], ["Co-sell", "co_sell", [`${base}_co_sell`, measure, base]]];
+  const money = p.isMoney(ctx, measure);
+  return p.table("Partners", [
+    { name: "Partner", cell: (x) => (p.isSpecial(x.partner) ? h("span", { class: "quiet" }, p.named(ctx, "partner", x.partner)) : h("a", { href: to("partner", { id: x.partner }) }, x.name || x.partner)) },
+    ...cols.map(([name, kind, names]) => ({ name, num: true, cell: (x) => { const v = pick(x, kind, names); return p.value(v, money, { flash: v }); } })),
+    { name: "Spend", num: true, cell: (x) => p.value(x.spend, true) },
+    { name: "Return", num: true, cell: (x) => (x.return === null || x.return === undefined ? h("span", { class: "quiet" }, "\u2013") : `${num.fixed(num.units(x.return), 2)}\u00d7`) },
+  ], report.partners, { keyOf: (x) => x.partner, empty: "No partner is credited in this window.", min: "560px" });
+}
