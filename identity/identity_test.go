@@ -371,6 +371,18 @@ func FuzzDomains(f *testing.F) {
 	})
 }
 
+func TestRestoreSalesforceID(t *testing.T) {
+	for id, want := range map[string]string{
+		"0065g00000abcdeaav": "0065g00000AbCdEAAV", "0065G00000ABCDEAAV": "0065g00000AbCdEAAV", "0065g00000AbCdEAAV": "0065g00000AbCdEAAV",
+		"0065g00000AbCdE": "0065g00000AbCdE", "0065g00000AbCdEAA!": "0065g00000AbCdEAA!", "0065g00000AbC-EAAV": "0065g00000AbC-EAAV",
+		"123456789012345678": "123456789012345678", "0065g00000abcde555": "0065g00000abcde555", "": "",
+	} {
+		if got := identity.RestoreSalesforceID(id); got != want {
+			t.Errorf("RestoreSalesforceID(%q) = %q, want %q", id, got, want)
+		}
+	}
+}
+
 func TestSalesforceID(t *testing.T) {
 	for id, want := range map[string]string{
 		"001A0000006Vm9r": "001A0000006Vm9rIAC", "001A0000006Vm9rIAC": "001A0000006Vm9rIAC", "": "", "AI Launch Tour!": "AI Launch Tour!", "not of fifteen": "not of fifteen",

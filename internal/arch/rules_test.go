@@ -19,7 +19,7 @@ var mayImport = map[string][]string{
 	"attribution/model": {"money"},
 	"attribution/twin":  {"attribution/model", "money"},
 	"money":             {},
-	"report":            {"attribution", "attribution/model", "contract", "money"},
+	"report":            {"attribution", "attribution/model", "contract", "identity", "money"},
 	"report/render":     {"attribution", "contract", "money", "report"},
 
 	// Layers over one library each. They know nothing of marketing, and nothing
