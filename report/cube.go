@@ -234,6 +234,15 @@ func (c *Cube) Delete(r *Row, version int64) error {
 	return nil
 }
 
+// Drop deletes the row of r's key, of which no more than that is known.
+func (c *Cube) Drop(r *Row) error {
+	k, err := c.keyOf(r)
+	if err != nil {
+		return err
+	}
+	return c.Delete(r, c.versions[c.place(&k)])
+}
+
 // Compact forgets deleted rows where they are most, and with them what is older.
 func (c *Cube) Compact() {
 	const deadMin = 1024

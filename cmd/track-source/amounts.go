@@ -103,7 +103,7 @@ func (a amounts) send(ctx context.Context, cfg control.Config, book *control.Boo
 	fresh, replaced, back := 0, 0, 0
 	for i := range records {
 		r := &records[i]
-		was, exists := inForce(book.Amounts[control.KeyOfAmount(a.kind, r)])
+		was, exists := control.InForce(book.Amounts[control.KeyOfAmount(a.kind, r)])
 		switch {
 		case exists && was.Amount == r.Amount && (was.Currency == r.Currency || r.Amount == ""):
 			continue
@@ -129,14 +129,6 @@ func (a amounts) send(ctx context.Context, cfg control.Config, book *control.Boo
 	}
 	_, err := fmt.Fprintln(stdout, text)
 	return err
-}
-
-// inForce is the last of a history, false if there is none or it was taken back.
-func inForce(history []avro.AmountRecord) (avro.AmountRecord, bool) {
-	if len(history) == 0 || history[len(history)-1].Amount == "" {
-		return avro.AmountRecord{}, false
-	}
-	return history[len(history)-1], true
 }
 
 func (a amounts) listCommand(stdout, stderr io.Writer) *cobra.Command {
@@ -172,7 +164,7 @@ func (a amounts) list(w io.Writer, book *control.Book, campaign string, history 
 		}
 		if history {
 			rows = append(rows, all...)
-		} else if r, ok := inForce(all); ok {
+		} else if r, ok := control.InForce(all); ok {
 			rows = append(rows, r)
 		}
 	}

@@ -22,6 +22,14 @@ func KeyOfAmount(kind string, r *avro.AmountRecord) AmountKey {
 	return AmountKey{kind, r.Campaign, r.Day, r.Partner, r.Payer, r.Channel, r.Asset, r.Measure}
 }
 
+// InForce is the last of a history, false if there is none or it was taken back.
+func InForce(history []avro.AmountRecord) (avro.AmountRecord, bool) {
+	if len(history) == 0 || history[len(history)-1].Amount == "" {
+		return avro.AmountRecord{}, false
+	}
+	return history[len(history)-1], true
+}
+
 func isAmount(kind string) bool { return kind == Spend || kind == Target || kind == Cost }
 
 // Measures lists what a target may be of; those that are money come first.

@@ -94,7 +94,7 @@ func (b *Book) Add(codecs *avro.Codecs, value []byte) error {
 		b.Refused++
 		return nil
 	}
-	return b.add(&c)
+	return b.Take(&c)
 }
 
 // Judge returns a Refusal for a record that the service would not take in now.
@@ -107,7 +107,8 @@ func (b *Book) Judge(c *avro.Control) error {
 	})
 }
 
-func (b *Book) add(c *avro.Control) error {
+// Take is Add of a record that is decoded.
+func (b *Book) Take(c *avro.Control) error {
 	if err := b.Judge(c); err != nil {
 		b.Refused++
 		return nil

@@ -1,0 +1,274 @@
+package follow
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"tracksource/attribution"
+	"tracksource/money"
+	"tracksource/report"
+	"tracksource/schemas/avro"
+	"tracksource/stream"
+)
+
+// kindFacts is the kind of a record of facts that is no announcement of a generation.
+const (
+	kindFacts      = "facts"
+	kindGeneration = "generation"
+	kindEntry      = "entry"
+)
+
+func (f *Follow) projectFacts(r *stream.Record, put func(key, value []byte)) error {
+	var k avro.FactsKey
+	if err := f.cfg.Codecs.FactsKey.Decode(r.Key, &k); err != nil {
+		return err
+	}
+	if k.Contract == "" {
+		var v avro.Facts
+		if err := f.cfg.Codecs.Facts.Decode(r.Value, &v); err != nil {
+			return err
+		}
+		put(lifeKey(spaceFactsLife, v.SourcePartition, r.Partition), lifeValue(spaceFactsLife, v.Generation))
+		return nil
+	}
+	key := spaceFacts.Key().String(k.Contract).String(k.Conversion).Bytes(k.Account).Uint64(uint64(k.Revision)).Uint32(uint32(k.SourcePartition))
+	if r.Value == nil {
+		put(key, nil)
+		return nil
+	}
+	var v avro.Facts
+	if err := f.cfg.Codecs.Facts.Decode(r.Value, &v); err != nil {
+		return err
+	}
+	put(key, spaceFacts.Value(r.Value))
+	return nil
+}
+
+func (f *Follow) factsChanged(records []stream.Record) error {
+	for i := range records {
+		r := &records[i]
+		var k avro.FactsKey
+		var v avro.Facts
+		if f.cfg.Codecs.FactsKey.Decode(r.Key, &k) != nil || k.Contract != "" || f.cfg.Codecs.Facts.Decode(r.Value, &v) != nil {
+			continue
+		}
+		f.factsLives.note(v.SourcePartition, v.Generation)
+	}
+	return nil
+}
+
+// Deal is all facts of a deal under one contract.
+type Deal struct {
+	report.Deal
+	AsOf time.Time // of the newest of them
+}
+
+// Deals calls fn for each deal that a book has facts of, in no order that says
+// anything, until it returns false.
+func (f *Follow) Deals(book string, fn func(d *Deal) (bool, error)) error {
+	var parts []avro.Facts
+	more := true
+	flush := func() error {
+		d, ok, err := dealOf(parts)
+		parts = parts[:0]
+		if err == nil && ok {
+			more, err = fn(d)
+		}
+		return err
+	}
+	from, to := spaceFacts.Key().String(book).Range()
+	err := f.facts.scan(from, to, func(_, value []byte) (bool, error) {
+		part, ok, err := f.part(value)
+		if err != nil || !ok {
+			return err == nil, err
+		}
+		if len(parts) > 0 && parts[0].Conversion != part.Conversion {
+			if err := flush(); err != nil {
+				return false, err
+			}
+		}
+		parts = append(parts, part)
+		return more, nil
+	})
+	if err == nil && more {
+		err = flush()
+	}
+	return err
+}
+
+// Deal returns the facts of one deal of a book, false without any.
+func (f *Follow) Deal(book, conversion string) (*Deal, bool, error) {
+	parts, err := f.Facts(book, conversion)
+	if err != nil {
+		return nil, false, err
+	}
+	return dealOf(parts)
+}
+
+// Facts returns the records of one deal of a book: of one account, in the order of
+// their revisions.
+func (f *Follow) Facts(book, conversion string) ([]avro.Facts, error) {
+	var parts []avro.Facts
+	from, to := spaceFacts.Key().String(book).String(conversion).Range()
+	err := f.facts.scan(from, to, func(_, value []byte) (bool, error) {
+		part, ok, err := f.part(value)
+		if ok {
+			parts = append(parts, part)
+		}
+		return err == nil, err
+	})
+	return settle(parts), err
+}
+
+// part decodes a record, false for one of a life that is over.
+func (f *Follow) part(value []byte) (avro.Facts, bool, error) {
+	var v avro.Facts
+	body, err := spaceFacts.Body(value)
+	if err != nil {
+		return v, false, err
+	}
+	if err := f.cfg.Codecs.Facts.Decode(body, &v); err != nil {
+		return v, false, fmt.Errorf("facts in the table: %w", err)
+	}
+	return v, v.Kind == kindFacts && !f.factsLives.over(v.SourcePartition, v.Generation), nil
+}
+
+// settle leaves the facts of one account: a deal that moves is withdrawn under the old
+// one and told under the new one in no order, and the newer facts are of the new one.
+// Of a revision that two sources have, as partitions never do at rest, the newer one
+// is left.
+func settle(parts []avro.Facts) []avro.Facts {
+	if len(parts) == 0 {
+		return nil
+	}
+	newest := slices.MaxFunc(parts, func(a, b avro.Facts) int { return a.AsOf.Compare(b.AsOf) })
+	var out []avro.Facts
+	for _, p := range parts {
+		if bytes.Equal(p.Account, newest.Account) {
+			out = append(out, p)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b avro.Facts) int {
+		if a.Revision != b.Revision {
+			return int(min(max(a.Revision-b.Revision, -1), 1))
+		}
+		return b.AsOf.Compare(a.AsOf)
+	})
+	return slices.CompactFunc(out, func(a, b avro.Facts) bool { return a.Revision == b.Revision })
+}
+
+func dealOf(parts []avro.Facts) (*Deal, bool, error) {
+	parts = settle(parts)
+	if len(parts) == 0 {
+		return nil, false, nil
+	}
+	d := &Deal{Deal: report.Deal{Account: string(parts[0].Account)}}
+	for i := range parts {
+		f, err := FactsOf(&parts[i])
+		if err != nil {
+			return nil, false, fmt.Errorf("facts of %s: %w", parts[i].Conversion, err)
+		}
+		d.Parts = append(d.Parts, f)
+		if parts[i].AsOf.After(d.AsOf) {
+			d.AsOf = parts[i].AsOf
+		}
+	}
+	return d, true, nil
+}
+
+// FactsOf reads facts back from what the topic has.
+func FactsOf(r *avro.Facts) (attribution.Facts, error) {
+	deal, err := itemOf(r.Conversion)
+	if err != nil {
+		return attribution.Facts{}, err
+	}
+	f := attribution.Facts{
+		Contract: r.Contract, Revision: r.Revision, Deal: deal, Excluded: r.Excluded, Order: r.Order,
+		State: r.State, Stage: r.Stage, Milestone: r.Milestone, CreatedAt: at(r.CreatedAt), LeadAt: at(r.LeadAt),
+		CloseDate: r.CloseDate, Amount: r.Amount, Currency: r.Currency, LeadSource: r.LeadSource, CampaignID: r.CampaignID,
+		Region: r.Region, Segment: r.Segment, Sourced: attribution.Sourced{Partner: r.Sourced.Partner, By: r.Sourced.By},
+		Merged: itemsOf(r.Merged), Suspected: itemsOf(r.Suspected), Truncated: r.Truncated,
+	}
+	if r.Sourced.Evidence != nil {
+		f.Sourced.Evidence = attribution.ItemID(*r.Sourced.Evidence)
+	}
+	for _, s := range r.Stages {
+		f.Stages = append(f.Stages, attribution.FactStage{Stage: s.Stage, State: s.State, Milestone: s.Milestone, At: s.At, EventID: s.EventID})
+	}
+	for i := range r.Measures {
+		m, err := measureOf(r, &r.Measures[i])
+		if err != nil {
+			return attribution.Facts{}, err
+		}
+		f.Measures = append(f.Measures, m)
+	}
+	for i := range r.Touches {
+		t := &r.Touches[i]
+		if t.Rule < 0 || int(t.Rule) >= len(r.Rules) {
+			return attribution.Facts{}, fmt.Errorf("touch %d is by rule %d of %d", i, t.Rule, len(r.Rules))
+		}
+		f.Touches = append(f.Touches, attribution.FactTouch{
+			ID: attribution.ItemID(t.ID), At: t.At, Type: t.Type, Channel: t.Channel, Partner: t.Partner, Asset: t.Asset,
+			Source: t.Source, Campaign: t.Campaign, Rule: r.Rules[t.Rule], Person: t.Person,
+			Evidence: append([]attribution.ItemID{attribution.ItemID(t.ID)}, itemsOf(t.Evidence)...),
+		})
+	}
+	return f, nil
+}
+
+func measureOf(r *avro.Facts, m *avro.FactsMeasure) (attribution.FactMeasure, error) {
+	out := attribution.FactMeasure{
+		Measure: m.Measure, At: at(m.At), Value: m.Value, Currency: m.Currency, Exponent: m.Exponent,
+		Basis: attribution.Basis{Amount: m.OriginalAmount, Currency: m.OriginalCurrency, Rate: m.Rate, Via: m.RateVia},
+		Held:  m.Held, Revision: r.Revision, InScope: m.InScope, Influenced: m.Influenced, CoSell: m.CoSell,
+	}
+	var err error
+	if m.Day != "" {
+		if out.Day, err = money.ParseDay(m.Day); err != nil {
+			return out, err
+		}
+	}
+	if m.RateDay != "" {
+		if out.Basis.RateDay, err = money.ParseDay(m.RateDay); err != nil {
+			return out, err
+		}
+	}
+	for _, place := range m.Path {
+		if place < 0 || int(place) >= len(r.Touches) {
+			return out, fmt.Errorf("%s is shared by touch %d of %d", m.Measure, place, len(r.Touches))
+		}
+		out.Path = append(out.Path, int(place))
+	}
+	return out, nil
+}
+
+func at(t *time.Time) time.Time {
+	if t == nil {
+		return time.Time{}
+	}
+	return *t
+}
+
+// itemOf reads the text of an ItemID.
+func itemOf(text string) (attribution.ItemID, error) {
+	reporter, rest, ok := strings.Cut(text, "/")
+	source, item, ok2 := strings.Cut(rest, "/")
+	if !ok || !ok2 {
+		return attribution.ItemID{}, fmt.Errorf("%.60q is not reporter/source/item", text)
+	}
+	return attribution.ItemID{Reporter: reporter, Source: source, Item: item}, nil
+}
+
+func itemsOf(items []avro.FactsItem) []attribution.ItemID {
+	if len(items) == 0 {
+		return nil
+	}
+	out := make([]attribution.ItemID, len(items))
+	for i, item := range items {
+		out[i] = attribution.ItemID(item)
+	}
+	return out
+}
