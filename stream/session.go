@@ -355,7 +355,8 @@ func (s *session) report() {
 		ps := PartitionStatus{Topic: tp.topic, Partition: tp.partition, Phase: string(t.phase)}
 		if t.phase == phaseReady { // else the task's goroutine may be writing these
 			ps.Next, ps.Sequence, ps.Keys, ps.End = t.meta.Checkpoint.Next, t.meta.Checkpoint.Sequence, t.meta.Checkpoint.Keys, t.endSeen
-			ps.Pending = t.proc.Pending(now)
+			w, ok := t.proc.(Waiter)
+			ps.Pending = ok && w.Waiting() || t.proc.Pending(now)
 		}
 		if t.err != nil {
 			ps.Error = t.err.Error()

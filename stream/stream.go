@@ -122,6 +122,10 @@ type Processor interface {
 // last call; the store may be another owner's already.
 type Closer interface{ Close() }
 
+// Waiter is a Processor that knows of work which will be pending later, without
+// input. Its partition is not at rest, and PartitionStatus.Pending says so.
+type Waiter interface{ Waiting() bool }
+
 // Restorable is the part of a store that restore drives. All calls come from
 // one goroutine.
 type Restorable interface {

@@ -38,7 +38,7 @@ type PartitionStatus struct {
 	End       int64  `json:"end"`   // high watermark when last polled
 	Sequence  int64  `json:"sequence"`
 	Keys      int64  `json:"keys"`
-	Pending   bool   `json:"pending"` // there is work without input
+	Pending   bool   `json:"pending"` // there is work without input, now or later
 	Error     string `json:"error,omitempty"`
 }
 

@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"fmt"
+	"time"
 
 	"tracksource/internal/daemon"
 	"tracksource/internal/line"
@@ -16,8 +18,9 @@ func main() { daemon.Main(command()) }
 
 func command() daemon.Command {
 	var (
-		flags line.Flags
-		addr  *string
+		flags    line.Flags
+		addr     *string
+		throttle *time.Duration
 	)
 	return daemon.Command{
 		Name:  "reporter",
@@ -28,8 +31,14 @@ func command() daemon.Command {
 		Flags: func(fs *flag.FlagSet) {
 			flags.Bind(fs, "reporter")
 			addr = fs.String("http", "127.0.0.1:8080", "serve the page and the API at `host:port`; port 0 is a free one, its address is logged")
+			throttle = fs.Duration("throttle", reporter.ThrottleDefault, "how long changes of a row are held after it was published; 0 publishes each")
 		},
-		Check: flags.Check,
+		Check: func() error {
+			if *throttle < 0 || *throttle > time.Hour {
+				return fmt.Errorf("want 0 <= --throttle %v <= 1h", *throttle)
+			}
+			return flags.Check()
+		},
 		Run: func(ctx context.Context, env *daemon.Env) error {
 			cfg, err := flags.Config(env)
 			if err != nil {
@@ -39,7 +48,7 @@ func command() daemon.Command {
 			if err != nil {
 				return err
 			}
-			svc, err := reporter.Open(ctx, l)
+			svc, err := reporter.Open(ctx, l, reporter.Options{Throttle: *throttle})
 			if err != nil {
 				return errors.Join(err, l.Dir.Close())
 			}

@@ -46,7 +46,7 @@ var mayImport = map[string][]string{
 		"money", "schemas/avro", "state", "stream",
 	},
 	"internal/reporter": {
-		"attribution", "contract", "deploy/kafka", "internal/line", "internal/task",
+		"attribution", "contract", "deploy/kafka", "internal/control", "internal/line", "internal/task",
 		"money", "report", "schemas/avro", "state", "stream",
 	},
 

@@ -168,7 +168,7 @@ func (r *rig) start(tier, dir string) *running {
 		x.Service, err = attributor.Open(l)
 	case tierReporter:
 		var s *reporter.Running
-		if s, err = reporter.Open(r.ctx, l); err == nil {
+		if s, err = reporter.Open(r.ctx, l, reporter.Options{Throttle: reporter.ThrottleDefault}); err == nil {
 			x.Service = s.Service
 		}
 	default:

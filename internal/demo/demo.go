@@ -221,7 +221,7 @@ func (d *demo) openTiers(ctx context.Context) error {
 		}),
 		open("attributor", attributor.Open),
 		open("reporter", func(l *line.Line) (*line.Service, error) {
-			running, err := reporter.Open(ctx, l)
+			running, err := reporter.Open(ctx, l, reporter.Options{Throttle: reporter.ThrottleDefault})
 			if err != nil {
 				return nil, err
 			}

@@ -14,6 +14,7 @@ import (
 
 	"tracksource/internal/api"
 	"tracksource/internal/attributor"
+	"tracksource/internal/reporter"
 	"tracksource/state"
 	"tracksource/stream"
 )
@@ -36,6 +37,7 @@ func TestMetricsAreDocumented(t *testing.T) {
 	}
 	attributor.NewMetrics(reg)
 	api.NewMetrics(reg)
+	reporter.NewMetrics(reg, &reporter.Stats{})
 	descs := make(chan *prometheus.Desc, 1000)
 	reg.Describe(descs)
 	close(descs)

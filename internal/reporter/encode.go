@@ -3,20 +3,35 @@ package reporter
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"tracksource/schemas/avro"
 	"tracksource/state"
 )
 
-// The keyspaces of the store of one credits partition.
+// The keyspaces of the store of one credits partition; docs/state-layout.md.
 var (
 	spaceSource = state.Keyspace{ID: 0x40, Version: 1, Name: "source"}
 	spacePart   = state.Keyspace{ID: 0x41, Version: 1, Name: "part"}
-	spaceTotal  = state.Keyspace{ID: 0x42, Version: 1, Name: "total"}
+	spaceTotal  = state.Keyspace{ID: 0x42, Version: 2, Name: "total"}
+	spaceHeld   = state.Keyspace{ID: 0x43, Version: 1, Name: "held"}
+	spaceBook   = state.Keyspace{ID: 0x44, Version: 1, Name: "book"}
+	spaceLayout = state.Keyspace{ID: 0x45, Version: 1, Name: "layout"}
 )
 
 // Keyspaces returns the keyspaces of the reporter's stores, for state.NewLayout.
-func Keyspaces() []state.Keyspace { return []state.Keyspace{spaceSource, spacePart, spaceTotal} }
+func Keyspaces() []state.Keyspace {
+	return []state.Keyspace{spaceSource, spacePart, spaceTotal, spaceHeld, spaceBook, spaceLayout}
+}
+
+// layout says how the state is written: the keyspaces with their versions.
+func layout() string {
+	var names []string
+	for _, s := range Keyspaces() {
+		names = append(names, fmt.Sprintf("%s %d", s.Name, s.Version))
+	}
+	return strings.Join(names, ", ")
+}
 
 // listMax bounds a list inside a value, so that damaged bytes cannot ask for
 // much. Models are few, and currencies of one key fewer.
@@ -30,6 +45,22 @@ func partRange(source int32) state.Key { return spacePart.Key().Uint32(uint32(so
 func partKey(source int32, d *dims) []byte { return d.append(partRange(source)) }
 
 func totalKey(d *dims) []byte { return d.append(spaceTotal.Key()) }
+
+func heldKey(due int64, d *dims) []byte { return d.append(spaceHeld.Key().Uint64(uint64(due))) }
+
+// heldRange starts the keys that are due from a time on.
+func heldRange(due int64) []byte { return spaceHeld.Key().Uint64(uint64(due)) }
+
+func readHeld(key []byte) (due int64, d dims, err error) {
+	p := spaceHeld.Parts(key)
+	due = int64(p.Uint64())
+	if d, err = readDims(p); err != nil {
+		return 0, d, fmt.Errorf("held key: %w", err)
+	}
+	return due, d, nil
+}
+
+func bookKey(contract string) []byte { return spaceBook.Key().String(contract) }
 
 // dims is a contribution key without its model.
 type dims avro.ContributionKey
@@ -56,10 +87,12 @@ func (d *dims) append(k state.Key) state.Key {
 	return k
 }
 
-func (d *dims) read(p *state.Parts) {
+// readDims reads what append wrote at the end of a key.
+func readDims(p *state.Parts) (d dims, err error) {
 	for _, part := range d.parts() {
 		*part = p.String()
 	}
+	return d, p.End()
 }
 
 // sourceState is what is known of one source: a partition of journeys, whose
@@ -169,6 +202,7 @@ type shown struct {
 	value    int64
 	currency string
 	exponent int
+	final    bool
 }
 
 const (
@@ -183,6 +217,7 @@ type model struct {
 	name    string
 	version int64
 	shown   shown
+	until   int64 // no change is published before, milliseconds
 	asOf    int64 // microseconds
 	updated int64 // milliseconds
 	offset  int64
@@ -190,13 +225,18 @@ type model struct {
 }
 
 // total is the rows of one key.
-type total struct{ models []model }
+type total struct {
+	audience uint32 // of the book, under which the rows were published last
+	held     int64  // when the key is due, milliseconds; 0 while no change is held
+	models   []model
+}
 
 func (t *total) encode() []byte {
-	k := state.Key{}.Uint32(uint32(len(t.models)))
+	k := state.Key{}.Uint32(t.audience).Uint64(uint64(t.held)).Uint32(uint32(len(t.models)))
 	for _, m := range t.models {
 		k = k.String(m.name).Uint64(uint64(m.version)).
 			Uint32(m.shown.state).Uint64(uint64(m.shown.value)).String(m.shown.currency).Uint32(uint32(m.shown.exponent)).
+			Byte(flag(m.shown.final)).Uint64(uint64(m.until)).
 			Uint64(uint64(m.asOf)).Uint64(uint64(m.updated)).Uint64(uint64(m.offset)).Uint32(uint32(len(m.sums)))
 		for _, s := range m.sums {
 			k = k.String(s.currency).Uint32(uint32(s.exponent)).Uint64(uint64(s.value)).
@@ -211,15 +251,16 @@ func decodeTotal(b []byte) (*total, error) {
 	if err != nil {
 		return nil, err
 	}
+	t := &total{audience: p.Uint32(), held: int64(p.Uint64())}
 	n, err := length(p, spaceTotal)
 	if err != nil {
 		return nil, err
 	}
-	t := &total{}
 	for range n {
 		m := model{
 			name: p.String(), version: int64(p.Uint64()),
-			shown: shown{p.Uint32(), int64(p.Uint64()), p.String(), int(p.Uint32())},
+			shown: shown{p.Uint32(), int64(p.Uint64()), p.String(), int(p.Uint32()), p.Byte() == 1},
+			until: int64(p.Uint64()),
 			asOf:  int64(p.Uint64()), updated: int64(p.Uint64()), offset: int64(p.Uint64()),
 		}
 		sums, err := length(p, spaceTotal)

@@ -13,15 +13,31 @@ func Redecode(b []byte) (same bool) {
 	if p, err := decodePart(b); err == nil {
 		same = same && bytes.Equal(p.encode(), b)
 	}
+	if k, err := decodeBook("b", b); err == nil {
+		again, err := decodeBook("b", k.encode())
+		same = same && err == nil && bytes.Equal(again.encode(), k.encode())
+	}
 	if t, err := decodeTotal(b); err == nil {
-		same = same && bytes.Equal(t.encode(), b)
+		again, err := decodeTotal(t.encode())
+		same = same && err == nil && bytes.Equal(again.encode(), t.encode())
 	}
 	return same
 }
+
+// SourceKey is the state key of a source.
+func SourceKey(source int32) []byte { return sourceKey(source) }
 
 // StateExamples are values of each kind of state.
 func StateExamples() [][]byte {
 	s := sourceState{generation: 1, last: 2, gap: 3, retiring: true, cursor: []byte("c"), retiredAt: 4, retiredBy: 5}
 	p := part{generation: 1, shares: []share{{unit: unit{"linear", "USD", 2}, value: -3, sequence: 4}}}
-	return [][]byte{s.encode(), p.encode(), (&total{}).encode()}
+	t := total{audience: 1, held: 2, models: []model{{
+		name: "linear", version: 3, shown: shown{shownRow, 4, "EUR", 2, true}, until: 5, asOf: 6, updated: 7, offset: 8,
+		sums: []sum{{currency: "EUR", exponent: 2, value: 9, live: 1, born: 10}},
+	}}}
+	k := book{
+		revision: 1, since: 2, audiences: []audience{{1, []string{"acme"}, []string{"blue", "coda"}}},
+		sweep: sweep{active: true, from: "2026-01-01", to: "2026-01-02", cursor: []byte("c")},
+	}
+	return [][]byte{s.encode(), p.encode(), t.encode(), (&total{}).encode(), k.encode()}
 }

@@ -40,15 +40,28 @@ const (
 	exponentMax = 9
 )
 
+// ThrottleDefault is how long a key is held after it was published: a page or a
+// loader that follows rows gains nothing from more than four a second.
+const ThrottleDefault = 250 * time.Millisecond
+
 // Config describes a Processor. Codecs, Contributions, Alerts and Log are
 // required.
 type Config struct {
 	Codecs        *avro.Codecs
-	Contributions string // topic of the rows
-	Alerts        string // topic of the alerts
-	SliceKeys     int    // parts that one slice of a retirement reads; 0: 500
-	Stats         *Stats // may be shared by all processors of a worker; may be nil
-	Log           *slog.Logger
+	Contributions string            // topic of the rows
+	Partners      map[string]string // topics of the rows that partners see, by partner
+	Alerts        string            // topic of the alerts
+	// Throttle is how long changes of a key are held after one was published, so
+	// that the last of them is published once; 0: they are not. Milliseconds count.
+	Throttle time.Duration
+	// Policies returns what the contracts in force say, by campaign; nil while that
+	// is not known, and as a function for contracts that are not. It is called by
+	// every batch; what it returned is never changed.
+	Policies  func() map[string]Policy
+	SliceKeys int      // keys that one slice of work without input reads; 0: 500
+	Stats     *Stats   // may be shared by all processors of a worker; may be nil
+	Metrics   *Metrics // may be nil
+	Log       *slog.Logger
 }
 
 // Stats counts what committed batches did. It is safe for concurrent use.
@@ -62,11 +75,13 @@ type Stats struct {
 	Retired    atomic.Int64 // parts of older generations taken back
 	Rows       atomic.Int64 // rows published, soft deletes included
 	Deletes    atomic.Int64 // soft deletes
+	Partner    atomic.Int64 // records to the topics of partners, tombstones included
+	Withdrawn  atomic.Int64 // rows deleted for a partner that must not see them any more
 }
 
 // counts are those of the batch in hand.
 type counts struct {
-	entries, replays, stale, gaps, mismatches, unreadable, retired, rows, deletes int64
+	entries, replays, stale, gaps, mismatches, unreadable, retired, rows, deletes, partnerRecords, withdrawn int64
 }
 
 func (s *Stats) add(c counts) {
@@ -79,6 +94,8 @@ func (s *Stats) add(c counts) {
 	s.Retired.Add(c.retired)
 	s.Rows.Add(c.rows)
 	s.Deletes.Add(c.deletes)
+	s.Partner.Add(c.partnerRecords)
+	s.Withdrawn.Add(c.withdrawn)
 }
 
 // Processor folds one partition of credits into contribution rows.
@@ -95,6 +112,9 @@ type Processor struct {
 
 	// What is cached of kv; stale after Aborted, and read again then.
 	retiring map[int32]bool
+	holds    holds
+	books    map[string]*book // by contract
+	written  bool             // whether the state says how it is written
 	stale    bool
 	batch    counts
 }
@@ -108,6 +128,9 @@ func New(cfg Config, a stream.Assignment, kv task.KV) (*Processor, error) {
 	if cfg.Codecs == nil || cfg.Contributions == "" || cfg.Alerts == "" || cfg.Log == nil || kv == nil {
 		return nil, errors.New("reporter: Config needs Codecs, Contributions, Alerts and Log, and New a KV")
 	}
+	if cfg.Policies == nil {
+		cfg.Policies = func() map[string]Policy { return nil }
+	}
 	if cfg.SliceKeys <= 0 {
 		cfg.SliceKeys = sliceKeysDefault
 	}
@@ -119,9 +142,52 @@ func New(cfg Config, a stream.Assignment, kv task.KV) (*Processor, error) {
 	return p, p.load()
 }
 
-// load reads which sources have parts of older generations left.
+// load reads what is cached of the state.
 func (p *Processor) load() error {
-	p.retiring, p.batch = map[int32]bool{}, counts{}
+	p.batch = counts{}
+	for _, read := range []func() error{p.loadLayout, p.loadSources, p.loadHolds, p.loadBooks} {
+		if err := read(); err != nil {
+			return err
+		}
+	}
+	p.stale = false
+	return nil
+}
+
+// loadLayout halts the partition over a state that another layout was written by.
+// Its changelog says the same, so that a restore does not help.
+func (p *Processor) loadLayout() error {
+	b, err := p.kv.Get(spaceLayout.Key())
+	if err != nil {
+		return fmt.Errorf("load layout: %w", err)
+	}
+	was := ""
+	if b != nil {
+		body, err := spaceLayout.Body(b)
+		if err != nil {
+			return fmt.Errorf("load layout: %w", err)
+		}
+		was = string(body)
+	}
+	if p.written = was == layout(); p.written {
+		return nil
+	}
+	empty := true
+	from, to := spaceSource.Key().Range()
+	err = p.kv.Scan(from, to, func(_, _ []byte) (bool, error) {
+		empty = false
+		return false, nil
+	})
+	if err != nil || empty {
+		return err
+	}
+	return fmt.Errorf("%w: the state of credits partition %d was written by another version of this program (%q, this one writes %q): "+
+		"delete the reporter's changelog and its group's offsets to rebuild the state from credits", stream.ErrHalted, p.partition, was, layout())
+}
+
+// loadSources reads which sources have parts of older generations left.
+func (p *Processor) loadSources() error {
+	p.retiring = map[int32]bool{}
 	from, to := spaceSource.Key().Range()
 	err := p.kv.Scan(from, to, func(key, value []byte) (bool, error) {
 		parts := spaceSource.Parts(key)
@@ -141,27 +207,54 @@ func (p *Processor) load() error {
 	if err != nil {
 		return fmt.Errorf("load sources: %w", err)
 	}
-	p.stale = false
 	return nil
 }
 
-var _ stream.Processor = (*Processor)(nil)
+func (p *Processor) loadBooks() error {
+	p.books = map[string]*book{}
+	from, to := spaceBook.Key().Range()
+	err := p.kv.Scan(from, to, func(key, value []byte) (bool, error) {
+		parts := spaceBook.Parts(key)
+		name := parts.String()
+		if err := parts.End(); err != nil {
+			return false, err
+		}
+		b, err := decodeBook(name, value)
+		if err != nil {
+			return false, fmt.Errorf("book of %s: %w", name, err)
+		}
+		p.books[name] = b
+		return true, nil
+	})
+	if err != nil {
+		return fmt.Errorf("load books: %w", err)
+	}
+	return nil
+}
+
+var (
+	_ stream.Processor = (*Processor)(nil)
+	_ stream.Closer    = (*Processor)(nil)
+	_ stream.Waiter    = (*Processor)(nil)
+)
 
 // Process implements stream.Processor.
 func (p *Processor) Process(ctx context.Context, b *stream.Batch) error {
-	return p.Fold(ctx, b.Records, b)
+	return p.Fold(ctx, b.Records, b.Now, b)
 }
 
 // Fold folds records into the state and stages rows and alerts with out: what
-// Process does, for tests that have no Kafka. Each call also does one slice of
-// a pending retirement, so that a busy partition does not put it off.
-func (p *Processor) Fold(ctx context.Context, records []stream.Record, out Emitter) error {
+// Process does, for tests that have no Kafka. now decides what is held, and which
+// days are final. Each call also does one slice of all work that needs no input,
+// so that a busy partition does not put it off.
+func (p *Processor) Fold(ctx context.Context, records []stream.Record, now time.Time, out Emitter) error {
 	if p.stale {
 		if err := p.load(); err != nil {
 			return err
 		}
 	}
-	f := &fold{p: p, out: out, sources: map[int32]*sourceState{}, totals: map[string]*dirty{}}
+	f := &fold{p: p, out: out, now: now, policies: p.cfg.Policies(), sources: map[int32]*sourceState{}, totals: map[string]*dirty{}}
+	f.adopt()
 	for i := range records {
 		if err := f.record(ctx, &records[i]); err != nil {
 			return fmt.Errorf("fold credits %d at offset %d: %w", p.partition, records[i].Offset, err)
@@ -170,33 +263,68 @@ func (p *Processor) Fold(ctx context.Context, records []stream.Record, out Emitt
 	if err := f.retire(); err != nil {
 		return fmt.Errorf("retire older generation: %w", err)
 	}
+	if err := f.release(len(records)); err != nil {
+		return fmt.Errorf("release held keys: %w", err)
+	}
+	if err := f.sweepSlice(); err != nil {
+		return fmt.Errorf("publish again: %w", err)
+	}
 	return f.finish()
 }
 
 // Pending implements stream.Processor: there is work while an older generation
-// is being retired.
-func (p *Processor) Pending(time.Time) bool { return p.stale || len(p.retiring) > 0 }
+// is being retired, when a held key is due, and when rows do not say yet what the
+// contract in force and the day make of them.
+func (p *Processor) Pending(now time.Time) bool {
+	if p.stale || len(p.retiring) > 0 || p.holds.ripe(now, p.cfg.Throttle) {
+		return true
+	}
+	policies := p.cfg.Policies()
+	for name, b := range p.books {
+		if _, behind := b.behind(policyOf(policies, name), now); behind || b.sweep.active {
+			return true
+		}
+	}
+	return false
+}
+
+// Waiting implements stream.Waiter: keys are held.
+func (p *Processor) Waiting() bool { return p.holds.keys > 0 }
 
 // Committed implements stream.Processor.
 func (p *Processor) Committed() {
 	p.cfg.Stats.add(p.batch)
 	p.batch = counts{}
+	sweeping := 0
+	for _, b := range p.books {
+		if b.sweep.active {
+			sweeping++
+		}
+	}
+	p.cfg.Metrics.show(p.partition, p.holds.keys, sweeping)
 }
 
 // Aborted implements stream.Processor.
 func (p *Processor) Aborted() { p.stale = true }
 
+// Close implements stream.Closer.
+func (p *Processor) Close() { p.cfg.Metrics.forget(p.partition) }
+
 // fold is the work of one batch.
 type fold struct {
-	p       *Processor
-	out     Emitter
-	sources map[int32]*sourceState
-	totals  map[string]*dirty // by state key
+	p        *Processor
+	out      Emitter
+	now      time.Time
+	policies map[string]Policy
+	sources  map[int32]*sourceState
+	totals   map[string]*dirty // by state key
 }
 
 // dirty is a total that the batch may have changed.
 type dirty struct {
-	dims dims
+	dims   dims
+	book   *book
+	stored []byte // what the state has under its key; nil for nothing
 	total
 }
 
@@ -316,7 +444,7 @@ func (s *sourceState) renew(e *avro.CreditEntry, r *stream.Record) {
 // finish publishes what changed and stages the state.
 func (f *fold) finish() error {
 	for _, key := range slices.Sorted(maps.Keys(f.totals)) {
-		if err := f.publish([]byte(key), f.totals[key]); err != nil {
+		if err := f.publish(key, f.totals[key]); err != nil {
 			return fmt.Errorf("publish contributions: %w", err)
 		}
 	}
@@ -328,5 +456,9 @@ func (f *fold) finish() error {
 			return err
 		}
 	}
-	return nil
+	if err := f.saveBooks(); err != nil || f.p.written {
+		return err
+	}
+	f.p.written = true
+	return f.p.kv.Put(spaceLayout.Key(), spaceLayout.Value([]byte(layout())))
 }

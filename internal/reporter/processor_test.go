@@ -32,6 +32,8 @@ const (
 
 var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
+func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
+
 func testCodecs(t testing.TB) *avro.Codecs {
 	t.Helper()
 	c, err := avro.OpenCodecs(context.Background(), avro.NewMemory(), "tracksource")
@@ -141,15 +143,25 @@ type rig struct {
 	stats  reporter.Stats
 	slice  int
 
+	step     time.Duration // of the clock, for each record
+	throttle time.Duration
+	policies map[string]reporter.Policy
+
 	offset int64
-	log    []emitted          // committed outputs
-	rows   map[string]emitted // newest by key; tombstones remove
+	log    []emitted                     // committed outputs
+	rows   map[string]emitted            // newest by key; tombstones remove
+	seen   map[string]map[string]emitted // the same of the topics of partners, by partner
 	now    time.Time
+}
+
+// partners have topics of contributions.
+func partners() map[string]string {
+	return map[string]string{"acme": contributions + ".acme", "blue": contributions + ".blue", "coda": contributions + ".coda"}
 }
 
 func newRig(t testing.TB, codecs *avro.Codecs, slice int) *rig {
 	r := &rig{
-		t: t, codecs: codecs, slice: slice, rows: map[string]emitted{}, now: start,
+		t: t, codecs: codecs, slice: slice, rows: map[string]emitted{}, seen: map[string]map[string]emitted{}, now: start, step: time.Second,
 		kv: &overlay{base: task.NewMemory(), staged: map[string][]byte{}},
 	}
 	r.open()
@@ -162,7 +174,8 @@ func (r *rig) open() {
 	clear(r.kv.staged)
 	p, err := reporter.New(reporter.Config{
 		Codecs: r.codecs, Contributions: contributions, Alerts: alerts, SliceKeys: r.slice,
-		Stats: &r.stats, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Partners: partners(), Throttle: r.throttle, Policies: func() map[string]reporter.Policy { return r.policies },
+		Stats: &r.stats, Log: quiet(),
 	}, stream.Assignment{Topic: "tracksource.credits", Partition: 3, Generation: 1000}, r.kv)
 	if err != nil {
 		r.t.Fatal(err)
@@ -181,7 +194,7 @@ func (r *rig) records(entries ...avro.CreditEntry) []stream.Record {
 		}
 		out = append(out, stream.Record{Partition: 3, Offset: r.offset, Value: value, Timestamp: r.now})
 		r.offset++
-		r.now = r.now.Add(time.Second)
+		r.now = r.now.Add(r.step)
 	}
 	return out
 }
@@ -190,7 +203,7 @@ func (r *rig) records(entries ...avro.CreditEntry) []stream.Record {
 func (r *rig) fold(commit bool, records []stream.Record) []emitted {
 	r.t.Helper()
 	var c collector
-	if err := r.p.Fold(context.Background(), records, &c); err != nil {
+	if err := r.p.Fold(context.Background(), records, r.now, &c); err != nil {
 		r.t.Fatalf("fold: %v", err)
 	}
 	if !commit {
@@ -204,18 +217,26 @@ func (r *rig) fold(commit bool, records []stream.Record) []emitted {
 	r.p.Committed()
 	r.log = append(r.log, c.out...)
 	for _, e := range c.out {
-		switch {
-		case e.topic != contributions:
-		case len(e.value) == 0:
-			delete(r.rows, string(e.key))
-		default:
-			r.rows[string(e.key)] = e
+		rows := r.rows
+		if partner, ok := strings.CutPrefix(e.topic, contributions+"."); ok {
+			if rows = r.seen[partner]; rows == nil {
+				rows = map[string]emitted{}
+				r.seen[partner] = rows
+			}
+		} else if e.topic != contributions {
+			continue
+		}
+		if len(e.value) == 0 {
+			delete(rows, string(e.key))
+		} else {
+			rows[string(e.key)] = e
 		}
 	}
 	return c.out
 }
 
-// settle runs Ticks until nothing is pending and returns how many.
+// settle runs Ticks until nothing is pending and returns how many. What is held
+// is not pending before it is due.
 func (r *rig) settle() int {
 	r.t.Helper()
 	ticks := 0
@@ -271,6 +292,9 @@ func (r *rig) text(out []emitted) string {
 			if err := r.codecs.ContributionKey.Decode(e.key, &k); err != nil {
 				r.t.Fatal(err)
 			}
+			if partner, ok := strings.CutPrefix(e.topic, contributions+"."); ok {
+				fmt.Fprintf(&b, "  to %s:", partner)
+			}
 			fmt.Fprintf(&b, "  %s %s %s %s/%s", k.Contract, k.Measure, k.Day, k.Partner, k.Model)
 			if len(e.value) == 0 {
 				fmt.Fprintf(&b, " tombstone\n")
@@ -283,6 +307,9 @@ func (r *rig) text(out []emitted) string {
 			}
 			fmt.Fprintf(&b, " = %s %s v%d at %d/%d as_of %s updated %s", value, row.Currency, row.Version,
 				row.CreditsPartition, row.CreditsOffset, row.AsOf.Format("15:04:05"), row.UpdatedAt.Format("15:04:05"))
+			if row.IsFinal {
+				b.WriteString(" final")
+			}
 			if row.IsDeleted {
 				b.WriteString(" deleted")
 			}

@@ -60,9 +60,8 @@ func (f *fold) retire() error {
 func (f *fold) takeBack(key []byte, t *part, s *sourceState) error {
 	parts := spacePart.Parts(key)
 	parts.Uint32()
-	var d dims
-	d.read(parts)
-	if err := parts.End(); err != nil {
+	d, err := readDims(parts)
+	if err != nil {
 		return err
 	}
 	total, err := f.total(&d)

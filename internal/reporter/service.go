@@ -3,7 +3,10 @@ package reporter
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net"
+	"slices"
+	"time"
 
 	"tracksource/deploy/kafka"
 	"tracksource/internal/line"
@@ -20,7 +23,13 @@ const tableName = "contributions"
 
 // TopicsOf returns the topics that the tier needs.
 func TopicsOf(s kafka.Spec) []string {
-	return []string{s.Credits(), s.Contributions(), s.Alerts(), s.ReporterChangelog()}
+	partners := slices.Sorted(maps.Values(s.PartnerContributions()))
+	return append([]string{s.Control(), s.Credits(), s.Contributions(), s.Alerts(), s.ReporterChangelog()}, partners...)
+}
+
+// Options are what the tier's process chooses.
+type Options struct {
+	Throttle time.Duration // as in Config; ThrottleDefault is meant for people and loaders
 }
 
 // Running is the service of the tier and what it shows.
@@ -31,10 +40,19 @@ type Running struct {
 	view   *View
 }
 
-// Open makes the service of the tier: the fold of credits and the table of all
-// contributions.
-func Open(_ context.Context, l *line.Line) (*Running, error) {
-	cfg := Config{Codecs: l.Codecs, Contributions: l.Spec.Contributions(), Alerts: l.Spec.Alerts(), Log: l.Log}
+// Open makes the service of the tier: the fold of credits, what control says of
+// it, and the table of all contributions.
+func Open(ctx context.Context, l *line.Line, o Options) (*Running, error) {
+	partners := l.Spec.PartnerContributions()
+	if err := avro.ClaimContributions(ctx, l.Registry, slices.Sorted(maps.Values(partners))...); err != nil {
+		return nil, fmt.Errorf("open schemas of partners: %w", err)
+	}
+	policies, stats := NewPolicies(l.Codecs, partners, l.Log), &Stats{}
+	contracts := stream.NewFollower(l.Stream(), l.Log, l.Spec.Control(), policies.Add)
+	cfg := Config{
+		Codecs: l.Codecs, Contributions: l.Spec.Contributions(), Partners: partners, Alerts: l.Spec.Alerts(),
+		Throttle: o.Throttle, Policies: policies.Get, Stats: stats, Metrics: NewMetrics(l.Metrics, stats), Log: l.Log,
+	}
 	w, err := l.Worker(Consumer, l.Stateful(Consumer, l.Spec.Credits(), l.Spec.ReporterChangelog(), func(a stream.Assignment, kv task.KV) (stream.Processor, error) {
 		return New(cfg, a, kv)
 	}))
@@ -50,7 +68,10 @@ func Open(_ context.Context, l *line.Line) (*Running, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.Service = &line.Service{Line: l, Workers: []*stream.Worker{w}, Tables: []*stream.Table{r.table}}
+	r.Service = &line.Service{
+		Line: l, Workers: []*stream.Worker{w}, Tables: []*stream.Table{r.table},
+		Parts: []func(context.Context) error{contracts.Run, func(ctx context.Context) error { return policies.Follow(ctx, contracts) }},
+	}
 	return r, nil
 }
 

@@ -1,6 +1,7 @@
 package reporter
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"slices"
@@ -103,7 +104,8 @@ func (f *fold) total(d *dims) (*dirty, error) {
 	if t, ok := f.totals[string(key)]; ok {
 		return t, nil
 	}
-	t := &dirty{dims: *d}
+	t := &dirty{dims: *d, book: f.book(d.Contract)}
+	t.audience = t.book.audience().number
 	b, err := f.p.kv.Get(key)
 	if err != nil {
 		return nil, err
@@ -113,7 +115,7 @@ func (f *fold) total(d *dims) (*dirty, error) {
 		if err != nil {
 			return nil, fmt.Errorf("total: %w", err)
 		}
-		t.total = *stored
+		t.total, t.stored = *stored, b
 	}
 	f.totals[string(key)] = t
 	return t, nil
@@ -208,31 +210,72 @@ func addExact(a, b int64) (int64, bool) {
 	return c, (c > a) == (b > 0)
 }
 
-// publish emits the rows of a key whose value really changed, and stages its
-// total.
-func (f *fold) publish(key []byte, t *dirty) error {
+// publish emits the rows of a key whose value really changed and that are not
+// held, and stages its total.
+func (f *fold) publish(key string, t *dirty) error {
+	grown, err := f.follow(t)
+	if err != nil {
+		return err
+	}
+	until := int64(0)
 	for i := range t.models {
-		if err := f.row(&t.dims, &t.models[i]); err != nil {
+		m := &t.models[i]
+		held, err := f.row(t, m, grown)
+		if err != nil {
 			return err
+		}
+		if held && (until == 0 || m.until < until) {
+			until = m.until
 		}
 	}
 	t.models = slices.DeleteFunc(t.models, func(m model) bool {
 		return m.shown.state == shownNone && len(m.sums) == 0
 	})
-	if len(t.models) == 0 {
-		return f.p.kv.Delete(key)
+	if err := f.hold(t, until); err != nil {
+		return err
 	}
-	return f.p.kv.Put(key, t.encode())
+	if len(t.models) == 0 {
+		return f.p.kv.Delete([]byte(key))
+	}
+	value := t.encode()
+	if bytes.Equal(value, t.stored) {
+		return nil
+	}
+	return f.p.kv.Put([]byte(key), value)
 }
 
-// row publishes one model of a key if it must. Sums that no source takes part
-// in are dropped.
-func (f *fold) row(d *dims, m *model) error {
+// row publishes one model of a key if it must, and reports whether a change is
+// held. Sums that no source takes part in are dropped. A row that somebody comes
+// to see is published as it is, to all, so that a version says one thing
+// everywhere.
+func (f *fold) row(t *dirty, m *model, grown bool) (held bool, err error) {
+	want, err := t.wanted(m)
+	if err != nil {
+		return false, err
+	}
+	if want == m.shown && (!grown || m.shown.state != shownRow) {
+		return false, nil
+	}
+	if !grown && !f.open(m.until) {
+		return true, nil
+	}
+	if want.final != m.shown.final || want == m.shown {
+		m.updated = max(m.updated, t.book.since)
+	}
+	m.shown, m.until = want, 0
+	if f.p.cfg.Throttle > 0 {
+		m.until = f.now.Add(f.p.cfg.Throttle).UnixMilli()
+	}
+	return false, f.emitRow(&t.dims, m, t.book.audience())
+}
+
+// wanted is what is to be shown of a model.
+func (t *dirty) wanted(m *model) (shown, error) {
 	var newest *sum
 	for i := range m.sums {
 		s := &m.sums[i]
 		if s.live == 0 && s.value != 0 {
-			return fmt.Errorf("model %s of %v: no source takes part in a total of %d", m.name, *d, s.value)
+			return shown{}, fmt.Errorf("model %s of %v: no source takes part in a total of %d", m.name, t.dims, s.value)
 		}
 		// A row has one currency. While a contract that changed its own is being
 		// restated two are live; the one that appeared last is where it ends.
@@ -243,52 +286,127 @@ func (f *fold) row(d *dims, m *model) error {
 	if newest == nil {
 		m.sums = nil
 		if m.shown.state != shownRow {
-			return nil
+			return m.shown, nil
 		}
-		m.shown = shown{shownDeleted, 0, m.shown.currency, m.shown.exponent}
-		return f.emitRow(d, m)
+		return shown{shownDeleted, 0, m.shown.currency, m.shown.exponent, m.shown.final}, nil
 	}
-	want := shown{shownRow, newest.value, newest.currency, newest.exponent}
+	want := shown{shownRow, newest.value, newest.currency, newest.exponent, t.book.isFinal(t.dims.Day)}
 	m.sums = slices.DeleteFunc(m.sums, func(s sum) bool { return s.live == 0 })
-	if m.shown == want {
-		return nil
+	return want, nil
+}
+
+// follow brings the rows of a key from the audience under which they were
+// published to the one in force: it withdraws them from those who do not see them
+// any more, and reports whether others have come to see them.
+func (f *fold) follow(t *dirty) (grown bool, err error) {
+	now := t.book.audience()
+	if t.audience == now.number {
+		return false, nil
 	}
-	m.shown = want
-	return f.emitRow(d, m)
+	number := t.audience
+	t.audience = now.number
+	if !slices.ContainsFunc(t.models, func(m model) bool { return m.shown.state == shownRow }) {
+		return false, nil
+	}
+	i := slices.IndexFunc(t.book.audiences, func(a audience) bool { return a.number == number })
+	if i < 0 {
+		return false, fmt.Errorf("rows of %v were published to audience %d, which %s does not know", t.dims, number, t.book.name)
+	}
+	was := &t.book.audiences[i]
+	now.sees(t.dims.Partner, func(partner string) {
+		grown = grown || !was.includes(partner, t.dims.Partner)
+	})
+	gone := audience{}
+	was.sees(t.dims.Partner, func(partner string) {
+		if !now.includes(partner, t.dims.Partner) {
+			gone.open = append(gone.open, partner)
+		}
+	})
+	if len(gone.open) == 0 {
+		return grown, nil
+	}
+	for i := range t.models {
+		if m := &t.models[i]; m.shown.state == shownRow {
+			if err := f.withdraw(t, m, &gone); err != nil {
+				return false, err
+			}
+		}
+	}
+	return grown, nil
+}
+
+// withdraw deletes a row for partners that must not see it any more. For all
+// others it stays as it is; the version that says so is not used again, so that
+// versions rise for those who come to see it once more.
+func (f *fold) withdraw(t *dirty, m *model, from *audience) error {
+	key, value, err := f.encodeRow(&t.dims, m, true, max(m.updated, t.book.since))
+	if err != nil {
+		return err
+	}
+	from.sees("", func(partner string) {
+		f.toPartner(partner, key, value)
+		f.toPartner(partner, key, nil)
+		f.p.batch.withdrawn++
+	})
+	return nil
 }
 
 // emitRow emits what is shown under the next version; a soft delete is followed
 // by its tombstone.
-func (f *fold) emitRow(d *dims, m *model) error {
+func (f *fold) emitRow(d *dims, m *model, to *audience) error {
+	deleted := m.shown.state == shownDeleted
+	key, value, err := f.encodeRow(d, m, deleted, m.updated)
+	if err != nil {
+		return err
+	}
+	send := func(value []byte) {
+		f.out.Emit(f.p.cfg.Contributions, key, value)
+		to.sees(d.Partner, func(partner string) { f.toPartner(partner, key, value) })
+	}
+	send(value)
+	f.p.batch.rows++
+	if deleted {
+		f.p.batch.deletes++
+		send(nil)
+	}
+	return nil
+}
+
+// toPartner emits to the topic of a partner. One that the deployment no longer
+// has a topic for is passed over: what is there cannot be reached.
+func (f *fold) toPartner(partner string, key, value []byte) {
+	if topic := f.p.cfg.Partners[partner]; topic != "" {
+		f.out.Emit(topic, key, value)
+		f.p.batch.partnerRecords++
+	}
+}
+
+// encodeRow encodes the row of a model under its next version.
+func (f *fold) encodeRow(d *dims, m *model, deleted bool, updated int64) (key, value []byte, err error) {
 	if m.version++; m.version < f.p.first {
 		m.version = f.p.first
 	}
 	k := avro.ContributionKey(*d)
 	k.Model = m.name
-	key, err := f.p.cfg.Codecs.ContributionKey.Append(nil, &k)
+	key, err = f.p.cfg.Codecs.ContributionKey.Append(nil, &k)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	row := avro.ContributionRow{
 		Contract: k.Contract, Measure: k.Measure, Model: k.Model, Day: k.Day, Partner: k.Partner,
 		Channel: k.Channel, Asset: k.Asset, Region: k.Region, Segment: k.Segment, Source: k.Source,
 		TouchCampaign: k.TouchCampaign, Currency: m.shown.currency, Version: m.version,
-		IsDeleted: m.shown.state == shownDeleted,
-		UpdatedAt: time.UnixMilli(m.updated).UTC(), AsOf: time.UnixMicro(m.asOf).UTC(),
+		IsFinal: m.shown.final, IsDeleted: deleted,
+		UpdatedAt: time.UnixMilli(updated).UTC(), AsOf: time.UnixMicro(m.asOf).UTC(),
 		CreditsPartition: f.p.partition, CreditsOffset: m.offset,
 	}
-	if err := row.SetValue(m.shown.value, m.shown.exponent); err != nil {
-		return err
+	minor := m.shown.value
+	if deleted {
+		minor = 0
 	}
-	value, err := f.p.cfg.Codecs.ContributionRow.Append(nil, &row)
-	if err != nil {
-		return err
+	if err := row.SetValue(minor, m.shown.exponent); err != nil {
+		return nil, nil, err
 	}
-	f.out.Emit(f.p.cfg.Contributions, key, value)
-	f.p.batch.rows++
-	if row.IsDeleted {
-		f.p.batch.deletes++
-		f.out.Emit(f.p.cfg.Contributions, key, nil)
-	}
-	return nil
+	value, err = f.p.cfg.Codecs.ContributionRow.Append(nil, &row)
+	return key, value, err
 }

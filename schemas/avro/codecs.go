@@ -87,6 +87,24 @@ func OpenCodecs(ctx context.Context, registry Registry, subjects Subjects) (*Cod
 	return c, nil
 }
 
+// ClaimContributions has the registry know the schemas of contributions under the
+// subjects of other topics that hold the same records, as tools that go by
+// TopicNameStrategy ask for them. Records there have the ids of the codecs.
+func ClaimContributions(ctx context.Context, registry Registry, topics ...string) error {
+	for _, topic := range topics {
+		for suffix, name := range map[string]string{"-key": NameContributionKey, "-value": NameContributionRow} {
+			schema, err := Load(name)
+			if err != nil {
+				return err
+			}
+			if _, err := claim(ctx, registry, topic+suffix, schema.Text, BackwardTransitive); err != nil {
+				return fmt.Errorf("claim subject %s%s: %w", topic, suffix, err)
+			}
+		}
+	}
+	return nil
+}
+
 func open[T any](ctx context.Context, registry Registry, to **Codec[T], name, subject string, level Compatibility) func() error {
 	return func() error {
 		schema, err := Load(name)
