@@ -58,7 +58,7 @@ func TestFsck(t *testing.T) {
 	}
 	var report check.Report
 	out := tool(exitOK, append(fsck, "--json")...)
-	if err := json.Unmarshal([]byte(out[strings.Index(out, "{"):strings.LastIndex(out, "}")+1]), &report); err != nil || report.Raw != 300 || report.Rows == 0 {
+	if err := json.Unmarshal([]byte(out[strings.Index(out, "{"):strings.LastIndex(out, "}")+1]), &report); err != nil || report.Raw != 300 || report.Rows == 0 || report.PartnerRows == 0 {
 		t.Errorf("%v in %s", err, out)
 	}
 	spec, err := kafka.Load(kafka.ProfileLocal, kafka.Options{Feeds: demo.Feeds()})

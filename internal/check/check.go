@@ -100,10 +100,11 @@ type loader struct {
 // as a cause without its effect and never the other way round.
 func (l *loader) load(ctx context.Context) (err error) {
 	spec := l.cfg.Spec
-	steps := []struct {
+	type step struct {
 		topics []string
 		take   func(*stream.Record) error
-	}{
+	}
+	steps := []step{
 		{[]string{spec.Contributions()}, l.row},
 		{[]string{spec.Facts()}, l.fact},
 		{[]string{spec.Credits()}, l.credit},
@@ -120,6 +121,12 @@ func (l *loader) load(ctx context.Context) (err error) {
 	}
 	if len(l.in.Cut) > 0 {
 		steps = steps[:4]
+	}
+	// What partners see is in the transactions of the rows of all.
+	l.in.PartnerRows = map[string][]At[Row]{}
+	for partner, topic := range spec.PartnerContributions() {
+		l.in.PartnerRows[partner] = nil
+		steps = append([]step{{[]string{topic}, l.partnerRow(partner)}}, steps...)
 	}
 	for _, s := range steps {
 		for _, topic := range s.topics {
@@ -156,18 +163,29 @@ func decoded[T any](l *loader, c *avro.Codec[T], r *stream.Record, value []byte)
 	return v, true, nil
 }
 
-func (l *loader) row(r *stream.Record) error {
+func (l *loader) row(r *stream.Record) error { return l.rowInto(&l.in.Rows, r) }
+
+func (l *loader) partnerRow(partner string) func(*stream.Record) error {
+	return func(r *stream.Record) error {
+		rows := l.in.PartnerRows[partner]
+		err := l.rowInto(&rows, r)
+		l.in.PartnerRows[partner] = rows
+		return err
+	}
+}
+
+func (l *loader) rowInto(rows *[]At[Row], r *stream.Record) error {
 	key, ok, err := decoded(l, l.cfg.Codecs.ContributionKey, r, r.Key)
 	if err != nil || !ok {
 		return err
 	}
 	if r.Value == nil {
-		l.in.Rows = append(l.in.Rows, at(r, Row{Key: key}))
+		*rows = append(*rows, at(r, Row{Key: key}))
 		return nil
 	}
 	row, ok, err := decoded(l, l.cfg.Codecs.ContributionRow, r, r.Value)
 	if ok {
-		l.in.Rows = append(l.in.Rows, at(r, Row{Key: key, Row: &row}))
+		*rows = append(*rows, at(r, Row{Key: key, Row: &row}))
 	}
 	return err
 }

@@ -53,7 +53,8 @@ type Input struct {
 	Credits               []At[avro.CreditEntry]
 	Facts                 []At[Fact]
 	Rows                  []At[Row]
-	Unreadable            []string // records that could not be decoded
+	PartnerRows           map[string][]At[Row] // the topics of single partners, by partner
+	Unreadable            []string             // records that could not be decoded
 	Transactions          map[string]map[int32]Transactions
 	Chains                []Chain
 	Cut                   []string // topics in front of journeys that are not whole: journeys are the base
@@ -73,6 +74,7 @@ type Report struct {
 	Controls, Contracts, Proposals                   int             // broadcasts; contracts in force; shadows beside them
 	Conversions                                      int             // booked
 	Entries, Rows                                    int             // of the ledger; rows that are not deleted
+	PartnerRows                                      int             // such rows in the topics of single partners, of all of them
 	Facts                                            int             // deals under contracts that the facts topic tells of
 	Transactions                                     int64           // of the tiers with state
 
@@ -141,6 +143,9 @@ func Verify(in Input) Report {
 	byPlace(in.Credits)
 	byPlace(in.Facts)
 	byPlace(in.Rows)
+	for _, rows := range in.PartnerRows {
+		byPlace(rows)
+	}
 	v := &verifier{
 		in: in, contracts: map[string][]revision{}, links: map[string][]identity.Link{}, same: map[string][]string{}, erased: map[string]bool{},
 		touches: map[itemKey]touch{}, updates: map[itemKey][]update{}, accounts: map[string]*account{},
@@ -168,6 +173,7 @@ func Verify(in Input) Report {
 	v.conserved(due, ledger)
 	v.told(ledger)
 	v.compare(due, ledger, v.rows())
+	v.partners()
 	return v.report
 }
 

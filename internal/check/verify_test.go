@@ -254,6 +254,7 @@ func world() check.Input {
 		Credits: placed(credits()), Facts: placed(told()), Rows: placed(rows(credits())),
 		DeadLetters: []avro.DeadLetter{{Code: "undecodable", RawTopic: rawAcme, RawOffset: 7}},
 		Raw:         []check.Position{{Topic: rawAcme, Offset: 7}},
+		PartnerRows: map[string][]check.At[check.Row]{"acme": placed(rows(credits())), "globex": placed(rows(credits())), "zeta": nil},
 	}
 	for _, o := range f {
 		in.Raw = append(in.Raw, check.Position{Topic: o.Origin.Topic, Offset: o.Origin.Offset})
@@ -288,6 +289,30 @@ func TestTampered(t *testing.T) {
 		tamper func(in *check.Input)
 		want   string
 	}{
+		{"a partner lacks a row", func(in *check.Input) { in.PartnerRows["acme"] = drop(in.PartnerRows["acme"], 1) }, "rows of acme: ai-launch-tour opportunities"},
+		{"a partner has a row that is gone", func(in *check.Input) {
+			in.PartnerRows["acme"][0].Value.Key.Day = "2026-03-07"
+		}, "2026-03-07 [globex | Email | (unknown) | EMEA | Mid-Market | globex | this] is not among the rows of all"},
+		{"a partner has another version of a row", func(in *check.Input) {
+			row := *in.PartnerRows["globex"][3].Value.Row
+			row.Version++
+			in.PartnerRows["globex"][3].Value.Row = &row
+		}, "Version:2"},
+		{"a partner has a version that falls", func(in *check.Input) {
+			again := in.PartnerRows["acme"][0]
+			again.Offset = 99
+			in.PartnerRows["acme"] = append(in.PartnerRows["acme"], again)
+		}, "from version 1 to 1 at 0@99"},
+		{"a partner lost a row by a tombstone", func(in *check.Input) {
+			in.PartnerRows["acme"] = append(in.PartnerRows["acme"], check.At[check.Row]{Offset: 99, Value: check.Row{Key: in.Rows[2].Value.Key}})
+		}, "rows of acme: ai-launch-tour"},
+		{"who has not signed has a row", func(in *check.Input) {
+			in.PartnerRows["zeta"] = in.PartnerRows["acme"][:1]
+		}, "rows of zeta: its contract does not let it see ai-launch-tour"},
+		{"a partner that sees its own has another's row", func(in *check.Input) {
+			document := strings.Replace(in.Observations[oAgreement].Value.Control.Contract.Document, "currency: EUR, visibility: open", "currency: EUR, visibility: own", 1)
+			in.Observations[oAgreement].Value.Control.Contract.Document, in.Journeys[jAgreement].Value.Control.Contract.Document = document, document
+		}, "rows of globex: its contract does not let it see"},
 		{"an entry is a cent off", func(in *check.Input) {
 			in.Credits[3].Value.Delta[2]--
 			in.Credits[3].Value.Running[2]--

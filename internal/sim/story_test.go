@@ -121,7 +121,7 @@ func (s *story) judgeRun() check.Report {
 	if report.DeadLetters < s.refused {
 		s.t.Errorf("%d dead letters, want %d and those of the sample", report.DeadLetters, s.refused)
 	}
-	if report.Conversions == 0 || report.Rows == 0 || report.Contracts != 1 {
+	if report.Conversions == 0 || report.Rows == 0 || report.Contracts != 1 || report.PartnerRows == 0 {
 		s.t.Errorf("nothing was attributed, so the run shows nothing: %s", report)
 	}
 	return report
