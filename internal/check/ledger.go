@@ -222,21 +222,9 @@ func (v *verifier) conserved(due, ledger sums) {
 // compare holds the ledger, the rows and the books against each other, key by
 // key. No row and a row of nothing are the same.
 func (v *verifier) compare(due, ledger sums, rows map[amountKey]*big.Int) {
-	keys := map[amountKey]bool{}
-	for _, m := range []map[amountKey]*big.Int{due.amounts, ledger.amounts, rows} {
-		for k := range m {
-			keys[k] = true
-		}
-	}
-	of := func(m map[amountKey]*big.Int, k amountKey) *big.Int {
-		if n := m[k]; n != nil {
-			return n
-		}
-		return new(big.Int)
-	}
 	var wrong []string
-	for k := range keys {
-		d, l, r := of(due.amounts, k), of(ledger.amounts, k), of(rows, k)
+	for k := range both(both(due.amounts, ledger.amounts), rows) {
+		d, l, r := or0(due.amounts, k), or0(ledger.amounts, k), or0(rows, k)
 		if d.Cmp(l) != 0 || d.Cmp(r) != 0 {
 			wrong = append(wrong, fmt.Sprintf("%s in 10^-%d %s: ledger %s, rows %s, recomputed %s", keyText(k.ContributionKey), k.exponent, k.currency, l, r, d))
 		}

@@ -172,7 +172,9 @@ func Verify(in Input) Report {
 	ledger := v.ledger()
 	v.conserved(due, ledger)
 	v.told(ledger)
-	v.compare(due, ledger, v.rows())
+	rows := v.rows()
+	v.compare(due, ledger, rows)
+	v.snapshots(due, ledger, rows)
 	v.partners()
 	return v.report
 }

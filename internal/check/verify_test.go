@@ -392,6 +392,44 @@ func TestTampered(t *testing.T) {
 			r.Partner, k.Partner = "zeta", "zeta"
 			in.Rows = append(in.Rows, check.At[check.Row]{Offset: 99, Value: check.Row{Key: k, Row: &r}})
 		}, "ledger 0, rows 5001, recomputed 0"},
+		{"a row in another channel", func(in *check.Input) {
+			in.Rows[5].Value.Row.Channel, in.Rows[5].Value.Key.Channel = "Display", "Display"
+		}, "snapshot: ai-launch-tour pipeline_created linear USD: the rows of channel Display sum to 5001, the ledger to 0"},
+		{"a row of another segment", func(in *check.Input) {
+			in.Rows[5].Value.Row.Segment, in.Rows[5].Value.Key.Segment = "Enterprise", "Enterprise"
+		}, "the rows of segment Mid-Market sum to 5000, the ledger to 10001"},
+		{"a row in another currency", func(in *check.Input) { in.Rows[5].Value.Row.Currency = "EUR" },
+			"snapshot: ai-launch-tour pipeline_created linear EUR: 5001 attributed and 0 unattributed, the entries by conversion come to 0 and the conversions are worth 0"},
+		{"value is lost from the ledger and the rows", func(in *check.Input) {
+			in.Credits[4].Value.Delta[2], in.Credits[4].Value.Running[2] = 0, 0
+			in.Rows = drop(in.Rows, slices.IndexFunc(in.Rows, func(r check.At[check.Row]) bool {
+				return r.Value.Key.Measure == "pipeline_created" && r.Value.Key.Model == "linear" && r.Value.Key.Partner == "acme"
+			}))
+		}, "snapshot: ai-launch-tour pipeline_created linear USD: 5001 attributed and 0 unattributed, the entries by conversion come to 5001 and the conversions are worth 10001"},
+		{"unattributed value has a channel", func(in *check.Input) {
+			in.Rows[5].Value.Row.Partner, in.Rows[5].Value.Key.Partner = "(unattributed)", "(unattributed)"
+		}, "globex | this]: unattributed value has a channel or an asset"},
+		{"attributed value is shown as unattributed", func(in *check.Input) {
+			k := &in.Rows[5].Value.Key
+			k.Partner, k.Channel, k.Asset = "(unattributed)", "(unattributed)", "(unattributed)"
+			r := in.Rows[5].Value.Row
+			r.Partner, r.Channel, r.Asset = k.Partner, k.Channel, k.Asset
+		}, "snapshot: ai-launch-tour pipeline_created linear USD: the rows of partner (unattributed) sum to 5001, the ledger to 0"},
+		{"a row of another day", func(in *check.Input) {
+			in.Rows[5].Value.Row.Day, in.Rows[5].Value.Key.Day = "2026-03-06", "2026-03-06"
+		}, "snapshot: ai-launch-tour pipeline_created linear USD: the rows of 2026-03-06 sum to 5001, its conversions are worth 0"},
+		{"influence is told apart by channel", func(in *check.Input) {
+			in.Rows[26].Value.Row.Channel, in.Rows[26].Value.Key.Channel = "Email", "Email"
+		}, "snapshot: ai-launch-tour pipeline_influenced last-touch 2026-03-05 [acme | Email | (all) | EMEA | Mid-Market | (all) | (all)]: channel Email is not the measure's grain"},
+		{"influence of nobody", func(in *check.Input) {
+			in.Rows[26].Value.Row.Partner, in.Rows[26].Value.Key.Partner = "(unattributed)", "(unattributed)"
+		}, "what partners influence is somebody's"},
+		{"influence of one partner is counted to another", func(in *check.Input) {
+			in.Rows[26].Value.Row.Partner, in.Rows[26].Value.Key.Partner = "zeta", "zeta"
+		}, "snapshot: ai-launch-tour pipeline_influenced last-touch USD acme: 0 attributed and 0 unattributed, the entries by conversion come to 10001 and the conversions are worth 10001"},
+		{"value of all channels", func(in *check.Input) {
+			in.Rows[5].Value.Row.Channel, in.Rows[5].Value.Key.Channel = "(all)", "(all)"
+		}, "channel (all) is not the measure's grain"},
 		{"a version goes back", func(in *check.Input) {
 			r := in.Rows[5]
 			r.Offset = 99
