@@ -75,7 +75,7 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request, c *call) {
 	sent := false
 	var last uint64
 	for {
-		version, changed := s.changes.Version()
+		version, changed := s.cfg.Changes.Version()
 		if !sent || version != last {
 			if !s.send(w, fmt.Sprintf("event: change\ndata: {\"version\":%d}\n\n", version)) {
 				return

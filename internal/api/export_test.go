@@ -3,7 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
-	"reflect"
+	"slices"
 	"time"
 
 	"tracksource/internal/answer"
@@ -16,7 +16,6 @@ type Ask struct {
 	Method string // GET without
 	Body   string // its type
 	Max    int64
-	Answer reflect.Type
 	Do     func(ctx context.Context, v report.Viewer, q answer.Query, upload []byte) (any, error)
 }
 
@@ -25,18 +24,22 @@ type Ask struct {
 func Made(cfg Config, changes Changes, asks ...Ask) (*Server, error) {
 	table := own()
 	for _, a := range asks {
-		r := get(a.Path, "made up", all([]parameter{campaign(), model(), measure("revenue"), {name: "by", kind: list}}, window(), filter(), paged()), a.Answer, a.Do)
+		r := route{
+			method: http.MethodGet, path: a.Path, tagged: true, ask: a.Do,
+			parameters: slices.Concat(campaign(), model(), measure(), dimensions(), window(), filter(), paged()),
+		}
 		if a.Method != "" {
 			r.method, r.tagged, r.body, r.bodyMax = a.Method, false, a.Body, a.Max
 		}
 		table = append(table, r)
 	}
-	return build(cfg, changes, table)
+	cfg.Changes = changes
+	return build(cfg, table)
 }
 
 // ParseQuery reads a query as the route of a breakdown does.
 func ParseQuery(raw string) (map[string][]string, *Problem) {
-	return parseQuery(raw, all([]parameter{campaign(), {name: "by", kind: list}, {name: "must", must: true}, {name: "pick", kind: choice, choices: []string{"a", "b"}}}, window(), filter(), paged()))
+	return parseQuery(raw, slices.Concat(campaign(), dimensions(), []parameter{{name: "must", must: true}, {name: "pick", kind: choice, choices: []string{"a", "b"}}}, window(), filter(), paged()))
 }
 
 // Question is what a query is read as.
@@ -51,6 +54,7 @@ const (
 	StreamsMax, StreamsOfOneMax   = streamsMax, streamsOfOneMax
 	FlightsMax, AnswersMax        = flightsMax, answersMax
 	BucketsMax                    = bucketsMax
+	ShelfBytesMax                 = shelfBytesMax
 	HeaderTimeout                 = headerTimeout
 )
 
@@ -66,6 +70,13 @@ func (s *Server) Buckets() int {
 	s.limits.mu.Lock()
 	defer s.limits.mu.Unlock()
 	return len(s.limits.buckets)
+}
+
+// Shelved are the answers that are kept, and their bytes.
+func (s *Server) Shelved() (n, bytes int) {
+	s.shelf.mu.Lock()
+	defer s.shelf.mu.Unlock()
+	return len(s.shelf.of), s.shelf.bytes
 }
 
 // Reload reads the access file again.

@@ -115,10 +115,13 @@ func TestTurns(t *testing.T) {
 		var mu sync.Mutex
 		codes := map[int]int{}
 		var asking sync.WaitGroup
+		asked := 0
 		ask := func(n int) {
 			for range n {
+				asked++
+				another := fmt.Sprintf("/api/v1/slow?limit=%d", asked)
 				asking.Go(func() {
-					w := do(s, http.MethodGet, "/api/v1/slow", "")
+					w := do(s, http.MethodGet, another, "")
 					mu.Lock()
 					defer mu.Unlock()
 					codes[w.Code]++

@@ -21,17 +21,16 @@ const (
 
 const (
 	typeJSON   = "application/json"
+	typeCSV    = "text/csv"
 	typeStream = "text/event-stream"
 
 	// limitMax and limitDefault are of one page of a list.
 	limitMax     = 5000
 	limitDefault = 1000
 	topMax       = 50
+	// exportBytesMax bounds a CRM's export.
+	exportBytesMax = 32 << 20
 )
-
-// askFunc answers one kind of question; upload is the body, of routes that take
-// one.
-type askFunc func(ctx context.Context, v report.Viewer, q answer.Query, upload []byte) (any, error)
 
 // route is one thing that can be asked.
 type route struct {
@@ -52,16 +51,24 @@ type route struct {
 	serve func(s *Server, w http.ResponseWriter, r *http.Request, c *call)
 }
 
-// question makes a route's ask of a method of the answers.
-func question[A any](fn func(context.Context, report.Viewer, answer.Query) (A, error)) (reflect.Type, askFunc) {
-	return reflect.TypeFor[A](), func(ctx context.Context, v report.Viewer, q answer.Query, _ []byte) (any, error) {
-		return fn(ctx, v, q)
+// askFunc answers one kind of question; upload is the body, of routes that take
+// one.
+type askFunc func(ctx context.Context, v report.Viewer, q answer.Query, upload []byte) (any, error)
+
+// get is the route of a question that is answered from what is followed.
+func get[A any](path, summary string, fn func(context.Context, report.Viewer, answer.Query) (A, error), parameters ...[]parameter) route {
+	return route{
+		method: http.MethodGet, path: path, summary: summary, parameters: slices.Concat(parameters...), answer: reflect.TypeFor[A](), tagged: true,
+		ask: func(ctx context.Context, v report.Viewer, q answer.Query, _ []byte) (any, error) {
+			return fn(ctx, v, q)
+		},
 	}
 }
 
-// get is a route of a question that is answered from what is followed.
-func get(path, summary string, parameters []parameter, answer reflect.Type, ask askFunc) route {
-	return route{method: http.MethodGet, path: path, summary: summary, parameters: parameters, answer: answer, ask: ask, tagged: true}
+// untagged is r as one whose answer follows from more than the version.
+func untagged(r route) route {
+	r.tagged = false
+	return r
 }
 
 // question is what a call asks.
@@ -114,16 +121,22 @@ func own() []route {
 
 // The parameters that routes share.
 
-func campaign() parameter {
-	return parameter{name: "campaign", about: "The book, CAMPAIGN~proposed for that of a proposal. Default: the first agreed one."}
+func campaign() []parameter {
+	return []parameter{{name: "campaign", about: "The book, CAMPAIGN~proposed for that of a proposal. Default: the first agreed one."}}
 }
 
-func model() parameter {
-	return parameter{name: "model", about: "A model of the ledger; multi-touch is the contract's agreed one. Default: multi-touch."}
+func model() []parameter {
+	return []parameter{{name: "model", about: "A model of the ledger; multi-touch is the contract's agreed one. Default: multi-touch."}}
 }
 
-func measure(def string) parameter {
-	return parameter{name: "measure", about: "A measure of the book, see contracts. Default: " + def + "."}
+func measure() []parameter {
+	return []parameter{{name: "measure", about: "A measure of the book, see contracts. Default: revenue."}}
+}
+
+func by(about string) []parameter { return []parameter{{name: "by", about: about}} }
+
+func dimensions() []parameter {
+	return []parameter{{name: "by", kind: list, about: "Up to three dimensions with commas between them. Default: none, the total alone."}}
 }
 
 func window() []parameter {
@@ -148,8 +161,3 @@ func paged() []parameter {
 		{name: "cursor", about: "What next of the page before gave."},
 	}
 }
-
-func byOne(about string) parameter { return parameter{name: "by", about: about} }
-
-// all joins lists of parameters.
-func all(lists ...[]parameter) []parameter { return slices.Concat(lists...) }

@@ -22,21 +22,22 @@ import (
 	"sync"
 	"time"
 
-	"tracksource/internal/answer"
 	"tracksource/report"
 )
 
-// Changes says which version of the followed topics answers are of. Version
-// returns it with a channel that is closed by the next change. Both are safe for
-// concurrent use.
+// Changes says which version of the followed topics answers are of, and how stale
+// that is. Both are safe for concurrent use.
 type Changes interface {
+	// Version counts changes, and returns a channel that is closed by the next one.
 	Version() (uint64, <-chan struct{})
-	Behind() answer.Behind
+	// Behind is how far the topics are ahead, and why.
+	Behind() (age time.Duration, why string)
 }
 
-// Config describes a Server. Log and Clock are required.
+// Config describes a Server. Changes, Log and Clock are required.
 type Config struct {
-	Page fs.FS // index.html and what it loads, nil: no page
+	Changes Changes
+	Page    fs.FS // index.html and what it loads, nil: no page
 	// AccessFile names who is let in. Empty: everyone is operator, and only this
 	// machine is served.
 	AccessFile string
@@ -53,13 +54,13 @@ type Config struct {
 // decide by the viewer that it finds.
 type Server struct {
 	cfg      Config
-	changes  Changes
 	access   *access
 	sessions *sessions
 	limits   *limiter
 	answers  turns
 	uploads  turns
 	streams  *streams
+	shelf    *shelf
 	assets   map[string]asset
 	routes   map[string][]*route // by path pattern
 	// boot tells this process's versions from those of the one before it, which
@@ -73,9 +74,9 @@ type Server struct {
 }
 
 // build makes a server of a table of routes.
-func build(cfg Config, changes Changes, table []route) (*Server, error) {
-	if cfg.Log == nil || cfg.Clock == nil {
-		return nil, errors.New("api: Config needs Log and Clock")
+func build(cfg Config, table []route) (*Server, error) {
+	if cfg.Changes == nil || cfg.Log == nil || cfg.Clock == nil {
+		return nil, errors.New("api: Config needs Changes, Log and Clock")
 	}
 	if cfg.Metrics == nil {
 		cfg.Metrics = NewMetrics(nil)
@@ -85,7 +86,7 @@ func build(cfg Config, changes Changes, table []route) (*Server, error) {
 		return nil, fmt.Errorf("draw boot id: %w", err)
 	}
 	s := &Server{
-		cfg: cfg, changes: changes, sessions: newSessions(cfg.Clock), streams: newStreams(),
+		cfg: cfg, sessions: newSessions(cfg.Clock), streams: newStreams(), shelf: newShelf(),
 		limits:  newLimiter(cfg.Clock, cmp.Or(cfg.PerSecond, rateDefault)),
 		answers: make(turns, answersMax), uploads: make(turns, uploadsMax),
 		routes: map[string][]*route{}, boot: hex.EncodeToString(boot[:]), foreign: http.NewCrossOriginProtection(),
@@ -145,9 +146,6 @@ func (s *Server) guard(next http.Handler) http.Handler {
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		h.Set("Cache-Control", "no-store")
-		if r.TLS != nil {
-			h.Set("Strict-Transport-Security", "max-age=31536000")
-		}
 		s.deadline(w)
 		m := &measured{ResponseWriter: w}
 		began := s.cfg.Clock()
@@ -355,27 +353,32 @@ func (route *route) checkBody(r *http.Request) *Problem {
 
 // ask answers a question.
 func (s *Server) ask(w http.ResponseWriter, r *http.Request, c *call) {
-	if c.route.tagged {
-		// The version is read before the answer is worked out, so that an answer
-		// never goes under a version that is newer than it.
-		tag := s.tag(r, c)
-		h := w.Header()
-		h.Set("Cache-Control", "private, no-cache") // kept, and asked for again
-		h.Set("Vary", "Authorization, Cookie, Accept-Encoding")
-		h.Set("ETag", tag)
-		if matches(r.Header.Get("If-None-Match"), tag) {
-			w.WriteHeader(http.StatusNotModified)
+	if !c.route.tagged {
+		b, err := s.work(w, r, c)
+		if err != nil {
+			s.failed(w, r, err)
 			return
 		}
+		s.body(w, r, b, s.compress)
+		return
 	}
-	b, err := s.work(w, r, c)
+	// The version is read before the answer is worked out, so that an answer never
+	// goes under a version that is newer than it.
+	tag := s.tag(r, c)
+	h := w.Header()
+	h.Set("Cache-Control", "private, no-cache") // kept, and asked for again
+	h.Set("Vary", "Authorization, Cookie, Accept-Encoding")
+	h.Set("ETag", tag)
+	if matches(r.Header.Get("If-None-Match"), tag) {
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	a, err := s.shelf.get(r.Context(), tag, func() ([]byte, error) { return s.work(w, r, c) })
 	if err != nil {
 		s.failed(w, r, err)
 		return
 	}
-	w.Header().Set("Content-Type", "application/json")
-	s.deadline(w)
-	s.body(w, r, b)
+	s.body(w, r, a.body, func([]byte) []byte { return s.shelf.press(tag, a, s.compress) })
 }
 
 // work works an answer out, in its turn.

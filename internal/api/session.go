@@ -67,8 +67,7 @@ func (s *Server) signIn(w http.ResponseWriter, r *http.Request, c *call) {
 		s.failed(w, r, err)
 		return
 	}
-	w.Header().Set("Content-Type", "application/json")
-	s.body(w, r, b)
+	s.body(w, r, b, s.compress)
 }
 
 // signOut ends the session of the request, if there is one.

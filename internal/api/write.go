@@ -22,8 +22,8 @@ const (
 	// with today in the zone of a contract, and every zone's midnight is at a
 	// quarter of an hour.
 	daySlot = 15 * time.Minute
-	// behindSlot is how finely tags tell how far answers are behind, in seconds.
-	behindSlot = 10
+	// behindSlot is how finely tags tell how far answers are behind.
+	behindSlot = 10 * time.Second
 	// uploadTimeout bounds the reading of a large body.
 	uploadTimeout = 2 * time.Minute
 )
@@ -31,8 +31,8 @@ const (
 // tag is the entity tag of an answer: of the version of what it follows from, who
 // asks and what for. It is weak, since the same answer travels compressed or not.
 func (s *Server) tag(r *http.Request, c *call) string {
-	version, _ := s.changes.Version()
-	behind := s.changes.Behind()
+	version, _ := s.cfg.Changes.Version()
+	age, why := s.cfg.Changes.Behind()
 	sum := sha256.New()
 	put := func(parts ...string) {
 		for _, p := range parts {
@@ -44,7 +44,7 @@ func (s *Server) tag(r *http.Request, c *call) string {
 		s.boot, strconv.FormatUint(version, 10), strconv.FormatBool(c.viewer.Operator), c.viewer.Partner,
 		r.URL.Path, url.Values(c.values).Encode(),
 		strconv.FormatInt(s.cfg.Clock().Unix()/int64(daySlot/time.Second), 10),
-		strconv.FormatInt((behind.Seconds+behindSlot-1)/behindSlot, 10), behind.Why,
+		strconv.FormatInt(int64((age+behindSlot-1)/behindSlot), 10), why,
 	)
 	return `W/"` + hex.EncodeToString(sum.Sum(nil)[:16]) + `"`
 }
@@ -72,13 +72,15 @@ func takesGzip(header string) bool {
 	return false
 }
 
-// body writes an answer, compressed when that is worth it.
-func (s *Server) body(w http.ResponseWriter, r *http.Request, b []byte) {
+// body writes an answer in JSON, compressed when that is worth it.
+func (s *Server) body(w http.ResponseWriter, r *http.Request, b []byte, compress func([]byte) []byte) {
 	if len(b) >= gzipFrom && takesGzip(r.Header.Get("Accept-Encoding")) {
 		w.Header().Set("Content-Encoding", "gzip")
-		b = s.compress(b)
+		b = compress(b)
 	}
+	w.Header().Set("Content-Type", typeJSON)
 	w.Header().Set("Content-Length", strconv.Itoa(len(b)))
+	s.deadline(w)
 	s.write(w, r, b)
 }
 
