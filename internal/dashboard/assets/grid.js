@@ -35,6 +35,9 @@ export function grid(node) {
   let rows = [];
   let seen = []; // rows, filtered and sorted
   let arranged = ""; // by what
+  let found = ""; // what seen was filtered by
+  let sorted = 0; // how many of rows were there when seen was made
+  let total = 0n; // of seen
   let reading = 0; // the reading that may add rows
   let more = false;
   let stale = null; // a first page that came while the rows stayed
@@ -61,7 +64,9 @@ export function grid(node) {
         cursor = null;
       }
       more = Boolean(cursor);
-      arrange(true);
+      // Sorting at each doubling costs as much as sorting once more at the end.
+      if (!more || rows.length >= 2 * sorted) arrange(true);
+      else drawBar();
     }
   }
 
@@ -71,7 +76,12 @@ export function grid(node) {
     const how = JSON.stringify([d.sort, d.down, d.find]);
     if (force || how !== arranged) {
       const words = d.find.toLowerCase().split(/\s+/).filter(Boolean);
-      seen = words.length ? rows.filter((r) => words.every((w) => haystack(r).includes(w))) : rows.slice();
+      if (force || d.find !== found) {
+        seen = words.length ? rows.filter((r) => words.every((w) => haystack(r).includes(w))) : rows.slice();
+        total = seen.reduce((a, r) => a + (r.$units ??= num.units(r.value)), 0n);
+        found = d.find;
+        sorted = rows.length;
+      }
       const k = d.sort;
       const order = k === "value" ? byValue : (a, b) => (a[k] < b[k] ? -1 : a[k] > b[k] ? 1 : a.key < b.key ? -1 : 1);
       seen.sort(d.down ? (a, b) => order(b, a) : order);
@@ -84,9 +94,10 @@ export function grid(node) {
 
   // The number decides but where two are too close for it.
   function byValue(a, b) {
-    a.$n ??= Number(a.value);
-    b.$n ??= Number(b.value);
-    return a.$n - b.$n || num.compare(a.value, b.value) || (a.key < b.key ? -1 : 1);
+    const x = (a.$n ??= Number(a.value));
+    const y = (b.$n ??= Number(b.value));
+    if (x !== y) return x - y;
+    return a.$units < b.$units ? -1 : a.$units > b.$units ? 1 : a.key < b.key ? -1 : 1;
   }
 
   function draw() {
@@ -100,13 +111,12 @@ export function grid(node) {
 
   let waiting;
   function drawBar() {
-    const total = seen.reduce((a, r) => a + num.units(r.value), 0n);
     const currency = seen[0]?.currency;
     patch(bar,
       h("label", { class: "search" }, icon("search"), h("span", { class: "sr" }, "Filter rows"), h("input", { id: "search", type: "search", placeholder: "Filter rows", autocomplete: "off", spellcheck: "false", value: d.find,
         oninput: (e) => { clearTimeout(waiting); const q = e.target.value; waiting = setTimeout(() => go(d.found(q), true), typed); } })),
       h("p", { class: "grid-count num", role: "status" }, h("strong", { id: "row-count" }, num.fixed(BigInt(seen.length) * 1000000000n, 0)), seen.length === rows.length ? " rows" : ` of ${num.fixed(BigInt(rows.length) * 1000000000n, 0)} rows`, more ? ", reading more" : "", failed ? `; the rest could not be read: ${failed}` : ""),
-      h("p", { class: "grid-sum num" }, h("span", { class: "muted" }, "Sum "), h("strong", { id: "row-sum", "data-exact": num.text(total) }, num.show(num.text(total), d.money)), d.money && currency ? h("span", { class: "unit" }, currency) : null),
+      h("p", { class: "grid-sum num" }, h("span", { class: "muted" }, "Sum "), h("strong", { id: "row-sum", "data-exact": num.text(total) }, num.like(total, d.money, seen[0]?.value)), d.money && currency ? h("span", { class: "unit" }, currency) : null),
       stale ? h("button", { type: "button", class: "button accent", onclick: () => read(stale) }, "Numbers changed: read again") : null,
       h("button", { type: "button", class: "button", disabled: seen.length === 0, onclick: save }, icon("download"), "CSV"));
   }

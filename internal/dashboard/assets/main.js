@@ -79,6 +79,8 @@ async function refresh(moved) {
       const envelope = Object.values(data).find((a) => a && typeof a === "object" && "version" in a);
       if (envelope) last = envelope;
       problem = null;
+      // A campaign that is over has nothing in the window that nobody chose.
+      if (data.nothing && !state.get("window") && !state.get("from")) { go(same({ window: "all" }), true); return; }
       if (moved || !sameAnswers(data, shown.data)) draw(name, view, data, state);
     }
   } catch (err) {
@@ -153,6 +155,7 @@ function shell() {
   const at = views[state.view] ? state.view : "overview";
   document.documentElement.classList.toggle("locked", locked);
   patch($("side"), side(at));
+  $("top").dataset.rows = String(1 + ["measure", "window"].filter((c) => controls[at].includes(c)).length);
   patch($("top"), locked || !ctx?.contract ? null : top(state, at));
   patch($("tabs"), locked ? null : short.map((v) => h("a", { key: v, href: to(v), "aria-current": v === at ? "page" : null }, icon(v), h("span", {}, views[v].title))),
     locked ? null : h("button", { type: "button", class: short.includes(at) ? "" : "now", onclick: openMore }, icon("more"), h("span", {}, "More")));
@@ -204,7 +207,7 @@ function theme(next) {
 function top(state, at) {
   const offers = controls[at];
   return [
-    h("div", { class: "top-title", key: "title" }, h("h1", {}, views[at].title), ctx.contract.proposed ? h("span", { class: "tag warn" }, "Proposed book") : null, h("div", { class: "top-phone" }, campaigns("top-campaign"), pulse())),
+    h("div", { class: "top-title", key: "title" }, h("h1", {}, views[at].title), ctx.contract.proposed ? h("span", { class: "tag warn" }, "Proposed book") : null, last?.withheld ? h("span", { class: "tag", title: "The contract's visibility leaves something out of what you see here" }, "Partly withheld") : null, h("div", { class: "top-phone" }, campaigns("top-campaign"), pulse())),
     h("div", { class: "top-controls", key: "controls" },
       offers.includes("measure") ? choose("measure", "Measure", measures(), state.get("measure") ?? ctx.measure) : null,
       offers.includes("model") ? choose("model", "Model", (ctx.contract.models ?? []).filter((m) => m.in_ledger).map((m) => ({ id: m.id, name: `${modelName(ctx, m.id)}${m.agreed ? " (agreed)" : ""}` })), ctx.model) : null,
@@ -226,7 +229,7 @@ function windowControl(state) {
     if (e.target.value && other) go(same({ window: null, from: null, to: null, [name]: e.target.value, [name === "from" ? "to" : "from"]: other }));
   };
   return h("div", { class: "field window", key: "window" }, h("span", { class: "field-name" }, "Window"),
-    h("div", { class: "window-row" }, h("div", { class: "segmented", role: "group", "aria-label": "Window" }, [...windows, ...extra].map(([id, name]) => h("a", { key: id, href: same({ window: id === defaultWindow ? null : id, from: null, to: null }), "aria-current": id === now ? "true" : null }, name))),
+    h("div", { class: "window-row" }, h("div", { class: "segmented", role: "group", "aria-label": "Window" }, [...windows, ...extra].map(([id, name]) => h("a", { key: id, href: same({ window: id, from: null, to: null }), "aria-current": id === now ? "true" : null }, name))),
       h("details", { class: "pop" }, h("summary", { "aria-label": "Days from and to" }, from ? `${num.day(from)} \u2013 ${num.day(state.get("to"))}` : "Days"), h("div", { class: "pop-body" },
         h("label", { class: "field" }, h("span", { class: "field-name" }, "From"), h("input", { type: "date", value: from ?? last?.window?.from ?? "", onchange: pick("from") })),
         h("label", { class: "field" }, h("span", { class: "field-name" }, "To"), h("input", { type: "date", value: state.get("to") ?? last?.window?.to ?? "", onchange: pick("to") }))))));
@@ -301,7 +304,7 @@ let going = false;
 
 document.addEventListener("keydown", (e) => {
   if (e.key === "Escape") for (const d of document.querySelectorAll("details.pop[open]")) { d.open = false; d.querySelector("summary").focus(); }
-  if (e.target.closest("input, select, textarea, dialog") || e.metaKey || e.ctrlKey || e.altKey || locked) return;
+  if (e.target.closest("input, select, textarea, dialog[open]") || e.metaKey || e.ctrlKey || e.altKey || locked) return;
   if (going && goKeys[e.key]) go(to(goKeys[e.key]));
   else if (e.key === "/") {
     e.preventDefault();

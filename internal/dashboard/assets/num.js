@@ -84,6 +84,14 @@ export function change(now, before) {
   return { sign: d > 0n ? 1 : d < 0n ? -1 : 0, text: d === 0n ? "no change" : t };
 }
 
+// like writes units with at least the places of a text, for sums of such texts.
+export function like(n, money, t) {
+  const exact = text(n);
+  const [whole, decimals = ""] = exact.split(".");
+  const own = (String(t ?? "").split(".")[1] ?? "").length;
+  return show(money && decimals.length < own ? `${whole}.${decimals.padEnd(own, "0")}` : exact, money);
+}
+
 // ratio is part of whole for drawing, between 0 and 1.
 export const ratio = (part, whole) => (whole > 0n && part > 0n ? Math.min(1, Number((part * 100000n) / whole) / 100000) : 0);
 

@@ -62,7 +62,7 @@ export function card(title, props, ...children) {
 
 // value writes an amount or a count; text withheld from the viewer says so.
 export function value(text, money, props = {}) {
-  if (text === null || text === undefined) return h("span", { class: "num quiet", ...props }, "\u2013");
+  if (text === null || text === undefined) return h("span", { class: "num quiet", title: "withheld, or not there", ...props }, "\u2013");
   const p = num.parts(text, money);
   return h("span", { class: "num", "data-exact": text, ...props }, p.whole, p.decimals ? h("span", { class: "decimals" }, p.decimals) : null);
 }
@@ -86,7 +86,7 @@ export function delta(now, before, against) {
   if (!c) return h("span", { class: "delta muted" }, "\u00a0");
   const tone = c.sign > 0 ? "good" : c.sign < 0 ? "bad" : "muted";
   return h("span", { class: `delta ${tone}`, title: `${num.show(before, true)} ${against}` },
-    c.sign ? icon(c.sign > 0 ? "up" : "down") : null, h("span", {}, c.sign ? h("span", { class: "sr" }, c.sign > 0 ? "up " : "down ") : null, c.text), h("span", { class: "muted" }, ` ${against}`));
+    c.sign ? icon(c.sign > 0 ? "up" : "down") : null, h("span", {}, c.sign ? h("span", { class: "sr" }, c.sign > 0 ? "up " : "down ") : null, c.text), h("span", { class: "muted against" }, ` ${against}`));
 }
 
 // bar is a share drawn; the number stands beside it.

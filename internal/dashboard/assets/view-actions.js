@@ -20,7 +20,7 @@ export function render({ a }, state, ctx) {
     p.card("Alerts", { hint: "Newest first", side: filtered ? h("a", { class: "button", href: same({ kind: null, severity: null, cursor: null }) }, "Show all") : null },
       p.table("Alerts", [
         { name: "Severity", cell: (x) => h("a", { class: "plain", href: same({ severity: x.severity, cursor: null }) }, p.light(x.severity)) },
-        { name: "What", cell: (x) => h("div", { class: "alert" }, h("span", {}, x.message || p.label(x.kind)), h("span", { class: "muted small" }, h("a", { class: "plain", href: same({ kind: x.kind, cursor: null }) }, p.label(x.kind)), x.subject ? ` · ${x.subject}` : "", x.evidence ? h("details", { class: "ids" }, h("summary", {}, "Evidence"), h("code", {}, typeof x.evidence === "string" ? x.evidence : JSON.stringify(x.evidence))) : null)) },
+        { name: "What", cell: (x) => h("div", { class: "alert" }, h("span", {}, x.message || p.label(x.kind)), h("span", { class: "muted small" }, h("a", { class: "plain", href: same({ kind: x.kind, cursor: null }) }, p.label(x.kind)), x.subject ? ` · ${x.subject}` : "", x.evidence?.length ? h("details", { class: "ids" }, h("summary", {}, "Evidence"), [x.evidence].flat().map((e, i) => h("p", { key: i }, h("code", {}, e)))) : null)) },
         { name: "Partner", cell: (x) => (x.partner ? p.named(ctx, "partner", x.partner) : h("span", { class: "quiet" }, "\u2013")) },
         { name: "For", cell: (x) => x.rung || h("span", { class: "quiet" }, "\u2013") },
         { name: "Raised", num: true, cell: (x) => num.instant(x.raised_at) },

@@ -111,7 +111,7 @@ function shares(credits, m, model, ctx) {
   const list = [...sums].sort((a, b) => (b[1] > a[1] ? 1 : -1));
   return h("div", { class: "shares" },
     h("span", { class: "split tall", "aria-hidden": "true" }, list.map(([key, n], i) => h("span", { key, style: { "--w": String(num.ratio(n, total)), background: `var(${p.colour(ctx, "partner", key, i)})` } }))),
-    h("ul", { class: "legend" }, list.map(([key, n], i) => h("li", { key }, p.swatch(p.colour(ctx, "partner", key, i)), h("strong", {}, p.named(ctx, "partner", key)), h("span", { class: "num" }, num.show(num.text(n), p.isMoney(ctx, m.measure))), h("span", { class: "muted num" }, num.percent(n, total)))), h("li", { key: "(model)", class: "muted" }, `by ${p.modelName(ctx, model)}`)));
+    h("ul", { class: "legend" }, list.map(([key, n], i) => h("li", { key }, p.swatch(p.colour(ctx, "partner", key, i)), h("strong", {}, p.named(ctx, "partner", key)), h("span", { class: "num" }, num.like(n, p.isMoney(ctx, m.measure), m.value)), h("span", { class: "muted num" }, num.percent(n, total)))), h("li", { key: "(model)", class: "muted" }, `by ${p.modelName(ctx, model)}`)));
 }
 
 // line is the journey: touches with what they got, stages between them.
@@ -172,7 +172,7 @@ function row(s, ctx) {
     p.card("Deals behind it", { hint: "Their amounts sum to the value" }, p.table("Deals behind it", [
       { name: "Deal", cell: (d) => h("a", { class: "mono", href: to("journey", { id: d.id, key: null }) }, d.id) },
       { name: "Amount", num: true, cell: (d) => p.value(d.amount, money) },
-    ], c.deals ?? [], { keyOf: (d) => d.id, foot: (c.deals ?? []).length ? ["Sum", num.show(num.text(num.sum((c.deals ?? []).map((d) => d.amount))), money)] : null, empty: "No deal that you may see is behind this row." })),
+    ], c.deals ?? [], { keyOf: (d) => d.id, foot: (c.deals ?? []).length ? ["Sum", num.like(num.sum((c.deals ?? []).map((d) => d.amount)), money, c.value)] : null, empty: "No deal that you may see is behind this row." })),
     s.entries?.length ? p.card("Entries in the ledger", { hint: "Each change of this row, with its cause" }, entries(s.entries, k.model ?? ctx.model, ctx)) : null,
   ];
 }

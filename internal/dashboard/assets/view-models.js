@@ -17,7 +17,7 @@ export async function load(ask, state, ctx, signal) {
 
 export function render({ models: m, measure, by }, state, ctx) {
   const money = p.isMoney(ctx, measure);
-  const agreed = m.models.find((x) => x.id === (m.model ?? ctx.model)) ?? m.models.find((x) => x.id === ctx.model) ?? m.models[0];
+  const agreed = m.models.find((x) => x.agreed) ?? m.models.find((x) => x.id === ctx.model) ?? m.models[0];
   const side = p.segmented("By", dimensions.map((d) => ({ id: d, name: p.label(d), href: same({ by: d }) })), by);
   if (!agreed || !agreed.groups.length) return h("div", { key: "models", class: "stack" }, p.card("All models", { side }, p.empty("Nothing to compare", "No deal of this window has touches to share it among. ", h("a", { href: same({ window: "all", from: null, to: null }) }, "Look at all days"))));
   const keys = agreed.groups.map((g) => g.key);
@@ -51,7 +51,7 @@ function cell(x, key, agreed, of, widest, money) {
   const d = num.units(v) - num.units(of(agreed, key));
   const share = num.ratio(num.abs(d), widest);
   const decimals = money ? 2 : num.abs(d) % 1000000000n ? 2 : 0;
-  return h("td", { key, class: "num heat two", style: { "--heat": `${Math.round(share * 30)}%`, "--ground": d < 0n ? "var(--bad)" : "var(--good)" } },
+  return h("td", { key, class: "num heat two", style: { "--heat": `${Math.round(share * 16)}%`, "--ground": d < 0n ? "var(--bad)" : "var(--good)" } },
     p.value(v, money, { flash: v }),
     h("span", { class: `diff ${d > 0n ? "good" : d < 0n ? "bad" : "muted"}` }, x === agreed ? "\u00a0" : d === 0n ? "same" : `${d > 0n ? "+" : ""}${num.fixed(d, decimals)}`));
 }

@@ -27,29 +27,31 @@ export async function load(ask, state, ctx, signal) {
     ask("breakdown", { measure, by: "partner,channel" }, signal),
     ask("funnel", {}, signal),
   ]);
-  return { report, series, breakdown, funnel, step, measure };
+  const nothing = report.tiles.every((t) => num.units(t.total) === 0n);
+  return { report, series, breakdown, funnel, step, measure, nothing };
 }
 
 export function render(data, state, ctx) {
   const { report, measure } = data;
   const money = p.isMoney(ctx, measure);
   const tile = report.tiles.find((t) => t.measure === measure);
-  if (tile && report.tiles.every((t) => num.units(t.total) === 0n)) return nothing(report, ctx);
+  if (data.nothing) return nobody(report, ctx);
   const rows = (dimension) => (key) => to("rows", { measure, [dimension]: key });
   return h("div", { key: "overview", class: "stack" },
     headline(data, tile, ctx),
     tiles(report, state, ctx),
     overTime(data, state, ctx),
     p.card("Partner by channel", { hint: `${p.label(measure)}${data.breakdown.currency ? `, ${data.breakdown.currency}` : ""}, darker is more` }, matrix(data.breakdown, measure, ctx)),
+    p.card("Partners", { hint: `${p.label(measure)} by role in the deal, and what was spent` }, partners(report, measure, ctx)),
     h("div", { class: "cols two" },
-      p.card("Funnel", { hint: funnelHint(data.funnel), class: "tall" }, funnel(data.funnel)),
-      p.card("Partners", { hint: `${p.label(measure)} by role in the deal`, class: "tall" }, partners(report, measure, ctx))),
+      p.card("Funnel", { hint: funnelHint(data.funnel) }, funnel(data.funnel)),
+      p.card("Top assets", { hint: `${p.label(measure)} credited` }, p.ranked(ctx, "Top assets", "asset", report.top?.assets ?? [], { money, total: tile?.total, href: rows("asset") }))),
     h("div", { class: "cols two" },
-      p.card("Top assets", {}, p.ranked(ctx, "Top assets", "asset", report.top?.assets ?? [], { money, total: tile?.total, href: rows("asset") })),
-      p.card("Top segments", {}, p.ranked(ctx, "Top segments", "segment", report.top?.segments ?? [], { money, total: tile?.total, href: rows("segment") }))));
+      p.card("Top segments", { hint: `${p.label(measure)} credited` }, p.ranked(ctx, "Top segments", "segment", report.top?.segments ?? [], { money, total: tile?.total, href: rows("segment") })),
+      p.card("Top regions", { hint: `${p.label(measure)} credited` }, p.ranked(ctx, "Top regions", "region", report.top?.regions ?? [], { money, total: tile?.total, href: rows("region") }))));
 }
 
-function nothing(report, ctx) {
+function nobody(report, ctx) {
   return h("div", { key: "nothing", class: "stack" }, p.empty(`No numbers ${p.windowWords(report.window)}`,
     "Nothing was converted in this window under this contract. ", h("a", { href: same({ window: "all", from: null, to: null }) }, "Look at all days"),
     ", or see ", h("a", { href: to("feeds") }, "whether the feeds arrive"), ctx.contract ? "." : ""));
@@ -63,7 +65,7 @@ function headline({ report, measure }, tile, ctx) {
   const change = num.change(tile.total, tile.previous);
   const share = best?.share?.[measure];
   const status = { ahead: "ahead of its target", on_track: "on track for its target", behind: "behind its target" }[tile.status];
-  return h("p", { class: "headline" },
+  return h("p", { class: "headline lead" },
     h("strong", {}, ctx.contract.name), " brought ",
     h("strong", {}, p.value(tile.total, money, { flash: tile.total, "data-headline": "" }), tile.currency ? ` ${tile.currency}` : ""), ` of ${p.label(measure).toLowerCase()} ${p.windowWords(report.window)}`,
     change && change.sign ? [", ", h("span", { class: change.sign > 0 ? "good" : "bad" }, `${change.text}${change.text.endsWith("%") ? (change.sign > 0 ? " more" : " less") : ""}`), change.text.endsWith("%") ? " than before" : ""] : null,
@@ -85,7 +87,7 @@ function tiles(report, state, ctx) {
 
 function progress(t) {
   const target = num.units(t.target);
-  if (!t.target || target <= 0n) return h("span", { class: "tile-target muted" }, t.kind === "money" && t.unattributed !== null && num.units(t.unattributed) !== 0n ? `${num.percent(num.units(t.unattributed), num.units(t.total))} unattributed` : "\u00a0");
+  if (!t.target || target <= 0n) return h("span", { class: "tile-target muted" }, t.kind === "money" && t.total && num.units(t.unattributed) !== 0n ? `${num.percent(num.units(t.unattributed), num.units(t.total))} unattributed` : "\u00a0");
   return h("span", { class: "tile-target" },
     h("span", { class: "progress", "aria-hidden": "true" },
       h("span", { class: t.status === "behind" ? "bad" : "good", style: { "--w": `${num.ratio(num.units(t.total), target) * 100}%` } }),
@@ -119,7 +121,7 @@ export function chartData(s, { step, money, cumulative, name, colour }) {
   return {
     starts: s.starts, step, money, upTo: cumulative,
     series: s.series.map((x, i) => ({ name: name(x.key), colour: colour(x.key, i), values: run(x.values), key: x.key })),
-    total: run(s.total), target: s.target ? run(s.target) : null,
+    total: run(s.total ?? s.starts.map((_, i) => num.text(num.sum(s.series.map((x) => x.values[i]))))), target: s.target ? run(s.target) : null,
   };
 }
 
@@ -187,7 +189,7 @@ function partners(report, measure, ctx) {
   return p.table("Partners", [
     { name: "Partner", cell: (x) => (p.isSpecial(x.partner) ? h("span", { class: "quiet" }, p.named(ctx, "partner", x.partner)) : h("a", { href: to("partner", { id: x.partner }) }, x.name || x.partner)) },
     ...cols.map(([name, kind, names]) => ({ name, num: true, cell: (x) => { const v = pick(x, kind, names); return p.value(v, money, { flash: v }); } })),
-    { name: "Spend", num: true, cell: (x) => p.value(x.spend, true) },
+    { name: "Spend", num: true, cell: (x) => (num.units(x.spend) === 0n ? h("span", { class: "quiet" }, "\u2013") : p.value(x.spend, true)) },
     { name: "Return", num: true, cell: (x) => (x.return === null || x.return === undefined ? h("span", { class: "quiet" }, "\u2013") : `${num.fixed(num.units(x.return), 2)}\u00d7`) },
   ], report.partners, { keyOf: (x) => x.partner, empty: "No partner is credited in this window.", min: "560px" });
 }

@@ -59,7 +59,7 @@ function figures(row, d, money, unit) {
     ["Sourced", pick("sourced", [`${base}_sourced`, d.measure, base]), true, unit, "it came first, or registered"],
     ["Influenced", pick("influenced", [`${base}_influenced`, d.measure, base]), true, unit, "it had a touch in the window"],
     ["Co-sell", pick("co_sell", [`${base}_co_sell`, d.measure, base]), true, unit, "sourced by one, influenced by another"],
-    ["Spend", row?.spend, true, unit, row?.return ? `returned ${num.fixed(num.units(row.return), 2)}\u00d7` : "no spend is recorded"],
+    ["Spend", num.units(row?.spend) === 0n ? null : row.spend, true, unit, row?.return ? `returned ${num.fixed(num.units(row.return), 2)}\u00d7` : "no spend is recorded"],
   ];
   return h("ul", { class: "tiles five", "aria-label": "Key figures" }, list.map(([name, text, isMoney, u, foot]) => h("li", { key: name },
     h("div", { class: "tile still" }, h("span", { class: "tile-top" }, h("span", { class: "tile-name" }, name)),

@@ -66,7 +66,7 @@ function answer(r) {
       { name: "", cls: "wide", cell: (x) => p.bar(num.ratio(num.abs(num.units(x.amount)), top), num.units(x.amount) < 0n ? "--bad" : "--accent") },
       { name: "Deals", num: true, cell: (x) => (typeof x.deals === "object" ? String(x.deals.length) : num.show(x.deals, false)) },
       { name: "Amount", num: true, cell: (x) => p.value(x.amount, true) },
-    ], r.reasons, { keyOf: (x) => x.reason, foot: ["Sum", "", "", h("span", { class: sumOf === total ? "" : "bad" }, num.show(num.text(sumOf), true))] }) : p.empty("No difference", "The export and the book agree.")),
+    ], r.reasons, { keyOf: (x) => x.reason, foot: ["Sum", "", "", h("span", { class: sumOf === total ? "" : "bad" }, num.like(sumOf, true, r.difference))] }) : p.empty("No difference", "The export and the book agree.")),
     r.deals?.length ? p.card("Deals", {}, p.table("Deals", [
       { name: "Deal", cell: (x) => [h("span", { class: "mono" }, x.id), x.name ? h("span", { class: "muted" }, ` ${x.name}`) : null] },
       { name: "Reason", cell: (x) => h("span", { title: x.detail || null }, why[x.reason] ?? p.label(x.reason), x.detail ? h("span", { class: "muted small" }, ` ${x.detail}`) : null) },
