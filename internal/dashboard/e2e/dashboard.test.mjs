@@ -1,0 +1,377 @@
+// The dashboard in a real browser against a running reporter. The Go test beside
+// this directory starts both; by hand:
+//
+//   DASHBOARD_URL=http://127.0.0.1:8080 CHROMIUM=/usr/bin/chromium node --test dashboard.test.mjs
+//
+// DASHBOARD_SEND is a command, as a JSON list, that makes an event arrive;
+// DASHBOARD_SHOTS a directory for pictures of every view.
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { after, before, test } from "node:test";
+import { chromium } from "playwright-core";
+
+const base = process.env.DASHBOARD_URL;
+const send = process.env.DASHBOARD_SEND ? JSON.parse(process.env.DASHBOARD_SEND) : null;
+const shots = process.env.DASHBOARD_SHOTS;
+const desktop = { width: 1440, height: 900 };
+const phone = { width: 390, height: 844 };
+const settleMs = 90_000;
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+let browser;
+let sample; // a deal and a row that there are
+
+before(async () => {
+  browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: process.getuid?.() === 0 ? ["--no-sandbox"] : [] });
+  const context = await browser.newContext();
+  const api = (path) => context.request.get(`${base}/api/v1/${path}`).then((r) => r.json());
+  // The line is at rest when nothing changed for a while and there are numbers.
+  const until = Date.now() + settleMs;
+  for (let last = -1, since = Date.now(); ; await new Promise((r) => setTimeout(r, 300))) {
+    const report = await api("report?window=all").catch(() => ({}));
+    if (report.version !== last) { last = report.version; since = Date.now(); }
+    const some = report.tiles?.some((t) => Number(t.total) > 0);
+    if (some && Date.now() - since > 2500) break;
+    assert.ok(Date.now() < until, `the reporter had no numbers at rest: ${JSON.stringify(report).slice(0, 400)}`);
+  }
+  const deals = (await api("deals?limit=50")).deals;
+  const rows = (await api("contributions?window=all&limit=1")).rows;
+  sample = { deal: (deals.find((d) => d.state === "won" && d.touches > 1) ?? deals[0]).id, row: rows[0].key };
+  await context.close();
+});
+after(() => browser?.close());
+
+// open gives a page that notes what must not happen: errors in the console,
+// violations of the policy, shifts of the layout.
+async function open(path = "?window=all", options = {}) {
+  const context = await browser.newContext({ viewport: desktop, colorScheme: "light", acceptDownloads: true, ...options });
+  const page = await context.newPage();
+  page.wrong = [];
+  page.on("console", (m) => { if (m.type() === "error" && !(options.expects ?? /^$/).test(m.text())) page.wrong.push(m.text()); });
+  page.on("pageerror", (e) => page.wrong.push(String(e)));
+  await page.addInitScript(() => {
+    globalThis.watch = { shifts: [], violations: [], tasks: [] };
+    new PerformanceObserver((l) => { for (const e of l.getEntries()) if (!e.hadRecentInput) watch.shifts.push({ value: e.value, nodes: e.sources.map((s) => s.node?.className ?? s.node?.nodeName) }); }).observe({ type: "layout-shift", buffered: true });
+    new PerformanceObserver((l) => { for (const e of l.getEntries()) watch.tasks.push(e.duration); }).observe({ type: "longtask", buffered: true });
+    addEventListener("securitypolicyviolation", (e) => watch.violations.push(`${e.violatedDirective} ${e.blockedURI}`));
+  });
+  if (options.routes) await options.routes(page);
+  await page.goto(`${base}/${path}`);
+  await drawn(page);
+  page.api = (what) => context.request.get(`${base}/api/v1/${what}`).then((r) => r.json());
+  return page;
+}
+
+// drawn waits until the view is there and no other is being read.
+const drawn = (page) => page.waitForFunction(() => document.querySelector("#main > :not([aria-hidden])") && !document.querySelector("#main[aria-busy]") && !document.querySelector("#main .bones"));
+
+async function done(page, { expectsNothing = true } = {}) {
+  const watch = await page.evaluate(() => globalThis.watch);
+  assert.deepEqual(watch.violations, [], "violations of the policy");
+  if (expectsNothing) assert.deepEqual(page.wrong, [], "errors in the console");
+  await page.unrouteAll({ behavior: "ignoreErrors" });
+  await page.context().close();
+}
+
+// rewrite changes answers on their way; they are asked for whole, without tags.
+function rewrite(page, pattern, change) {
+  return page.route(pattern, async (route) => {
+    const { "if-none-match": _, ...headers } = route.request().headers();
+    const response = await route.fetch({ headers });
+    const body = await response.json();
+    change(body);
+    await route.fulfill({ response, json: body });
+  });
+}
+
+const plain = (shown) => shown.replaceAll(",", "").replace("\u2212", "-").trim();
+const same = (text) => { const [w, d = ""] = String(text).split("."); const t = d.replace(/0+$/, ""); return t ? `${w}.${t}` : w; };
+
+test("numbers on the page equal the API", async () => {
+  const page = await open();
+  const report = await page.api("report?window=all");
+  for (const t of report.tiles) {
+    const text = plain(await page.textContent(`[data-measure="${t.measure}"] .tile-value .num`));
+    const exact = await page.getAttribute(`[data-measure="${t.measure}"] .tile-value .num`, "data-exact");
+    assert.equal(exact, t.total, t.measure);
+    if (t.kind === "money") assert.equal(same(text), same(t.total), t.measure);
+  }
+  const breakdown = await page.api("breakdown?window=all&measure=revenue&by=partner,channel");
+  const cells = await page.$$eval("table.matrix tbody td.heat [data-exact]", (list) => list.map((n) => n.dataset.exact));
+  assert.deepEqual(cells.sort(), breakdown.groups.map((g) => g.value).sort(), "cells of partner by channel");
+  assert.equal(await page.getAttribute("table.matrix [data-total] [data-exact]", "data-exact"), breakdown.total);
+  const funnel = await page.api("funnel?window=all");
+  assert.deepEqual(await page.$$eval("table.funnel [data-exact]", (l) => l.map((n) => n.dataset.exact)), funnel.stages.map((s) => s.count));
+  // The table behind the chart has the same sum as the tile.
+  const rows = await page.$$eval(".chart-card .as-table tbody tr td:last-child", (l) => l.map((n) => n.textContent));
+  assert.ok(rows.length > 0, "the chart has a table behind it");
+  await done(page);
+});
+
+test("models, deals and contributions equal the API", async () => {
+  const page = await open("?view=models&window=all");
+  const { models } = await page.api("models?window=all&measure=revenue&by=partner");
+  for (const m of models) {
+    const shown = await page.$$eval(`tr[data-model="${m.id}"] td.heat [data-exact]`, (l) => l.map((n) => n.dataset.exact));
+    for (const g of m.groups.slice(0, 4)) assert.ok(shown.includes(g.value), `${m.id} ${g.key}: ${g.value} is not among ${shown}`);
+  }
+  await page.goto(`${base}/?view=rows&window=all`);
+  await drawn(page);
+  const { rows } = await page.api("contributions?window=all&measure=revenue&limit=5000");
+  await page.waitForFunction((n) => document.getElementById("row-count")?.textContent.replaceAll(",", "") === n, String(rows.length));
+  const cents = rows.reduce((a, r) => { const [w, d = ""] = r.value.replace("-", "").split("."); const n = BigInt(w + d.padEnd(9, "0")); return r.value.startsWith("-") ? a - n : a + n; }, 0n);
+  const [w, d = ""] = (await page.getAttribute("#row-sum", "data-exact")).replace("-", "").split(".");
+  assert.equal(BigInt(w + d.padEnd(9, "0")), cents < 0n ? -cents : cents, "sum of the rows");
+  const [download] = await Promise.all([page.waitForEvent("download"), page.click(".grid-bar button:has-text('CSV')")]);
+  const csv = readFileSync(await download.path(), "utf8").trim().split("\r\n");
+  assert.equal(csv.length, rows.length + 1, "lines of the CSV");
+  await done(page);
+});
+
+test("a change is seen without a reload, and nothing moves", { skip: send ? false : "no command that makes an event" }, async () => {
+  const page = await open("?window=all&measure=pipeline_created");
+  await page.evaluate(() => { globalThis.marked = true; scrollTo(0, 120); });
+  const before = await page.getAttribute('[data-measure="pipeline_created"] .tile-value .num', "data-exact");
+  const asked = [];
+  const open_ = new Map();
+  page.on("request", (r) => { const kind = new URL(r.url()).pathname; if (!kind.startsWith("/api/v1/") || kind.endsWith("/events")) return; open_.set(kind, (open_.get(kind) ?? 0) + 1); asked.push([kind, open_.get(kind)]); });
+  const end = (r) => { const kind = new URL(r.url()).pathname; open_.set(kind, Math.max(0, (open_.get(kind) ?? 0) - 1)); };
+  page.on("requestfinished", end);
+  page.on("requestfailed", end);
+  const start = Date.now();
+  execFileSync(send[0], send.slice(1), { stdio: "pipe" });
+  const sent = Date.now();
+  await page.waitForFunction((old) => document.querySelector('[data-measure="pipeline_created"] .tile-value .num').dataset.exact !== old, before, { timeout: 30_000 });
+  console.log(`change seen ${Date.now() - sent} ms after the event was acknowledged, ${Date.now() - start} ms after the command began`);
+  assert.equal(await page.evaluate(() => globalThis.marked && performance.getEntriesByType("navigation").length), 1, "the page was loaded again");
+  assert.ok(await page.$eval('[data-measure="pipeline_created"] .tile-value .num', (n) => Number(n.dataset.changed) > 0), "what changed is not marked");
+  assert.equal(await page.evaluate(() => scrollY), 120, "the page scrolled");
+  assert.ok(asked.every(([, n]) => n <= 1), `more than one request of a kind at once: ${JSON.stringify(asked)}`);
+  const shifts = await page.evaluate(() => watch.shifts);
+  assert.deepEqual(shifts, [], "shifts of the layout");
+  await done(page);
+});
+
+test("filters, window and measure are in the address; back undoes them", async () => {
+  const page = await open();
+  const total = () => page.getAttribute('[data-measure="revenue"] .tile-value .num', "data-exact");
+  const whole = await total();
+  await page.click("details.pop summary:has-text('Filter')");
+  await page.selectOption("select[name=dimension]", "partner");
+  const partner = (await page.api("contracts")).contracts[0].partners[1].id;
+  await page.fill("input[name=value]", partner);
+  await page.click("button:has-text('Add')");
+  await page.waitForURL((u) => u.searchParams.get("partner") === partner);
+  await drawn(page);
+  const api = await page.api(`report?window=all&measure=revenue&partner=${partner}`);
+  assert.equal(await total(), api.tiles.find((t) => t.measure === "revenue").total);
+  await page.selectOption("select[name=measure]", "pipeline_created");
+  await page.waitForURL(/measure=pipeline_created/);
+  await drawn(page);
+  // The address alone gives the same page to somebody else.
+  const shared = await open(new URL(page.url()).search);
+  assert.equal(await shared.textContent(".headline"), await page.textContent(".headline"));
+  await done(shared);
+  await page.goBack();
+  await page.waitForURL((u) => !u.searchParams.has("measure"));
+  await page.goBack();
+  await page.waitForURL((u) => !u.searchParams.has("partner"));
+  await page.waitForFunction((t) => document.querySelector('[data-measure="revenue"] .tile-value .num').dataset.exact === t, whole);
+  await page.goForward();
+  await page.waitForURL((u) => u.searchParams.has("partner"));
+  await page.click(".chips .clear a");
+  await page.waitForURL((u) => !u.searchParams.has("partner"));
+  await done(page);
+});
+
+test("dark mode follows the system and the button, and stays", async () => {
+  const page = await open("?window=all", { colorScheme: "dark" });
+  const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+  const dark = await ground();
+  await page.emulateMedia({ colorScheme: "light" });
+  const light = await ground();
+  assert.notEqual(dark, light);
+  await page.click("#theme"); // light
+  await page.click("#theme"); // dark
+  assert.equal(await ground(), dark);
+  await page.reload();
+  await drawn(page);
+  assert.equal(await ground(), dark, "the choice is kept");
+  await done(page);
+});
+
+test("the keyboard alone is enough", async () => {
+  const page = await open();
+  const focused = () => page.evaluate(() => document.activeElement.textContent.trim() || document.activeElement.getAttribute("aria-label") || document.activeElement.tagName);
+  await page.keyboard.press("Tab");
+  assert.equal(await focused(), "Skip to the numbers");
+  await page.keyboard.press("Tab");
+  assert.equal(await focused(), "Track Source");
+  const seen = new Set();
+  for (let i = 0; i < 60; i++) {
+    await page.keyboard.press("Tab");
+    seen.add(await focused());
+    const ring = await page.evaluate(() => { const e = document.activeElement; return e === document.body || getComputedStyle(e).outlineStyle !== "none" || e.matches("select, input, details, summary, canvas"); });
+    assert.ok(ring, `no focus ring on ${await focused()}`);
+  }
+  for (const want of ["Models", "30 d", "Filter"]) assert.ok(seen.has(want), `Tab does not come to ${want}: ${[...seen].join(", ")}`);
+  await page.evaluate(() => document.activeElement.blur());
+  await page.keyboard.press("?");
+  await page.waitForSelector("#keys[open]");
+  await page.keyboard.press("Escape");
+  await page.waitForSelector("#keys:not([open])", { state: "attached" });
+  await page.keyboard.press("g");
+  await page.keyboard.press("m");
+  await page.waitForURL(/view=models/);
+  await page.focus(".nav a[aria-current]");
+  await page.keyboard.press("ArrowDown");
+  assert.equal(await focused(), "Cohorts");
+  await page.keyboard.press("/");
+  await page.waitForURL(/view=journey/);
+  await page.waitForFunction(() => document.activeElement.id === "search");
+  await page.keyboard.type(sample.deal.slice(0, 4));
+  await page.waitForURL(/q=/);
+  assert.ok(await page.evaluate(() => document.activeElement.id === "search"), "typing keeps the focus");
+  await page.goto(`${base}/?view=rows&window=all`);
+  await drawn(page);
+  await page.focus(".grid-table");
+  await page.keyboard.press("ArrowDown");
+  await page.keyboard.press("ArrowDown");
+  await page.keyboard.press("Enter");
+  await page.waitForURL(/key=/);
+  await drawn(page);
+  await done(page);
+});
+
+test("it prints", async () => {
+  const page = await open();
+  const pdf = await page.pdf({ format: "A4" });
+  assert.ok(pdf.length > 20_000 && pdf.subarray(0, 5).toString() === "%PDF-", `${pdf.length} bytes`);
+  await page.emulateMedia({ media: "print" });
+  assert.equal(await page.isVisible("#side"), false);
+  assert.equal(await page.isVisible("table.matrix"), true);
+  await done(page);
+});
+
+const views = () => ({
+  overview: "?window=all", partner: "?view=partner&window=all", models: "?view=models&window=all", cohorts: "?view=cohorts", journeys: "?view=journey",
+  deal: `?view=journey&id=${encodeURIComponent(sample.deal)}`, row: `?view=journey&key=${encodeURIComponent(sample.row)}`, rows: "?view=rows&window=all", feeds: "?view=feeds", actions: "?view=actions", reconcile: "?view=reconcile",
+});
+
+for (const [name, viewport] of Object.entries({ desktop, phone })) {
+  for (const scheme of ["light", "dark"]) {
+    test(`every view on a ${name} screen in ${scheme}: still, accessible, without errors`, async () => {
+      const page = await open("?view=feeds", { viewport, colorScheme: scheme });
+      await page.evaluate(axe);
+      for (const [view, path] of Object.entries(views())) {
+        await page.goto(`${base}/${path}`);
+        await drawn(page);
+        await page.waitForTimeout(150); // what would shift has the time to
+        const shifts = await page.evaluate(() => watch.shifts);
+        assert.deepEqual(shifts, [], `${view}: shifts of the layout`);
+        const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+        assert.ok(wide <= 0, `${view}: ${wide} pixels wider than the screen`);
+        await page.evaluate(axe);
+        const broken = await page.evaluate(() => axe.run(document, { resultTypes: ["violations"], runOnly: ["wcag2a", "wcag2aa", "wcag21aa"] }));
+        assert.deepEqual(broken.violations.map((v) => `${v.id}: ${v.nodes.slice(0, 4).map((n) => `${n.target} ${n.failureSummary.split("\n")[1] ?? ""}`).join(" | ")}`), [], `${view}: axe`);
+        if (shots) {
+          mkdirSync(shots, { recursive: true });
+          await page.screenshot({ path: `${shots}/${view}-${name}-${scheme}.png`, fullPage: view !== "rows" });
+        }
+      }
+      await done(page);
+    });
+  }
+}
+
+test("100,000 rows stay interactive", async () => {
+  const total = 100_000;
+  const pick = (list, i) => list[i % list.length];
+  const row = (i) => ({
+    measure: "revenue", model: "linear", day: `2026-${String(1 + (i % 12)).padStart(2, "0")}-${String(1 + (i % 28)).padStart(2, "0")}`, partner: pick(["acme", "globex", "(unattributed)"], i), channel: pick(["Events", "Email", "Direct"], i >> 2),
+    asset: `asset-${i % 977}`, region: pick(["EMEA", "APAC"], i >> 3), segment: pick(["Enterprise", "(unknown)"], i >> 4), source: pick(["google", "globex"], i >> 5), touch_campaign: "ai-launch-tour", value: `${(i * 7919) % 100000}.${String(i % 100).padStart(2, "0")}`, currency: "USD",
+    version: 1, is_final: i % 2 === 0, as_of: "2026-06-01T00:00:00Z", updated_at: "2026-06-01T00:00:00Z", credits_partition: 0, credits_offset: i, key: `row${i}`,
+  });
+  const page = await open("?view=rows&window=all", { routes: (p) => p.route("**/api/v1/contributions**", (route) => {
+    const q = new URL(route.request().url()).searchParams;
+    const from = Number(q.get("cursor") ?? 0);
+    const limit = Number(q.get("limit"));
+    route.fulfill({ json: { campaign: "x", version: 1, as_of: null, behind: { seconds: 0, why: "" }, withheld: false, restating: [], rows: Array.from({ length: Math.min(limit, total - from) }, (_, i) => row(from + i)), next: from + limit < total ? String(from + limit) : null } });
+  }) });
+  await page.waitForFunction(() => document.getElementById("row-count")?.textContent === "100,000" && !document.querySelector(".grid-count").textContent.includes("reading"), null, { timeout: 30_000 });
+  const elements = await page.$$eval(".grid-body .grid-row", (l) => l.length);
+  assert.ok(elements < 80, `${elements} rows are elements`);
+  const timed = async (what, act) => {
+    await page.evaluate(() => { watch.tasks.length = 0; });
+    const start = Date.now();
+    await act();
+    const tasks = await page.evaluate(() => new Promise((r) => setTimeout(() => r(watch.tasks), 100)));
+    console.log(`100,000 rows, ${what}: ${Date.now() - start} ms, longest task ${Math.round(Math.max(0, ...tasks))} ms`);
+  };
+  await timed("60 steps of scrolling", () => page.evaluate(async () => {
+    const table = document.querySelector(".grid-table");
+    for (let i = 0; i < 60; i++) { table.scrollTop += 40_000; await new Promise(requestAnimationFrame); }
+  }));
+  await timed("sorting by value", async () => { await page.click(".grid-head button:has-text('Value')"); await page.waitForSelector("[aria-sort=descending] button:has-text('Value')"); });
+  assert.equal(await page.textContent(".grid-body .grid-row:first-child .num:not(.left)"), "99,999.21"); // of row 82,321
+  await timed("filtering", async () => { await page.fill("#search", "asset-976 email"); await page.waitForFunction(() => document.querySelector(".grid-count").textContent.includes(" of 100,000")); });
+  await done(page);
+});
+
+test("HTML in names stays text", async () => {
+  const evil = "<img src=x onerror=globalThis.owned=1><script>globalThis.owned=1</script>";
+  const page = await open("?window=all", { routes: async (p) => {
+    await rewrite(p, "**/api/v1/report**", (b) => { for (const list of Object.values(b.top)) list.unshift({ key: evil, value: "1.00" }); for (const x of b.partners) x.name = evil; });
+    await rewrite(p, "**/api/v1/contracts", (b) => { for (const c of b.contracts) { c.name = evil; for (const x of c.partners) x.name = evil; } });
+  } });
+  assert.ok((await page.textContent(".headline")).includes(evil));
+  assert.ok((await page.textContent(".ranked tbody")).includes(evil));
+  assert.equal(await page.evaluate(() => document.querySelectorAll("#main img, #main script").length), 0);
+  assert.equal(await page.evaluate(() => globalThis.owned), undefined);
+  await done(page);
+});
+
+test("what is behind, offline or refused is said", async () => {
+  const page = await open("?window=all", { expects: /Failed to load resource/, routes: (p) => rewrite(p, "**/api/v1/report**", (b) => { b.behind = { seconds: 240, why: "the broker cannot be reached" }; }) });
+  await page.waitForSelector("#toast :text('Numbers are 4 min behind: the broker cannot be reached')");
+  await page.context().setOffline(true);
+  await page.evaluate(() => dispatchEvent(new Event("route")));
+  await page.waitForSelector("#toast :text('cannot be reached')");
+  assert.ok(await page.isVisible(".tile"), "the last numbers stay");
+  await page.context().setOffline(false);
+  await page.goto(`${base}/?campaign=no-such-thing`);
+  await page.waitForSelector(".empty a");
+  assert.match(await page.textContent("#main"), /no such campaign/i);
+  await page.goto(`${base}/?window=5000d`);
+  await page.waitForSelector("#main [role=alert]");
+  await done(page);
+});
+
+test("who is not known signs in", async () => {
+  let known = false;
+  const page = await open("?window=all", { expects: /401/, routes: async (p) => {
+    await p.route("**/api/v1/**", (route) => (known ? route.continue() : route.fulfill({ status: 401, contentType: "application/problem+json", json: { type: "about:blank", title: "Unauthorized", status: 401, detail: "a token is needed" } })));
+    await p.route("**/api/v1/session", (route) => { known = route.request().postDataJSON().token === "right"; return known ? route.fulfill({ json: { role: "partner", partner: "globex" } }) : route.fulfill({ status: 401, json: { title: "Unauthorized", status: 401, detail: "unknown" } }); });
+  } });
+  await page.fill("input[name=token]", "wrong");
+  await page.keyboard.press("Enter");
+  await page.waitForSelector("text=This token is not known here");
+  await page.fill("input[name=token]", "right");
+  await page.keyboard.press("Enter");
+  await page.waitForSelector(".tiles");
+  await done(page);
+});
+
+test("an export is held against the book", async () => {
+  const page = await open("?view=reconcile&window=all");
+  const deals = (await page.api("deals?limit=3")).deals;
+  const csv = `Opportunity ID,Amount,Currency,Stage,Close Date,Created Date\n${deals.map((d) => `${d.id},${d.amount},${d.currency},Closed Won,${d.close_date},${(d.created_at ?? "").slice(0, 10)}`).join("\n")}\n`;
+  await page.setInputFiles("input[type=file]", { name: "export.csv", mimeType: "text/csv", buffer: Buffer.from(csv) });
+  await page.click("button:has-text('Compare')");
+  await page.waitForSelector(".tiles.three");
+  const shown = await page.$$eval(".tiles.three [data-exact]", (l) => l.map((n) => n.dataset.exact));
+  assert.equal(shown.length, 3);
+  await done(page);
+});
