@@ -38,6 +38,9 @@ func loadSources(t *testing.T) []source {
 			}
 			return nil
 		}
+		if name == ".git" { // a file in a linked work tree
+			return nil
+		}
 		info, err := d.Info()
 		if err != nil || !info.Mode().IsRegular() || info.Size() > sourceMaxBytes {
 			return err
