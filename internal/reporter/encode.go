@@ -46,19 +46,7 @@ func partKey(source int32, d *dims) []byte { return d.append(partRange(source)) 
 
 func totalKey(d *dims) []byte { return d.append(spaceTotal.Key()) }
 
-func heldKey(due int64, d *dims) []byte { return d.append(spaceHeld.Key().Uint64(uint64(due))) }
-
-// heldRange starts the keys that are due from a time on.
-func heldRange(due int64) []byte { return spaceHeld.Key().Uint64(uint64(due)) }
-
-func readHeld(key []byte) (due int64, d dims, err error) {
-	p := spaceHeld.Parts(key)
-	due = int64(p.Uint64())
-	if d, err = readDims(p); err != nil {
-		return 0, d, fmt.Errorf("held key: %w", err)
-	}
-	return due, d, nil
-}
+func heldKey(d *dims) []byte { return d.append(spaceHeld.Key()) }
 
 func bookKey(contract string) []byte { return spaceBook.Key().String(contract) }
 

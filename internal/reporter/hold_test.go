@@ -135,6 +135,14 @@ func TestHeldChange(t *testing.T) {
 			r.now = r.now.Add(-time.Hour)
 			r.open()
 		}, "acme=1.00 acme=1.07"},
+		"it is behind, and others are held by it": {func(r *rig) {
+			r.now = r.now.Add(-time.Hour)
+			r.open()
+			r.fold(true, nil)
+			r.fold(true, r.records(credit(0, 1, 3, "blue", 1, 1), credit(0, 1, 4, "acme", 1, 108)))
+			r.fold(true, r.records(credit(0, 1, 5, "blue", 1, 2)))
+			r.now = r.now.Add(throttle)
+		}, "acme=1.00 acme=1.07 blue=0.01 acme=1.08 blue=0.02"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := heldRig(t)

@@ -276,7 +276,7 @@ func (p *Processor) Fold(ctx context.Context, records []stream.Record, now time.
 // is being retired, when a held key is due, and when rows do not say yet what the
 // contract in force and the day make of them.
 func (p *Processor) Pending(now time.Time) bool {
-	if p.stale || len(p.retiring) > 0 || p.holds.ripe(now, p.cfg.Throttle) {
+	if p.stale || len(p.retiring) > 0 || p.holds.due(now, p.cfg.Throttle) {
 		return true
 	}
 	policies := p.cfg.Policies()
@@ -289,7 +289,7 @@ func (p *Processor) Pending(now time.Time) bool {
 }
 
 // Waiting implements stream.Waiter: keys are held.
-func (p *Processor) Waiting() bool { return p.holds.keys > 0 }
+func (p *Processor) Waiting() bool { return len(p.holds.until) > 0 }
 
 // Committed implements stream.Processor.
 func (p *Processor) Committed() {
@@ -301,7 +301,7 @@ func (p *Processor) Committed() {
 			sweeping++
 		}
 	}
-	p.cfg.Metrics.show(p.partition, p.holds.keys, sweeping)
+	p.cfg.Metrics.show(p.partition, len(p.holds.until), sweeping)
 }
 
 // Aborted implements stream.Processor.

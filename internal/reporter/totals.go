@@ -231,7 +231,7 @@ func (f *fold) publish(key string, t *dirty) error {
 	t.models = slices.DeleteFunc(t.models, func(m model) bool {
 		return m.shown.state == shownNone && len(m.sums) == 0
 	})
-	if err := f.hold(t, until); err != nil {
+	if err := f.hold(key, t, until); err != nil {
 		return err
 	}
 	if len(t.models) == 0 {
