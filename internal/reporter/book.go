@@ -282,7 +282,7 @@ func (f *fold) sweepBook(b *book) error {
 			return err
 		}
 		for i := range found {
-			if _, err := f.total(&found[i]); err != nil {
+			if _, err := f.total(found[i]); err != nil {
 				return err
 			}
 		}

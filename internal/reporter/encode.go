@@ -1,7 +1,10 @@
 package reporter
 
 import (
+	"cmp"
+	"encoding/binary"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -12,7 +15,6 @@ import (
 // The keyspaces of the store of one credits partition; docs/state-layout.md.
 var (
 	spaceSource = state.Keyspace{ID: 0x40, Version: 1, Name: "source"}
-	spacePart   = state.Keyspace{ID: 0x41, Version: 1, Name: "part"}
 	spaceTotal  = state.Keyspace{ID: 0x42, Version: 2, Name: "total"}
 	spaceHeld   = state.Keyspace{ID: 0x43, Version: 1, Name: "held"}
 	spaceBook   = state.Keyspace{ID: 0x44, Version: 1, Name: "book"}
@@ -21,7 +23,7 @@ var (
 
 // Keyspaces returns the keyspaces of the reporter's stores, for state.NewLayout.
 func Keyspaces() []state.Keyspace {
-	return []state.Keyspace{spaceSource, spacePart, spaceTotal, spaceHeld, spaceBook, spaceLayout}
+	return []state.Keyspace{spaceSource, spaceTotal, spaceHeld, spaceBook, spaceLayout}
 }
 
 // layout says how the state is written: the keyspaces with their versions.
@@ -38,11 +40,6 @@ func layout() string {
 const listMax = 4096
 
 func sourceKey(source int32) []byte { return spaceSource.Key().Uint32(uint32(source)) }
-
-// partRange starts the keys of all parts of one source.
-func partRange(source int32) state.Key { return spacePart.Key().Uint32(uint32(source)) }
-
-func partKey(source int32, d *dims) []byte { return d.append(partRange(source)) }
 
 func totalKey(d *dims) []byte { return d.append(spaceTotal.Key()) }
 
@@ -134,45 +131,19 @@ type share struct {
 // part is all shares of one source in one key. A share of zero is not kept, and
 // neither is a part without shares.
 type part struct {
+	source     int32
 	generation int64
 	shares     []share
 }
 
-func (t *part) find(u unit) *share {
-	for i := range t.shares {
-		if t.shares[i].unit == u {
-			return &t.shares[i]
+// find returns the share in a unit, or nil.
+func find(shares []share, u unit) *share {
+	for i := range shares {
+		if shares[i].unit == u {
+			return &shares[i]
 		}
 	}
 	return nil
-}
-
-func (t *part) encode() []byte {
-	k := state.Key{}.Uint64(uint64(t.generation)).Uint32(uint32(len(t.shares)))
-	for _, s := range t.shares {
-		k = k.String(s.model).String(s.currency).Uint32(uint32(s.exponent)).
-			Uint64(uint64(s.value)).Uint64(uint64(s.sequence))
-	}
-	return spacePart.Value(k)
-}
-
-func decodePart(b []byte) (*part, error) {
-	p, err := valueParts(spacePart, b)
-	if err != nil {
-		return nil, err
-	}
-	t := &part{generation: int64(p.Uint64())}
-	n, err := length(p, spacePart)
-	if err != nil {
-		return nil, err
-	}
-	for range n {
-		t.shares = append(t.shares, share{
-			unit:  unit{p.String(), p.String(), int(p.Uint32())},
-			value: int64(p.Uint64()), sequence: int64(p.Uint64()),
-		})
-	}
-	return t, p.End()
 }
 
 // sum is the total of one unit over all sources.
@@ -180,13 +151,13 @@ type sum struct {
 	currency string
 	exponent int
 	value    int64
-	live     uint32 // sources whose share is not zero
-	born     int64  // offset at which it last came to have a source
+	live     int   // sources whose share is not zero
+	born     int64 // offset at which it last came to have a source
 }
 
 // shown is what the contributions topic holds for a model.
 type shown struct {
-	state    uint32 // shownNone, shownRow or shownDeleted
+	state    int // shownNone, shownRow or shownDeleted
 	value    int64
 	currency string
 	exponent int
@@ -194,7 +165,7 @@ type shown struct {
 }
 
 const (
-	shownNone uint32 = iota
+	shownNone = iota
 	shownRow
 	shownDeleted
 )
@@ -212,55 +183,189 @@ type model struct {
 	sums    []sum
 }
 
-// total is the rows of one key.
+// total is the rows of one key, and what each source said of it: an entry is then
+// one look-up and one write.
 type total struct {
 	audience uint32 // of the book, under which the rows were published last
 	held     int64  // when the key is due, milliseconds; 0 while no change is held
 	models   []model
+	parts    []part // by source
 }
 
+// part returns the place of a source's part and whether it is there.
+func (t *total) part(source int32) (at int, found bool) {
+	return slices.BinarySearchFunc(t.parts, source, func(p part, source int32) int { return cmp.Compare(p.source, source) })
+}
+
+// encode writes numbers as varints and a share's unit as the places of its model
+// and its sum: whatever a source has a share in has a sum.
 func (t *total) encode() []byte {
-	k := state.Key{}.Uint32(t.audience).Uint64(uint64(t.held)).Uint32(uint32(len(t.models)))
-	for _, m := range t.models {
-		k = k.String(m.name).Uint64(uint64(m.version)).
-			Uint32(m.shown.state).Uint64(uint64(m.shown.value)).String(m.shown.currency).Uint32(uint32(m.shown.exponent)).
-			Byte(flag(m.shown.final)).Uint64(uint64(m.until)).
-			Uint64(uint64(m.asOf)).Uint64(uint64(m.updated)).Uint64(uint64(m.offset)).Uint32(uint32(len(m.sums)))
+	b := append(make([]byte, 0, totalBytes), spaceTotal.Version)
+	b = appendNumbers(b, int64(t.audience), t.held, int64(len(t.models)))
+	for i := range t.models {
+		m := &t.models[i]
+		b = appendNumbers(appendText(b, m.name), m.version, int64(m.shown.state), m.shown.value)
+		b = appendNumbers(appendText(b, m.shown.currency), int64(m.shown.exponent), int64(flag(m.shown.final)), m.until, m.asOf, m.updated, m.offset, int64(len(m.sums)))
 		for _, s := range m.sums {
-			k = k.String(s.currency).Uint32(uint32(s.exponent)).Uint64(uint64(s.value)).
-				Uint32(s.live).Uint64(uint64(s.born))
+			b = appendNumbers(appendText(b, s.currency), int64(s.exponent), s.value, int64(s.live), s.born)
 		}
 	}
-	return spaceTotal.Value(k)
+	b = appendNumbers(b, int64(len(t.parts)))
+	for i := range t.parts {
+		p := &t.parts[i]
+		b = appendNumbers(b, int64(p.source), p.generation, int64(len(p.shares)))
+		for j := range p.shares {
+			s := &p.shares[j]
+			b = appendNumbers(t.appendUnit(b, s.unit), s.value, s.sequence)
+		}
+	}
+	return b
 }
 
-func decodeTotal(b []byte) (*total, error) {
-	p, err := valueParts(spaceTotal, b)
+// totalBytes is what most totals fit into.
+const totalBytes = 512
+
+func (t *total) appendUnit(b []byte, u unit) []byte {
+	for i := range t.models {
+		if t.models[i].name != u.model {
+			continue
+		}
+		for j, s := range t.models[i].sums {
+			if s.currency == u.currency && s.exponent == u.exponent {
+				return appendNumbers(b, int64(i), int64(j))
+			}
+		}
+	}
+	panic(fmt.Sprintf("reporter: a share in %+v without a sum", u))
+}
+
+func appendText(b []byte, s string) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
+}
+
+func appendNumbers(b []byte, numbers ...int64) []byte {
+	for _, n := range numbers {
+		b = binary.AppendVarint(b, n)
+	}
+	return b
+}
+
+// reader reads what appendText and appendNumbers wrote. The first failure sticks.
+type reader struct {
+	rest  []byte
+	names names
+	err   error
+}
+
+// names gives each text that is read the same memory: models and currencies are
+// few and are read with every key. nil gives each its own.
+type names map[string]string
+
+// namesMax bounds names; contracts have some dozens.
+const namesMax = 4096
+
+func (n names) of(b []byte) string {
+	if s, ok := n[string(b)]; ok {
+		return s
+	}
+	s := string(b)
+	if n != nil && len(n) < namesMax {
+		n[s] = s
+	}
+	return s
+}
+
+func (r *reader) fail() {
+	r.rest, r.err = nil, fmt.Errorf("%w: a value of keyspace %s is cut short or no number", state.ErrKey, spaceTotal.Name)
+}
+
+func (r *reader) number() int64 {
+	n, size := binary.Varint(r.rest)
+	if size <= 0 {
+		r.fail()
+		return 0
+	}
+	r.rest = r.rest[size:]
+	return n
+}
+
+// within reads a number that is at least 0 and below a bound.
+func (r *reader) within(bound int64) int {
+	n := r.number()
+	if n < 0 || n >= bound {
+		r.fail()
+		return 0
+	}
+	return int(n)
+}
+
+func (r *reader) text() string {
+	n, size := binary.Uvarint(r.rest)
+	if size <= 0 || n > uint64(len(r.rest)-size) {
+		r.fail()
+		return ""
+	}
+	b := r.rest[size : size+int(n)]
+	r.rest = r.rest[size+int(n):]
+	return r.names.of(b)
+}
+
+func decodeTotal(value []byte, known names) (*total, error) {
+	body, err := spaceTotal.Body(value)
 	if err != nil {
 		return nil, err
 	}
-	t := &total{audience: p.Uint32(), held: int64(p.Uint64())}
-	n, err := length(p, spaceTotal)
-	if err != nil {
+	r := &reader{rest: body, names: known}
+	t := &total{audience: uint32(r.within(math.MaxUint32)), held: r.number()}
+	t.models = make([]model, r.within(listMax))
+	for i := range t.models {
+		m := &t.models[i]
+		m.name, m.version = r.text(), r.number()
+		m.shown = shown{r.within(shownDeleted + 1), r.number(), r.text(), r.within(exponentMax + 1), r.within(2) == 1}
+		m.until, m.asOf, m.updated, m.offset = r.number(), r.number(), r.number(), r.number()
+		if n := r.within(listMax); r.err == nil {
+			m.sums = make([]sum, n)
+		}
+		for j := range m.sums {
+			m.sums[j] = sum{r.text(), r.within(exponentMax + 1), r.number(), r.within(math.MaxInt32), r.number()}
+		}
+		if r.err != nil {
+			return nil, r.err
+		}
+	}
+	if t.parts, err = r.parts(t); err != nil {
 		return nil, err
 	}
-	for range n {
-		m := model{
-			name: p.String(), version: int64(p.Uint64()),
-			shown: shown{p.Uint32(), int64(p.Uint64()), p.String(), int(p.Uint32()), p.Byte() == 1},
-			until: int64(p.Uint64()),
-			asOf:  int64(p.Uint64()), updated: int64(p.Uint64()), offset: int64(p.Uint64()),
-		}
-		sums, err := length(p, spaceTotal)
-		if err != nil {
-			return nil, err
-		}
-		for range sums {
-			m.sums = append(m.sums, sum{p.String(), int(p.Uint32()), int64(p.Uint64()), p.Uint32(), int64(p.Uint64())})
-		}
-		t.models = append(t.models, m)
+	if len(r.rest) > 0 {
+		return nil, fmt.Errorf("%w: %d bytes too many in keyspace %s", state.ErrKey, len(r.rest), spaceTotal.Name)
 	}
-	return t, p.End()
+	return t, nil
+}
+
+func (r *reader) parts(t *total) ([]part, error) {
+	parts := make([]part, r.within(listMax))
+	for i := range parts {
+		p := &parts[i]
+		p.source, p.generation = int32(r.within(math.MaxInt32)), r.number()
+		if n := r.within(listMax); r.err == nil {
+			p.shares = make([]share, n)
+		}
+		for j := range p.shares {
+			i, k := r.within(int64(len(t.models))), 0
+			if r.err == nil {
+				k = r.within(int64(len(t.models[i].sums)))
+			}
+			if r.err != nil {
+				return nil, r.err
+			}
+			s := &t.models[i].sums[k]
+			p.shares[j] = share{unit{t.models[i].name, s.currency, s.exponent}, r.number(), r.number()}
+		}
+		if r.err != nil {
+			return nil, r.err
+		}
+	}
+	return parts, r.err
 }
 
 func valueParts(space state.Keyspace, b []byte) (*state.Parts, error) {

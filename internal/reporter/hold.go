@@ -102,7 +102,7 @@ func (f *fold) release(records int) error {
 		if err != nil {
 			return fmt.Errorf("held key: %w", err)
 		}
-		if _, err := f.total(&d); err != nil {
+		if _, err := f.total(d); err != nil {
 			return err
 		}
 	}
@@ -144,7 +144,7 @@ func (p *Processor) loadHolds() error {
 		if value == nil {
 			return fmt.Errorf("%v is held and has no total", found[i])
 		}
-		t, err := decodeTotal(value)
+		t, err := decodeTotal(value, p.names)
 		if err != nil {
 			return fmt.Errorf("total: %w", err)
 		}

@@ -12,6 +12,7 @@ import (
 
 	"tracksource/internal/task"
 	"tracksource/schemas/avro"
+	"tracksource/state"
 	"tracksource/stream"
 )
 
@@ -114,6 +115,7 @@ type Processor struct {
 	retiring map[int32]bool
 	holds    holds
 	books    map[string]*book // by contract
+	names    names            // of models and currencies; no harm if it is too much
 	written  bool             // whether the state says how it is written
 	stale    bool
 	batch    counts
@@ -138,7 +140,7 @@ func New(cfg Config, a stream.Assignment, kv task.KV) (*Processor, error) {
 		cfg.Stats = &Stats{}
 	}
 	cfg.Log = cfg.Log.With("credits_partition", a.Partition)
-	p := &Processor{cfg: cfg, partition: a.Partition, first: max(1, a.Generation), kv: kv}
+	p := &Processor{cfg: cfg, partition: a.Partition, first: max(1, a.Generation), kv: kv, names: names{}}
 	return p, p.load()
 }
 
@@ -318,6 +320,11 @@ type fold struct {
 	policies map[string]Policy
 	sources  map[int32]*sourceState
 	totals   map[string]*dirty // by state key
+
+	// Memory that is used again.
+	key    state.Key
+	moves  []move
+	shares []share
 }
 
 // dirty is a total that the batch may have changed.

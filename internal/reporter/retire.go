@@ -19,12 +19,11 @@ func (f *fold) retire() error {
 	if err != nil {
 		return err
 	}
-	from, to := partRange(id).Range()
+	from, to := spaceTotal.Key().Range()
 	if len(s.cursor) > 0 {
 		from = s.cursor
 	}
-	var keys [][]byte
-	var parts []*part
+	var keys []dims
 	read := 0
 	s.cursor = nil
 	err = f.p.kv.Scan(from, to, func(key, value []byte) (bool, error) {
@@ -33,20 +32,22 @@ func (f *fold) retire() error {
 			return false, nil
 		}
 		read++
-		t, err := decodePart(value)
+		t, err := decodeTotal(value, f.p.names)
 		if err != nil {
-			return false, fmt.Errorf("part: %w", err)
+			return false, fmt.Errorf("total: %w", err)
 		}
-		if t.generation != s.generation {
-			keys, parts = append(keys, bytes.Clone(key)), append(parts, t)
+		if at, found := t.part(id); !found || t.parts[at].generation == s.generation {
+			return true, nil
 		}
-		return true, nil
+		d, err := readDims(spaceTotal.Parts(key))
+		keys = append(keys, d)
+		return true, err
 	})
 	if err != nil {
 		return err
 	}
-	for i, key := range keys {
-		if err := f.takeBack(key, parts[i], s); err != nil {
+	for _, d := range keys {
+		if err := f.takeBack(d, id, s); err != nil {
 			return err
 		}
 	}
@@ -57,26 +58,27 @@ func (f *fold) retire() error {
 	return nil
 }
 
-func (f *fold) takeBack(key []byte, t *part, s *sourceState) error {
-	parts := spacePart.Parts(key)
-	parts.Uint32()
-	d, err := readDims(parts)
+// takeBack takes back what a source said of a key, unless the batch in hand has
+// replaced it.
+func (f *fold) takeBack(d dims, source int32, s *sourceState) error {
+	t, err := f.total(d)
 	if err != nil {
 		return err
 	}
-	total, err := f.total(&d)
-	if err != nil {
-		return err
+	at, found := t.part(source)
+	if !found || t.parts[at].generation == s.generation {
+		return nil
 	}
 	var moves []move
-	for _, old := range t.shares {
+	for _, old := range t.parts[at].shares {
 		moves = append(moves, move{old.unit, old.value, 0})
 	}
 	// The parts of other sources can be so large that only the sum of all fits.
-	if fault := total.check(moves); fault != "" {
+	if fault := t.check(moves); fault != "" {
 		return fmt.Errorf("take back part: %s", fault)
 	}
-	total.apply(moves, stamp{updated: s.retiredAt, offset: s.retiredBy})
+	t.apply(moves, stamp{updated: s.retiredAt, offset: s.retiredBy})
+	t.parts = slices.Delete(t.parts, at, at+1)
 	f.p.batch.retired++
-	return f.p.kv.Delete(key)
+	return nil
 }

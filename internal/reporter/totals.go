@@ -26,18 +26,18 @@ type move struct {
 
 // entry replaces what its source said of its key before.
 func (f *fold) entry(ctx context.Context, e *avro.CreditEntry, s *sourceState, r *stream.Record) error {
-	d := dimsOf(e)
-	key := partKey(e.SourcePartition, &d)
-	old, err := f.part(key)
+	t, err := f.total(dimsOf(e))
 	if err != nil {
 		return err
 	}
-	next := &part{generation: e.Generation}
-	var moves []move
-	if old.generation == e.Generation {
-		next.shares = slices.Clone(old.shares)
-	} else {
-		for _, o := range old.shares {
+	moves, shares := f.moves[:0], f.shares[:0]
+	at, found := t.part(e.SourcePartition)
+	switch {
+	case !found:
+	case t.parts[at].generation == e.Generation:
+		shares = append(shares, t.parts[at].shares...)
+	default:
+		for _, o := range t.parts[at].shares {
 			moves = append(moves, move{o.unit, o.value, 0})
 		}
 	}
@@ -45,12 +45,12 @@ func (f *fold) entry(ctx context.Context, e *avro.CreditEntry, s *sourceState, r
 		u := unit{name, e.Currency, e.Exponent}
 		previous := int64(0)
 		judged := s.gap == 0
-		if o := next.find(u); o != nil {
+		if o := find(shares, u); o != nil {
 			previous = o.value
 			judged = o.sequence >= s.gap
 			o.value, o.sequence = e.Running[i], e.Sequence
 		} else {
-			next.shares = append(next.shares, share{u, e.Running[i], e.Sequence})
+			shares = append(shares, share{u, e.Running[i], e.Sequence})
 		}
 		// An entry behind a gap need not follow from what was read before it.
 		if sum, ok := addExact(previous, e.Delta[i]); judged && (!ok || sum != e.Running[i]) {
@@ -60,20 +60,30 @@ func (f *fold) entry(ctx context.Context, e *avro.CreditEntry, s *sourceState, r
 		}
 		moves = setMove(moves, u, previous, e.Running[i])
 	}
-	t, err := f.total(&d)
-	if err != nil {
-		return err
-	}
+	f.moves, f.shares = moves, shares
 	if fault := t.check(moves); fault != "" {
 		return f.unreadable(ctx, r, fault)
 	}
 	t.apply(moves, stamp{e.AsOf.UnixMicro(), r.Timestamp.UnixMilli(), r.Offset})
-	next.shares = slices.DeleteFunc(next.shares, func(s share) bool { return s.value == 0 })
+	t.setPart(at, found, e.SourcePartition, e.Generation, shares)
 	f.p.batch.entries++
-	if len(next.shares) == 0 {
-		return f.p.kv.Delete(key)
+	return nil
+}
+
+// setPart sets the part of a source at its place, without shares of zero; shares
+// stay the caller's.
+func (t *total) setPart(at int, found bool, source int32, generation int64, shares []share) {
+	shares = slices.DeleteFunc(shares, func(s share) bool { return s.value == 0 })
+	switch {
+	case len(shares) == 0 && found:
+		t.parts = slices.Delete(t.parts, at, at+1)
+	case len(shares) == 0:
+	case found:
+		p := &t.parts[at]
+		p.generation, p.shares = generation, append(p.shares[:0], shares...)
+	default:
+		t.parts = slices.Insert(t.parts, at, part{source, generation, slices.Clone(shares)})
 	}
-	return f.p.kv.Put(key, next.encode())
 }
 
 // setMove adds a move, or gives the move away from an older generation its end.
@@ -87,31 +97,21 @@ func setMove(moves []move, u unit, from, to int64) []move {
 	return append(moves, move{u, from, to})
 }
 
-func (f *fold) part(key []byte) (*part, error) {
-	b, err := f.p.kv.Get(key)
-	if err != nil {
-		return nil, err
-	}
-	if b == nil {
-		return &part{generation: -1}, nil
-	}
-	return decodePart(b)
-}
-
 // total returns the total of a key, to be published at the end of the batch.
-func (f *fold) total(d *dims) (*dirty, error) {
-	key := totalKey(d)
+func (f *fold) total(d dims) (*dirty, error) {
+	key := d.append(append(f.key[:0], spaceTotal.ID))
+	f.key = key
 	if t, ok := f.totals[string(key)]; ok {
 		return t, nil
 	}
-	t := &dirty{dims: *d, book: f.book(d.Contract)}
+	t := &dirty{dims: d, book: f.book(d.Contract)}
 	t.audience = t.book.audience().number
 	b, err := f.p.kv.Get(key)
 	if err != nil {
 		return nil, err
 	}
 	if b != nil {
-		stored, err := decodeTotal(b)
+		stored, err := decodeTotal(b, f.p.names)
 		if err != nil {
 			return nil, fmt.Errorf("total: %w", err)
 		}
