@@ -11,12 +11,13 @@ import (
 )
 
 // cause says why the ledger of one conversion changes, and by what event: what
-// happened to the deal itself goes first, then a new revision, then touches.
+// happened to the deal itself goes first, then a new revision, then touches. What
+// another version of the rules of books changes is the contract's, as it is read now.
 // Of several events of a batch the last one is named.
 func (f *fold) cause(c *campaign, a *account, conversion string, before, after booked, swept *sweep) (cause, event string) {
 	revised := "contract/" + c.id + "/" + strconv.FormatInt(c.revision, 10)
 	if swept != nil {
-		if before.version == c.version {
+		if before.version == c.version && swept.rate != "" {
 			return CauseFX, swept.rate
 		}
 		return CauseContract, revised

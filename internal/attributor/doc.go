@@ -45,6 +45,9 @@
 // cannot keep the sweep from moving. An account that live events touch is
 // recomputed under the newest rules at once.
 //
+// A program whose rules of a book are others than those by which the state was posted
+// sweeps as well, from the first record that it gets.
+//
 // A revision with restate_from accounts for the conversion days from that on; a
 // book has every revision that still accounts for any day.
 //

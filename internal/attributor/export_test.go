@@ -1,9 +1,11 @@
 package attributor
 
 import (
+	"slices"
 	"time"
 
 	"tracksource/attribution"
+	"tracksource/state"
 )
 
 // Tell brings the facts topic to these facts of an account under a contract in
@@ -16,6 +18,28 @@ func (p *Processor) Tell(campaign string, of []byte, asOf time.Time, facts []att
 		}
 	}
 	return nil
+}
+
+// Older makes of an entry of state what a program without the measures that are kept
+// at a grain would have there; nil for nothing.
+func Older(key string, value []byte) ([]byte, error) {
+	parts := state.Keyspace{ID: key[0]}.Parts([]byte(key))
+	switch key[0] {
+	case spaceControl.ID:
+		if parts.String() == controlBooks {
+			return nil, nil
+		}
+	case spaceRunning.ID:
+		k, err := ParseContributionKey(parts.Bytes())
+		if err != nil || !attribution.IsAdditive(k.Measure) {
+			return nil, err
+		}
+	case spaceBooked.ID:
+		b, err := decodeBooked(value)
+		b.postings = slices.DeleteFunc(b.postings, func(p attribution.Posting) bool { return !attribution.IsAdditive(p.Measure) })
+		return b.encode(), err
+	}
+	return value, nil
 }
 
 // DecodeState runs every decoder of state over the bytes, and returns what those

@@ -37,6 +37,7 @@ const (
 	controlChanges    = "changes"
 	controlGeneration = "generation"
 	controlLayout     = "layout"
+	controlBooks      = "books"
 )
 
 func controlKey(name string) state.Key { return spaceControl.Key().String(name) }

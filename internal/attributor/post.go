@@ -344,6 +344,9 @@ func (f *fold) announce() error {
 		return err
 	}
 	f.rules.announced = f.generation
+	if err := f.keepBooks(); err != nil {
+		return err
+	}
 	if f.rules.layout, err = f.layout(); err != nil {
 		return err
 	}

@@ -86,6 +86,9 @@ func (p *Processor) Fold(ctx context.Context, records []stream.Record, out Emitt
 	if err := f.announce(); err != nil {
 		return err
 	}
+	if err := f.renew(ctx, records); err != nil {
+		return err
+	}
 	for i := range records {
 		if err := f.take(ctx, &records[i]); err != nil {
 			return fmt.Errorf("journey record %s/%d@%d: %w", records[i].Topic, records[i].Partition, records[i].Offset, err)

@@ -22,6 +22,7 @@ type rules struct {
 	changes   int64 // posted so far, for their ids
 	announced int64 // generation
 	layout    string
+	books     int64 // attribution.Version that every account was computed by, or is by the sweep
 	sweep     sweep
 }
 
@@ -106,6 +107,8 @@ func (r *rules) read(key, body []byte) (err error) {
 		r.announced, err = decodeNumber(body)
 	case controlLayout:
 		r.layout = string(body)
+	case controlBooks:
+		r.books, err = decodeNumber(body)
 	case controlSweep:
 		r.sweep, err = decodeSweep(body)
 	default:

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"time"
 
+	"tracksource/attribution"
 	"tracksource/state"
+	"tracksource/stream"
 )
 
 // restate has every account visited under the rules as they now are.
@@ -24,6 +26,26 @@ func (f *fold) restate(ctx context.Context, rate string, at time.Time) error {
 		s.asOf = at
 	}
 	return f.putSweep(s)
+}
+
+// renew has every account visited if what is posted was computed by a program with
+// other rules of a book. It waits for a record, whose Kafka time is the one as of which
+// the figures change; a broadcast brings one to every partition each day.
+func (f *fold) renew(ctx context.Context, records []stream.Record) error {
+	if len(records) == 0 || f.rules.books == attribution.Version {
+		return nil
+	}
+	f.cfg.Log.InfoContext(ctx, "books of another version", "partition", f.source, "posted", f.rules.books, "now", attribution.Version)
+	if err := f.keepBooks(); err != nil {
+		return err
+	}
+	return f.restate(ctx, "", records[0].Timestamp)
+}
+
+// keepBooks notes by which rules what is posted is computed from here on.
+func (f *fold) keepBooks() error {
+	f.rules.books = attribution.Version
+	return f.kv.Put(controlKey(controlBooks), encodeNumber(attribution.Version))
 }
 
 func (f *fold) putSweep(s sweep) error {
