@@ -53,10 +53,7 @@ func (b *booker) book(result *Result) {
 func Explain(rules Rules, rates *money.Rates, j Journey, conversion, measure string) (Conversion, []Credit, bool) {
 	bookers := newBookers(rules, rates, j)
 	spans := spansOf(bookers)
-	of, _, follows := follows(measure)
-	if !follows {
-		of = measure
-	}
+	of := cmp.Or(follows(measure), measure)
 	for _, b := range bookers {
 		at := slices.IndexFunc(b.events, func(e event) bool { return e.conversion == conversion && e.measure == of })
 		if at < 0 {

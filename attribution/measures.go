@@ -112,36 +112,28 @@ func MeasureNamed(name string) Measure {
 	case MeasureRevenue, MeasureRevenueSourced, MeasurePipelineCreated, MeasurePipelineOpen, MeasurePipelineSourced:
 		return m
 	}
-	of, _, follows := follows(name)
-	if follows {
-		m.Of, m.Grain, m.Apart = of, []string{dimPartner, dimRegion, dimSegment, dimDay}, []string{dimPartner}
+	if m.Of = follows(name); m.Of != "" {
+		m.Grain, m.Apart = []string{dimPartner, dimRegion, dimSegment, dimDay}, []string{dimPartner}
 	}
-	m.Count = !follows || of == MeasureOpportunities
+	m.Count = m.Of == "" || m.Of == MeasureOpportunities
 	return m
 }
 
 // IsAdditive is [Measure.Additive] of the measure of that name.
-func IsAdditive(measure string) bool {
-	_, _, follows := follows(measure)
-	return !follows
-}
+func IsAdditive(measure string) bool { return follows(measure) == "" }
 
-// follows says which measure one that is kept at a grain has the deals and values
-// of, and whether it is for those alone who did not source them.
-func follows(measure string) (of string, coSell, follows bool) {
+// follows is the measure that one which is kept at a grain has the deals and values
+// of; empty for the others.
+func follows(measure string) string {
 	switch measure {
 	case MeasureOpportunitiesInfluenced:
-		return MeasureOpportunities, false, true
-	case MeasurePipelineInfluenced:
-		return MeasurePipelineCreated, false, true
-	case MeasurePipelineCoSell:
-		return MeasurePipelineCreated, true, true
-	case MeasureRevenueInfluenced:
-		return MeasureRevenue, false, true
-	case MeasureRevenueCoSell:
-		return MeasureRevenue, true, true
+		return MeasureOpportunities
+	case MeasurePipelineInfluenced, MeasurePipelineCoSell:
+		return MeasurePipelineCreated
+	case MeasureRevenueInfluenced, MeasureRevenueCoSell:
+		return MeasureRevenue
 	}
-	return "", false, false
+	return ""
 }
 
 // followers are the measures that follow one, the influenced in front of the

@@ -43,8 +43,14 @@ func sumOf(k amountKey) sumKey {
 // dimensionsOf are the dimensions of a number, with their names.
 func dimensionsOf(k avro.ContributionKey) [][2]string {
 	return [][2]string{
-		{"day", k.Day}, {"partner", k.Partner}, {"channel", k.Channel}, {"asset", k.Asset}, {"region", k.Region}, {"segment", k.Segment},
-		{"source", k.Source}, {"touch campaign", k.TouchCampaign},
+		{"day", k.Day},
+		{"partner", k.Partner},
+		{"channel", k.Channel},
+		{"asset", k.Asset},
+		{"region", k.Region},
+		{"segment", k.Segment},
+		{"source", k.Source},
+		{"touch campaign", k.TouchCampaign},
 	}
 }
 

@@ -159,8 +159,11 @@ func credits() []avro.CreditEntry {
 		measure, partner string
 		value            int64
 	}{
-		{"opportunities_influenced", "acme", 1_000_000}, {"opportunities_influenced", "globex", 1_000_000},
-		{"pipeline_influenced", "acme", 10001}, {"pipeline_influenced", "globex", 10001}, {"pipeline_co_sell", "acme", 10001},
+		{"opportunities_influenced", "acme", 1_000_000},
+		{"opportunities_influenced", "globex", 1_000_000},
+		{"pipeline_influenced", "acme", 10001},
+		{"pipeline_influenced", "globex", 10001},
+		{"pipeline_co_sell", "acme", 10001},
 	} {
 		e := list[len(list)-1]
 		e.Measure, e.Partner, e.Channel, e.Asset, e.Source, e.TouchCampaign = m.measure, m.partner, "(all)", "(all)", "(all)", "(all)"
@@ -329,10 +332,14 @@ func TestTampered(t *testing.T) {
 			in.Credits[12].Value.Delta[0], in.Credits[12].Value.Running[0] = 10000, 10000
 			in.Credits[13].Value.Delta[0], in.Credits[13].Value.Running[0] = 10002, 10002
 		}, "conservation: pipeline_influenced by globex of acme/salesforce/opportunity/006 on bigco.com, 2026-03-05, under first-touch: the ledger has 10002 of USD, the conversion is worth 10001"},
-		{"facts forget who influenced", func(in *check.Input) { in.Facts[1].Value.Facts.Measures[1].Influenced = []string{"globex"} },
-			"facts: pipeline_influenced by acme of acme/salesforce/opportunity/006 on bigco.com, 2026-03-05, is worth 0, on the ledger under first-touch 10001 of USD"},
-		{"facts name somebody who did not co-sell", func(in *check.Input) { in.Facts[1].Value.Facts.Measures[1].CoSell = []string{"acme", "globex"} },
-			"facts: pipeline_co_sell by globex of acme/salesforce/opportunity/006 on bigco.com, 2026-03-05, is worth 10001 of USD and is not on the ledger"},
+		{
+			"facts forget who influenced", func(in *check.Input) { in.Facts[1].Value.Facts.Measures[1].Influenced = []string{"globex"} },
+			"facts: pipeline_influenced by acme of acme/salesforce/opportunity/006 on bigco.com, 2026-03-05, is worth 0, on the ledger under first-touch 10001 of USD",
+		},
+		{
+			"facts name somebody who did not co-sell", func(in *check.Input) { in.Facts[1].Value.Facts.Measures[1].CoSell = []string{"acme", "globex"} },
+			"facts: pipeline_co_sell by globex of acme/salesforce/opportunity/006 on bigco.com, 2026-03-05, is worth 10001 of USD and is not on the ledger",
+		},
 		{
 			"facts are a cent off", func(in *check.Input) { in.Facts[1].Value.Facts.Measures[1].Value-- },
 			"facts: pipeline_created of acme/salesforce/opportunity/006 on bigco.com, 2026-03-05, is worth 10000, on the ledger under first-touch 10001 of USD",
@@ -398,8 +405,10 @@ func TestTampered(t *testing.T) {
 		{"a row of another segment", func(in *check.Input) {
 			in.Rows[5].Value.Row.Segment, in.Rows[5].Value.Key.Segment = "Enterprise", "Enterprise"
 		}, "the rows of segment Mid-Market sum to 5000, the ledger to 10001"},
-		{"a row in another currency", func(in *check.Input) { in.Rows[5].Value.Row.Currency = "EUR" },
-			"snapshot: ai-launch-tour pipeline_created linear EUR: 5001 attributed and 0 unattributed, the entries by conversion come to 0 and the conversions are worth 0"},
+		{
+			"a row in another currency", func(in *check.Input) { in.Rows[5].Value.Row.Currency = "EUR" },
+			"snapshot: ai-launch-tour pipeline_created linear EUR: 5001 attributed and 0 unattributed, the entries by conversion come to 0 and the conversions are worth 0",
+		},
 		{"value is lost from the ledger and the rows", func(in *check.Input) {
 			in.Credits[4].Value.Delta[2], in.Credits[4].Value.Running[2] = 0, 0
 			in.Rows = drop(in.Rows, slices.IndexFunc(in.Rows, func(r check.At[check.Row]) bool {
