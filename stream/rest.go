@@ -76,15 +76,17 @@ func CaughtUp(ctx context.Context, conn Conn, log *slog.Logger, group string, to
 }
 
 // unconsumed lists the n partitions with offsets between the group's and the
-// end, with both; n is -1 when an open transaction may still move an offset.
+// end, with both; n is -1 when an open transaction may still move an offset. All
+// offsets of the group are asked for in front of all ends: a group may write to what it
+// reads, and what one partition hands to another that was looked at before would else
+// be missed.
 func unconsumed(ctx context.Context, cl *kgo.Client, group string, topics []string) (from map[string]map[int32]kgo.Offset, left map[string]map[int32]int64, n int, err error) {
 	c, err := fetchCluster(ctx, cl, topics...)
 	if err != nil {
 		return nil, nil, 0, err
 	}
-	from, left = map[string]map[int32]kgo.Offset{}, map[string]map[int32]int64{}
+	committed := map[string][]int64{}
 	for _, topic := range topics {
-		from[topic], left[topic] = map[int32]kgo.Offset{}, map[int32]int64{}
 		for p := range c.partitions[topic] {
 			at, err := groupOffset(ctx, cl, group, topic, p)
 			if errors.Is(err, kerr.UnstableOffsetCommit) {
@@ -93,6 +95,14 @@ func unconsumed(ctx context.Context, cl *kgo.Client, group string, topics []stri
 			if err != nil {
 				return nil, nil, 0, err
 			}
+			committed[topic] = append(committed[topic], at)
+		}
+	}
+	from, left = map[string]map[int32]kgo.Offset{}, map[string]map[int32]int64{}
+	for _, topic := range topics {
+		from[topic], left[topic] = map[int32]kgo.Offset{}, map[int32]int64{}
+		for p := range c.partitions[topic] {
+			at := committed[topic][p]
 			start, err := listOffset(ctx, cl, topic, p, logStart)
 			if err != nil {
 				return nil, nil, 0, err

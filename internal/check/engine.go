@@ -145,9 +145,9 @@ func chains(ctx context.Context, cfg Config, ends map[string]map[int32]Transacti
 // Moving says what of a line is still on its way, empty when all groups have
 // consumed everything. Work that a partition has without input does not show.
 func Moving(ctx context.Context, cfg Config) (string, error) {
-	groups := cfg.Spec.Groups()
-	slices.Reverse(groups) // so that what one hands to the next is not missed
-	for _, g := range groups {
+	// In the order of the line: what a group hands to the next is then there when that
+	// one is looked at. The other way round it is missed while it is on its way.
+	for _, g := range cfg.Spec.Groups() {
 		ok, err := stream.CaughtUp(ctx, line.StreamConn(cfg.Kafka), cfg.Log, g.Name, g.Topics...)
 		if err != nil {
 			return "", fmt.Errorf("look at group %s: %w", g.Name, err)
