@@ -62,6 +62,9 @@ type CohortQuestion struct {
 	Within *Span // of the day that decides the cohort
 	Zone   *time.Location
 	Today  money.Day
+	// Currency is the contract's: what deals still have in another one while the book
+	// is restated is in no cell.
+	Currency string
 }
 
 // Cohort is the deals of one month.
@@ -155,7 +158,7 @@ func (q *CohortQuestion) cells(month money.Day, deals []*Deal) []CohortCell {
 	cells := make([]CohortCell, ages+1)
 	for _, d := range deals {
 		_, m, ok := d.Measure(q.Value.Measure())
-		if !ok {
+		if !ok || m.Currency != "" && m.Currency != q.Currency {
 			continue
 		}
 		// What is dated before its cohort, a close date say, was there from the start.

@@ -112,7 +112,9 @@ type ReportAnswer struct {
 	Top      Top           `json:"top"`
 }
 
-// Tile is one measure against its target and the window before.
+// Tile is one measure in the window, against the window before and against the target
+// whose period the window's last day is in. A target is of its period: what is expected
+// and reached is of the period up to that day, not of the window.
 type Tile struct {
 	Measure      string  `json:"measure"`
 	Kind         string  `json:"kind"`
@@ -122,8 +124,11 @@ type Tile struct {
 	Unattributed *string `json:"unattributed"`
 	Previous     *string `json:"previous"` // total of as many days before; null for all
 	Target       *string `json:"target"`
-	Expected     *string `json:"expected"` // of the target, pro rata to today
-	Progress     *string `json:"progress"` // total over target
+	TargetFrom   string  `json:"target_from"` // YYYY-MM-DD, empty without a target
+	TargetTo     string  `json:"target_to"`
+	Expected     *string `json:"expected"` // of the target, pro rata
+	Reached      *string `json:"reached"`
+	Progress     *string `json:"progress"` // reached over target
 	Status       string  `json:"status"`   // ahead, on_track, behind or none
 }
 

@@ -60,7 +60,7 @@ var mayImport = map[string][]string{
 	"internal/control":    {"attribution", "contract", "deploy/kafka", "identity", "internal/line", "money", "normalize/mapping", "schemas/avro", "state", "stream"},
 	"internal/feedfile":   {},
 	"internal/follow":     {"attribution", "contract", "deploy/kafka", "internal/control", "internal/line", "internal/task", "money", "report", "schemas/avro", "state", "stream"},
-	"internal/answer":     {"attribution", "attribution/model", "contract", "deploy/kafka", "internal/control", "internal/follow", "internal/line", "money", "report", "schemas/avro", "state", "stream"},
+	"internal/answer":     {"attribution", "attribution/model", "contract", "deploy/kafka", "identity", "internal/control", "internal/follow", "internal/line", "money", "report", "schemas/avro", "state", "stream"},
 	"internal/gaps":       {"contract", "identity", "money", "schemas/avro"},
 	"internal/check": {
 		"attribution", "attribution/model", "contract", "deploy/kafka", "identity", "internal/line", "internal/sample",

@@ -1,0 +1,132 @@
+package answer
+
+import (
+	"context"
+	"maps"
+	"slices"
+
+	"tracksource/attribution"
+	"tracksource/report"
+)
+
+// funnelBasis says what a funnel counts.
+const (
+	funnelBasis    = "first arrivals on days of the window, each stage by its own day: no cohort is followed"
+	funnelBasisOwn = "deals that you reported and that came to the stage on a day of the window, each stage by its own day: no cohort is followed"
+)
+
+// Funnel is how many came to each stage: the milestones in their order, then the deals
+// that were created and won.
+func (a *Answers) Funnel(ctx context.Context, v report.Viewer, q Query) (FunnelAnswer, error) {
+	of, err := a.askRows(v, &q)
+	if err != nil {
+		return FunnelAnswer{}, err
+	}
+	name, err := one("by", first(q.By), []string{"", string(report.Partner), string(report.Channel), string(report.Region), string(report.Segment)})
+	if err != nil || len(q.By) > 1 {
+		return FunnelAnswer{}, &Error{Parameter: "by", Detail: "a funnel is told by one of these dimensions", Allowed: []string{"partner", "channel", "region", "segment"}}
+	}
+	measures := append(slices.Clone(of.campaign.Contract.Milestones), attribution.MeasureOpportunities, attribution.MeasureWon)
+	out := FunnelAnswer{Basis: funnelBasis, Stages: []Stage{}, Groups: []FunnelGroup{}}
+	counts := make([]map[string]report.Value, len(measures))
+	if of.sight == report.SeesOwn {
+		// Counts of all partners are theirs alone: its own deals are counted.
+		out.Basis, of.Withheld = funnelBasisOwn, true
+		if counts, err = of.ownFunnel(ctx, measures, report.Dimension(name)); err != nil {
+			return FunnelAnswer{}, err
+		}
+	} else {
+		for i, m := range measures {
+			if counts[i], err = of.counts(m, report.Dimension(name)); err != nil {
+				return FunnelAnswer{}, err
+			}
+		}
+	}
+	keys := map[string]bool{}
+	var before report.Value
+	for i, m := range measures {
+		var sum report.Value
+		for key, n := range counts[i] {
+			keys[key] = true
+			sum = sum.Add(n)
+		}
+		s := Stage{Stage: m, Measure: m, Count: sum.Text(0)}
+		if i > 0 {
+			if from, ok := report.Ratio(sum, before); ok {
+				s.FromPrevious = &from
+				// Stages are no cohort: more may come to one than to the stage before.
+				if drop, ok := report.Ratio(before.Sub(sum), before); ok && before.Cmp(sum) >= 0 {
+					s.DropOff = &drop
+				}
+			}
+		}
+		before = sum
+		out.Stages = append(out.Stages, s)
+	}
+	if name != "" {
+		for _, key := range slices.Sorted(maps.Keys(keys)) {
+			g := FunnelGroup{Key: key, Counts: make([]string, len(measures))}
+			for i := range measures {
+				g.Counts[i] = counts[i][key].Text(0)
+			}
+			out.Groups = append(out.Groups, g)
+		}
+	}
+	out.Envelope = of.Envelope
+	return out, nil
+}
+
+func first(list []string) string {
+	if len(list) == 0 {
+		return ""
+	}
+	return list[0]
+}
+
+// counts are those of a measure by a dimension, under an empty key without one.
+func (q *asked) counts(measure string, d report.Dimension) (map[string]report.Value, error) {
+	ask := q.askFor()
+	if d != "" {
+		ask = q.askFor(d)
+	}
+	f, err := q.figures(attribution.MeasureNamed(measure), ask)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]report.Value{}
+	for _, g := range f.Breakdown.Groups {
+		out[first(g.Key)] = g.Value
+	}
+	return out, nil
+}
+
+// ownFunnel counts the deals that the viewer reported. They are whole: by partner or
+// channel, they are counted under who and what sourced them.
+func (q *asked) ownFunnel(ctx context.Context, measures []string, d report.Dimension) ([]map[string]report.Value, error) {
+	out := make([]map[string]report.Value, len(measures))
+	for i := range out {
+		out[i] = map[string]report.Value{}
+	}
+	err := q.deals(ctx, func(deal *report.Deal) error {
+		f := deal.Newest()
+		key := ""
+		switch d {
+		case report.Partner:
+			key = f.Sourced.Partner
+		case report.Region:
+			key = f.Region
+		case report.Segment:
+			key = f.Segment
+		case report.Channel:
+			key = q.viewer.Partner
+		default:
+		}
+		for i, name := range measures {
+			if _, m, ok := deal.Measure(name); ok && (q.window.Span == nil || q.window.Span.Holds(m.Day)) {
+				out[i][key] = out[i][key].Add(report.ValueOf(m.Value, m.Exponent))
+			}
+		}
+		return nil
+	})
+	return out, err
+}

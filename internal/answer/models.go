@@ -1,0 +1,145 @@
+package answer
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"tracksource/attribution"
+	"tracksource/attribution/model"
+	"tracksource/report"
+)
+
+// Models holds all models against each other, computed from the facts of deals by the
+// code that keeps the ledger.
+func (a *Answers) Models(ctx context.Context, v report.Viewer, q Query) (ModelsAnswer, error) {
+	of, err := a.ask(v, &q)
+	if err != nil {
+		return ModelsAnswer{}, err
+	}
+	if err := of.readWindow(&q); err != nil {
+		return ModelsAnswer{}, err
+	}
+	if err := of.readFilter(&q); err != nil {
+		return ModelsAnswer{}, err
+	}
+	measure, err := one("measure", q.Measure, report.ModelMeasures())
+	if err != nil {
+		return ModelsAnswer{}, err
+	}
+	dims, err := by(q.By, 1, false)
+	if err != nil {
+		return ModelsAnswer{}, err
+	}
+	if len(dims) == 0 {
+		dims = []report.Dimension{report.Partner}
+	}
+	if of.sight == report.SeesOwn && dims[0] != report.Partner {
+		return ModelsAnswer{}, &Error{Parameter: "by", Detail: "you see your own share of each model: ask by partner", Allowed: []string{string(report.Partner)}}
+	}
+	deals := []report.Deal{}
+	if err := of.allDeals(ctx, func(d *report.Deal) { deals = append(deals, *d) }); err != nil {
+		return ModelsAnswer{}, err
+	}
+	m := attribution.MeasureNamed(measure)
+	out := ModelsAnswer{Measure: measure, By: string(dims[0]), Currency: of.currency(m), Models: []ModelLine{}}
+	ask := report.ModelQuestion{
+		Measure: measure, Currency: out.Currency, Exponent: of.campaign.Contract.Exponent, Within: of.window.Span, Any: of.any, By: dims[0],
+	}
+	if m.Count {
+		ask.Exponent = attribution.CountExponent
+	}
+	for _, s := range report.Specs(of.campaign.Contract) {
+		if err := ctx.Err(); err != nil {
+			return ModelsAnswer{}, err
+		}
+		line, err := of.modelLine(deals, ask, s)
+		if err != nil {
+			return ModelsAnswer{}, err
+		}
+		out.Models = append(out.Models, line)
+	}
+	out.Envelope = of.Envelope
+	return out, nil
+}
+
+// allDeals calls fn for every deal: what is made of them is cut to the viewer later.
+func (q *asked) allDeals(ctx context.Context, fn func(d *report.Deal)) error {
+	sight := q.sight
+	q.sight = report.SeesAll
+	defer func() { q.sight = sight }()
+	return q.deals(ctx, func(d *report.Deal) error {
+		fn(d)
+		return nil
+	})
+}
+
+// What people should know of a model that is read otherwise than the others.
+const (
+	noteParticipation = "each value has the whole of every deal that it took part in, so that the values are not added"
+	noteGroup         = "computed over all journeys together"
+)
+
+func (q *asked) modelLine(deals []report.Deal, ask report.ModelQuestion, s report.NamedSpec) (ModelLine, error) {
+	spec := s.Spec
+	if key := model.Key(strings.TrimPrefix(string(ask.By), "touch_")); spec.Model == model.Participation && slices.Contains(model.Keys(), key) {
+		spec.Key = key
+	}
+	r, err := report.Model(deals, ask, func(revision int64) model.Spec {
+		c := q.campaign.At(revision)
+		if i := slices.Index(c.Models, s.ID); s.InLedger && i >= 0 {
+			return c.Specs[i]
+		}
+		return spec
+	})
+	if err != nil {
+		return ModelLine{}, err
+	}
+	line := ModelLine{
+		ID: s.ID, Name: modelName(s), Agreed: s.ID == q.campaign.Contract.MultiTouch, Additive: spec.Model != model.Participation,
+		InLedger: s.InLedger, Note: r.Note, Groups: []ModelGroup{},
+	}
+	switch {
+	case r.Note != "":
+		return line, nil
+	case spec.Model == model.Participation:
+		line.Note = noteParticipation
+	case spec.Model.IsGroup():
+		line.Note = noteGroup
+	}
+	attributed := r.Total.Sub(r.Unattributed)
+	own := q.sight == report.SeesOwn
+	for _, g := range r.Groups {
+		if own && g.Key[0] != q.viewer.Partner {
+			q.Withheld = true
+			continue
+		}
+		share := ""
+		if g.Key[0] != report.Unattributed {
+			share, _ = report.Ratio(g.Value, attributed)
+		}
+		line.Groups = append(line.Groups, ModelGroup{g.Key[0], text(g.Value, ask.Currency), share})
+	}
+	if own && line.Additive && q.partnersIn(r.Groups) < report.PartnersMin {
+		// A share of a total that it may not see would tell the total.
+		q.Withheld = true
+		for i := range line.Groups {
+			line.Groups[i].Share = ""
+		}
+		return line, nil
+	}
+	if line.Additive {
+		line.Total, line.Unattributed = ref(text(r.Total, ask.Currency)), ref(text(r.Unattributed, ask.Currency))
+	}
+	return line, nil
+}
+
+func (q *asked) partnersIn(groups []report.Group) int {
+	n := 0
+	for _, g := range groups {
+		if q.campaign.Contract.IsPartner(g.Key[0]) {
+			n++
+		}
+	}
+	return n
+}
