@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -67,6 +68,12 @@ func (p *Producer) Close() { p.cl.Close() }
 // the end that it has now, partition by partition in offset order. It waits
 // for open transactions on the way. An error from fn ends it.
 func ReadTopic(ctx context.Context, conn Conn, log *slog.Logger, topic string, fn func(Record) error) error {
+	return ReadTail(ctx, conn, log, topic, math.MaxInt64, fn)
+}
+
+// ReadTail is ReadTopic of the last places of each partition alone, so many at most.
+// Markers of transactions have places too, so that it may hand over fewer records.
+func ReadTail(ctx context.Context, conn Conn, log *slog.Logger, topic string, most int64, fn func(Record) error) error {
 	cl, err := kgo.NewClient(append(conn.options(),
 		kgo.ClientID("track-source-reader"),
 		kgo.WithLogger(logAdapter{log}),
@@ -93,7 +100,7 @@ func ReadTopic(ctx context.Context, conn Conn, log *slog.Logger, topic string, f
 		if err != nil {
 			return err
 		}
-		if start < end {
+		if start = max(start, end-most); start < end {
 			from[p], left[p] = kgo.NewOffset().At(start), end
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -39,6 +40,33 @@ func CommittedOffsets(ctx context.Context, conn Conn, topics ...string) (Offsets
 // StartOffsets are the positions of the oldest record of each partition.
 func StartOffsets(ctx context.Context, conn Conn, topics ...string) (Offsets, error) {
 	return listOffsets(ctx, conn, (*kadm.Client).ListStartOffsets, topics)
+}
+
+// NewestTimes are the times of the newest records of topics, by their timestamps; a
+// topic without records has none.
+func NewestTimes(ctx context.Context, conn Conn, topics ...string) (map[string]time.Time, error) {
+	out := map[string]time.Time{}
+	if len(topics) == 0 {
+		return out, nil
+	}
+	cl, err := conn.open()
+	if err != nil {
+		return nil, err
+	}
+	defer cl.Close()
+	listed, err := cl.ListMaxTimestampOffsets(ctx, topics...)
+	if err == nil {
+		err = listed.Error()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list newest times: %w", conn.explain(err))
+	}
+	listed.Each(func(o kadm.ListedOffset) {
+		if at := time.UnixMilli(o.Timestamp).UTC(); o.Timestamp >= 0 && at.After(out[o.Topic]) {
+			out[o.Topic] = at
+		}
+	})
+	return out, nil
 }
 
 func listOffsets(ctx context.Context, conn Conn, ask func(*kadm.Client, context.Context, ...string) (kadm.ListedOffsets, error), topics []string) (Offsets, error) {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 
+	"tracksource/attribution"
 	"tracksource/contract"
 	"tracksource/internal/follow"
 	"tracksource/report"
@@ -126,7 +127,7 @@ func actionFor(kind string) Action {
 			What: "Supply what the held deals lack", Why: why + "they are in no total.",
 			Command: ref("track-source fx import rates.csv"),
 		}
-	case "overlap_suspected":
+	case attribution.AlertOverlapSuspected:
 		return Action{
 			What: "Decide which deals are the same business", Why: why + "those that may be are in no total.",
 			Command: ref("track-source overlap list"),

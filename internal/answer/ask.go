@@ -1,6 +1,7 @@
 package answer
 
 import (
+	"context"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -22,6 +23,8 @@ type Config struct {
 	// Line says how the topics in front stand; nil: nobody knows, and freshness has
 	// no feeds.
 	Line Line
+	// Counters says what the line did where one process knows it; nil: nobody does.
+	Counters func(context.Context) (*Counters, error)
 }
 
 // Answers answers questions. It is safe for concurrent use.
