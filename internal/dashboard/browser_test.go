@@ -40,7 +40,7 @@ func TestBrowser(t *testing.T) {
 		t.Fatalf("build track-source: %v\n%s", err, out)
 	}
 	page, brokers := startDemo(ctx, t, tool, filepath.Join(dir, "data"))
-	suite := exec.CommandContext(ctx, node, "--test", "--test-reporter=spec", "dashboard.test.mjs")
+	suite := exec.CommandContext(ctx, node, "--test", "--test-reporter=spec", "num.test.mjs", "dashboard.test.mjs")
 	suite.Dir = "e2e"
 	suite.Env = append(os.Environ(), "DASHBOARD_URL="+page, "CHROMIUM="+chromium, "DASHBOARD_SEND="+lateDeal(ctx, t, tool, dir, brokers))
 	out, err := suite.CombinedOutput()

@@ -11,7 +11,6 @@ const height = 264;
 // target, money, unit, step}. Values are decimal text; colours are names of
 // custom properties.
 export function columns(node) {
-  node.classList.add("chart");
   const plot = document.createElement("div");
   const tip = document.createElement("div");
   plot.className = "plot";

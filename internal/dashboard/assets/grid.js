@@ -19,12 +19,11 @@ const columns = [
 const exported = ["day", "partner", "channel", "asset", "region", "segment", "source", "touch_campaign", "measure", "model", "value", "currency", "is_final", "as_of", "version", "credits_partition", "credits_offset", "key"];
 
 export function grid(node) {
-  node.classList.add("grid");
   const bar = Object.assign(document.createElement("div"), { className: "grid-bar" });
   const table = Object.assign(document.createElement("div"), { className: "grid-table", tabIndex: 0 });
   const head = Object.assign(document.createElement("div"), { className: "grid-row grid-head" });
   const body = Object.assign(document.createElement("div"), { className: "grid-body" });
-  table.setAttribute("role", "table");
+  table.setAttribute("role", "grid");
   table.setAttribute("aria-label", "Contributions");
   head.setAttribute("role", "row");
   body.setAttribute("role", "rowgroup");
@@ -127,16 +126,18 @@ export function grid(node) {
     const to = Math.min(seen.length, Math.ceil((table.scrollTop + table.clientHeight) / rowHeight) + spare);
     const list = [];
     for (let i = from; i < to; i++) list.push(drawRow(seen[i], i));
+    if (active >= from && active < to) table.setAttribute("aria-activedescendant", `row-${active}`);
+    else table.removeAttribute("aria-activedescendant");
     patch(body, seen.length ? list : h("div", { key: "none", class: "empty" }, rows.length ? "No row has these words." : more ? "Reading" : "No contributions in this window."));
   }
 
   function drawRow(r, i) {
-    const cell = (dimension) => h("div", { role: "cell", class: r[dimension]?.startsWith("(") ? "quiet" : "", title: r[dimension] }, d.show(dimension, r[dimension]));
-    return h("div", { key: i % 128, role: "row", class: `grid-row ${i === active ? "active" : ""}`, "aria-rowindex": i + 2, style: { transform: `translateY(${i * rowHeight}px)` } },
-      h("div", { role: "cell", class: "num left" }, num.day(r.day, true)), cell("partner"), cell("channel"), cell("asset"), cell("region"), cell("segment"), cell("source"), cell("touch_campaign"),
-      h("div", { role: "cell", class: "num" }, num.show(r.value, d.money)),
-      h("div", { role: "cell" }, h("span", { class: r.is_final ? "muted" : "tag" }, r.is_final ? "final" : "open")),
-      h("div", { role: "cell" }, r.key ? h("a", { href: d.open(r), tabindex: -1 }, "Explain") : ""));
+    const cell = (dimension) => h("div", { role: "gridcell", class: r[dimension]?.startsWith("(") ? "quiet" : "", title: r[dimension] }, d.show(dimension, r[dimension]));
+    return h("div", { key: i % 128, id: `row-${i}`, role: "row", "aria-selected": i === active ? "true" : null, class: `grid-row ${i === active ? "active" : ""}`, "aria-rowindex": i + 2, style: { transform: `translateY(${i * rowHeight}px)` } },
+      h("div", { role: "gridcell", class: "num left" }, num.day(r.day, true)), cell("partner"), cell("channel"), cell("asset"), cell("region"), cell("segment"), cell("source"), cell("touch_campaign"),
+      h("div", { role: "gridcell", class: "num" }, num.show(r.value, d.money)),
+      h("div", { role: "gridcell" }, h("span", { class: r.is_final ? "muted" : "tag" }, r.is_final ? "final" : "open")),
+      h("div", { role: "gridcell" }, r.key ? h("a", { href: d.open(r), tabindex: -1 }, "Explain") : ""));
   }
 
   function save() {

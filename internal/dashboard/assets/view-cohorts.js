@@ -7,22 +7,24 @@ import { same } from "./route.js";
 export const title = "Cohorts";
 export const bones = () => p.bones("line", "chart", "block");
 const cohorts = [["created_month", "Created"], ["lead_month", "First lead"], ["won_month", "Won"]];
+const groups = [["", "All"], ["sourced", "By source"], ["region", "Region"], ["segment", "Segment"]];
 const values = [["won", "Won"], ["revenue", "Revenue"], ["pipeline", "Pipeline"]];
 
 export async function load(ask, state, ctx, signal) {
   const cohort = state.get("cohort") ?? "created_month";
   const value = state.get("value") ?? "won";
-  return { c: await ask("cohorts", { cohort, value }, signal), cohort, value };
+  const by = state.get("by");
+  return { c: await ask("cohorts", { cohort, value, by }, signal), cohort, value, by };
 }
 
-export function render({ c, cohort, value }, state, ctx) {
+export function render({ c, cohort, value, by }, state, ctx) {
   const money = value !== "won";
-  const side = h("div", { class: "card-side" }, p.segmented("Cohort", cohorts.map(([id, name]) => ({ id, name, href: same({ cohort: id }) })), cohort), p.segmented("Value", values.map(([id, name]) => ({ id, name, href: same({ value: id }) })), value));
+  const side = h("div", { class: "card-side" }, p.segmented("Cohort", cohorts.map(([id, name]) => ({ id, name, href: same({ cohort: id }) })), cohort), p.segmented("Value", values.map(([id, name]) => ({ id, name, href: same({ value: id }) })), value), p.segmented("By", groups.map(([id, name]) => ({ id, name, href: same({ by: id || null }) })), by ?? ""));
   const list = c.cohorts ?? [];
   const ages = [...new Set(list.flatMap((x) => x.cells.map((y) => Number(y.age))))].sort((a, b) => a - b);
   return h("div", { key: "cohorts", class: "stack" },
     p.card("Cohorts", { hint: money ? `Value so far by months since; ${c.currency ?? ctx.contract.currency}` : "Share won so far, by months since", side },
-      list.length ? table(list, ages, money) : p.empty("No cohorts yet", "They appear with the first deal of this campaign.")),
+      list.length ? table(list, ages, money, (g) => p.named(ctx, by, g)) : p.empty("No cohorts yet", "They appear with the first deal of this campaign.")),
     p.card("Velocity", { hint: "Days from stage to stage" }, p.table("Velocity", [
       { name: "From", cell: (v) => p.label(v.from) },
       { name: "To", cell: (v) => p.label(v.to) },
@@ -34,9 +36,9 @@ export function render({ c, cohort, value }, state, ctx) {
 
 const days = (d) => (d === null || d === undefined ? "\u2013" : `${num.fixed(num.units(d), num.units(d) % 1000000000n ? 1 : 0)} d`);
 
-function table(list, ages, money) {
+function table(list, ages, money, named) {
   const top = num.largest(list.flatMap((x) => x.cells.map((y) => (money ? y.value : y.rate))));
-  const name = (x) => (typeof x.group === "string" && x.group ? `${num.day(x.cohort)} · ${x.group}` : num.day(x.cohort));
+  const name = (x) => (typeof x.group === "string" && x.group ? `${num.day(x.cohort)} · ${named(x.group)}` : num.day(x.cohort));
   return h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Cohorts" }, h("table", { class: "cohorts" },
     h("caption", { class: "sr" }, "Cohorts by age in months"),
     h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Month"), h("th", { scope: "col", class: "num" }, "Deals"), ages.map((a) => h("th", { scope: "col", class: "num", key: a }, a === 0 ? "Same month" : `+${a}`)))),

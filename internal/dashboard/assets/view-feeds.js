@@ -23,7 +23,7 @@ export function render({ f }, state, ctx) {
       f.feeds.length ? [", ", dead > 0n ? h("strong", { class: "bad" }, count(dead)) : "no", dead === 1000000000n ? " record was refused." : " records were refused."] : null),
     f.counters ? h("ul", { class: "tiles five", "aria-label": "Events behind these numbers" }, counters.map(([k, name]) => h("li", { key: k }, h("div", { class: "tile still short" }, h("span", { class: "tile-name" }, name), h("span", { class: "tile-value" }, p.value(f.counters[k], false, { flash: f.counters[k] ?? "" })))))) : null,
     p.card("Feeds", { hint: "By partner and source" }, p.table("Feeds", [
-      { name: "Feed", cell: (x) => [h("strong", {}, { crm: "CRM", map: "Marketing automation", analytics: "Web analytics" }[x.feed] ?? x.feed), h("span", { class: "muted" }, ` ${p.named(ctx, "partner", x.partner)}`)] },
+      { name: "Feed", cell: (x) => h("span", { class: "feed-name" }, h("strong", {}, p.named(ctx, "partner", x.partner)), h("span", { class: "muted small" }, { crm: "CRM", map: "Marketing automation", analytics: "Web analytics" }[x.feed] ?? x.feed)) },
       { name: "State", cell: (x) => (age(x) === null ? p.light("silent", "No events") : age(x) >= staleAfter ? p.light("stale") : p.light("ok", "Fresh")) },
       { name: "Newest event", num: true, cell: (x) => (age(x) === null ? h("span", { class: "quiet" }, "\u2013") : h("span", { title: x.last_event }, `${num.span(age(x))} ago`)) },
       { name: "Records", num: true, cell: (x) => p.value(x.records, false, { flash: x.records }) },

@@ -74,10 +74,11 @@ function headline({ report, measure }, tile, ctx) {
     status ? [" It is ", h("span", { class: tile.status === "behind" ? "bad" : "good" }, status), tile.expected && num.units(tile.expected) > 0n ? `: ${num.percent(num.units(tile.total), num.units(tile.expected), 0)} of what was due by today.` : "."] : null);
 }
 
-// tiles are the figures of the campaign; choosing one makes it the measure.
+// tiles are the figures of the campaign; choosing one makes it the measure. Who
+// sourced and influenced is in the table of partners.
 function tiles(report, state, ctx) {
   const now = state.get("measure") ?? ctx.measure;
-  return h("ul", { class: "tiles", "aria-label": "Key figures" }, report.tiles.map((t) => h("li", { key: t.measure },
+  return h("ul", { class: "tiles", "aria-label": "Key figures" }, report.tiles.filter((t) => t.measure === now || t.target || !/_(sourced|influenced|co_sell)$|^opportunities_influenced$/.test(t.measure)).map((t) => h("li", { key: t.measure },
     h("a", { class: "tile", href: same({ measure: t.measure }), "aria-current": t.measure === now ? "true" : null, "data-measure": t.measure },
       h("span", { class: "tile-top" }, h("span", { class: "tile-name" }, p.label(t.measure)), t.status === "none" ? null : p.light(t.status)),
       h("span", { class: "tile-value" }, p.value(t.total, t.kind === "money", { flash: t.total }), t.currency ? h("span", { class: "unit" }, t.currency) : null),
@@ -87,7 +88,7 @@ function tiles(report, state, ctx) {
 
 function progress(t) {
   const target = num.units(t.target);
-  if (!t.target || target <= 0n) return h("span", { class: "tile-target muted" }, t.kind === "money" && t.total && num.units(t.unattributed) !== 0n ? `${num.percent(num.units(t.unattributed), num.units(t.total))} unattributed` : "\u00a0");
+  if (!t.target || target <= 0n) return t.kind === "money" && t.total && num.units(t.unattributed) !== 0n ? h("span", { class: "tile-target muted" }, `${num.percent(num.units(t.unattributed), num.units(t.total))} unattributed`) : null;
   return h("span", { class: "tile-target" },
     h("span", { class: "progress", "aria-hidden": "true" },
       h("span", { class: t.status === "behind" ? "bad" : "good", style: { "--w": `${num.ratio(num.units(t.total), target) * 100}%` } }),
