@@ -55,6 +55,13 @@ export async function get(url, signal) {
   return body;
 }
 
+// refusable gives the answer or, where the API refuses the question as such, the
+// problem as {refused}: one card then says why, and the others are shown.
+export const refusable = (answer) => answer.catch((err) => {
+  if (err instanceof Problem && err.status === 400) return { refused: err };
+  throw err;
+});
+
 // send changes something at the server, or has it read a body.
 export async function send(method, url, type, body) {
   const response = await fetch(url, { method, headers: type ? { "Content-Type": type } : {}, body });

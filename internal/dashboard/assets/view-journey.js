@@ -75,15 +75,18 @@ function story(s, state, ctx) {
       h("div", { class: "deal-head" }, h("div", {}, h("h2", { id: "deal-title", class: "mono" }, deal.id ?? s.subject?.id), h("p", { class: "muted" }, deal.account)), stateTag(deal)),
       h("dl", { class: "facts" },
         fact("Amount", [p.value(deal.amount, true), " ", deal.currency]), fact("Created", num.instant(deal.created_at)), fact("Closes", num.day(deal.close_date, true)),
-        fact("Sourced by", deal.sourced ? p.named(ctx, "sourced", deal.sourced) : null), fact("Merged with", (deal.merged ?? []).map(idOf).join(", ") || null), fact("Suspected overlap", (deal.suspected ?? []).map(idOf).join(", ") || null), fact("Excluded", deal.excluded ? String(deal.excluded) : null))),
+        fact("First lead", deal.lead_at ? num.instant(deal.lead_at) : null),
+        fact("Sourced by", deal.sourced ? [p.named(ctx, "sourced", deal.sourced), deal.sourced_by ? h("span", { class: "muted" }, ` by ${deal.sourced_by}`) : null] : null),
+        fact("Merged with", items(deal.merged)), fact("Suspected overlap", items(deal.suspected)), fact("In no total", deal.excluded))),
     s.measures.length ? p.card("Why this credit", { hint: m ? worth(m, ctx) : null,
       side: h("div", { class: "card-side" }, p.segmented("Measure", s.measures.map((x) => ({ id: x.measure, name: p.label(x.measure), href: same({ measure: x.measure }) })), m?.measure)) },
     notes(m), shares(credits, m, model, ctx), line(s, credits, m, ctx)) : p.card("Why this credit", {}, p.empty("Not credited", "This deal is in no book of this campaign: no touch of it lies in the lookback, and its CRM campaign is another.")),
+    s.lines?.length ? p.card("Computed again", { hint: s.agrees ? "What the facts come to is what the ledger has, line by line" : "What the facts come to is not what the ledger has: it may still be on its way", side: s.agrees ? p.light("ok", "Agrees") : p.light("behind", "Differs") }, lines(s.lines, m, model, ctx)) : null,
     s.entries?.length ? p.card("Entries in the ledger", { hint: "Each change of this deal's credit, with its cause" }, entries(s.entries, model, ctx)) : null,
   ];
 }
 
-const idOf = (x) => (typeof x === "string" ? x : x.id ?? x.opportunity ?? JSON.stringify(x));
+const items = (list) => (list?.length ? list.map((x) => h("div", { key: x.item }, h("code", {}, x.item), h("span", { class: "muted small" }, ` ${[x.reporter, x.source].filter(Boolean).join(" / ")}`))) : null);
 const fact = (name, text) => (text === null || text === undefined || text === "" ? null : h("div", { key: name }, h("dt", {}, name), h("dd", {}, text)));
 
 function worth(m, ctx) {
@@ -106,7 +109,7 @@ function notes(m) {
 function shares(credits, m, model, ctx) {
   if (!credits.length) return null;
   const sums = new Map();
-  for (const c of credits) sums.set(c.partner, (sums.get(c.partner) ?? 0n) + num.units(c.amount));
+  for (const c of credits) sums.set(c.touch === 0 ? "(unattributed)" : c.partner, (sums.get(c.partner) ?? 0n) + num.units(c.amount));
   const total = num.units(m.value);
   const list = [...sums].sort((a, b) => (b[1] > a[1] ? 1 : -1));
   return h("div", { class: "shares" },
@@ -116,12 +119,14 @@ function shares(credits, m, model, ctx) {
 
 // line is the journey: touches with what they got, stages between them.
 function line(s, credits, m, ctx) {
-  const of = new Map(credits.map((c) => [String(c.touch), c]));
+  // A touch that several partners share is credited to each of them.
+  const of = new Map();
+  for (const c of credits) of.set(c.touch, [...(of.get(c.touch) ?? []), c]);
   const items = [
     ...s.touches.map((t) => ({ at: t.at, key: `t${t.n}`, touch: t })),
     ...(s.deal?.stages ?? []).map((g, i) => ({ at: g.at, key: `s${i}`, stage: g })),
   ].sort((a, b) => (a.at ?? "").localeCompare(b.at ?? ""));
-  return h("ol", { class: "line" }, items.map((x) => (x.stage ? stage(x, ctx) : touch(x, of.get(String(x.touch.n)), m, ctx))));
+  return h("ol", { class: "line" }, items.map((x) => (x.stage ? stage(x, ctx) : touch(x, of.get(x.touch.n), m, ctx))));
 }
 
 function stage({ key, stage: g }) {
@@ -129,25 +134,40 @@ function stage({ key, stage: g }) {
     h("div", { class: "line-what" }, h("strong", {}, p.label(g.stage)), g.milestone && p.label(g.milestone) !== p.label(g.stage) ? h("span", { class: "tag" }, p.label(g.milestone)) : null, g.event_id ? h("details", { class: "ids" }, h("summary", {}, "Event"), h("code", {}, g.event_id)) : null));
 }
 
-function touch({ key, touch: t }, credit, m, ctx) {
+function touch({ key, touch: t }, credits, m, ctx) {
   const withheld = h("span", { class: "quiet" }, "withheld by the contract's visibility");
   return h("li", { key, class: "line-touch" }, h("span", { class: "line-dot", "aria-hidden": "true", style: { background: `var(${p.colour(ctx, "partner", t.partner, 0)})` } }),
     h("span", { class: "line-when num" }, num.instant(t.at)),
     h("div", { class: "line-what" },
-      h("div", { class: "line-head" }, h("strong", {}, t.type ? p.label(t.type) : t.channel), h("span", { class: "muted" }, [t.type ? t.channel : null, p.named(ctx, "partner", t.partner)].filter(Boolean).join(" · "))),
+      h("div", { class: "line-head" }, h("strong", {}, t.type ? p.label(t.type) : t.channel), h("span", { class: "muted" }, [t.type ? t.channel : null, (t.partner ?? "").split("+").map((x) => p.named(ctx, "partner", x)).join(" and ")].filter(Boolean).join(" · "))),
       t.withheld ? withheld : h("div", { class: "line-more" }, [t.asset, t.source, t.campaign].filter((x) => x && !p.isSpecial(x)).join(" · ")),
       t.rule || t.evidence?.length ? h("details", { class: "ids" }, h("summary", {}, "Why and from where"),
-        t.rule ? h("p", {}, h("span", { class: "muted" }, "Rule "), typeof t.rule === "string" ? t.rule : JSON.stringify(t.rule)) : null,
+        t.rule ? h("p", {}, h("span", { class: "muted" }, "Rule "), t.rule) : null,
         t.person ? h("p", {}, h("span", { class: "muted" }, "Person "), h("code", {}, t.person)) : null,
         (t.evidence ?? []).map((e, i) => h("p", { key: i }, h("span", { class: "muted" }, `${[e.reporter, e.source].filter(Boolean).join(" / ")} `), h("code", {}, e.item)))) : null),
-    h("div", { class: "line-credit num" }, credit ? [h("strong", {}, num.show(credit.amount, m && p.isMoney(ctx, m.measure))), h("span", { class: "muted" }, credit.weight ? num.share(credit.weight, 1) : "")] : h("span", { class: "quiet" }, "no credit")));
+    h("div", { class: "line-credit num" }, credits ? credits.map((c) => [h("strong", {}, num.show(c.amount, m && p.isMoney(ctx, m.measure))), h("span", { class: "muted" }, [credits.length > 1 ? p.named(ctx, "partner", c.partner) : "", c.weight ? num.share(c.weight) : ""].filter(Boolean).join(" "))]) : h("span", { class: "quiet" }, "no credit")));
+}
+
+// lines hold what follows from the facts against the sum of the ledger's entries.
+function lines(list, m, model, ctx) {
+  const shown = list.filter((x) => x.measure === m?.measure);
+  const money = m && p.isMoney(ctx, m.measure);
+  return p.table("Computed again", [
+    { name: "Partner", cell: (x) => p.named(ctx, "partner", x.partner) },
+    { name: "Channel", cell: (x) => p.named(ctx, "channel", x.channel) },
+    { name: "Asset", cls: "clip", cell: (x) => p.named(ctx, "asset", x.asset) },
+    { name: "Day", cell: (x) => num.day(x.day, true) },
+    { name: "From the facts", num: true, cell: (x) => p.value(x.computed?.[model], money) },
+    { name: "In the ledger", num: true, cell: (x) => p.value(x.ledger?.[model], money) },
+    { name: "", cell: (x) => (x.agrees ? p.light("ok", "Same") : p.light("behind", "Differs")) },
+  ], shown, { keyOf: (x) => [x.day, x.partner, x.channel, x.asset, x.region, x.segment, x.source, x.touch_campaign, x.currency].join("|"), empty: "Nothing of this measure is in the ledger.", min: "720px" });
 }
 
 function entries(list, model, ctx) {
   const at = (x) => (typeof x === "object" && x !== null ? x[model] ?? Object.values(x)[0] : x);
   return p.table("Entries in the ledger", [
     { name: "When", cell: (e) => num.instant(e.as_of) },
-    { name: "Cause", cell: (e) => h("span", { class: "tag" }, p.label(typeof e.cause === "string" ? e.cause : JSON.stringify(e.cause))) },
+    { name: "Cause", cell: (e) => h("span", { class: "tag" }, p.label(e.cause)) },
     { name: "Measure", cell: (e) => p.label(e.measure) },
     { name: "Partner", cell: (e) => p.named(ctx, "partner", e.partner) },
     { name: "Channel", cell: (e) => p.named(ctx, "channel", e.channel) },
@@ -161,18 +181,21 @@ function entries(list, model, ctx) {
 
 // row explains one contribution: the deals that it is the sum of, its entries.
 function row(s, ctx) {
-  const c = s.contribution ?? {};
-  const k = c.key && typeof c.key === "object" ? c.key : s.subject ?? {};
-  const money = p.isMoney(ctx, k.measure);
+  const c = s.contribution;
+  if (!c) return [back("All contributions", to("rows")), p.empty("There is no such row", "It may have been taken back since.")];
+  const money = p.isMoney(ctx, c.measure);
+  const rest = (name, text) => (num.units(text) === 0n ? [] : [{ id: name, amount: text, rest: true }]);
+  const parts = [...(c.deals ?? []), ...rest(`${c.other_deals ?? ""} more`, c.others), ...rest("Withheld from you", c.withheld_sum)];
   return [
     back("All contributions", to("rows")),
     h("section", { class: "card deal", "aria-labelledby": "deal-title" },
-      h("div", { class: "deal-head" }, h("div", {}, h("h2", { id: "deal-title" }, p.value(c.value, money)), h("p", { class: "muted" }, [k.measure && p.label(k.measure), k.model && p.modelName(ctx, k.model), k.day && num.day(k.day, true)].filter(Boolean).join(" · ")))),
-      h("dl", { class: "facts" }, ["partner", "channel", "asset", "region", "segment", "source", "touch_campaign"].map((d) => fact(p.label(d), k[d] ? p.named(ctx, d, k[d]) : null)))),
-    p.card("Deals behind it", { hint: "Their amounts sum to the value" }, p.table("Deals behind it", [
-      { name: "Deal", cell: (d) => h("a", { class: "mono", href: to("journey", { id: d.id, key: null }) }, d.id) },
-      { name: "Amount", num: true, cell: (d) => p.value(d.amount, money) },
-    ], c.deals ?? [], { keyOf: (d) => d.id, foot: (c.deals ?? []).length ? ["Sum", num.like(num.sum((c.deals ?? []).map((d) => d.amount)), money, c.value)] : null, empty: "No deal that you may see is behind this row." })),
-    s.entries?.length ? p.card("Entries in the ledger", { hint: "Each change of this row, with its cause" }, entries(s.entries, k.model ?? ctx.model, ctx)) : null,
+      h("div", { class: "deal-head" }, h("div", {}, h("h2", { id: "deal-title" }, p.value(c.value, money, { flash: c.value }), c.currency && money ? h("span", { class: "unit" }, c.currency) : null), h("p", { class: "muted" }, [p.label(c.measure), p.modelName(ctx, c.model), num.day(c.day, true)].join(" \u00b7 "))), h("span", { class: c.is_final ? "tag" : "tag accent" }, c.is_final ? "Final" : "Open")),
+      h("dl", { class: "facts" }, ["partner", "channel", "asset", "region", "segment", "source", "touch_campaign"].map((d) => fact(p.label(d), c[d] ? p.named(ctx, d, c[d]) : null)))),
+    p.card("What it is the sum of", { hint: "Deals, and people as pseudonyms" }, p.table("What it is the sum of", [
+      { name: "Deal", cell: (d) => (d.rest ? h("span", { class: "muted" }, d.id) : h("a", { class: "mono", href: to("journey", { id: d.id, key: null }) }, d.id)) },
+      { name: "Share", num: true, cell: (d) => num.percent(num.units(d.amount), num.units(c.value)) },
+      { name: "Amount", num: true, cell: (d) => p.value(d.amount, money, { flash: d.amount }) },
+    ], parts, { keyOf: (d) => d.id, foot: parts.length ? ["Sum", "", num.like(num.sum(parts.map((d) => d.amount)), money, c.value)] : null, empty: "No deal that you may see is behind this row." })),
+    s.entries?.length ? p.card("Entries in the ledger", { hint: "The newest changes of this row, with their causes" }, entries(s.entries, c.model, ctx)) : null,
   ];
 }

@@ -1,5 +1,6 @@
 // Where does the campaign stand?
 import { h } from "./dom.js";
+import { refusable } from "./api.js";
 import { columns, legend } from "./chart.js";
 import * as num from "./num.js";
 import * as p from "./parts.js";
@@ -23,8 +24,8 @@ export async function load(ask, state, ctx, signal) {
   const step = stepOf(state, state.get("from") ? { from: state.get("from"), to: state.get("to") } : null);
   const [report, series, breakdown, funnel] = await Promise.all([
     ask("report", { measure }, signal),
-    ask("timeseries", { measure, step, by: "partner", top: 8 }, signal),
-    ask("breakdown", { measure, by: "partner,channel" }, signal),
+    refusable(ask("timeseries", { measure, step, by: "partner", top: 8 }, signal)),
+    refusable(ask("breakdown", { measure, by: "partner,channel" }, signal)),
     ask("funnel", {}, signal),
   ]);
   const nothing = report.tiles.every((t) => num.units(t.total) === 0n);
@@ -98,6 +99,7 @@ function progress(t) {
 
 function overTime(data, state, ctx) {
   const { series, step, measure } = data;
+  if (series.refused) return p.card("Over time", { class: "chart-card" }, refused(series.refused, measure));
   const cumulative = state.get("sum") === "1";
   const money = p.isMoney(ctx, measure);
   const chart = chartData(series, { step, money, cumulative, name: (k) => p.named(ctx, "partner", k), colour: (k, i) => p.colour(ctx, "partner", k, i) });
@@ -111,6 +113,9 @@ function overTime(data, state, ctx) {
   chart.starts.length ? [legend(chart.series, chart.target), h("div", { class: "plot-box", role: "img", "aria-label": `${p.label(measure)} over time by partner; the table below has the numbers`, widget: { make: columns, data: chart } })] : h("div", { class: "empty plot-box" }, "No days in this window."),
   p.asTable(seriesTable(chart, unit[step])));
 }
+
+// refused says why there is no such sum of the measure.
+const refused = (problem, measure) => p.empty(`${p.label(measure)} is not added up so`, problem.message, ". ", h("a", { href: same({ measure: null }) }, "Look at revenue"));
 
 // chartData makes a series of the API what the chart draws.
 export function chartData(s, { step, money, cumulative, name, colour }) {
@@ -140,6 +145,7 @@ const channelsMax = 10;
 
 // matrix is two dimensions against each other with their sums.
 export function matrix(b, measure, ctx) {
+  if (b.refused) return refused(b.refused, measure);
   const money = b.kind === "money";
   const margin = (d) => b.margins?.find((m) => m.dimension === d)?.groups ?? [];
   const keyed = (groups) => groups.map((g) => ({ key: [g.key].flat()[0], value: g.value }));

@@ -1,5 +1,6 @@
 // What did one partner bring?
 import { h } from "./dom.js";
+import { refusable } from "./api.js";
 import { columns, legend } from "./chart.js";
 import { dealRows } from "./view-journey.js";
 import { chartData, seriesTable, stepOf } from "./view-overview.js";
@@ -19,12 +20,13 @@ export async function load(ask, state, ctx, signal) {
   if (!id) return { id: null };
   const [report, series, channels, assets, deals] = await Promise.all([
     ask("report", { measure, partner: null }, signal),
-    ask("timeseries", { measure, step, by: "channel", top: 8, partner: id }, signal),
-    ask("breakdown", { measure, by: "channel", partner: id }, signal),
-    ask("breakdown", { measure, by: "asset", partner: id }, signal),
+    refusable(ask("timeseries", { measure, step, by: "channel", top: 8, partner: id }, signal)),
+    refusable(ask("breakdown", { measure, by: "channel", partner: id }, signal)),
+    refusable(ask("breakdown", { measure, by: "asset", partner: id }, signal)),
     ask("deals", { partner: id, limit: dealsShown }, signal),
   ]);
-  return { id, report, series, channels, assets, deals, step, measure };
+  const none = { groups: [], starts: [], series: [], total: [] };
+  return { id, report, series: series.refused ? none : series, channels: channels.refused ? none : channels, assets: assets.refused ? none : assets, deals, step, measure };
 }
 
 export function render(d, state, ctx) {

@@ -4,7 +4,7 @@ import { icon } from "./icons.js";
 import { Problem, send } from "./api.js";
 import * as num from "./num.js";
 import * as p from "./parts.js";
-import { asked, span } from "./route.js";
+import { asked, span, to } from "./route.js";
 
 export const title = "Reconcile";
 export const bones = () => p.bones("chart");
@@ -13,6 +13,7 @@ const bytesMax = 32 << 20;
 const why = {
   missing_here: "In the export, not in the book", missing_there: "In the book, not in the export", held: "Held, for want of a rate", out_of_scope: "Not of this campaign", overlap: "Counted under another deal",
   stage: "Another stage", date: "Another day, or outside of the window", currency: "Another rate", amount: "Another amount", unreadable: "A line that cannot be read",
+  orders: "Orders, which no CRM has", other_crms: "Deals of other CRMs",
 };
 
 // An export is read once and not kept; its answer lives as long as the page.
@@ -67,12 +68,27 @@ function answer(r) {
       { name: "Deals", num: true, cell: (x) => (typeof x.deals === "object" ? String(x.deals.length) : num.show(x.deals, false)) },
       { name: "Amount", num: true, cell: (x) => p.value(x.amount, true) },
     ], r.reasons, { keyOf: (x) => x.reason, foot: ["Sum", "", "", h("span", { class: sumOf === total ? "" : "bad" }, num.like(sumOf, true, r.difference))] }) : p.empty("No difference", "The export and the book agree.")),
+    besides(r),
     r.deals?.length ? p.card("Deals", {}, p.table("Deals", [
-      { name: "Deal", cell: (x) => [h("span", { class: "mono" }, x.id), x.name ? h("span", { class: "muted" }, ` ${x.name}`) : null] },
+      { name: "Deal", cell: (x) => [h("a", { class: "mono", href: to("journey", { id: x.id }) }, x.id), x.name ? h("span", { class: "muted" }, ` ${x.name}`) : null] },
       { name: "Reason", cell: (x) => h("span", { title: x.detail || null }, why[x.reason] ?? p.label(x.reason), x.detail ? h("span", { class: "muted small" }, ` ${x.detail}`) : null) },
       { name: "Export", num: true, cell: (x) => p.value(x.theirs, true) },
       { name: "Book", num: true, cell: (x) => p.value(x.ours, true) },
       { name: "Difference", num: true, cell: (x) => p.value(x.difference, true) },
     ], r.deals, { keyOf: (x) => `${x.id} ${x.reason}`, min: "760px" })) : null,
   ];
+}
+
+// besides is what can be in neither sum: lines that could not be read, currencies
+// without a rate, what the book has from elsewhere.
+function besides(r) {
+  const list = [
+    ...(r.unreadable ?? []).map((x) => ({ what: `Line ${x.line}${x.id ? `, ${x.id}` : ""}: ${x.why}`, amount: x.amount })),
+    ...(r.unconverted ?? []).map((x) => ({ what: `In ${x.currency}, for which there is no rate`, amount: `${num.show(x.total, true)} ${x.currency}` })),
+    ...(r.elsewhere ?? []).map((x) => ({ what: why[x.what] ?? p.label(x.what), amount: `${num.show(x.amount, true)} ${r.currency}` })),
+  ];
+  return list.length ? p.card("Besides", { hint: "In neither of the two sums" }, p.table("Besides", [
+    { name: "What", cell: (x) => x.what },
+    { name: "Amount", num: true, cell: (x) => x.amount },
+  ], list)) : null;
 }
