@@ -40,7 +40,7 @@ export function columns(node) {
     const bars = uPlot.paths.bars({ size: [0.72, 36], radius: 0.12 });
     const axis = { stroke: muted, font, ticks: { show: false } };
     u = new uPlot({
-      width: Math.max(200, plot.clientWidth), height, padding: [10, 6, 0, 0],
+      width: Math.max(200, plot.clientWidth), height, padding: [10, 18, 0, 0],
       legend: { show: false },
       cursor: { y: false, points: { show: false }, drag: { x: false, y: false } },
       scales: { x: { time: false, range: (_, lo, hi) => [lo - 0.6, hi + 0.6] }, y: { range: (_, lo, hi) => [Math.min(0, lo), hi > 0 ? hi * 1.06 : 1] } },

@@ -204,6 +204,18 @@ function theme(next) {
   shell();
 }
 
+// Paper is light, whatever the screen is.
+let screenTheme = "auto";
+addEventListener("beforeprint", () => {
+  screenTheme = document.documentElement.dataset.theme;
+  document.documentElement.dataset.theme = "light";
+  dispatchEvent(new Event("theme"));
+});
+addEventListener("afterprint", () => {
+  document.documentElement.dataset.theme = screenTheme;
+  dispatchEvent(new Event("theme"));
+});
+
 function top(state, at) {
   const offers = controls[at];
   return [
