@@ -41,6 +41,9 @@ type Query struct {
 	Kind, Severity string
 	// Opportunity is the id of a deal, Contribution the key of a row.
 	Opportunity, Contribution string
+	// Reporter is whose CRM an export is of, Columns what its columns are, as
+	// FIELD=NAME with commas between.
+	Reporter, Columns string
 	// Limit is how many of a list are wanted, Cursor what the answer before gave.
 	Limit  int
 	Cursor string
