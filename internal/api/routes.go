@@ -79,7 +79,7 @@ func (c *call) question(r *http.Request) answer.Query {
 		Window: v.text("window"), From: v.text("from"), To: v.text("to"),
 		By: v.list("by"), Step: v.text("step"), Top: v.number("top"), Cohort: v.text("cohort"), Value: v.text("value"),
 		Partner: v.text("partner"), State: v.text("state"), Prefix: v.text("q"), Kind: v.text("kind"), Severity: v.text("severity"),
-		Opportunity: v.text("opportunity"), Contribution: v.text("contribution"), Limit: v.number("limit"), Cursor: v.text("cursor"),
+		Opportunity: v.text("opportunity"), Contribution: v.text("contribution"), Reporter: v.text("reporter"), Columns: v.text("columns"), Limit: v.number("limit"), Cursor: v.text("cursor"),
 	}
 	if campaign := r.PathValue("campaign"); campaign != "" {
 		q.Campaign = campaign
