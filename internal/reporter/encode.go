@@ -43,7 +43,28 @@ func sourceKey(source int32) []byte { return spaceSource.Key().Uint32(uint32(sou
 
 func totalKey(d *dims) []byte { return d.append(spaceTotal.Key()) }
 
-func heldKey(d *dims) []byte { return d.append(spaceHeld.Key()) }
+func heldKey(list uint64) []byte { return spaceHeld.Key().Uint64(list) }
+
+// readHeld reads a list of held keys, which are those of totals.
+func readHeld(key, value []byte) (list uint64, keys []string, err error) {
+	p := spaceHeld.Parts(key)
+	list = p.Uint64()
+	if err := p.End(); err != nil {
+		return 0, nil, err
+	}
+	p, err = valueParts(spaceHeld, value)
+	if err != nil {
+		return 0, nil, err
+	}
+	n, err := length(p, spaceHeld)
+	if err != nil {
+		return 0, nil, err
+	}
+	for range n {
+		keys = append(keys, p.String())
+	}
+	return list, keys, p.End()
+}
 
 func bookKey(contract string) []byte { return spaceBook.Key().String(contract) }
 

@@ -4,8 +4,12 @@ import (
 	"cmp"
 	"container/heap"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"time"
+
+	"tracksource/state"
 )
 
 // A key whose rows were published a moment ago is held: what changes meanwhile is
@@ -15,14 +19,35 @@ import (
 // holds are the held keys in memory, as many as change within an interval. A store
 // of the kind that we have would answer which is due next by going over all that
 // were deleted lately.
+//
+// The state names them in lists, one or a few for each batch: a key of its own for
+// each would cost as much as its total. A list goes with the last of its keys.
 type holds struct {
-	until map[string]int64 // by state key of the total, milliseconds
+	of map[string]hold // by state key of the total
 	// queue has each of them by time, and some that are held until another time or
 	// not any more.
 	queue queue
-	max   int64 // none is held for longer
+	max   int64          // none is held for longer
+	left  map[uint64]int // keys that are held, by list
+
+	// Of the batch in hand: where the next key is listed, which are listed anew, and
+	// which lists are through.
+	list  uint64
+	fresh []string
+	done  []uint64
 }
 
+// hold is until when a key is held, milliseconds, and the list that names it.
+type hold struct {
+	until int64
+	list  uint64
+}
+
+// listedMax is how many keys a list names, so that its record stays far below what
+// a broker takes.
+const listedMax = 256
+
+// held is a key in the queue.
 type held struct {
 	until int64
 	key   string
@@ -41,21 +66,39 @@ func (q *queue) Pop() any {
 	return last
 }
 
-// set notes until when a key is held, 0 for not.
+// set notes until when a key is held, 0 for not. It comes to the list in hand.
 func (h *holds) set(key string, until int64) {
+	if was, ok := h.of[key]; ok {
+		delete(h.of, key)
+		if h.left[was.list]--; h.left[was.list] == 0 {
+			delete(h.left, was.list)
+			h.done = append(h.done, was.list)
+		}
+	}
 	if until == 0 {
-		delete(h.until, key)
 		return
 	}
-	h.until[key], h.max = until, max(h.max, until)
-	heap.Push(&h.queue, held{until, key})
+	h.fresh = append(h.fresh, key)
+	h.add(key, hold{until, h.list})
+	if h.left[h.list] == listedMax {
+		h.list++
+	}
 }
+
+func (h *holds) add(key string, held hold) {
+	h.of[key], h.max = held, max(h.max, held.until)
+	h.left[held.list]++
+	h.push(key, held.until)
+}
+
+func (h *holds) push(key string, until int64) { heap.Push(&h.queue, held{until, key}) }
 
 // next returns the key that is due first, without those that the queue is behind
 // with.
 func (h *holds) next() (held, bool) {
 	for len(h.queue) > 0 {
-		if first := h.queue[0]; h.until[first.key] == first.until {
+		first := h.queue[0]
+		if now, ok := h.of[first.key]; ok && now.until == first.until {
 			return first, true
 		}
 		heap.Pop(&h.queue)
@@ -73,9 +116,10 @@ func ahead(now time.Time, throttle time.Duration) int64 {
 // due reports whether a key is.
 func (h *holds) due(now time.Time, throttle time.Duration) bool {
 	if latest := ahead(now, throttle); h.max > latest {
-		for key, until := range h.until {
-			if until > latest {
-				h.set(key, overdue)
+		for key, held := range h.of {
+			if held.until > latest {
+				h.of[key] = hold{overdue, held.list}
+				h.push(key, overdue)
 			}
 		}
 		h.max = latest
@@ -110,45 +154,73 @@ func (f *fold) release(records int) error {
 }
 
 // hold notes until when the key of a total is held, 0 for not.
-func (f *fold) hold(key string, t *dirty, until int64) error {
-	if t.held == until {
-		return nil
+func (f *fold) hold(key string, t *dirty, until int64) {
+	if t.held != until {
+		t.held = until
+		f.p.holds.set(key, until)
 	}
-	t.held = until
-	f.p.holds.set(key, until)
-	if until == 0 {
-		return f.p.kv.Delete(heldKey(&t.dims))
+}
+
+// saveHolds stages the lists that the batch began and the end of those that it
+// went through.
+func (f *fold) saveHolds() error {
+	h := &f.p.holds
+	list := h.list - uint64(len(h.fresh)/listedMax)
+	for part := range slices.Chunk(h.fresh, listedMax) {
+		k := state.Key{}.Uint32(uint32(len(part)))
+		for _, key := range part {
+			k = k.String(key)
+		}
+		if err := f.p.kv.PutNew(heldKey(list), spaceHeld.Value(k)); err != nil {
+			return err
+		}
+		list++
 	}
-	return f.p.kv.Put(heldKey(&t.dims), spaceHeld.Value(nil))
+	for _, done := range h.done {
+		if err := f.p.kv.Delete(heldKey(done)); err != nil {
+			return err
+		}
+	}
+	h.fresh, h.done, h.list = h.fresh[:0], h.done[:0], list
+	return nil
 }
 
 // loadHolds reads which keys are held.
 func (p *Processor) loadHolds() error {
-	p.holds = holds{until: map[string]int64{}}
-	var found []dims
+	h := holds{of: map[string]hold{}, left: map[uint64]int{}}
+	lists := map[uint64][]string{}
 	from, to := spaceHeld.Key().Range()
-	err := p.kv.Scan(from, to, func(key, _ []byte) (bool, error) {
-		d, err := readDims(spaceHeld.Parts(key))
-		found = append(found, d)
+	err := p.kv.Scan(from, to, func(key, value []byte) (bool, error) {
+		list, keys, err := readHeld(key, value)
+		lists[list] = keys
 		return true, err
 	})
 	if err != nil {
 		return fmt.Errorf("load held keys: %w", err)
 	}
-	for i := range found {
-		key := totalKey(&found[i])
-		value, err := p.kv.Get(key)
-		if err != nil {
-			return err
+	for _, list := range slices.Sorted(maps.Keys(lists)) {
+		h.list = list + 1
+		for _, key := range lists[list] {
+			value, err := p.kv.Get([]byte(key))
+			if err != nil {
+				return err
+			}
+			if value == nil {
+				continue // its rows and all that was said of it are gone
+			}
+			t, err := decodeTotal(value, p.names)
+			if err != nil {
+				return fmt.Errorf("total: %w", err)
+			}
+			// One that was held again is in a later list too; the first will do.
+			if _, twice := h.of[key]; !twice && t.held != 0 {
+				h.add(key, hold{t.held, list})
+			}
 		}
-		if value == nil {
-			return fmt.Errorf("%v is held and has no total", found[i])
+		if h.left[list] == 0 {
+			h.done = append(h.done, list)
 		}
-		t, err := decodeTotal(value, p.names)
-		if err != nil {
-			return fmt.Errorf("total: %w", err)
-		}
-		p.holds.set(string(key), t.held)
 	}
+	p.holds = h
 	return nil
 }

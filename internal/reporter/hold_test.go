@@ -164,31 +164,53 @@ func TestHeldKeysDoNotPileUp(t *testing.T) {
 	r.open()
 	batch := func(name string, from, sequence int64) []avro.CreditEntry {
 		var out []avro.CreditEntry
-		for i := range int64(95) {
-			out = append(out, credit(0, 1, sequence+i, fmt.Sprintf("%s%02d", name, i), 1, from+1))
+		for i := range int64(300) {
+			out = append(out, credit(0, 1, sequence+i, fmt.Sprintf("%s%03d", name, i), 1, from+1))
 		}
 		return out
 	}
 	r.fold(true, r.records(append([]avro.CreditEntry{generation(0, 1)}, batch("p", 0, 1)...)...))
-	r.fold(true, r.records(batch("p", 1, 96)...))
-	if n := len(r.versions()); n != 95 {
-		t.Fatalf("%d rows, want the 95 first ones", n)
+	r.fold(true, r.records(batch("p", 1, 301)...))
+	if n := len(r.versions()); n != 300 {
+		t.Fatalf("%d rows, want the 300 first ones", n)
+	}
+	if n := r.lists(); n != 2 {
+		t.Errorf("300 held keys are in %d lists of the state, want 2", n)
 	}
 	r.now = r.now.Add(throttle)
-	if n := r.settle(); n != 10 {
-		t.Errorf("%d ticks for 95 keys in slices of 10, want 10", n)
+	r.fold(true, nil)
+	r.open() // with keys that are held, and some that are not any more
+	if n := r.settle(); n != 29 {
+		t.Errorf("%d ticks for 300 keys in slices of 10, want 29 more", n)
 	}
-	r.fold(true, r.records(batch("p", 2, 191)...))
+	r.fold(true, r.records(batch("p", 2, 601)...))
 	r.now = r.now.Add(throttle)
-	r.fold(true, r.records(batch("q", 0, 286)...))
+	r.fold(true, r.records(batch("q", 0, 901)...))
 	if r.p.Pending(r.now) {
 		t.Error("a batch as large as what was held left some of it")
 	}
 	want := map[string]string{}
-	for i := range 95 {
-		want[fmt.Sprintf("p%02d/linear", i)], want[fmt.Sprintf("q%02d/linear", i)] = "0.03", "0.01"
+	for i := range 300 {
+		want[fmt.Sprintf("p%03d/linear", i)], want[fmt.Sprintf("q%03d/linear", i)] = "0.03", "0.01"
 	}
 	if got := r.values(); !maps.Equal(got, want) {
 		t.Errorf("rows %v, want 0.03 and 0.01", got)
 	}
+	if n := r.lists(); n != 0 || r.p.Waiting() {
+		t.Errorf("%d lists are left, something is held: %v", n, r.p.Waiting())
+	}
+}
+
+// lists are the lists of held keys in the state.
+func (r *rig) lists() int {
+	r.t.Helper()
+	n := 0
+	err := r.kv.base.Scan([]byte{0x43}, []byte{0x44}, func(_, _ []byte) (bool, error) {
+		n++
+		return true, nil
+	})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return n
 }

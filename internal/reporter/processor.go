@@ -291,7 +291,7 @@ func (p *Processor) Pending(now time.Time) bool {
 }
 
 // Waiting implements stream.Waiter: keys are held.
-func (p *Processor) Waiting() bool { return len(p.holds.until) > 0 }
+func (p *Processor) Waiting() bool { return len(p.holds.of) > 0 }
 
 // Committed implements stream.Processor.
 func (p *Processor) Committed() {
@@ -303,7 +303,7 @@ func (p *Processor) Committed() {
 			sweeping++
 		}
 	}
-	p.cfg.Metrics.show(p.partition, len(p.holds.until), sweeping)
+	p.cfg.Metrics.show(p.partition, len(p.holds.of), sweeping)
 }
 
 // Aborted implements stream.Processor.
@@ -325,6 +325,7 @@ type fold struct {
 	key    state.Key
 	moves  []move
 	shares []share
+	rows   []byte // rows of the batch behind each other; never overwritten
 }
 
 // dirty is a total that the batch may have changed.
@@ -462,6 +463,9 @@ func (f *fold) finish() error {
 		if err := f.p.kv.Put(sourceKey(id), f.sources[id].encode()); err != nil {
 			return err
 		}
+	}
+	if err := f.saveHolds(); err != nil {
+		return err
 	}
 	if err := f.saveBooks(); err != nil || f.p.written {
 		return err

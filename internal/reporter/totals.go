@@ -231,9 +231,7 @@ func (f *fold) publish(key string, t *dirty) error {
 	t.models = slices.DeleteFunc(t.models, func(m model) bool {
 		return m.shown.state == shownNone && len(m.sums) == 0
 	})
-	if err := f.hold(key, t, until); err != nil {
-		return err
-	}
+	f.hold(key, t, until)
 	if len(t.models) == 0 {
 		return f.p.kv.Delete([]byte(key))
 	}
@@ -388,10 +386,15 @@ func (f *fold) encodeRow(d *dims, m *model, deleted bool, updated int64) (key, v
 	}
 	k := avro.ContributionKey(*d)
 	k.Model = m.name
-	key, err = f.p.cfg.Codecs.ContributionKey.Append(nil, &k)
-	if err != nil {
+	room := 2*len(d.Contract+d.Measure+d.Day+d.Partner+d.Channel+d.Asset+d.Region+d.Segment+d.Source+d.TouchCampaign+m.name) + rowBytes
+	if cap(f.rows)-len(f.rows) < room {
+		f.rows = make([]byte, 0, max(rowsBytes, room))
+	}
+	start := len(f.rows)
+	if f.rows, err = f.p.cfg.Codecs.ContributionKey.Append(f.rows, &k); err != nil {
 		return nil, nil, err
 	}
+	key, start = f.rows[start:len(f.rows):len(f.rows)], len(f.rows)
 	row := avro.ContributionRow{
 		Contract: k.Contract, Measure: k.Measure, Model: k.Model, Day: k.Day, Partner: k.Partner,
 		Channel: k.Channel, Asset: k.Asset, Region: k.Region, Segment: k.Segment, Source: k.Source,
@@ -407,6 +410,17 @@ func (f *fold) encodeRow(d *dims, m *model, deleted bool, updated int64) (key, v
 	if err := row.SetValue(minor, m.shown.exponent); err != nil {
 		return nil, nil, err
 	}
-	value, err = f.p.cfg.Codecs.ContributionRow.Append(nil, &row)
-	return key, value, err
+	if f.rows, err = f.p.cfg.Codecs.ContributionRow.Append(f.rows, &row); err != nil {
+		return nil, nil, err
+	}
+	return key, f.rows[start:len(f.rows):len(f.rows)], nil
 }
+
+const (
+	// rowBytes is what a row and its key have at most beside their dimensions:
+	// lengths, numbers and a currency.
+	rowBytes = 192
+	// rowsBytes is how much memory rows get at once; a batch keeps them until its
+	// transaction ends.
+	rowsBytes = 64 << 10
+)

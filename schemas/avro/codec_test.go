@@ -466,5 +466,8 @@ func TestDecimalRoundTrip(t *testing.T) {
 		if got, err := row.ValueMinor(exponent); err != nil || got != minor {
 			t.Fatalf("got %d, %v", got, err)
 		}
+		if b := row.Value; len(b) > 1 && (b[0] == 0 && b[1] < 0x80 || b[0] == 0xff && b[1] >= 0x80) {
+			t.Fatalf("%d e-%d is %x, whose first byte says nothing", minor, exponent, b)
+		}
 	})
 }

@@ -1,9 +1,11 @@
 package avro
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math"
 	"math/big"
+	"math/bits"
 	"strings"
 )
 
@@ -20,11 +22,31 @@ const (
 // SetValue sets Value to minor x 10^-exponent, exactly. The exponent is that of
 // the minor unit, 0 to 9.
 func (r *ContributionRow) SetValue(minor int64, exponent int) error {
-	scale, err := tenTo(exponent)
-	if err != nil {
+	if exponent < 0 || exponent > decimalScale {
+		_, err := tenTo(exponent)
 		return err
 	}
-	r.Value = twosComplement(new(big.Int).Mul(big.NewInt(minor), scale))
+	scale := uint64(1)
+	for range decimalScale - exponent {
+		scale *= 10
+	}
+	// 63 bits times 10^9 fit into 128. In two's complement x is -x inverted, plus one.
+	magnitude := uint64(minor)
+	if minor < 0 {
+		magnitude = -magnitude
+	}
+	hi, lo := bits.Mul64(magnitude, scale)
+	if minor < 0 {
+		var borrow uint64
+		lo, borrow = bits.Sub64(0, lo, 0)
+		hi, _ = bits.Sub64(0, hi, borrow)
+	}
+	b := binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(make([]byte, 0, decimalBytesMax), hi), lo)
+	// A first byte that only repeats the sign of the second is not written.
+	for len(b) > 1 && (b[0] == 0 && b[1] <= math.MaxInt8 || b[0] == math.MaxUint8 && b[1] > math.MaxInt8) {
+		b = b[1:]
+	}
+	r.Value = b
 	return nil
 }
 
@@ -104,26 +126,6 @@ func parseUnscaled(b []byte) (*big.Int, error) {
 		return nil, fmt.Errorf("%w: more than %d digits", ErrDecimal, decimalDigits)
 	}
 	return v, nil
-}
-
-// twosComplement gives the shortest big-endian two's complement of v, at least
-// one byte, as Avro's decimal demands.
-func twosComplement(v *big.Int) []byte {
-	if v.Sign() >= 0 {
-		b := v.Bytes()
-		if len(b) == 0 || b[0] > math.MaxInt8 {
-			b = append([]byte{0}, b...)
-		}
-		return b
-	}
-	// -v-1 has the inverted bits of v, which gives the length with the sign bit.
-	inverted := new(big.Int).Not(v)
-	n := inverted.BitLen()/8 + 1
-	b := inverted.FillBytes(make([]byte, n))
-	for i := range b {
-		b[i] = ^b[i]
-	}
-	return b
 }
 
 // fromTwosComplement reads big-endian two's complement; no bytes are zero.
