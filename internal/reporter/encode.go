@@ -41,8 +41,6 @@ const listMax = 4096
 
 func sourceKey(source int32) []byte { return spaceSource.Key().Uint32(uint32(source)) }
 
-func totalKey(d *dims) []byte { return d.append(spaceTotal.Key()) }
-
 func heldKey(list uint64) []byte { return spaceHeld.Key().Uint64(list) }
 
 // readHeld reads a list of held keys, which are those of totals.
