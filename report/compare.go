@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"tracksource/attribution"
 )
 
 // Side is one of two books that are held against each other.
@@ -42,7 +44,9 @@ func (d *Difference) Change() (Value, bool) {
 
 // Compare holds a proposed book against the agreed one: for each measure, model
 // and currency the whole, and the parts by each of the dimensions, in the order of
-// these names. It never adds the two.
+// these names. It never adds the two, and nothing over a dimension over which values
+// of a measure must not be added: of what each partner has whole there are the parts
+// by partner alone.
 func Compare(agreed, proposed Side, dims ...Dimension) ([]Difference, error) {
 	for i, d := range dims {
 		if _, ok := new(Row).Get(d); !ok || slices.Contains(dims[:i], d) {
@@ -55,6 +59,7 @@ func Compare(agreed, proposed Side, dims ...Dimension) ([]Difference, error) {
 		key                      string
 	}
 	sums := map[place]*[2]Value{}
+	sumsBy := map[string][]bool{} // by measure: the whole, and by each dimension, whether these are sums
 	add := func(p place, side int, v Value) {
 		if sums[p] == nil {
 			sums[p] = new([2]Value)
@@ -65,10 +70,20 @@ func Compare(agreed, proposed Side, dims ...Dimension) ([]Difference, error) {
 		for i := range s.Rows {
 			r := &s.Rows[i]
 			p := place{measure: r.Measure, model: r.Model, currency: r.Currency}
-			add(p, side, r.Value)
-			for n, d := range dims {
-				p.by = n + 1
-				p.key, _ = r.Get(d)
+			if sumsBy[r.Measure] == nil {
+				m := attribution.MeasureNamed(r.Measure)
+				sumsBy[r.Measure] = []bool{m.Sums()}
+				for _, d := range dims {
+					sumsBy[r.Measure] = append(sumsBy[r.Measure], m.Sums(string(d)))
+				}
+			}
+			for by, is := range sumsBy[r.Measure] {
+				if !is {
+					continue
+				}
+				if p.by = by; by > 0 {
+					p.key, _ = r.Get(dims[by-1])
+				}
 				add(p, side, r.Value)
 			}
 		}

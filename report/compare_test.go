@@ -10,6 +10,30 @@ import (
 	"tracksource/report"
 )
 
+// TestCompareOfWhatCannotBeAdded: each partner has the whole of what it influenced, so
+// there is no total of it, nor one by anything but partner.
+func TestCompareOfWhatCannotBeAdded(t *testing.T) {
+	row := func(partner, region, text string) report.Row {
+		return report.Row{Measure: "pipeline_influenced", Model: "linear", Partner: partner, Region: region, Currency: "USD", Value: value(t, text)}
+	}
+	agreed := report.Side{Models: []string{"linear"}, Currency: "USD", Rows: report.Rows{
+		row("acme", "EMEA", "10"), row("globex", "EMEA", "10"), row("globex", "AMER", "5"),
+	}}
+	proposed := agreed
+	proposed.Rows = agreed.Rows[:2]
+	list, err := report.Compare(agreed, proposed, report.Region, report.Partner, report.Channel)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, d := range list {
+		got = append(got, fmt.Sprintf("%s %s: %s, %s", d.By, d.Key, d.Agreed.Text(0), d.Proposed.Text(0)))
+	}
+	if want := "partner acme: 10, 10; partner globex: 15, 10"; strings.Join(got, "; ") != want {
+		t.Errorf("got  %s\nwant %s", strings.Join(got, "; "), want)
+	}
+}
+
 func TestCompare(t *testing.T) {
 	row := func(model, partner, channel, currency, text string) report.Row {
 		return report.Row{Measure: "revenue", Model: model, Partner: partner, Channel: channel, Currency: currency, Value: value(t, text)}

@@ -90,7 +90,8 @@ func contractCompareCommand(stdout, stderr io.Writer) *cobra.Command {
 		Use: "compare", Short: "Show what a proposed contract would make of the numbers", Args: noArgs,
 		Long: "compare reads the contributions of the agreed and of the proposed book and prints, for each measure\n" +
 			"and model, how far the proposed numbers are from the agreed ones: the whole, and what differs by each\n" +
-			"of the dimensions. The two are never added. While services restate, numbers move: the metric\n" +
+			"of the dimensions. The two are never added, and what partners influenced is told by partner alone,\n" +
+			"since each has the whole of it. While services restate, numbers move: the metric\n" +
 			"tracksource_sweep_active is then 1.",
 		Example: "  track-source contract compare --campaign ai-launch-tour" + controlExample + "\n" +
 			"  track-source contract compare --campaign ai-launch-tour --dimensions region,asset --json" + controlExample,
