@@ -24,9 +24,9 @@ type pipe struct {
 func (p pipe) Write(b []byte) (int, error) { return p.w.Write(b) }
 func (p pipe) Flush()                      {}
 
-// follow opens a stream and returns its lines, and a channel that is closed at its
+// streamed opens a stream and returns its lines, and a channel that is closed at its
 // end.
-func follow(ctx context.Context, h http.Handler, headers ...string) (lines chan string, done chan struct{}) {
+func streamed(ctx context.Context, h http.Handler, headers ...string) (lines chan string, done chan struct{}) {
 	reader, writer := io.Pipe()
 	lines, done = make(chan string, 100), make(chan struct{})
 	go func() {
@@ -54,7 +54,7 @@ func TestEventsAreCoalescedAndEndWithTheContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		changes := &tide{}
 		ctx, cancel := context.WithCancel(t.Context())
-		lines, done := follow(ctx, serve(t, config(), changes))
+		lines, done := streamed(ctx, serve(t, config(), changes))
 		begin := time.Now()
 		read := func(want string) {
 			t.Helper()
@@ -95,7 +95,7 @@ func TestEventsEndWithTheToken(t *testing.T) {
 	path, tokens := accessFile(t, [2]string{"ann", ""}, [2]string{"acme-board", "acme"})
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t, config(func(c *api.Config) { c.AccessFile = path }), &tide{})
-		lines, done := follow(t.Context(), s, "Authorization", "Bearer "+tokens["acme-board"])
+		lines, done := streamed(t.Context(), s, "Authorization", "Bearer "+tokens["acme-board"])
 		<-lines
 		only, _ := accessFile(t, [2]string{"bob", ""})
 		text, err := os.ReadFile(only)
@@ -121,7 +121,7 @@ func TestStreamsAreBounded(t *testing.T) {
 		var ends sync.WaitGroup
 		open := func(name string, n int) {
 			for range n {
-				_, done := follow(ctx, s, "Authorization", "Bearer "+tokens[name])
+				_, done := streamed(ctx, s, "Authorization", "Bearer "+tokens[name])
 				ends.Go(func() { <-done })
 			}
 			synctest.Wait()

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"reflect"
 	"slices"
 	"time"
 
@@ -35,6 +36,12 @@ func Made(cfg Config, changes Changes, asks ...Ask) (*Server, error) {
 	}
 	cfg.Changes = changes
 	return build(cfg, table)
+}
+
+// Bare makes a server of the real table without anything to answer from.
+func Bare(cfg Config, changes Changes) (*Server, error) {
+	cfg.Changes = changes
+	return build(cfg, append(asks(nil), own()...))
 }
 
 // ParseQuery reads a query as the route of a breakdown does.
@@ -96,3 +103,40 @@ func (s *Server) HTTPServer(ctx context.Context, header time.Duration) *http.Ser
 	}
 	return srv
 }
+
+// Route is a row of the table.
+type Route struct {
+	Method, Path, Summary    string
+	SignedIn, Tagged, Stream bool
+	Parameters               []Parameter
+	Body                     string
+	Upload, Answer           reflect.Type
+}
+
+// Parameter is one that a route takes.
+type Parameter struct {
+	Name, About, Kind string // Kind is text, day, number, list or choice
+	Many, Must        bool
+	Max               int
+	Choices           []string
+}
+
+// Table is what the document tells of.
+func Table() []Route {
+	kinds := map[kind]string{text: "text", day: "day", number: "number", list: "list", choice: "choice"}
+	var out []Route
+	for _, r := range append(asks(nil), own()...) {
+		if r.hidden {
+			continue
+		}
+		row := Route{Method: r.method, Path: r.path, Summary: r.summary, SignedIn: r.who == signedIn, Tagged: r.tagged, Stream: r.stream, Body: r.body, Upload: r.upload, Answer: r.answer}
+		for _, p := range r.parameters {
+			row.Parameters = append(row.Parameters, Parameter{p.name, p.about, kinds[p.kind], p.many, p.must, p.max, p.choices})
+		}
+		out = append(out, row)
+	}
+	return out
+}
+
+// ValueBytesMax and RepeatMax bound the values of a parameter.
+const ValueBytesMax, RepeatMax = valueBytesMax, repeatMax

@@ -95,6 +95,9 @@ func (s *Server) problem(w http.ResponseWriter, r *http.Request, p *Problem) {
 // failed answers for an error.
 func (s *Server) failed(w http.ResponseWriter, r *http.Request, err error) {
 	if p, ok := problemOf(err); ok {
+		if p.Parameter != "" && r.PathValue(p.Parameter) != "" {
+			p.Title, p.Status = "Not found", http.StatusNotFound // it is part of the path
+		}
 		s.problem(w, r, p)
 		return
 	}

@@ -21,15 +21,12 @@ const (
 
 const (
 	typeJSON   = "application/json"
-	typeCSV    = "text/csv"
 	typeStream = "text/event-stream"
 
 	// limitMax and limitDefault are of one page of a list.
 	limitMax     = 5000
 	limitDefault = 1000
 	topMax       = 50
-	// exportBytesMax bounds a CRM's export.
-	exportBytesMax = 32 << 20
 )
 
 // route is one thing that can be asked.

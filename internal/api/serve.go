@@ -61,9 +61,9 @@ func (f *Flags) Check() error {
 	return CheckAddr(*f.addr, *f.access)
 }
 
-// Fill puts what was given into a Config.
-func (f *Flags) Fill(cfg *Config) {
-	cfg.AccessFile, cfg.TLSCert, cfg.TLSKey, cfg.PerSecond = *f.access, *f.cert, *f.key, *f.perSecond
+// Config is who is let in, and how often.
+func (f *Flags) Config() Config {
+	return Config{AccessFile: *f.access, TLSCert: *f.cert, TLSKey: *f.key, PerSecond: *f.perSecond}
 }
 
 // CheckAddr says whether an address may be served: without an access file only one

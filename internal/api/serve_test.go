@@ -382,8 +382,7 @@ func TestFlags(t *testing.T) {
 		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
 			t.Errorf("%s: %v, want %q", args, err, want)
 		}
-		var cfg api.Config
-		if f.Fill(&cfg); strings.Contains(args, "7") && (cfg.PerSecond != 7 || cfg.TLSCert != "c" || cfg.TLSKey != "k" || cfg.AccessFile != "f" || f.Addr() != "127.0.0.1:8080") {
+		if cfg := f.Config(); strings.Contains(args, "7") && (cfg.PerSecond != 7 || cfg.TLSCert != "c" || cfg.TLSKey != "k" || cfg.AccessFile != "f" || f.Addr() != "127.0.0.1:8080") {
 			t.Errorf("%s: filled %+v", args, cfg)
 		}
 	}

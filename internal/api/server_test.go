@@ -112,6 +112,7 @@ func problem(t testing.TB, w *httptest.ResponseRecorder, status int) api.Problem
 	if w.Code != status || w.Header().Get("Content-Type") != "application/problem+json" {
 		t.Fatalf("%d %s, want the problem %d: %s", w.Code, w.Header().Get("Content-Type"), status, w.Body)
 	}
+	conforms(t, "Problem", w.Body.Bytes())
 	if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil {
 		t.Fatal(err)
 	}

@@ -51,7 +51,7 @@ var mayImport = map[string][]string{
 	},
 
 	// The reporter's door: who is let in, and how questions and answers travel.
-	"internal/api": {"internal/answer", "report"},
+	"internal/api": {"internal/answer", "internal/dashboard", "internal/follow", "internal/line", "report"},
 
 	// Native events of made-up partners, and the judge that recomputes a whole
 	// run from them. The judge does not import the tiers that it judges.

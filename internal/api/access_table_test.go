@@ -1,0 +1,243 @@
+package api_test
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"tracksource/internal/api"
+)
+
+// eyes are who looks in the table of access.
+var eyes = []string{"operator", "open", "own", "stranger", "nobody"}
+
+// never lists what must not be in any answer to whom, whatever is asked: what
+// carries the name of another, where it is told by account, and for who sees its own
+// alone everything of another.
+var never = map[string][]string{
+	"open": {
+		"code_of_acme", "code_of_blue", "touch-by-acme", "touch-by-blue", "person-of-acme", "person-of-blue", "D-acme", "stage-of-D-acme", "d-acme.example",
+		"subject-of-acme", "subject-of-blue", "subject-of-zeta", winter, "zeta", `"9999.`,
+	},
+	"own": {
+		"code_of_acme", "touch-by-acme", "touch-by-corp", "person-of-acme", "person-of-corp", "D-acme", "stage-of-D-acme", "d-acme.example",
+		"subject-of-acme", "subject-of-corp", "subject-of-zeta", winter, "zeta", `"9999.`,
+		"asset-of-acme", "asset-of-corp", "source-of-acme", "source-of-corp", `"1111.1`, `"3333.3`, `"171.51`, `"373.53`,
+	},
+	"stranger": {
+		summit, "code_of_acme", "code_of_blue", "acme-of", "touch-by", "person-of", "D-shared", "D-acme", "subject-of-acme", "subject-of-blue", "subject-of-corp",
+		"asset-of-acme", "asset-of-blue", "asset-of-corp", "blue", "corp", `"1111.1`, `"2222.2`, `"3333.3`, `"171.51`, `"272.52`, `"373.53`,
+	},
+	"nobody": {summit, winter, "acme", "blue", "corp", "zeta", `"1111.1`},
+}
+
+// look is one request that each of eyes makes.
+type look struct {
+	query, body string
+	// sees says what must be in the answer to whom; who is not in it gets none, with
+	// the status of refused.
+	sees    map[string][]string
+	refused int
+}
+
+// everyone lists what each of those who take part sees.
+func everyone(operator, open, own []string) map[string][]string {
+	return map[string][]string{"operator": operator, "open": open, "own": own}
+}
+
+// same is what all of those who take part see.
+func same(what ...string) map[string][]string { return everyone(what, what, what) }
+
+// lookouts is the table of access. An endpoint that is not here fails the test.
+var lookouts = map[string][]look{
+	"GET /api/v1/contracts": {
+		{sees: map[string][]string{"operator": {summit, winter}, "open": {summit}, "own": {summit}, "stranger": {winter}}},
+	},
+	"GET /api/v1/contracts/{campaign}": {
+		{refused: 404, sees: same("zone: Europe/Berlin")},
+	},
+	"GET /api/v1/report": {
+		{query: "campaign=summit&window=all", refused: 400, sees: everyone(
+			[]string{"1111.13", "2222.24", "3333.35", "171.51", "asset-of-corp"},
+			[]string{"1111.13", "2222.24", "3333.35", "asset-of-blue"},
+			[]string{"2222.24", "272.52", "6711.18", `"withheld":true`},
+		)},
+		{query: "campaign=summit&window=all&partner=acme&partner=blue", refused: 400, sees: everyone([]string{"3333.37"}, []string{"3333.37"}, []string{`"total":null`})},
+		{query: "campaign=winter&window=all", refused: 400, sees: map[string][]string{"operator": {"10000.01"}, "stranger": {"zeta", "10000.01"}}},
+	},
+	"GET /api/v1/breakdown": {
+		{query: "campaign=summit&window=all&by=partner,asset,source", refused: 400, sees: everyone(
+			[]string{"asset-of-acme", "1111.13"}, []string{"asset-of-acme", "source-of-blue"}, []string{"asset-of-blue", "2222.24", "6711.18"},
+		)},
+		{query: "campaign=summit&window=all&by=asset&partner=acme", refused: 400, sees: everyone([]string{"1111.13"}, []string{"1111.13"}, []string{`"total":null`, `"groups":[]`})},
+		{query: "campaign=summit&window=all&asset=asset-of-acme", refused: 400, sees: everyone([]string{"1111.13"}, []string{"1111.13"}, []string{`"total":null`})},
+		{query: "campaign=summit&window=all&measure=won&by=day", refused: 400, sees: same("2026-03-10")},
+	},
+	"GET /api/v1/contributions": {
+		{query: "campaign=summit&window=all", refused: 400, sees: everyone([]string{"source-of-acme", "44.46"}, []string{"source-of-acme", "asset-of-blue"}, []string{"asset-of-blue", "2222.24"})},
+		{query: "campaign=summit&window=all&partner=corp", refused: 400, sees: everyone([]string{"3333.35"}, []string{"3333.35"}, []string{`"rows":[]`})},
+	},
+	"GET /api/v1/timeseries": {
+		{query: "campaign=summit&window=all&by=asset", refused: 400, sees: everyone([]string{"asset-of-acme", "1111.13"}, []string{"asset-of-acme", "3333.35"}, []string{"asset-of-blue", "6711.18"})},
+		{query: "campaign=summit&window=all&by=source&partner=acme", refused: 400, sees: everyone([]string{"source-of-acme"}, []string{"source-of-acme"}, []string{`"total":null`, `"series":[]`})},
+	},
+	"GET /api/v1/funnel": {
+		{query: "campaign=summit&window=all&by=partner", refused: 400, sees: everyone([]string{`"acme"`}, []string{`"acme"`}, []string{"that you reported"})},
+	},
+	"GET /api/v1/cohorts": {
+		{query: "campaign=summit&by=region", refused: 400, sees: everyone([]string{`"size":"2"`}, []string{`"size":"1"`}, []string{`"size":"1"`})},
+	},
+	"GET /api/v1/models": {
+		{query: "campaign=summit&window=all&by=partner", refused: 400, sees: everyone([]string{`"acme","value"`, "7242.80"}, []string{`"acme","value"`}, []string{`"blue","value"`, "1810.70"})},
+		{query: "campaign=summit&window=all&by=asset", refused: 400, sees: map[string][]string{"operator": {"asset-of-acme"}, "open": {"asset-of-acme"}}},
+	},
+	"GET /api/v1/deals": {
+		{query: "campaign=summit", refused: 400, sees: everyone([]string{"D-acme", "D-shared", "d-acme.example"}, []string{"D-shared"}, []string{"D-shared"})},
+		{query: "campaign=summit&partner=acme&q=D", refused: 400, sees: same()},
+	},
+	"GET /api/v1/alerts": {
+		{query: "campaign=summit", refused: 400, sees: everyone([]string{"subject-of-acme", "alert-summit-"}, []string{"subject-of-corp"}, []string{"subject-of-blue"})},
+		{query: "campaign=winter", refused: 400, sees: map[string][]string{"operator": {"subject-of-zeta"}, "stranger": {"subject-of-zeta"}}},
+	},
+	"GET /api/v1/freshness": {
+		{sees: map[string][]string{"operator": {"code_of_acme", "code_of_zeta", "tracksource.resolve"}, "open": {`"feeds":[]`}, "own": {"code_of_blue"}, "stranger": {"code_of_zeta"}}},
+	},
+	"GET /api/v1/events": {
+		{sees: map[string][]string{"operator": {"event: change"}, "open": {"event: change"}, "own": {"event: change"}, "stranger": {"event: change"}}},
+	},
+	"POST /api/v1/session":     {{body: `{"token":"tsk_wrong"}`, refused: 401}},
+	"DELETE /api/v1/session":   {{}},
+	"GET /api/v1/openapi.json": {{}},
+}
+
+// says reports whether an answer has something in it.
+func says(body []byte, what string) bool { return strings.Contains(string(body), what) }
+
+// TestAccess asks every endpoint of the document as everybody.
+func TestAccess(t *testing.T) {
+	path, tokens := accessFile(t, [2]string{"operator", ""}, [2]string{"open", "corp"}, [2]string{"own", "blue"}, [2]string{"stranger", "zeta"})
+	s := filled(t, func(c *api.Config) { c.AccessFile = path })
+	for _, route := range api.Table() {
+		name := route.Method + " " + route.Path
+		looks := lookouts[name]
+		if len(looks) == 0 {
+			t.Errorf("%s has no row in the table of access", name)
+		}
+		for _, l := range looks {
+			for _, who := range eyes {
+				t.Run(name+"?"+l.query+" as "+who, func(t *testing.T) {
+					r := request(t, route, l)
+					if who != "nobody" {
+						r.Header.Set("Authorization", "Bearer "+tokens[who])
+					}
+					w := httptest.NewRecorder()
+					s.ServeHTTP(w, r)
+					body := w.Body.Bytes()
+					for _, hidden := range never[who] {
+						if says(body, hidden) {
+							t.Errorf("%s is told of %s: %.2000s", who, hidden, body)
+						}
+					}
+					seen, let := l.sees[who]
+					switch {
+					case who == "nobody" && route.SignedIn:
+						problem(t, w, http.StatusUnauthorized)
+						return
+					case !let && l.refused != 0:
+						problem(t, w, l.refused)
+						return
+					case w.Code >= 300:
+						t.Fatalf("%s gets %d: %s", who, w.Code, body)
+					}
+					for _, what := range seen {
+						if !says(body, what) {
+							t.Errorf("%s is not told of %s: %.3000s", who, what, body)
+						}
+					}
+					if route.Answer != nil {
+						conforms(t, route.Answer.Name(), body)
+					}
+				})
+			}
+		}
+	}
+	for name := range lookouts {
+		if !told(name) {
+			t.Errorf("%s is in the table of access and no endpoint", name)
+		}
+	}
+}
+
+func told(name string) bool {
+	for _, r := range api.Table() {
+		if r.Method+" "+r.Path == name {
+			return true
+		}
+	}
+	return false
+}
+
+func request(t testing.TB, route api.Route, l look) *http.Request {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	if route.Stream {
+		cancel() // what would follow is the matter of other tests
+	}
+	t.Cleanup(cancel)
+	target := strings.ReplaceAll(route.Path, "{campaign}", summit)
+	if l.query != "" {
+		target += "?" + l.query
+	}
+	r := httptest.NewRequest(route.Method, target, strings.NewReader(l.body)).WithContext(ctx)
+	if route.Body != "" {
+		r.Header.Set("Content-Type", route.Body)
+	}
+	return r
+}
+
+// TestStrangersCannotTell: for who has not signed a campaign, asking for it is the
+// same as asking for one that there is not, to the byte, at every endpoint.
+func TestStrangersCannotTell(t *testing.T) {
+	path, tokens := accessFile(t, [2]string{"stranger", "zeta"})
+	s := filled(t, func(c *api.Config) { c.AccessFile = path })
+	asked := 0
+	for _, route := range api.Table() {
+		if !route.SignedIn || !strings.Contains(route.Path, "{campaign}") && !takes(route, "campaign") {
+			continue
+		}
+		asked++
+		get := func(campaign string) (int, string) {
+			target := strings.ReplaceAll(route.Path, "{campaign}", campaign)
+			if takes(route, "campaign") {
+				target += "?campaign=" + campaign
+			}
+			headers := []string{"Authorization", "Bearer " + tokens["stranger"]}
+			if route.Body != "" {
+				headers = append(headers, "Content-Type", route.Body)
+			}
+			w := do(s, route.Method, target, "Id,Amount\n1,2\n", headers...)
+			return w.Code, w.Body.String()
+		}
+		for _, there := range []string{summit, summit + "~proposed"} {
+			code, body := get(there)
+			other, otherBody := get("nothing")
+			if code != other || body != otherBody || code < 400 || code >= 500 {
+				t.Errorf("%s %s: %d %s\nand for one that there is not %d %s", route.Method, route.Path, code, body, other, otherBody)
+			}
+		}
+	}
+	if asked < 10 {
+		t.Errorf("only %d endpoints were asked", asked)
+	}
+}
+
+func takes(route api.Route, name string) bool {
+	for _, p := range route.Parameters {
+		if p.Name == name {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,46 @@
+package api
+
+import (
+	"context"
+
+	"tracksource/internal/answer"
+	"tracksource/internal/dashboard"
+	"tracksource/internal/follow"
+	"tracksource/internal/line"
+)
+
+// Opened is what a service answers from and where.
+type Opened struct {
+	Follow *follow.Follow
+	URL    string // of the page
+}
+
+// Open makes a service follow what answers are made of and serve the page and the
+// API at addr (host:port, port 0 for a free one) while it runs. Of cfg it takes who is
+// let in and the limits. An error leaves nothing open that the service does not close.
+func Open(ctx context.Context, svc *line.Service, cfg Config, addr string) (Opened, error) {
+	l := svc.Line
+	f, err := follow.Open(l, 0)
+	if err != nil {
+		return Opened{}, err
+	}
+	svc.Tables = append(svc.Tables, f.Tables()...)
+	a, err := answer.New(answer.Config{Follow: f, Clock: l.Clock, Line: answer.NewBroker(l.Kafka, l.Spec, l.Log, l.Clock)})
+	if err != nil {
+		return Opened{}, err
+	}
+	cfg.Changes, cfg.Page, cfg.Log, cfg.Clock = f, dashboard.Assets(), l.Log, l.Clock
+	if cfg.Metrics == nil {
+		cfg.Metrics = NewMetrics(l.Metrics)
+	}
+	s, err := New(cfg, a)
+	if err != nil {
+		return Opened{}, err
+	}
+	ln, err := s.Listen(ctx, addr)
+	if err != nil {
+		return Opened{}, err
+	}
+	svc.Parts = append(svc.Parts, ln.Serve)
+	return Opened{Follow: f, URL: ln.URL()}, nil
+}

@@ -1,0 +1,50 @@
+package api
+
+import (
+	"tracksource/internal/answer"
+)
+
+// New makes a server of answers. Its errors say what to give.
+func New(cfg Config, a *answer.Answers) (*Server, error) {
+	return build(cfg, append(asks(a), own()...))
+}
+
+// asks are the routes of questions.
+func asks(a *answer.Answers) []route {
+	return []route{
+		get("/api/v1/contracts", "The contracts that you take part in, and what can be asked of each.", a.Contracts),
+		get("/api/v1/contracts/{campaign}", "One contract with its document.", a.Contract),
+		get("/api/v1/report", "The overview of a campaign: measures against targets, partners, spend, the largest groups.", a.Report,
+			campaign(), model(), measure(), window(), filter()),
+		get("/api/v1/breakdown", "A measure by up to three dimensions. Where the measure is additive over them its groups sum to its total; else it is refused with the dimensions that it has.", a.Breakdown,
+			campaign(), model(), measure(), dimensions(), window(), filter(), paged()),
+		get("/api/v1/contributions", "The rows of a measure as they are published.", a.Contributions,
+			campaign(), model(), measure(), window(), filter(), paged()),
+		get("/api/v1/timeseries", "A measure over time.", a.Timeseries,
+			campaign(), model(), measure(), by("A dimension whose largest values are series of their own."), []parameter{
+				{name: "step", kind: choice, choices: []string{"day", "week", "month"}, about: "Weeks begin on Monday. Default: by the length of the window."},
+				{name: "top", kind: number, max: topMax, about: "How many values are series of their own. Default: 8."},
+			}, window(), filter()),
+		get("/api/v1/funnel", "How many came to each stage.", a.Funnel,
+			campaign(), model(), by("partner, channel, region or segment."), window(), filter()),
+		get("/api/v1/cohorts", "What became of the deals of each month, and how fast.", a.Cohorts,
+			campaign(), by("sourced, region or segment."), []parameter{
+				{name: "cohort", kind: choice, choices: []string{"lead_month", "created_month", "won_month"}, about: "What puts a deal into a month. Default: created_month."},
+				{name: "value", kind: choice, choices: []string{"won", "revenue", "pipeline"}, about: "What the cells are of. Default: won."},
+			}),
+		get("/api/v1/models", "All models against each other, computed from the deals' facts.", a.Models,
+			campaign(), measure(), by("A dimension. Default: partner."), window(), filter()),
+		get("/api/v1/deals", "Deals, the newest first.", a.Deals,
+			campaign(), []parameter{
+				{name: "partner", about: "Only deals that this partner has to do with."},
+				{name: "state", about: "Only deals in this state."},
+				{name: "q", about: "Only deals whose id begins like this."},
+			}, paged()),
+		get("/api/v1/alerts", "What somebody should look at, the newest first, and what to do.", a.Alerts,
+			campaign(), []parameter{
+				{name: "kind", about: "Only alerts of this kind."},
+				{name: "severity", about: "Only alerts of this severity."},
+			}, paged()),
+		untagged(get("/api/v1/freshness", "How new what is known is, feed by feed.", a.Freshness)),
+	}
+}
