@@ -1,15 +1,19 @@
-// Command reporter folds ledger entries into contribution rows, publishes them
-// and serves the page that shows them.
+// Command reporter folds ledger entries into contribution rows, publishes them,
+// and answers questions about them, with a page for people and an API for tools.
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
+	"slices"
 	"time"
 
+	"tracksource/internal/api"
 	"tracksource/internal/daemon"
+	"tracksource/internal/follow"
 	"tracksource/internal/line"
 	"tracksource/internal/reporter"
 )
@@ -19,32 +23,33 @@ func main() { daemon.Main(command()) }
 func command() daemon.Command {
 	var (
 		flags    line.Flags
-		addr     *string
+		door     api.Flags
 		throttle *time.Duration
 	)
 	return daemon.Command{
 		Name:  "reporter",
-		Short: "Publish contributions and serve them to people.",
+		Short: "Publish contributions and answer questions about them.",
 		Examples: []string{
 			"reporter --bootstrap-servers 127.0.0.1:9092 --registry http://127.0.0.1:8081 --http 127.0.0.1:8080",
+			"reporter --bootstrap-servers 127.0.0.1:9092 --registry http://127.0.0.1:8081 --http 0.0.0.0:8443 --access-file access.yaml --tls-cert cert.pem --tls-key key.pem",
 		},
 		Flags: func(fs *flag.FlagSet) {
 			flags.Bind(fs, "reporter")
-			addr = fs.String("http", "127.0.0.1:8080", "serve the page and the API at `host:port`; port 0 is a free one, its address is logged")
+			door.Bind(fs)
 			throttle = fs.Duration("throttle", reporter.ThrottleDefault, "how long changes of a row are held after it was published; 0 publishes each")
 		},
 		Check: func() error {
 			if *throttle < 0 || *throttle > time.Hour {
 				return fmt.Errorf("want 0 <= --throttle %v <= 1h", *throttle)
 			}
-			return flags.Check()
+			return cmp.Or(flags.Check(), door.Check())
 		},
 		Run: func(ctx context.Context, env *daemon.Env) error {
 			cfg, err := flags.Config(env)
 			if err != nil {
 				return err
 			}
-			l, err := line.Open(ctx, cfg, reporter.TopicsOf(cfg.Spec)...)
+			l, err := line.Open(ctx, cfg, slices.Concat(reporter.TopicsOf(cfg.Spec), follow.TopicsOf(cfg.Spec))...)
 			if err != nil {
 				return err
 			}
@@ -52,12 +57,12 @@ func command() daemon.Command {
 			if err != nil {
 				return errors.Join(err, l.Dir.Close())
 			}
-			at, err := svc.Listen(ctx, *addr, nil)
+			at, err := api.Open(ctx, svc, door.Config(), door.Addr())
 			if err != nil {
 				return errors.Join(err, svc.Close())
 			}
-			env.Log.InfoContext(ctx, "page", "url", "http://"+at)
-			return line.Serve(ctx, env, svc.Service)
+			env.Log.InfoContext(ctx, "page", "url", at.URL)
+			return line.Serve(ctx, env, svc)
 		},
 	}
 }

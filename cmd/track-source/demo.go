@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,6 +14,7 @@ import (
 
 	"tracksource/contract"
 	"tracksource/deploy/kafka"
+	"tracksource/internal/api"
 	"tracksource/internal/demo"
 	"tracksource/internal/feedfile"
 	"tracksource/money"
@@ -58,6 +58,7 @@ func demoCommand(stdout, stderr io.Writer) *cobra.Command {
 	flags := cmd.Flags()
 	flags.StringVar(&cfg.DataDir, "data-dir", defaultDataDir(), "directory of the demo's broker and state")
 	flags.StringVar(&cfg.HTTP, "http", "127.0.0.1:8080", "serve the page at host:port; port 0 is a free one, its address is printed")
+	flags.StringVar(&cfg.AccessFile, "access-file", "", "let in to the page who holds a token of this file, which track-source token makes lines of; without it everyone at this machine is operator")
 	flags.StringSliceVar(&cfg.Brokers, "bootstrap-servers", nil, "run on this Kafka instead of an embedded broker, as host:port,...")
 	flags.StringVar(&cfg.Registry, "registry", "", "use this schema registry instead of an embedded one, as a URL")
 	flags.IntVar(&cfg.Events, "events", 2000, "size of the sample")
@@ -72,8 +73,8 @@ func demoCommand(stdout, stderr io.Writer) *cobra.Command {
 }
 
 func checkDemo(cfg *demo.Config) error {
-	if _, _, err := net.SplitHostPort(cfg.HTTP); err != nil {
-		return fmt.Errorf("--http %q is not host:port", cfg.HTTP)
+	if err := api.CheckAddr(cfg.HTTP, cfg.AccessFile); err != nil {
+		return err
 	}
 	switch {
 	case cfg.JSON && !cfg.Once:

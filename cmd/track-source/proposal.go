@@ -14,8 +14,8 @@ import (
 
 	"tracksource/contract"
 	"tracksource/internal/control"
+	"tracksource/internal/follow"
 	"tracksource/internal/line"
-	"tracksource/internal/reporter"
 	"tracksource/money"
 	"tracksource/report"
 	"tracksource/schemas/avro"
@@ -226,7 +226,7 @@ func rowsOf(ctx context.Context, cfg control.Config, books ...string) (map[strin
 		if err := cfg.Codecs.ContributionRow.Decode(r.Value, &row); err != nil || row.IsDeleted {
 			return err
 		}
-		known, err := reporter.RowOf(&row)
+		known, err := follow.RowOf(&row)
 		standing[key] = known
 		return err
 	})

@@ -167,10 +167,7 @@ func (r *rig) start(tier, dir string) *running {
 	case tierAttributor:
 		x.Service, err = attributor.Open(l)
 	case tierReporter:
-		var s *reporter.Running
-		if s, err = reporter.Open(r.ctx, l, reporter.Options{Throttle: reporter.ThrottleDefault}); err == nil {
-			x.Service = s.Service
-		}
+		x.Service, err = reporter.Open(r.ctx, l, reporter.Options{Throttle: reporter.ThrottleDefault})
 	default:
 		consumers := ingest.Consumers()[:3]
 		if tier == tierResolve {

@@ -25,7 +25,9 @@ import (
 
 	"tracksource/deploy/kafka"
 	"tracksource/identity"
+	"tracksource/internal/api"
 	"tracksource/internal/attributor"
+	"tracksource/internal/follow"
 	"tracksource/internal/ingest"
 	"tracksource/internal/line"
 	"tracksource/internal/reporter"
@@ -36,18 +38,20 @@ import (
 // Config says how the demo runs. DataDir, HTTP, Events, Out and Log are
 // required.
 type Config struct {
-	DataDir  string   // the broker's, the stores' and the registry's
-	HTTP     string   // host:port of the page; port 0 is a free one
-	Brokers  []string // a real Kafka; empty: a broker of its own
-	Registry string   // URL of a real registry; empty: one of its own
-	Events   int      // size of the sample
-	Seed     uint64
-	Once     bool // feed, wait until all is through, print, return
-	JSON     bool // print JSON
-	Out      io.Writer
-	Log      *slog.Logger
-	Clock    func() time.Time
-	Own      *Own // instead of the sample; nil: the sample
+	DataDir string // the broker's, the stores' and the registry's
+	HTTP    string // host:port of the page; port 0 is a free one
+	// AccessFile says who is let in to the page; empty: this machine.
+	AccessFile string
+	Brokers    []string // a real Kafka; empty: a broker of its own
+	Registry   string   // URL of a real registry; empty: one of its own
+	Events     int      // size of the sample
+	Seed       uint64
+	Once       bool // feed, wait until all is through, print, return
+	JSON       bool // print JSON
+	Out        io.Writer
+	Log        *slog.Logger
+	Clock      func() time.Time
+	Own        *Own // instead of the sample; nil: the sample
 
 	// Tune is handed to line.Config.
 	Tune func(*stream.Config)
@@ -72,7 +76,7 @@ type demo struct {
 	registry avro.Registry
 	stats    *ingest.Stats
 	services []*line.Service
-	reporter *reporter.Running
+	follow   *follow.Follow
 	page     string   // URL; empty with Once
 	close    []func() // in order of opening
 }
@@ -221,22 +225,30 @@ func (d *demo) openTiers(ctx context.Context) error {
 		}),
 		open("attributor", attributor.Open),
 		open("reporter", func(l *line.Line) (*line.Service, error) {
-			running, err := reporter.Open(ctx, l, reporter.Options{Throttle: reporter.ThrottleDefault})
+			svc, err := reporter.Open(ctx, l, reporter.Options{Throttle: reporter.ThrottleDefault})
 			if err != nil {
 				return nil, err
 			}
-			d.reporter = running
-			if d.cfg.Once {
-				return running.Service, nil
+			if err := d.openAnswers(ctx, svc); err != nil {
+				return nil, errors.Join(err, svc.Close())
 			}
-			at, err := running.Listen(ctx, d.cfg.HTTP, d.pageStatus)
-			if err != nil {
-				return nil, errors.Join(err, running.Service.Close())
-			}
-			d.page = "http://" + at
-			return running.Service, nil
+			return svc, nil
 		}),
 	)
+}
+
+// openAnswers lets the reporter's service follow what it answers from and, unless
+// all is over at once, serve the page.
+func (d *demo) openAnswers(ctx context.Context, svc *line.Service) (err error) {
+	if d.cfg.Once {
+		if d.follow, err = follow.Open(svc.Line, 0); err == nil {
+			svc.Tables = append(svc.Tables, d.follow.Tables()...)
+		}
+		return err
+	}
+	opened, err := api.Open(ctx, svc, api.Config{AccessFile: d.cfg.AccessFile}, d.cfg.HTTP)
+	d.follow, d.page = opened.Follow, opened.URL
+	return err
 }
 
 // consumers are those that have something to read.

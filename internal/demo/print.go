@@ -75,9 +75,6 @@ func (d *demo) events(ctx context.Context) (Events, error) {
 	return e, nil
 }
 
-// pageStatus is what the page shows beside the contributions.
-func (d *demo) pageStatus(ctx context.Context) (any, error) { return d.events(ctx) }
-
 // exponentOf is the number of decimals that a row is shown with.
 func exponentOf(currency string) (int, error) {
 	if currency == "" {
@@ -90,7 +87,7 @@ func exponentOf(currency string) (int, error) {
 // of the touch are summed up.
 func (d *demo) rows() ([]Contribution, error) {
 	sums := map[Contribution]int64{}
-	err := d.reporter.Scan(func(r avro.ContributionRow) error {
+	err := d.follow.Scan(func(r avro.ContributionRow) error {
 		exponent, err := exponentOf(r.Currency)
 		if err != nil {
 			return err

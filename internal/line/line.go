@@ -84,8 +84,9 @@ func Open(ctx context.Context, cfg Config, need ...string) (*Line, error) {
 }
 
 // maxStores is how many stores one instance is expected to have open: all
-// partitions of a topic, its table, and a few that are being handed over.
-const maxStores = 16
+// partitions of a topic, the tables of what it follows, and a few that are being
+// handed over.
+const maxStores = 20
 
 // instanceID returns the identity that the instance keeps over restarts, so
 // that its next transaction aborts what it left open.

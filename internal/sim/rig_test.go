@@ -290,11 +290,7 @@ func open(ctx context.Context, tier string, l *line.Line) (*line.Service, error)
 	case "attributor":
 		return attributor.Open(l)
 	}
-	running, err := reporter.Open(ctx, l, reporter.Options{Throttle: reporter.ThrottleDefault})
-	if err != nil {
-		return nil, err
-	}
-	return running.Service, nil
+	return reporter.Open(ctx, l, reporter.Options{Throttle: reporter.ThrottleDefault})
 }
 
 func tiers() []string { return []string{"ingest", "attributor", "reporter"} }

@@ -23,7 +23,7 @@ const takes = {
   deals: ["campaign"],
   explain: ["campaign", "model"],
   alerts: ["campaign"],
-  freshness: ["campaign"],
+  freshness: [],
 };
 
 const kept = new Map(); // address -> {etag, body}; what was answered last
