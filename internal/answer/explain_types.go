@@ -137,7 +137,7 @@ type ExplainedEntry struct {
 	CauseEvent       string            `json:"cause_event"`
 	ChangeID         string            `json:"change_id"`
 	Revision         int64             `json:"revision"`
-	Rate             string            `json:"rate"`
+	Rate             string            `json:"rate"` // empty when none was applied
 	AsOf             time.Time         `json:"as_of"`
 }
 

@@ -2,11 +2,13 @@ package api_test
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 
+	"tracksource/internal/answer"
 	"tracksource/internal/api"
 )
 
@@ -49,6 +51,8 @@ func everyone(operator, open, own []string) map[string][]string {
 
 // same is what all of those who take part see.
 func same(what ...string) map[string][]string { return everyone(what, what, what) }
+
+const export = "Opportunity ID,Amount,Currency,Stage,Close Date\nD-shared,5432.10,EUR,Closed Won,2026-03-10\n"
 
 // lookouts is the table of access. An endpoint that is not here fails the test.
 var lookouts = map[string][]look{
@@ -96,6 +100,15 @@ var lookouts = map[string][]look{
 	"GET /api/v1/deals": {
 		{query: "campaign=summit", refused: 400, sees: everyone([]string{"D-acme", "D-shared", "d-acme.example"}, []string{"D-shared"}, []string{"D-shared"})},
 		{query: "campaign=summit&partner=acme&q=D", refused: 400, sees: same()},
+	},
+	"GET /api/v1/explain": {
+		{query: "campaign=summit&opportunity=D-shared", refused: 400, sees: everyone(
+			[]string{"touch-by-acme", "touch-by-blue", "person-of-corp"}, []string{"touch-by-corp"}, []string{"touch-by-blue"},
+		)},
+		{query: "opportunity=D-acme", refused: 404, sees: map[string][]string{"operator": {"touch-by-acme"}}},
+	},
+	"POST /api/v1/reconcile": {
+		{query: "campaign=summit&window=all", body: export, refused: 400, sees: everyone([]string{"D-acme"}, []string{}, []string{})},
 	},
 	"GET /api/v1/alerts": {
 		{query: "campaign=summit", refused: 400, sees: everyone([]string{"subject-of-acme", "alert-summit-"}, []string{"subject-of-corp"}, []string{"subject-of-blue"})},
@@ -195,6 +208,40 @@ func request(t testing.TB, route api.Route, l look) *http.Request {
 		r.Header.Set("Content-Type", route.Body)
 	}
 	return r
+}
+
+// TestRowsOfOthers: a key of a row that somebody may not see, wherever he has it from,
+// explains nothing to him.
+func TestRowsOfOthers(t *testing.T) {
+	path, tokens := accessFile(t, [2]string{"operator", ""}, [2]string{"open", "corp"}, [2]string{"own", "blue"}, [2]string{"stranger", "zeta"})
+	s := filled(t, func(c *api.Config) { c.AccessFile, c.PerSecond = path, 1000 })
+	get := func(who, target string) *httptest.ResponseRecorder {
+		return do(s, http.MethodGet, target, "", "Authorization", "Bearer "+tokens[who])
+	}
+	var rows answer.ContributionsAnswer
+	if err := json.Unmarshal(get("operator", "/api/v1/contributions?window=all").Body.Bytes(), &rows); err != nil || len(rows.Rows) != 4 {
+		t.Fatalf("%d rows, %v", len(rows.Rows), err)
+	}
+	for _, row := range rows.Rows {
+		for _, who := range eyes[:4] {
+			w := get(who, "/api/v1/explain?contribution="+row.Key)
+			want := http.StatusOK
+			if who == "own" && row.Partner != "blue" || who == "stranger" {
+				want = http.StatusNotFound
+			}
+			if w.Code != want {
+				t.Errorf("%s asks for the row of %s: %d, want %d: %s", who, row.Partner, w.Code, want, w.Body)
+			}
+			for _, hidden := range never[who] {
+				if says(w.Body.Bytes(), hidden) {
+					t.Errorf("%s is told of %s: %.2000s", who, hidden, w.Body)
+				}
+			}
+			if w.Code == http.StatusOK {
+				conforms(t, "ExplainAnswer", w.Body.Bytes())
+			}
+		}
+	}
 }
 
 // TestStrangersCannotTell: for who has not signed a campaign, asking for it is the

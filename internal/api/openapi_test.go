@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"flag"
 	"go/ast"
@@ -190,7 +191,7 @@ func operationID(r api.Route) string {
 
 func parameterOf(p api.Parameter) object {
 	out := object{"name": p.Name, "in": "query", "description": p.About, "required": p.Must}
-	one := object{"type": "string", "minLength": 1, "maxLength": api.ValueBytesMax}
+	one := object{"type": "string", "minLength": 1, "maxLength": cmp.Or(p.Max, api.ValueBytesMax)}
 	switch p.Kind {
 	case "day":
 		one = object{"type": "string", "format": "date"}

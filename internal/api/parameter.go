@@ -36,7 +36,7 @@ type parameter struct {
 	about   string // for the document
 	kind    kind
 	many    bool     // may be given again: any of the values
-	max     int      // of a number
+	max     int      // of a number; of text its bytes, if it may have more than valueBytesMax
 	choices []string // of a choice
 	must    bool
 }
@@ -112,12 +112,16 @@ func parseQuery(raw string, parameters []parameter) (values, *Problem) {
 
 // check judges one value.
 func (p *parameter) check(v string) *Problem {
+	bytesMax := valueBytesMax
+	if p.kind == text && p.max > 0 {
+		bytesMax = p.max
+	}
 	unprintable := func(r rune) bool { return !unicode.IsPrint(r) }
 	switch {
 	case v == "":
 		return badParameter(p.name, p.name+" is empty; leave it out instead", p.choices)
-	case len(v) > valueBytesMax:
-		return badParameter(p.name, fmt.Sprintf("%s has more than %d bytes", p.name, valueBytesMax), p.choices)
+	case len(v) > bytesMax:
+		return badParameter(p.name, fmt.Sprintf("%s has more than %d bytes", p.name, bytesMax), p.choices)
 	case !utf8.ValidString(v) || strings.ContainsFunc(v, unprintable):
 		return badParameter(p.name, p.name+" is not printable text", p.choices)
 	}

@@ -13,9 +13,11 @@ import (
 
 func TestParseQuery(t *testing.T) {
 	for raw, want := range map[string]string{ // the parameter at fault
-		"":                      "must",
-		"must=1":                "",
-		"must=1&pick=a":         "",
+		"":              "must",
+		"must=1":        "",
+		"must=1&pick=a": "",
+		"must=1&cursor=" + strings.Repeat("a", 4096): "",
+		"must=1&cursor=" + strings.Repeat("a", 4097): "cursor",
 		"must=1&pick=c":         "pick",
 		"must=1&by=a,b,c":       "",
 		"must=1&by=a,,b":        "by",

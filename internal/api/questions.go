@@ -1,7 +1,13 @@
 package api
 
 import (
+	"context"
+	"net/http"
+	"reflect"
+	"slices"
+
 	"tracksource/internal/answer"
+	"tracksource/report"
 )
 
 // New makes a server of answers. Its errors say what to give.
@@ -40,11 +46,27 @@ func asks(a *answer.Answers) []route {
 				{name: "state", about: "Only deals in this state."},
 				{name: "q", about: "Only deals whose id begins like this."},
 			}, paged()),
+		get("/api/v1/explain", "The chain from a number to the native events that made it: of a deal, or of a row of contributions. Give one of the two.", a.Explain,
+			campaign(), model(), []parameter{
+				{name: "opportunity", about: "The id of a deal."},
+				{name: "contribution", max: placeBytesMax, about: "The key of a row, as contributions has it."},
+			}),
 		get("/api/v1/alerts", "What somebody should look at, the newest first, and what to do.", a.Alerts,
 			campaign(), []parameter{
 				{name: "kind", about: "Only alerts of this kind."},
 				{name: "severity", about: "Only alerts of this severity."},
 			}, paged()),
 		untagged(get("/api/v1/freshness", "How new what is known is, feed by feed.", a.Freshness)),
+		{
+			method: http.MethodPost, path: "/api/v1/reconcile", summary: "Hold a CRM's export against the book, deal by deal, with one reason for each difference.",
+			parameters: slices.Concat(campaign(), measure(), []parameter{
+				{name: "reporter", about: "The partner whose CRM the export is of. Default: that of the system of record."},
+				{name: "columns", about: "Which columns are what, as id=Name,amount=Name; what is not named is found by its usual names."},
+			}, window(), paged()),
+			body: typeCSV, bodyMax: exportBytesMax, answer: reflect.TypeFor[answer.ReconcileAnswer](),
+			ask: func(ctx context.Context, v report.Viewer, q answer.Query, upload []byte) (any, error) {
+				return a.Reconcile(ctx, v, q, upload)
+			},
+		},
 	}
 }

@@ -21,12 +21,17 @@ const (
 
 const (
 	typeJSON   = "application/json"
+	typeCSV    = "text/csv"
 	typeStream = "text/event-stream"
 
 	// limitMax and limitDefault are of one page of a list.
 	limitMax     = 5000
 	limitDefault = 1000
 	topMax       = 50
+	// placeBytesMax bounds a key or a cursor, which have names of several dimensions.
+	placeBytesMax = 4096
+	// exportBytesMax bounds a CRM's export.
+	exportBytesMax = 32 << 20
 )
 
 // route is one thing that can be asked.
@@ -155,6 +160,6 @@ func filter() []parameter {
 func paged() []parameter {
 	return []parameter{
 		{name: "limit", kind: number, max: limitMax, about: fmt.Sprintf("How many at most. Default: %d.", limitDefault)},
-		{name: "cursor", about: "What next of the page before gave."},
+		{name: "cursor", max: placeBytesMax, about: "What next of the page before gave."},
 	}
 }
