@@ -17,7 +17,7 @@ type Opened struct {
 
 // Open makes a service follow what answers are made of and serve the page and the
 // API at addr (host:port, port 0 for a free one) while it runs. Of cfg it takes who is
-// let in and the limits. An error leaves nothing open that the service does not close.
+// let in, the limits and the counters. An error leaves nothing open that the service does not close.
 func Open(ctx context.Context, svc *line.Service, cfg Config, addr string) (Opened, error) {
 	l := svc.Line
 	f, err := follow.Open(l, 0)
@@ -25,7 +25,7 @@ func Open(ctx context.Context, svc *line.Service, cfg Config, addr string) (Open
 		return Opened{}, err
 	}
 	svc.Tables = append(svc.Tables, f.Tables()...)
-	a, err := answer.New(answer.Config{Follow: f, Clock: l.Clock, Line: answer.NewBroker(l.Kafka, l.Spec, l.Log, l.Clock)})
+	a, err := answer.New(answer.Config{Follow: f, Clock: l.Clock, Line: answer.NewBroker(l.Kafka, l.Spec, l.Log, l.Clock), Counters: cfg.Counters})
 	if err != nil {
 		return Opened{}, err
 	}

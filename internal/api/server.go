@@ -22,6 +22,7 @@ import (
 	"sync"
 	"time"
 
+	"tracksource/internal/answer"
 	"tracksource/report"
 )
 
@@ -43,6 +44,9 @@ type Config struct {
 	AccessFile string
 	// TLSCert and TLSKey are files in PEM; both or none.
 	TLSCert, TLSKey string
+	// Counters says what the line did, of a process that holds all of it; nil: nobody
+	// does.
+	Counters func(context.Context) (*answer.Counters, error)
 	// PerSecond is how many requests a holder of a token may make; 0: 50.
 	PerSecond int
 	Log       *slog.Logger

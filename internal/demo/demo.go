@@ -208,7 +208,10 @@ func (d *demo) openTiers(ctx context.Context) error {
 			return err
 		}
 		svc, err := assemble(l)
-		if err != nil {
+		switch {
+		case err != nil && svc != nil: // open, and of no use without the rest
+			return errors.Join(err, svc.Close())
+		case err != nil:
 			return errors.Join(err, l.Dir.Close())
 		}
 		d.services = append(d.services, svc)
@@ -229,10 +232,7 @@ func (d *demo) openTiers(ctx context.Context) error {
 			if err != nil {
 				return nil, err
 			}
-			if err := d.openAnswers(ctx, svc); err != nil {
-				return nil, errors.Join(err, svc.Close())
-			}
-			return svc, nil
+			return svc, d.openAnswers(ctx, svc)
 		}),
 	)
 }
@@ -246,7 +246,7 @@ func (d *demo) openAnswers(ctx context.Context, svc *line.Service) (err error) {
 		}
 		return err
 	}
-	opened, err := api.Open(ctx, svc, api.Config{AccessFile: d.cfg.AccessFile}, d.cfg.HTTP)
+	opened, err := api.Open(ctx, svc, api.Config{AccessFile: d.cfg.AccessFile, Counters: d.counters}, d.cfg.HTTP)
 	d.follow, d.page = opened.Follow, opened.URL
 	return err
 }
