@@ -83,7 +83,7 @@ export function light(state, word) {
 
 export function delta(now, before, against) {
   const c = num.change(now, before);
-  if (!c) return h("span", { class: "delta muted" }, "\u00a0");
+  if (!c) return null;
   const tone = c.sign > 0 ? "good" : c.sign < 0 ? "bad" : "muted";
   return h("span", { class: `delta ${tone}`, title: `${num.show(before, true)} ${against}` },
     c.sign ? icon(c.sign > 0 ? "up" : "down") : null, h("span", {}, c.sign ? h("span", { class: "sr" }, c.sign > 0 ? "up " : "down ") : null, c.text), h("span", { class: "muted against" }, ` ${against}`));
@@ -91,6 +91,13 @@ export function delta(now, before, against) {
 
 // bar is a share drawn; the number stands beside it.
 export const bar = (share, name = "--accent") => h("span", { class: "bar", "aria-hidden": "true" }, h("span", { style: { "--w": `${share * 100}%`, background: `var(${name})` } }));
+
+// roleKey is the measure under which the parts of partners in deals are told.
+export const roleKey = (measure) => (measure.startsWith("pipeline") ? "pipeline_created" : measure.startsWith("revenue") ? "revenue" : measure);
+
+// dealId shows the last part of an id, which is the CRM's own; the whole is said
+// when pointed at.
+export const dealId = (id) => h("span", { class: "mono", title: id }, String(id ?? "").split("/").pop());
 
 // table draws rows under columns {name, key, num, cell(row), sum}. Its rows are
 // keyed, so that a change moves and glows what changed alone.

@@ -31,7 +31,7 @@ export function render({ c, cohort, value, by }, state, ctx) {
       { name: "Median", num: true, cell: (v) => days(v.median_days) },
       { name: "Nine of ten within", num: true, cell: (v) => days(v.p90_days) },
       { name: "Count", num: true, cell: (v) => p.value(v.count, false) },
-    ], c.velocity ?? [], { keyOf: (v) => `${v.from}>${v.to}`, empty: "No deal has passed two stages yet." })));
+    ], (c.velocity ?? []).filter((v) => num.units(v.count) > 0n), { keyOf: (v) => `${v.from}>${v.to}`, empty: "No deal has passed two stages yet." })));
 }
 
 const days = (d) => (d === null || d === undefined ? "\u2013" : `${num.fixed(num.units(d), num.units(d) % 1000000000n ? 1 : 0)} d`);

@@ -44,10 +44,10 @@ function list(deals, state, ctx) {
 
 export function dealRows(deals, ctx, nothing) {
   return p.table("Deals", [
-    { name: "Deal", cell: (x) => h("a", { class: "mono", href: to("journey", { id: x.id, partner: null }) }, x.id) },
+    { name: "Deal", cell: (x) => h("a", { href: to("journey", { id: x.id, partner: null }) }, p.dealId(x.id)) },
     { name: "Account", cls: "clip", cell: (x) => x.account },
     { name: "State", cell: (x) => stateTag(x) },
-    { name: "Created", cell: (x) => num.day((x.created_at ?? "").slice(0, 10), true) },
+    { name: "Created", cls: "nowrap", cell: (x) => num.day((x.created_at ?? "").slice(0, 10), true) },
     { name: "Sourced by", cell: (x) => (x.sourced ? p.named(ctx, "sourced", x.sourced) : h("span", { class: "quiet" }, "\u2013")) },
     { name: "Touches", num: true, cell: (x) => x.touches ?? h("span", { class: "quiet" }, "\u2013") },
     { name: "Amount", num: true, cell: (x) => [p.value(x.amount, true, { flash: x.amount ?? "" }), x.currency ? h("span", { class: "unit" }, x.currency) : null] },
@@ -72,7 +72,7 @@ function story(s, state, ctx) {
   return [
     back("All deals", to("journey")),
     h("section", { class: "card deal", "aria-labelledby": "deal-title" },
-      h("div", { class: "deal-head" }, h("div", {}, h("h2", { id: "deal-title", class: "mono" }, deal.id ?? s.subject?.id), h("p", { class: "muted" }, deal.account)), stateTag(deal)),
+      h("div", { class: "deal-head" }, h("div", {}, h("h2", { id: "deal-title" }, p.dealId(deal.id ?? s.subject?.id)), h("p", { class: "muted" }, [deal.account, deal.id?.split("/").slice(0, -1).join(" / ")].filter(Boolean).join(" \u00b7 "))), stateTag(deal)),
       h("dl", { class: "facts" },
         fact("Amount", [p.value(deal.amount, true), " ", deal.currency]), fact("Created", num.instant(deal.created_at)), fact("Closes", num.day(deal.close_date, true)),
         fact("First lead", deal.lead_at ? num.instant(deal.lead_at) : null),
@@ -192,7 +192,7 @@ function row(s, ctx) {
       h("div", { class: "deal-head" }, h("div", {}, h("h2", { id: "deal-title" }, p.value(c.value, money, { flash: c.value }), c.currency && money ? h("span", { class: "unit" }, c.currency) : null), h("p", { class: "muted" }, [p.label(c.measure), p.modelName(ctx, c.model), num.day(c.day, true)].join(" \u00b7 "))), h("span", { class: c.is_final ? "tag" : "tag accent" }, c.is_final ? "Final" : "Open")),
       h("dl", { class: "facts" }, ["partner", "channel", "asset", "region", "segment", "source", "touch_campaign"].map((d) => fact(p.label(d), c[d] ? p.named(ctx, d, c[d]) : null)))),
     p.card("What it is the sum of", { hint: "Deals, and people as pseudonyms" }, p.table("What it is the sum of", [
-      { name: "Deal", cell: (d) => (d.rest ? h("span", { class: "muted" }, d.id) : h("a", { class: "mono", href: to("journey", { id: d.id, key: null }) }, d.id)) },
+      { name: "Deal", cell: (d) => (d.rest ? h("span", { class: "muted" }, d.id) : h("a", { href: to("journey", { id: d.id, key: null }) }, p.dealId(d.id))) },
       { name: "Share", num: true, cell: (d) => num.percent(num.units(d.amount), num.units(c.value)) },
       { name: "Amount", num: true, cell: (d) => p.value(d.amount, money, { flash: d.amount }) },
     ], parts, { keyOf: (d) => d.id, foot: parts.length ? ["Sum", "", num.like(num.sum(parts.map((d) => d.amount)), money, c.value)] : null, empty: "No deal that you may see is behind this row." })),

@@ -9,25 +9,28 @@ import { same, to } from "./route.js";
 export const title = "Overview";
 export const bones = () => p.bones("line", "tiles", "chart", "block", "block");
 
-// A window is drawn by days, weeks or months, as there is room to tell apart.
+// A window is drawn by days, weeks or months, as there is room to tell apart. How
+// long all days are the API knows.
 export function stepOf(state, w) {
   const asked = state.get("step");
   if (asked) return asked;
   const days = w?.from && w?.to ? (Date.parse(w.to) - Date.parse(w.from)) / 86400000 + 1 : 0;
   const named = /^(\d+)d$/.exec(state.get("window") ?? "90d");
   const n = days || (named ? Number(named[1]) : 400);
+  if (!named && !days) return null;
   return n <= 92 ? "day" : n <= 400 ? "week" : "month";
 }
 
 export async function load(ask, state, ctx, signal) {
   const measure = state.get("measure") ?? ctx.measure;
-  const step = stepOf(state, state.get("from") ? { from: state.get("from"), to: state.get("to") } : null);
+  const asked = stepOf(state, state.get("from") ? { from: state.get("from"), to: state.get("to") } : null);
   const [report, series, breakdown, funnel] = await Promise.all([
     ask("report", { measure }, signal),
-    refusable(ask("timeseries", { measure, step, by: "partner", top: 8 }, signal)),
+    refusable(ask("timeseries", { measure, step: asked, by: "partner", top: 8 }, signal)),
     refusable(ask("breakdown", { measure, by: "partner,channel" }, signal)),
     ask("funnel", {}, signal),
   ]);
+  const step = series.step ?? asked;
   const nothing = report.tiles.every((t) => num.units(t.total) === 0n);
   return { report, series, breakdown, funnel, step, measure, nothing };
 }
@@ -72,7 +75,7 @@ function headline({ report, measure }, tile, ctx) {
     change && change.sign ? [", ", h("span", { class: change.sign > 0 ? "good" : "bad" }, `${change.text}${change.text.endsWith("%") ? (change.sign > 0 ? " more" : " less") : ""}`), change.text.endsWith("%") ? " than before" : ""] : null,
     ". ",
     best && num.units(best.credited?.[measure]) > 0n ? [h("a", { href: to("partner", { id: best.partner }) }, best.name ?? best.partner), share ? ` is credited with the most, ${num.share(share)}.` : " is credited with the most."] : null,
-    status ? [" It is ", h("span", { class: tile.status === "behind" ? "bad" : "good" }, status), tile.expected && num.units(tile.expected) > 0n ? `: ${num.percent(num.units(tile.total), num.units(tile.expected), 0)} of what was due by today.` : "."] : null);
+    status ? [" It is ", h("span", { class: tile.status === "behind" ? "bad" : "good" }, status), tile.expected && num.units(tile.expected) > 0n ? `: ${num.percent(num.units(tile.reached ?? tile.total), num.units(tile.expected), 0)} of what was due by then.` : "."] : null);
 }
 
 // tiles are the figures of the campaign; choosing one makes it the measure. Who
@@ -92,8 +95,8 @@ function progress(t) {
   if (!t.target || target <= 0n) return t.kind === "money" && t.total && num.units(t.unattributed) !== 0n ? h("span", { class: "tile-target muted" }, `${num.percent(num.units(t.unattributed), num.units(t.total))} unattributed`) : null;
   return h("span", { class: "tile-target" },
     h("span", { class: "progress", "aria-hidden": "true" },
-      h("span", { class: t.status === "behind" ? "bad" : "good", style: { "--w": `${num.ratio(num.units(t.total), target) * 100}%` } }),
-      t.expected ? h("i", { style: { "--x": `${num.ratio(num.units(t.expected), target) * 100}%` }, title: `due by today: ${num.show(t.expected, t.kind === "money")}` }) : null),
+      h("span", { class: t.status === "behind" ? "bad" : "good", style: { "--w": `${num.ratio(num.units(t.reached ?? t.total), target) * 100}%` } }),
+      t.expected ? h("i", { style: { "--x": `${num.ratio(num.units(t.expected), target) * 100}%` }, title: `due by now: ${num.show(t.expected, t.kind === "money")}` }) : null),
     h("span", { class: "muted" }, `${num.share(t.progress, 0)} of ${num.show(t.target, t.kind === "money").replace(/\.00$/, "")}`));
 }
 
@@ -119,15 +122,21 @@ const refused = (problem, measure) => p.empty(`${p.label(measure)} is not added 
 
 // chartData makes a series of the API what the chart draws.
 export function chartData(s, { step, money, cumulative, name, colour }) {
+  const sums = s.total ?? s.starts.map((_, i) => num.text(num.sum(s.series.map((x) => x.values[i]))));
+  // Of all days only those between the first and the last with a number are drawn.
+  const some = sums.map((t, i) => num.units(t) !== 0n || s.series.some((x) => num.units(x.values[i]) !== 0n));
+  const from = s.window?.name === "all" ? Math.max(0, some.indexOf(true)) : 0;
+  const until = s.window?.name === "all" ? some.lastIndexOf(true) + 1 : sums.length;
   const run = (values) => {
-    if (!cumulative) return values;
+    const part = values.slice(from, until);
+    if (!cumulative) return part;
     let n = 0n;
-    return values.map((v) => num.text((n += num.units(v))));
+    return part.map((v) => num.text((n += num.units(v))));
   };
   return {
-    starts: s.starts, step, money, upTo: cumulative,
+    starts: s.starts.slice(from, until), step, money, upTo: cumulative,
     series: s.series.map((x, i) => ({ name: name(x.key), colour: colour(x.key, i), values: run(x.values), key: x.key })),
-    total: run(s.total ?? s.starts.map((_, i) => num.text(num.sum(s.series.map((x) => x.values[i]))))), target: s.target ? run(s.target) : null,
+    total: run(sums), target: s.target ? run(s.target) : null,
   };
 }
 
@@ -167,7 +176,7 @@ export function matrix(b, measure, ctx) {
       h("tfoot", {}, h("tr", {}, h("th", { scope: "row" }, "Total"), channels.map((c) => h("td", { class: "num", key: c.key }, p.value(c.value, money))), h("td", { class: "num", "data-total": "" }, p.value(b.total, money))))));
 }
 
-const funnelHint = (f) => (f.basis ? f.basis : "Each stage by its own day");
+const funnelHint = (f) => f.basis.charAt(0).toUpperCase() + f.basis.slice(1);
 
 export function funnel(f) {
   const top = num.largest(f.stages.map((s) => s.count));
@@ -189,13 +198,12 @@ function dropText(d) {
 }
 
 function partners(report, measure, ctx) {
-  const base = measure.startsWith("pipeline") ? "pipeline" : "revenue";
-  const pick = (x, kind, names) => names.map((n) => x[kind]?.[n]).find((v) => v !== undefined && v !== null);
-  const cols = [["Credited", "credited", [measure]], ["Sourced", "sourced", [`${base}_sourced`, measure, base]], ["Influenced", "influenced", [`${base}_influenced`, measure, base]], ["Co-sell", "co_sell", [`${base}_co_sell`, measure, base]]];
+  const key = p.roleKey(measure);
+  const cols = [["Credited", "credited", measure], ["Sourced", "sourced", key], ["Influenced", "influenced", key], ["Co-sell", "co_sell", key]];
   const money = p.isMoney(ctx, measure);
   return p.table("Partners", [
-    { name: "Partner", cell: (x) => (p.isSpecial(x.partner) ? h("span", { class: "quiet" }, p.named(ctx, "partner", x.partner)) : h("a", { href: to("partner", { id: x.partner }) }, x.name || x.partner)) },
-    ...cols.map(([name, kind, names]) => ({ name, num: true, cell: (x) => { const v = pick(x, kind, names); return p.value(v, money, { flash: v }); } })),
+    { name: "Partner", cell: (x) => (p.isSpecial(x.partner) ? h("span", { class: "quiet" }, p.named(ctx, "partner", x.partner)) : h("a", { href: to("partner", { id: x.partner }) }, p.named(ctx, "partner", x.partner))) },
+    ...cols.map(([name, kind, k]) => ({ name, num: true, cell: (x) => p.value(x[kind]?.[k], money, { flash: x[kind]?.[k] }) })),
     { name: "Spend", num: true, cell: (x) => (num.units(x.spend) === 0n ? h("span", { class: "quiet" }, "\u2013") : p.value(x.spend, true)) },
     { name: "Return", num: true, cell: (x) => (x.return === null || x.return === undefined ? h("span", { class: "quiet" }, "\u2013") : `${num.fixed(num.units(x.return), 2)}\u00d7`) },
   ], report.partners, { keyOf: (x) => x.partner, empty: "No partner is credited in this window.", min: "560px" });

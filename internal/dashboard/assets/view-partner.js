@@ -16,17 +16,17 @@ export async function load(ask, state, ctx, signal) {
   const measure = state.get("measure") ?? ctx.measure;
   const known = ctx.contract.partners ?? [];
   const id = state.get("id") ?? (ctx.viewer.partner || known.find((x) => x.role !== "host")?.id || known[0]?.id);
-  const step = stepOf(state, state.get("from") ? { from: state.get("from"), to: state.get("to") } : null);
+  const asked = stepOf(state, state.get("from") ? { from: state.get("from"), to: state.get("to") } : null);
   if (!id) return { id: null };
   const [report, series, channels, assets, deals] = await Promise.all([
     ask("report", { measure, partner: null }, signal),
-    refusable(ask("timeseries", { measure, step, by: "channel", top: 8, partner: id }, signal)),
+    refusable(ask("timeseries", { measure, step: asked, by: "channel", top: 8, partner: id }, signal)),
     refusable(ask("breakdown", { measure, by: "channel", partner: id }, signal)),
     refusable(ask("breakdown", { measure, by: "asset", partner: id }, signal)),
     ask("deals", { partner: id, limit: dealsShown }, signal),
   ]);
   const none = { groups: [], starts: [], series: [], total: [] };
-  return { id, report, series: series.refused ? none : series, channels: channels.refused ? none : channels, assets: assets.refused ? none : assets, deals, step, measure };
+  return { id, report, series: series.refused ? none : series, channels: channels.refused ? none : channels, assets: assets.refused ? none : assets, deals, step: series.step ?? asked ?? "day", measure };
 }
 
 export function render(d, state, ctx) {
@@ -54,13 +54,13 @@ export function render(d, state, ctx) {
 }
 
 function figures(row, d, money, unit) {
-  const base = d.measure.startsWith("pipeline") ? "pipeline" : "revenue";
-  const pick = (kind, names) => names.map((n) => row?.[kind]?.[n]).find((v) => v !== undefined && v !== null);
+  const key = p.roleKey(d.measure);
+  const role = (kind) => row?.[kind]?.[key];
   const list = [
-    ["Credited", pick("credited", [d.measure]) ?? (row ? null : "0"), money, unit, row?.share?.[d.measure] ? `${num.share(row.share[d.measure])} of all` : "under the agreed model"],
-    ["Sourced", pick("sourced", [`${base}_sourced`, d.measure, base]), true, unit, "it came first, or registered"],
-    ["Influenced", pick("influenced", [`${base}_influenced`, d.measure, base]), true, unit, "it had a touch in the window"],
-    ["Co-sell", pick("co_sell", [`${base}_co_sell`, d.measure, base]), true, unit, "sourced by one, influenced by another"],
+    ["Credited", row?.credited?.[d.measure], money, unit, row?.share?.[d.measure] ? `${num.share(row.share[d.measure])} of all` : "under the agreed model"],
+    ["Sourced", role("sourced"), money, unit, "it came first, or registered"],
+    ["Influenced", role("influenced"), money, unit, "it had a touch in the window"],
+    ["Co-sell", role("co_sell"), money, unit, "sourced by one, influenced by another"],
     ["Spend", num.units(row?.spend) === 0n ? null : row.spend, true, unit, row?.return ? `returned ${num.fixed(num.units(row.return), 2)}\u00d7` : "no spend is recorded"],
   ];
   return h("ul", { class: "tiles five", "aria-label": "Key figures" }, list.map(([name, text, isMoney, u, foot]) => h("li", { key: name },

@@ -70,7 +70,7 @@ function answer(r) {
     ], r.reasons, { keyOf: (x) => x.reason, foot: ["Sum", "", "", h("span", { class: sumOf === total ? "" : "bad" }, num.like(sumOf, true, r.difference))] }) : p.empty("No difference", "The export and the book agree.")),
     besides(r),
     r.deals?.length ? p.card("Deals", {}, p.table("Deals", [
-      { name: "Deal", cell: (x) => [h("a", { class: "mono", href: to("journey", { id: x.id }) }, x.id), x.name ? h("span", { class: "muted" }, ` ${x.name}`) : null] },
+      { name: "Deal", cell: (x) => [h("a", { href: to("journey", { id: x.id }) }, p.dealId(x.id)), x.name ? h("span", { class: "muted" }, ` ${x.name}`) : null] },
       { name: "Reason", cell: (x) => h("span", { title: x.detail || null }, why[x.reason] ?? p.label(x.reason), x.detail ? h("span", { class: "muted small" }, ` ${x.detail}`) : null) },
       { name: "Export", num: true, cell: (x) => p.value(x.theirs, true) },
       { name: "Book", num: true, cell: (x) => p.value(x.ours, true) },
