@@ -116,7 +116,8 @@ const (
 
 // DealDifference is one deal of which the two sides do not say the same.
 type DealDifference struct {
-	// ID is the deal's in the CRM, Item its id in the book, if it is there.
+	// ID is the deal's in the CRM, as the book has it or else the export; Item is its
+	// id in the book, if it is there.
 	ID   string
 	Item attribution.ItemID
 	Name string
@@ -143,19 +144,19 @@ func Reconcile(e *Export, facts []attribution.Facts, s Scope) Reconciliation {
 		r.know(&facts[i])
 	}
 	for i := range e.Deals {
-		r.theirs[e.Deals[i].ID] = &e.Deals[i]
+		r.theirs[DealID(e.Deals[i].ID)] = &e.Deals[i]
 	}
 	for i := range e.Unreadable {
-		if u := &e.Unreadable[i]; u.ID != "" && r.theirs[u.ID] == nil && r.unreadable[u.ID] == nil {
-			r.unreadable[u.ID] = u
+		if u, key := &e.Unreadable[i], DealID(e.Unreadable[i].ID); key != "" && r.theirs[key] == nil && r.unreadable[key] == nil {
+			r.unreadable[key] = u
 		}
 	}
-	ids := maps.Clone(r.ours)
-	for id := range r.theirs {
-		ids[id] = r.ours[id]
+	keys := maps.Clone(r.ours)
+	for key := range r.theirs {
+		keys[key] = r.ours[key]
 	}
-	for _, id := range slices.Sorted(maps.Keys(ids)) {
-		r.deal(id)
+	for _, key := range slices.Sorted(maps.Keys(keys)) {
+		r.deal(key)
 	}
 	r.finish()
 	return r.out
@@ -165,7 +166,7 @@ type reconciler struct {
 	s           Scope
 	e           *Export
 	ours        map[string]*ourDeal
-	theirs      map[string]*ExportDeal
+	theirs      map[string]*ExportDeal    // these by [DealID]
 	unreadable  map[string]*UnreadableRow // of deals that no other row is about
 	stages      map[string]string         // states of native stages, as the CRM's history has them
 	unconverted map[string]*CurrencySum
@@ -309,7 +310,7 @@ type theirDeal struct {
 // has it, since an export rarely says of a stage whether it is closed.
 func (r *reconciler) state(d *ExportDeal) string {
 	source := r.s.Source
-	if o := r.ours[d.ID]; o != nil {
+	if o := r.ours[DealID(d.ID)]; o != nil {
 		source = o.item.Source
 	}
 	state := r.s.Contract.Stage(r.s.Reporter, source, d.Stage, d.Flagged && d.IsClosed, d.IsWon).State
@@ -325,10 +326,10 @@ func (r *reconciler) state(d *ExportDeal) string {
 	return string(state)
 }
 
-func (r *reconciler) their(id string) theirDeal {
-	row := r.theirs[id]
+func (r *reconciler) their(key string) theirDeal {
+	row := r.theirs[key]
 	if row == nil {
-		if u := r.unreadable[id]; u != nil {
+		if u := r.unreadable[key]; u != nil {
 			return theirDeal{unreadable: u.Why}
 		}
 		return theirDeal{}
@@ -339,7 +340,7 @@ func (r *reconciler) their(id string) theirDeal {
 	}
 	if !row.Dated && (r.s.In != nil || row.Amount.Currency != r.s.Contract.Currency) {
 		t.row, t.counts, t.unreadable = nil, false, row.DayProblem
-		r.out.Unreadable = append(slices.Clip(r.out.Unreadable), UnreadableRow{Line: row.Line, ID: id, Why: row.DayProblem, Amount: row.Amount, Valued: true})
+		r.out.Unreadable = append(slices.Clip(r.out.Unreadable), UnreadableRow{Line: row.Line, ID: row.ID, Why: row.DayProblem, Amount: row.Amount, Valued: true})
 		return t
 	}
 	if t.in = !row.Dated || r.s.in(row.Day); !t.in {
@@ -356,16 +357,17 @@ func (r *reconciler) their(id string) theirDeal {
 }
 
 // deal compares one deal.
-func (r *reconciler) deal(id string) {
-	o, t := r.ours[id], r.their(id)
-	d := DealDifference{ID: id}
-	if o != nil {
-		d.Item, d.Ours, d.Other = o.item, r.value(o.value), o.merged
-	}
-	if row := r.theirs[id]; row != nil {
-		d.Name, d.Line = row.Name, row.Line
-	} else if u := r.unreadable[id]; u != nil {
+func (r *reconciler) deal(key string) {
+	o, t := r.ours[key], r.their(key)
+	var d DealDifference
+	if row := r.theirs[key]; row != nil {
+		d.ID, d.Name, d.Line = row.ID, row.Name, row.Line
+	} else if u := r.unreadable[key]; u != nil {
 		d.Line = u.Line
+	}
+	if o != nil {
+		d.ID = strings.TrimPrefix(o.item.Item, dealPrefix)
+		d.Item, d.Ours, d.Other = o.item, r.value(o.value), o.merged
 	}
 	d.Theirs = r.value(t.value)
 	d.Difference = d.Ours.Sub(d.Theirs)
@@ -439,10 +441,12 @@ func (r *reconciler) valued(o *ourDeal, t *theirDeal) (Reason, string) {
 			side = "the one here"
 		}
 		return ReasonDate, days() + "; " + side + " is outside of the window"
-	case t.rateless:
-		return ReasonCurrency, "there is no rate for " + r.written(t)
+	case other && same && !o.apart && t.rateless:
+		return ReasonDate, days() + ", for which there is no rate"
 	case other && same && !o.apart:
 		return ReasonDate, days() + ", at another rate"
+	case t.rateless:
+		return ReasonCurrency, "there is no rate for " + r.written(t)
 	case o.apart || m.Basis.Currency != t.row.Amount.Currency || same:
 		return ReasonCurrency, fmt.Sprintf("%s here%s, %s", original(m), rated(m), r.written(t)+" in the export")
 	}

@@ -127,7 +127,7 @@ func (o *ExportOptions) byStage() bool { return o.Measure != attribution.Measure
 // ExportDeal is a row of an export.
 type ExportDeal struct {
 	Line int
-	// ID is the deal's id in the CRM, of Salesforce in the form of 18 characters.
+	// ID is the deal's id in the CRM as it is written; [DealID] makes it comparable.
 	ID, Name, Stage string
 	IsClosed, IsWon bool
 	// Flagged is whether the export says of deals whether they are won.
@@ -371,13 +371,13 @@ func (x *exportReader) cell(r *exportRow, field ExportField) string {
 // row puts a row into one of the lists; seen are the lines of deals so far.
 func (x *exportReader) row(r *exportRow, seen map[string]int) {
 	d := ExportDeal{
-		Line: r.line, ID: DealID(x.cell(r, ExportID)), Name: boundedName(x.cell(r, ExportName)), Stage: x.cell(r, ExportStage),
+		Line: r.line, ID: x.cell(r, ExportID), Name: boundedName(x.cell(r, ExportName)), Stage: x.cell(r, ExportStage),
 		IsClosed: truth(x.cell(r, ExportClosed)), IsWon: truth(x.cell(r, ExportWon)),
 	}
 	_, d.Flagged = x.at[ExportWon]
 	amount, valued, why := x.amount(r)
 	d.Amount = amount
-	first, again := seen[d.ID]
+	first, again := seen[DealID(d.ID)]
 	switch {
 	case len(r.cells) > len(x.header):
 		why = fmt.Sprintf("%d columns under a header of %d", len(r.cells), len(x.header))
@@ -393,7 +393,7 @@ func (x *exportReader) row(r *exportRow, seen map[string]int) {
 		why = fmt.Sprintf("the deal of line %d again", first)
 	}
 	if d.ID != "" && !again {
-		seen[d.ID] = r.line
+		seen[DealID(d.ID)] = r.line
 	}
 	if why != "" {
 		x.out.Unreadable = append(x.out.Unreadable, UnreadableRow{Line: r.line, ID: d.ID, Why: why, Amount: amount, Valued: valued})

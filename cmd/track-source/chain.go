@@ -236,47 +236,67 @@ func isSourced(measure string) bool {
 }
 
 // credits are the shares of each measure that is money; counts have the same weights.
+// Measures of one value with the same shares are shown once.
 func (c *chain) credits() {
+	var shown []string
 	for _, m := range c.a.Measures {
 		if m.Currency == "" || len(m.Credits) == 0 || isSourced(m.Measure) {
 			continue
 		}
-		c.part("credit of %s, %s %s on %s", m.Measure, m.Value, m.Currency, m.Day)
-		g := grid{right: map[int]bool{}}
-		head := []string{"touch", "partner"}
-		for i, id := range c.models {
-			head = append(head, id)
-			g.right[2+i] = true
+		table := c.shares(&m)
+		if slices.Contains(shown, table) {
+			continue
 		}
-		g.row(head...)
-		type part struct {
-			touch   int
-			partner string
-		}
-		cells := map[part]map[string]string{}
-		for id, credits := range m.Credits {
-			for _, credit := range credits {
-				p := part{credit.Touch, credit.Partner}
-				if cells[p] == nil {
-					cells[p] = map[string]string{}
-				}
-				cells[p][id] = credit.Amount + " (" + credit.Weight + ")"
+		shown = append(shown, table)
+		names := []string{m.Measure}
+		for _, other := range c.a.Measures {
+			if other.Measure != m.Measure && other.Currency == m.Currency && !isSourced(other.Measure) && c.shares(&other) == table {
+				names = append(names, other.Measure)
 			}
 		}
-		for _, p := range slices.SortedFunc(maps.Keys(cells), func(a, b part) int {
-			return cmp.Or(cmp.Compare(a.touch, b.touch), strings.Compare(a.partner, b.partner))
-		}) {
-			row := []string{"-", p.partner}
-			if p.touch > 0 {
-				row[0] = fmt.Sprint(p.touch)
-			}
-			for _, id := range c.models {
-				row = append(row, cells[p][id])
-			}
-			g.row(row...)
-		}
-		g.write(&c.b)
+		c.part("credit of %s, %s %s on %s", strings.Join(names, " and "), m.Value, m.Currency, m.Day)
+		c.b.WriteString(table)
 	}
+}
+
+// shares is a line for each partner's part of each touch.
+func (c *chain) shares(m *answer.ExplainedMeasure) string {
+	g := grid{right: map[int]bool{}}
+	head := []string{"touch", "partner"}
+	for i, id := range c.models {
+		head = append(head, id)
+		g.right[2+i] = true
+	}
+	g.row(head...)
+	type part struct {
+		touch   int
+		partner string
+	}
+	cells := map[part]map[string]string{}
+	for id, credits := range m.Credits {
+		for _, credit := range credits {
+			p := part{credit.Touch, credit.Partner}
+			if cells[p] == nil {
+				cells[p] = map[string]string{}
+			}
+			cells[p][id] = credit.Amount + " (" + credit.Weight + ")"
+		}
+	}
+	for _, p := range slices.SortedFunc(maps.Keys(cells), func(a, b part) int {
+		return cmp.Or(cmp.Compare(a.touch, b.touch), strings.Compare(a.partner, b.partner))
+	}) {
+		row := []string{"-", p.partner}
+		if p.touch > 0 {
+			row[0] = fmt.Sprint(p.touch)
+		}
+		for _, id := range c.models {
+			row = append(row, cells[p][id])
+		}
+		g.row(row...)
+	}
+	var b strings.Builder
+	g.write(&b)
+	return b.String()
 }
 
 func (c *chain) ledger() {
