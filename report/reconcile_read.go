@@ -78,10 +78,10 @@ func foldHeader(name string) string {
 
 // Limits of an export.
 const (
-	// ExportBytesMax is that of an export: half a million deals.
+	// ExportBytesMax is that of an export.
 	ExportBytesMax = 32 << 20
 	// exportRowsMax bounds what rows cost in memory, which is more than their bytes.
-	exportRowsMax = 1_000_000
+	exportRowsMax = 250_000
 	// exportNameMax bounds a deal's id and name, in bytes.
 	exportNameMax = 255
 )
