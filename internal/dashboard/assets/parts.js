@@ -11,7 +11,7 @@ const words = {
   opportunities_influenced: "Influenced opportunities", touch_campaign: "Campaign of the touch",
 };
 const special = {
-  "(unattributed)": "Unattributed", "(unknown)": "Unknown", "(none)": "None", "(other)": "Other", "": "None",
+  "(unattributed)": "Unattributed", "(unknown)": "Unknown", "(none)": "None", "(other)": "Other", "(all)": "All", "": "None",
   "marketing-sourced": "Marketing", unsourced: "Unsourced",
 };
 
@@ -28,6 +28,7 @@ export function label(id) {
 // contract, what is no name by a word, all else as it is.
 export function named(ctx, dimension, key) {
   if (key in special) return special[key];
+  if (dimension === "touch_campaign" && key === "this") return "This campaign";
   if (dimension === "partner" || dimension === "sourced") return ctx.contract?.partners?.find((p) => p.id === key)?.name ?? key;
   return key;
 }

@@ -82,7 +82,7 @@ function story(s, state, ctx) {
       side: h("div", { class: "card-side" }, p.segmented("Measure", s.measures.map((x) => ({ id: x.measure, name: p.label(x.measure), href: same({ measure: x.measure }) })), m?.measure)) },
     notes(m), shares(credits, m, model, ctx), line(s, credits, m, ctx)) : p.card("Why this credit", {}, p.empty("Not credited", "This deal is in no book of this campaign: no touch of it lies in the lookback, and its CRM campaign is another.")),
     s.lines?.length ? p.card("Computed again", { hint: s.agrees ? "What the facts come to is what the ledger has, line by line" : "What the facts come to is not what the ledger has: it may still be on its way", side: s.agrees ? p.light("ok", "Agrees") : p.light("behind", "Differs") }, lines(s.lines, m, model, ctx)) : null,
-    s.entries?.length ? p.card("Entries in the ledger", { hint: "Each change of this deal's credit, with its cause" }, entries(s.entries, model, ctx)) : null,
+    s.entries?.length ? p.card("Entries in the ledger", { hint: `Each change of this deal's ${p.label(m?.measure ?? "").toLowerCase()}, with its cause` }, entries(s.entries.filter((e) => e.measure === m?.measure), model, ctx)) : null,
   ];
 }
 
@@ -139,8 +139,8 @@ function touch({ key, touch: t }, credits, m, ctx) {
   return h("li", { key, class: "line-touch" }, h("span", { class: "line-dot", "aria-hidden": "true", style: { background: `var(${p.colour(ctx, "partner", t.partner, 0)})` } }),
     h("span", { class: "line-when num" }, num.instant(t.at)),
     h("div", { class: "line-what" },
-      h("div", { class: "line-head" }, h("strong", {}, t.type ? p.label(t.type) : t.channel), h("span", { class: "muted" }, [t.type ? t.channel : null, (t.partner ?? "").split("+").map((x) => p.named(ctx, "partner", x)).join(" and ")].filter(Boolean).join(" · "))),
-      t.withheld ? withheld : h("div", { class: "line-more" }, [t.asset, t.source, t.campaign].filter((x) => x && !p.isSpecial(x)).join(" · ")),
+      h("div", { class: "line-head" }, h("strong", {}, t.type ? p.label(t.type) : p.named(ctx, "channel", t.channel)), h("span", { class: "muted" }, [t.type ? p.named(ctx, "channel", t.channel) : null, (t.partner ?? "").split("+").map((x) => p.named(ctx, "partner", x)).join(" and ")].filter(Boolean).join(" · "))),
+      t.withheld ? withheld : h("div", { class: "line-more" }, [t.asset, t.source, p.named(ctx, "touch_campaign", t.campaign)].filter((x) => x && x !== "None" && !p.isSpecial(x)).join(" · ")),
       t.rule || t.evidence?.length ? h("details", { class: "ids" }, h("summary", {}, "Why and from where"),
         t.rule ? h("p", {}, h("span", { class: "muted" }, "Rule "), t.rule) : null,
         t.person ? h("p", {}, h("span", { class: "muted" }, "Person "), h("code", {}, t.person)) : null,
@@ -176,7 +176,7 @@ function entries(list, model, ctx) {
     { name: "Rate", num: true, cell: (e) => e.rate || h("span", { class: "quiet" }, "\u2013") },
     { name: "Event", cls: "clip", cell: (e) => h("code", { title: e.cause_event }, e.cause_event) },
     { name: "Place", num: true, cell: (e) => h("code", {}, `${e.credits_partition}:${e.credits_offset}`) },
-  ], list, { keyOf: (e) => `${e.credits_partition}:${e.credits_offset}`, min: "980px" });
+  ], list, { keyOf: (e) => `${e.credits_partition}:${e.credits_offset}`, min: "980px", empty: "The ledger has none of this measure." });
 }
 
 // row explains one contribution: the deals that it is the sum of, its entries.
