@@ -26,6 +26,8 @@ const controls = {
   overview: ["measure", "model", "window", "filters"], partner: ["measure", "model", "window"], models: ["measure", "window", "filters"],
   journey: [], cohorts: [], rows: ["measure", "model", "window", "filters"], feeds: [], actions: [], reconcile: ["window"],
 };
+// These views add up, and offer the measures that can be.
+const summed = ["overview", "partner", "models"];
 const windows = [["7d", "7 d"], ["30d", "30 d"], ["90d", "90 d"], ["365d", "1 y"], ["all", "All"]];
 const defaultWindow = "90d";
 const staleSeconds = 10;
@@ -74,6 +76,8 @@ async function refresh(moved) {
     if (!ctx.contract) noContract(state);
     else {
       shell();
+      const measure = ctx.contract.measures?.find((m) => m.id === state.get("measure"));
+      if (summed.includes(name) && measure && !measure.additive) { go(same({ measure: null }), true); return; }
       const data = await view.load(ask, state, ctx, mine.signal);
       if (asking !== mine) return;
       const envelope = Object.values(data).find((a) => a && typeof a === "object" && "version" in a);
@@ -135,8 +139,8 @@ function failed(err, state) {
   if (!shown.data || refused) {
     shown.data = null;
     patch($("main"), h("div", { key: "problem", class: "stack" }, h("div", { class: "empty big", role: "alert" },
-      h("strong", {}, refused ? err.title ?? "This cannot be shown" : "The numbers could not be read"), h("p", {}, err.message, "."),
-      err.allowed?.length ? h("p", { class: "choices" }, err.allowed.slice(0, 40).map((v) => h("a", { key: v, class: "button", href: same({ [err.parameter ?? "view"]: v }) }, String(v)))) : null,
+      h("strong", {}, refused ? "This cannot be shown" : "The numbers could not be read"), h("p", {}, `${err.message.charAt(0).toUpperCase()}${err.message.slice(1)}.`),
+      err.allowed?.length ? h("p", { class: "choices" }, err.allowed.slice(0, 40).map((v) => h("a", { key: v, class: "button", href: same({ [err.parameter ?? "view"]: v }) }, ["measure", "model"].includes(err.parameter) ? label(v) : String(v)))) : null,
       h("p", {}, refused ? h("a", { href: "?" }, "Back to the overview") : "It is tried again by itself."))));
   }
   if (!refused) later(retryMs);
@@ -221,7 +225,7 @@ function top(state, at) {
   return [
     h("div", { class: "top-title", key: "title" }, h("h1", {}, views[at].title), ctx.contract.proposed ? h("span", { class: "tag warn" }, "Proposed book") : null, last?.withheld ? h("span", { class: "tag", title: "The contract's visibility leaves something out of what you see here" }, "Partly withheld") : null, h("div", { class: "top-phone" }, campaigns("top-campaign"), pulse())),
     h("div", { class: "top-controls", key: "controls" },
-      offers.includes("measure") ? choose("measure", "Measure", measures(), state.get("measure") ?? ctx.measure) : null,
+      offers.includes("measure") ? choose("measure", "Measure", measures(at), state.get("measure") ?? ctx.measure) : null,
       offers.includes("model") ? choose("model", "Model", (ctx.contract.models ?? []).filter((m) => m.in_ledger).map((m) => ({ id: m.id, name: `${modelName(ctx, m.id)}${m.agreed ? " (agreed)" : ""}` })), ctx.model) : null,
       offers.includes("window") ? windowControl(state) : null,
       offers.includes("filters") ? filterControl(state) : null),
@@ -230,7 +234,7 @@ function top(state, at) {
   ];
 }
 
-const measures = () => (ctx.contract.measures ?? []).map((m) => ({ id: m.id, name: label(m.id) }));
+const measures = (at) => (ctx.contract.measures ?? []).filter((m) => m.additive || !summed.includes(at)).map((m) => ({ id: m.id, name: label(m.id) }));
 
 function windowControl(state) {
   const from = state.get("from");

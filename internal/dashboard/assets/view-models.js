@@ -24,6 +24,7 @@ export function render({ models: m, measure, by }, state, ctx) {
   for (const x of m.models) for (const g of x.groups) if (!keys.includes(g.key)) keys.push(g.key);
   const shown = keys.slice(0, columnsMax);
   const of = (x, key) => x.groups.find((g) => g.key === key)?.value ?? "0";
+  const whole = agreed.total !== null; // one's own part alone has no shares
   const order = [agreed, ...m.models.filter((x) => x !== agreed)];
   const widest = m.models.flatMap((x) => shown.map((k) => num.abs(num.units(of(x, k)) - num.units(of(agreed, k))))).reduce((a, b) => (b > a ? b : a), 0n);
   return h("div", { key: "models", class: "stack" },
@@ -32,10 +33,10 @@ export function render({ models: m, measure, by }, state, ctx) {
       h("ul", { class: "legend" }, shown.map((k, i) => h("li", { key: k }, p.swatch(p.colour(ctx, by, k, i)), p.named(ctx, by, k)))),
       h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "All models" }, h("table", { class: "models" },
         h("caption", { class: "sr" }, `${p.label(measure)} by ${p.label(by)} under each model`),
-        h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Model"), h("th", { scope: "col", class: "split-col" }, "Shares"), shown.map((k) => h("th", { scope: "col", class: "num", key: k }, p.named(ctx, by, k))), h("th", { scope: "col", class: "num" }, "Unattributed"))),
+        h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Model"), whole ? h("th", { scope: "col", class: "split-col" }, "Shares") : null, shown.map((k) => h("th", { scope: "col", class: "num", key: k }, p.named(ctx, by, k))), h("th", { scope: "col", class: "num" }, "Unattributed"))),
         h("tbody", {}, order.map((x) => h("tr", { key: x.id, class: x === agreed ? "agreed" : "", "data-model": x.id },
           h("th", { scope: "row" }, h("span", { class: "model-name" }, h("a", { href: x.in_ledger ? to("overview", { model: x.id }) : null, title: x.note || null }, x.name || p.label(x.id)), x === agreed ? h("span", { class: "tag accent" }, "agreed") : x.in_ledger ? h("span", { class: "tag" }, "in the ledger") : null), x.note && !x.groups.length ? h("span", { class: "muted small" }, x.note) : null),
-          h("td", { class: "split-col" }, splitBar(x, shown, of, by, ctx)),
+          whole ? h("td", { class: "split-col" }, splitBar(x, shown, of, by, ctx)) : null,
           shown.map((k) => cell(x, k, agreed, of, widest, money)),
           h("td", { class: "num quiet" }, p.value(x.unattributed, money)))))))));
 }
@@ -63,6 +64,7 @@ function summary(m, agreed, shown, of, ctx, by) {
     return { k, low: vs[0], high: vs[vs.length - 1] };
   }).filter((s) => s.low).sort((a, b) => (b.high.n - b.low.n > a.high.n - a.low.n ? 1 : -1))[0];
   const total = num.units(m.models[0]?.total ?? agreed.total);
+  if (total === 0n) return null;
   if (!spread || spread.high.n === spread.low.n) return h("p", { class: "headline" }, "All models agree here.");
   const name = (x) => (x.name || p.label(x.id));
   return h("p", { class: "headline" }, "The model matters most for ", h("strong", {}, p.named(ctx, by, spread.k)), ": from ",

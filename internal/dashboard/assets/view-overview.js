@@ -25,22 +25,24 @@ export async function load(ask, state, ctx, signal) {
   const measure = state.get("measure") ?? ctx.measure;
   const asked = stepOf(state, state.get("from") ? { from: state.get("from"), to: state.get("to") } : null);
   const [report, series, breakdown, funnel] = await Promise.all([
-    ask("report", { measure }, signal),
+    ask("report", { measure: p.isMoney(ctx, measure) ? measure : ctx.measure }, signal),
     refusable(ask("timeseries", { measure, step: asked, by: "partner", top: 8 }, signal)),
     refusable(ask("breakdown", { measure, by: "partner,channel" }, signal)),
     ask("funnel", {}, signal),
   ]);
   const step = series.step ?? asked;
-  const nothing = report.tiles.every((t) => num.units(t.total) === 0n);
+  const nothing = report.tiles.every((t) => t.total !== null && num.units(t.total) === 0n);
   return { report, series, breakdown, funnel, step, measure, nothing };
 }
 
 export function render(data, state, ctx) {
   const { report, measure } = data;
-  const money = p.isMoney(ctx, measure);
   const tile = report.tiles.find((t) => t.measure === measure);
+  // The largest groups are of money, so those of a count are of the first measure.
+  const ranked = report.tiles.find((t) => t.measure === (p.isMoney(ctx, measure) ? measure : ctx.measure));
+  const top = (title, dimension, groups) => p.card(title, { hint: `${p.label(ranked.measure)} credited` },
+    p.ranked(ctx, title, dimension, groups, { money: true, total: ranked.total, href: (key) => to("rows", { measure: ranked.measure, [dimension]: key }) }));
   if (data.nothing) return nobody(report, ctx);
-  const rows = (dimension) => (key) => to("rows", { measure, [dimension]: key });
   return h("div", { key: "overview", class: "stack" },
     headline(data, tile, ctx),
     tiles(report, state, ctx),
@@ -49,10 +51,9 @@ export function render(data, state, ctx) {
     p.card("Partners", { hint: `${p.label(measure)} by role in the deal, and what was spent` }, partners(report, measure, ctx)),
     h("div", { class: "cols two" },
       p.card("Funnel", { hint: funnelHint(data.funnel) }, funnel(data.funnel)),
-      p.card("Top assets", { hint: `${p.label(measure)} credited` }, p.ranked(ctx, "Top assets", "asset", report.top?.assets ?? [], { money, total: tile?.total, href: rows("asset") }))),
+      top("Top assets", "asset", report.top.assets)),
     h("div", { class: "cols two" },
-      p.card("Top segments", { hint: `${p.label(measure)} credited` }, p.ranked(ctx, "Top segments", "segment", report.top?.segments ?? [], { money, total: tile?.total, href: rows("segment") })),
-      p.card("Top regions", { hint: `${p.label(measure)} credited` }, p.ranked(ctx, "Top regions", "region", report.top?.regions ?? [], { money, total: tile?.total, href: rows("region") }))));
+      top("Top segments", "segment", report.top.segments), top("Top regions", "region", report.top.regions)));
 }
 
 function nobody(report, ctx) {
@@ -66,6 +67,7 @@ function headline({ report, measure }, tile, ctx) {
   if (!tile) return null;
   const money = tile.kind === "money";
   const best = [...report.partners].filter((x) => !p.isSpecial(x.partner)).sort((a, b) => num.compare(b.credited?.[measure], a.credited?.[measure]))[0];
+  if (tile.total === null) return h("p", { class: "headline lead" }, best ? [h("strong", {}, p.named(ctx, "partner", best.partner)), " is credited with ", h("strong", {}, p.value(best.credited?.[measure] ?? "0", money), tile.currency ? ` ${tile.currency}` : ""), ` of ${p.label(measure).toLowerCase()} ${p.windowWords(report.window)}. `] : null, `What ${ctx.contract.name} brought as a whole is withheld by the contract's visibility.`);
   const change = num.change(tile.total, tile.previous);
   const share = best?.share?.[measure];
   const status = { ahead: "ahead of its target", on_track: "on track for its target", behind: "behind its target" }[tile.status];
@@ -82,11 +84,12 @@ function headline({ report, measure }, tile, ctx) {
 // sourced and influenced is in the table of partners.
 function tiles(report, state, ctx) {
   const now = state.get("measure") ?? ctx.measure;
+  const own = (t) => report.partners.find((x) => x.partner === ctx.viewer.partner)?.credited?.[t.measure] ?? "0";
   return h("ul", { class: "tiles", "aria-label": "Key figures" }, report.tiles.filter((t) => t.measure === now || t.target || !/_(sourced|influenced|co_sell)$|^opportunities_influenced$/.test(t.measure)).map((t) => h("li", { key: t.measure },
     h("a", { class: "tile", href: same({ measure: t.measure }), "aria-current": t.measure === now ? "true" : null, "data-measure": t.measure },
       h("span", { class: "tile-top" }, h("span", { class: "tile-name" }, p.label(t.measure)), t.status === "none" ? null : p.light(t.status)),
-      h("span", { class: "tile-value" }, p.value(t.total, t.kind === "money", { flash: t.total }), t.currency ? h("span", { class: "unit" }, t.currency) : null),
-      h("span", { class: "tile-foot" }, p.delta(t.total, t.previous, p.beforeWords(report.window))),
+      h("span", { class: "tile-value" }, p.value(t.total ?? own(t), t.kind === "money", { flash: t.total ?? own(t) }), t.currency ? h("span", { class: "unit" }, t.currency) : null),
+      h("span", { class: "tile-foot muted" }, t.total === null ? "yours; the whole is withheld" : p.delta(t.total, t.previous, p.beforeWords(report.window))),
       progress(t)))));
 }
 

@@ -19,7 +19,7 @@ export async function load(ask, state, ctx, signal) {
   const asked = stepOf(state, state.get("from") ? { from: state.get("from"), to: state.get("to") } : null);
   if (!id) return { id: null };
   const [report, series, channels, assets, deals] = await Promise.all([
-    ask("report", { measure, partner: null }, signal),
+    ask("report", { measure: p.isMoney(ctx, measure) ? measure : ctx.measure, partner: null }, signal),
     refusable(ask("timeseries", { measure, step: asked, by: "channel", top: 8, partner: id }, signal)),
     refusable(ask("breakdown", { measure, by: "channel", partner: id }, signal)),
     refusable(ask("breakdown", { measure, by: "asset", partner: id }, signal)),

@@ -109,6 +109,17 @@ test("numbers on the page equal the API", async () => {
   // The table behind the chart has the same sum as the tile.
   const rows = await page.$$eval(".chart-card .as-table tbody tr td:last-child", (l) => l.map((n) => n.textContent));
   assert.ok(rows.length > 0, "the chart has a table behind it");
+  // Each figure can be looked at, those that are no money as well.
+  for (const measure of shown) {
+    await page.click(`[data-measure="${measure}"]`);
+    await page.waitForSelector(`[data-measure="${measure}"][aria-current]`);
+    await drawn(page);
+    assert.equal(await page.isVisible("[role=alert]"), false, `${measure}: ${await page.textContent("#main")}`);
+  }
+  // What must not be added up is left for what can be.
+  await page.goto(`${base}/?window=all&measure=revenue_co_sell`);
+  await page.waitForURL((u) => !u.searchParams.has("measure"));
+  await drawn(page);
   await done(page);
 });
 
