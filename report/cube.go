@@ -206,8 +206,14 @@ func (c *Cube) Upsert(r *Row, version int64) error {
 	}
 	delete(c.odd, at)
 	c.versions[at], c.currency[at], c.state[at] = version, currency, rowLive
-	minor, rest := new(big.Int).QuoRem(r.Value.int(), c.currencies[currency].unit, new(big.Int))
-	if rest.Sign() == 0 && minor.IsInt64() {
+	units, unit := r.Value.int(), c.currencies[currency].unit
+	if units.IsInt64() {
+		if n := unit.Int64(); units.Int64()%n == 0 {
+			c.minor[at] = units.Int64() / n
+			return nil
+		}
+	}
+	if minor, rest := new(big.Int).QuoRem(units, unit, new(big.Int)); rest.Sign() == 0 && minor.IsInt64() {
 		c.minor[at] = minor.Int64()
 		return nil
 	}
@@ -298,6 +304,9 @@ type Ask struct {
 	Within *Span                  // nil: all days
 	Any    map[Dimension][]string // rows have one of the values in each of these
 	By     []Dimension
+	// First is how many of the groups are wanted, the first ones; 0: all. A tally gives
+	// all of them.
+	First int
 }
 
 // Matches reports whether the question is about r.
@@ -330,7 +339,7 @@ func (c *Cube) Sum(a Ask) ([]Breakdown, error) {
 		return nil, err
 	}
 	s.run()
-	return s.breakdowns(a.By), nil
+	return s.breakdowns(a.By, a.First), nil
 }
 
 // summing is one pass over the columns.
@@ -355,6 +364,7 @@ type cubeFilter struct {
 // cubeColumn is a dimension of a breakdown; codes are nil for the day.
 type cubeColumn struct {
 	codes  []uint32
+	names  []string
 	values uint32
 }
 
@@ -387,6 +397,13 @@ func (s *sum128) addOdd(v *big.Int) {
 		s.odd = new(big.Int)
 	}
 	s.odd.Add(s.odd, v)
+}
+
+func (s *sum128) compare(other *sum128, unit *big.Int) int {
+	if s.odd != nil || other.odd != nil {
+		return s.value(unit).Cmp(other.value(unit))
+	}
+	return cmp.Or(cmp.Compare(s.high, other.high), cmp.Compare(s.low, other.low))
 }
 
 func (s *sum128) value(unit *big.Int) Value {
@@ -444,7 +461,7 @@ func (c *Cube) plan(a *Ask) (*summing, error) {
 		column := cubeColumn{values: uint32(s.to-s.from) + 1}
 		if d != Day {
 			i := slices.Index(textDimensions[:], d)
-			column = cubeColumn{c.codes[i], uint32(len(c.dicts[i].names))}
+			column = cubeColumn{c.codes[i], c.dicts[i].names, uint32(len(c.dicts[i].names))}
 		}
 		s.by = append(s.by, column)
 		product = min(product, denseMax+1) * uint64(column.values)
@@ -527,7 +544,12 @@ func (s *summing) group(at int, currency uint8) int32 {
 	return group
 }
 
-func (s *summing) breakdowns(by []Dimension) []Breakdown {
+func (s *summing) breakdowns(by []Dimension, first int) []Breakdown {
+	groups := make([][]*cubeGroup, len(s.totals))
+	for n := range s.groups {
+		g := &s.groups[n]
+		groups[g.currency] = append(groups[g.currency], g)
+	}
 	var out []Breakdown
 	for i, t := range s.totals {
 		if t.all.rows == 0 {
@@ -538,18 +560,40 @@ func (s *summing) breakdowns(by []Dimension) []Breakdown {
 			Dimensions: slices.Clone(by), Currency: s.currencies[i].name, Rows: t.all.rows,
 			Total: t.all.value(unit), Unattributed: t.nobody.value(unit),
 		}
-		for n := range s.groups {
-			if g := &s.groups[n]; int(g.currency) == i {
-				b.Groups = append(b.Groups, Group{s.key(g.at, by), g.sum.value(unit)})
-			}
+		// Sums are compared as they are, and only what is wanted is written out: groups
+		// may be as many as rows.
+		slices.SortFunc(groups[i], func(x, y *cubeGroup) int { return cmp.Or(y.sum.compare(&x.sum, unit), s.compareKeys(x.at, y.at)) })
+		wanted := groups[i]
+		if first > 0 {
+			wanted = wanted[:min(first, len(wanted))]
 		}
-		sortGroups(b.Groups)
+		b.Groups = make([]Group, len(wanted))
+		for n, g := range wanted {
+			b.Groups[n] = Group{s.key(g.at, by), g.sum.value(unit)}
+		}
 		out = append(out, b)
 	}
 	slices.SortFunc(out, func(a, b Breakdown) int {
 		return cmp.Or(cmp.Compare(b.Rows, a.Rows), strings.Compare(a.Currency, b.Currency))
 	})
 	return out
+}
+
+// compareKeys orders two rows by the dimensions of the breakdown.
+func (s *summing) compareKeys(x, y uint32) int {
+	for i := range s.by {
+		b := &s.by[i]
+		if b.codes == nil {
+			if c := cmp.Compare(s.days[x], s.days[y]); c != 0 {
+				return c
+			}
+			continue
+		}
+		if a, b := b.codes[x], b.codes[y]; a != b {
+			return strings.Compare(s.by[i].names[a], s.by[i].names[b])
+		}
+	}
+	return 0
 }
 
 func (s *summing) key(at uint32, by []Dimension) []string {

@@ -272,6 +272,9 @@ func ValueOf(minor int64, exponent int) Value {
 	return Value{unit.Mul(unit, big.NewInt(minor))}
 }
 
+// ValueOfUnits is units of 10^-9; the Value keeps them.
+func ValueOfUnits(units *big.Int) Value { return Value{units} }
+
 // Sign is -1, 0 or 1.
 func (v Value) Sign() int { return v.int().Sign() }
 

@@ -45,7 +45,7 @@ func answered(groups []answer.Group) string {
 func TestModelsAreTheLedger(t *testing.T) {
 	r := newRig(t, 0)
 	r.agree()
-	r.world(7, 70)
+	r.world(7, 45)
 	compared := 0
 	measures := report.ModelMeasures()
 	if testing.Short() {

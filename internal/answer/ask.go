@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"time"
@@ -301,7 +302,7 @@ func offset(of *Query) (int, error) {
 		return 0, err
 	}
 	n, err := strconv.Atoi(string(at))
-	if err != nil || n < 0 {
+	if err != nil || n < 0 || n > math.MaxInt32 {
 		return 0, &Error{Parameter: "cursor", Detail: "give what an answer had as next", Allowed: []string{}}
 	}
 	return n, nil

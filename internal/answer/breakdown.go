@@ -20,7 +20,17 @@ func (a *Answers) Breakdown(_ context.Context, v report.Viewer, q Query) (Breakd
 	if err != nil {
 		return BreakdownAnswer{}, err
 	}
-	f, err := of.figures(m, of.askFor(dims...))
+	n, err := limit(&q)
+	if err != nil {
+		return BreakdownAnswer{}, err
+	}
+	from, err := offset(&q)
+	if err != nil {
+		return BreakdownAnswer{}, err
+	}
+	ask := of.askFor(dims...)
+	ask.First = from + n + 1 // one more says whether there are more
+	f, err := of.figures(m, ask)
 	if err != nil {
 		return BreakdownAnswer{}, err
 	}
@@ -37,11 +47,11 @@ func (a *Answers) Breakdown(_ context.Context, v report.Viewer, q Query) (Breakd
 		out.By = append(out.By, string(d))
 		// A margin leaves the other dimensions out, over which it may not be added.
 		if alone := of.askFor(d); len(dims) > 1 && grain(m, alone) == nil {
-			margin, err := f.Breakdown.Margin(d)
+			margin, err := of.figures(m, alone)
 			if err != nil {
 				return BreakdownAnswer{}, err
 			}
-			out.Margins = append(out.Margins, Margin{string(d), f.groups(margin.Groups)})
+			out.Margins = append(out.Margins, Margin{string(d), margin.groups(margin.Breakdown.Groups)})
 		}
 	}
 	out.Envelope = of.Envelope

@@ -47,7 +47,7 @@ func (q *asked) figures(m attribution.Measure, ask report.Ask) (*figures, error)
 	if q.sight == report.SeesOwn {
 		// The whole tells how many partners it is of, and nobody sees it.
 		whole, own := ask, ask
-		whole.By = []report.Dimension{report.Partner}
+		whole.By, whole.First = []report.Dimension{report.Partner}, 0
 		own.Any = maps.Clone(ask.Any)
 		if own.Any == nil {
 			own.Any = map[report.Dimension][]string{}

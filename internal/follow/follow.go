@@ -262,6 +262,10 @@ func (f *Follow) Version() (uint64, <-chan struct{}) {
 	return f.version, f.changed
 }
 
+// Forget forgets the sums that are kept in memory: what is asked next is read from
+// disk.
+func (f *Follow) Forget() { f.cubes.empty() }
+
 // Tables are the tables to run and to close; none for a Follow that is Offline.
 func (f *Follow) Tables() []*stream.Table {
 	var out []*stream.Table

@@ -71,16 +71,12 @@ func (f *Follow) row(value []byte) (avro.ContributionRow, error) {
 
 // RowOf is a contribution as report wants it.
 func RowOf(r *avro.ContributionRow) (report.Row, error) {
-	text, err := r.ValueText(0)
-	if err != nil {
-		return report.Row{}, err
-	}
-	value, err := report.ParseValue(text)
+	units, err := r.Units()
 	if err != nil {
 		return report.Row{}, err
 	}
 	row := nameOf(r)
-	row.Value = value
+	row.Value = report.ValueOfUnits(units)
 	return row, nil
 }
 

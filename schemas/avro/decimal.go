@@ -71,6 +71,9 @@ func (r *ContributionRow) ValueMinor(exponent int) (int64, error) {
 	return minor.Int64(), nil
 }
 
+// Units gives Value in units of 10^-9, exactly. The caller owns them.
+func (r *ContributionRow) Units() (*big.Int, error) { return parseUnscaled(r.Value) }
+
 // ValueText gives Value as exact decimal text with at least exponent decimal
 // places, 0 to 9: further places are shown only while they are not zero, so
 // 12.5 under exponent 2 is "12.50".
@@ -122,7 +125,8 @@ func parseUnscaled(b []byte) (*big.Int, error) {
 		return nil, fmt.Errorf("%w: %d bytes", ErrDecimal, len(b))
 	}
 	v := fromTwosComplement(b)
-	if v.CmpAbs(pow10(decimalDigits)) >= 0 {
+	// 38 digits take 126 bits at least: most values need no look at the power.
+	if v.BitLen() > 125 && v.CmpAbs(pow10(decimalDigits)) >= 0 {
 		return nil, fmt.Errorf("%w: more than %d digits", ErrDecimal, decimalDigits)
 	}
 	return v, nil
