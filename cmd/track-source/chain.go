@@ -79,8 +79,13 @@ func chainText(a *answer.ExplainAnswer, only string) string {
 	}
 	slices.Sort(c.models)
 	c.b.WriteString(staleness(a.Envelope))
-	if a.Contribution != nil {
+	switch {
+	case a.Contribution != nil:
 		c.row()
+		return c.b.String()
+	case a.Deal == nil:
+		c.say("%s, in the book of %s", a.Subject.ID, a.Campaign)
+		c.entries()
 		return c.b.String()
 	}
 	c.deal()

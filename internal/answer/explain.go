@@ -344,10 +344,13 @@ func (a *Answers) Explain(ctx context.Context, v report.Viewer, q Query) (Explai
 	}
 	x := chain{asked: of}
 	x.out.Measures, x.out.Touches, x.out.Lines, x.out.Entries = []ExplainedMeasure{}, []ExplainedTouch{}, []ExplainedLine{}, []ExplainedEntry{}
-	if q.Opportunity != "" {
-		err = x.opportunity(ctx, q.Opportunity)
-	} else {
+	switch {
+	case q.Contribution != "":
 		err = x.contribution(ctx, q.Contribution)
+	case strings.HasPrefix(q.Opportunity, attribution.PersonID("")) && v.Operator:
+		err = x.person(ctx, q.Opportunity)
+	default:
+		err = x.opportunity(ctx, q.Opportunity)
 	}
 	x.out.Envelope = x.Envelope
 	return x.out, err
@@ -361,17 +364,38 @@ func (x *chain) opportunity(ctx context.Context, id string) error {
 	}
 	x.deal = &d.Deal
 	conversion := d.Newest().Deal.String()
-	err = x.follow.Entries(x.campaign.Book, conversion, func(e *follow.Entry) (bool, error) {
-		x.entries = append(x.entries, *e)
-		return ctx.Err() == nil, ctx.Err()
-	})
-	if err != nil {
+	if err := x.read(ctx, conversion); err != nil {
 		return err
 	}
 	x.noteAsOf(d.AsOf)
 	x.build()
 	x.out.Subject = Subject{Kind: "opportunity", ID: conversion}
 	return nil
+}
+
+// person explains what the first arrivals of a person at milestones count for: facts
+// are of deals alone, so that the chain is the entries with what caused them.
+func (x *chain) person(ctx context.Context, conversion string) error {
+	if err := x.read(ctx, conversion); err != nil {
+		return err
+	}
+	if len(x.entries) == 0 {
+		return &Error{Parameter: "opportunity", Detail: "the book of this campaign has nothing of this person", Allowed: []string{}, Unknown: true}
+	}
+	for i := range x.entries {
+		x.noteAsOf(x.entries[i].AsOf)
+	}
+	x.out.Subject, x.out.Agrees = Subject{Kind: "person", ID: conversion}, true
+	x.tell()
+	return nil
+}
+
+// read takes the entries of a conversion.
+func (x *chain) read(ctx context.Context, conversion string) error {
+	return x.follow.Entries(x.campaign.Book, conversion, func(e *follow.Entry) (bool, error) {
+		x.entries = append(x.entries, *e)
+		return ctx.Err() == nil, ctx.Err()
+	})
 }
 
 // dealNamed finds a deal by its id in a CRM, or in full. A deal that is one business

@@ -265,6 +265,27 @@ func TestExplainOpportunity(t *testing.T) {
 	}
 }
 
+// TestExplainPerson: what a person counts for is told by its entries, to the operator.
+func TestExplainPerson(t *testing.T) {
+	b := newBooked(t, example.AILaunchTour())
+	_, entries := explainedDeal(t, explainedTerms(t, "open"))
+	e := entries[0].CreditEntry
+	e.Conversion = attribution.PersonID("person/acme/p")
+	b.send(b.spec.Credits(), nil, encoded(t, b.codecs.Credit, e))
+	if got := b.explain(report.Viewer{Operator: true}, answer.Query{Opportunity: e.Conversion}); got.Subject.Kind != "person" || len(got.Entries) != 1 || !got.Agrees {
+		t.Errorf("%+v", got)
+	}
+	for _, tt := range []struct {
+		v  report.Viewer
+		id string
+	}{{report.Viewer{Operator: true}, attribution.PersonID("nobody")}, {report.Viewer{Partner: "acme"}, e.Conversion}} {
+		var refused *answer.Error
+		if _, err := b.answers().Explain(t.Context(), tt.v, answer.Query{Opportunity: tt.id}); !errors.As(err, &refused) || !refused.Unknown {
+			t.Errorf("%+v asks for %s: error %v", tt.v, tt.id, err)
+		}
+	}
+}
+
 // TestExplainContribution: the deals of a row sum to its value, and what is withheld
 // is a sum of its own.
 func TestExplainContribution(t *testing.T) {

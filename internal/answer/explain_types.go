@@ -8,7 +8,7 @@ type ExplainAnswer struct {
 	Envelope
 	Subject Subject `json:"subject"`
 	// Deal, its measures, touches and entries are of the subject; of a contribution
-	// there are only entries.
+	// and of a person there are only entries.
 	Deal     *ExplainedDeal     `json:"deal"`
 	Measures []ExplainedMeasure `json:"measures"`
 	Touches  []ExplainedTouch   `json:"touches"` // in order of time
@@ -23,8 +23,8 @@ type ExplainAnswer struct {
 
 // Subject is what is explained.
 type Subject struct {
-	Kind string `json:"kind"` // opportunity or contribution
-	ID   string `json:"id"`   // of the deal, or the key of the row
+	Kind string `json:"kind"` // opportunity, contribution or person
+	ID   string `json:"id"`   // of the deal or the person, or the key of the row
 }
 
 // ExplainedDeal is a deal with its history.
