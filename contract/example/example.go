@@ -9,6 +9,9 @@ import _ "embed"
 //go:embed ai-launch-tour.yaml
 var aiLaunchTour string
 
+// Campaign is the one that the contract is about.
+const Campaign = "ai-launch-tour"
+
 // AILaunchTour returns the document of the demonstration campaign. The bytes
 // are the caller's.
 func AILaunchTour() []byte { return []byte(aiLaunchTour) }

@@ -27,7 +27,6 @@ import (
 	"tracksource/identity"
 	"tracksource/internal/api"
 	"tracksource/internal/attributor"
-	"tracksource/internal/follow"
 	"tracksource/internal/ingest"
 	"tracksource/internal/line"
 	"tracksource/internal/reporter"
@@ -46,8 +45,9 @@ type Config struct {
 	Registry   string   // URL of a real registry; empty: one of its own
 	Events     int      // size of the sample
 	Seed       uint64
-	Once       bool // feed, wait until all is through, print, return
-	JSON       bool // print JSON
+	Start      time.Time // first day of the sample; zero: that of sample.Start with Once, else some weeks ago
+	Once       bool      // feed, wait until all is through, print, return
+	JSON       bool      // print JSON
 	Out        io.Writer
 	Log        *slog.Logger
 	Clock      func() time.Time
@@ -76,7 +76,7 @@ type demo struct {
 	registry avro.Registry
 	stats    *ingest.Stats
 	services []*line.Service
-	follow   *follow.Follow
+	codecs   *avro.Codecs
 	page     string   // URL; empty with Once
 	close    []func() // in order of opening
 }
@@ -228,27 +228,16 @@ func (d *demo) openTiers(ctx context.Context) error {
 		}),
 		open("attributor", attributor.Open),
 		open("reporter", func(l *line.Line) (*line.Service, error) {
+			d.codecs = l.Codecs
 			svc, err := reporter.Open(ctx, l, reporter.Options{Throttle: reporter.ThrottleDefault})
-			if err != nil {
-				return nil, err
+			if err != nil || d.cfg.Once {
+				return svc, err
 			}
-			return svc, d.openAnswers(ctx, svc)
+			opened, err := api.Open(ctx, svc, api.Config{AccessFile: d.cfg.AccessFile, Counters: d.counters}, d.cfg.HTTP)
+			d.page = opened.URL
+			return svc, err
 		}),
 	)
-}
-
-// openAnswers lets the reporter's service follow what it answers from and, unless
-// all is over at once, serve the page.
-func (d *demo) openAnswers(ctx context.Context, svc *line.Service) (err error) {
-	if d.cfg.Once {
-		if d.follow, err = follow.Open(svc.Line, 0); err == nil {
-			svc.Tables = append(svc.Tables, d.follow.Tables()...)
-		}
-		return err
-	}
-	opened, err := api.Open(ctx, svc, api.Config{AccessFile: d.cfg.AccessFile, Counters: d.counters}, d.cfg.HTTP)
-	d.follow, d.page = opened.Follow, opened.URL
-	return err
 }
 
 // consumers are those that have something to read.

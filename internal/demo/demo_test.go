@@ -27,7 +27,7 @@ const events = 900
 
 func config(dir string, out io.Writer) demo.Config {
 	return demo.Config{
-		DataDir: dir, HTTP: "127.0.0.1:0", Events: events, Seed: 1, Once: true, JSON: true, Out: out,
+		DataDir: dir, HTTP: "127.0.0.1:0", Events: events, Seed: 1, Start: sample.Start(), Once: true, JSON: true, Out: out,
 		Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})), Clock: time.Now,
 	}
 }

@@ -3,20 +3,14 @@ package demo
 import (
 	"context"
 	"crypto/sha256"
-	"fmt"
 	"slices"
 	"time"
 
-	"tracksource/contract"
-	"tracksource/contract/example"
 	"tracksource/deploy/kafka"
 	"tracksource/internal/check"
-	"tracksource/internal/control"
 	"tracksource/internal/feedfile"
 	"tracksource/internal/line"
-	"tracksource/internal/sample"
 	"tracksource/money"
-	"tracksource/schemas/avro"
 	"tracksource/stream"
 )
 
@@ -56,39 +50,6 @@ func (o Own) Feeds() []kafka.Feed {
 	return feeds
 }
 
-// input is what a demo sends.
-type input struct {
-	contract []byte
-	renew    bool // whether it replaces another contract of its campaign
-	at       time.Time
-	rates    []avro.RateRecord
-	events   []stream.Message
-	about    string
-}
-
-func (d *demo) input() input {
-	if d.cfg.Own != nil {
-		in := input{contract: d.cfg.Own.Contract, renew: true, at: d.cfg.Clock()}
-		for _, r := range d.cfg.Own.Rates {
-			in.rates = append(in.rates, avro.RateRecord{Base: r.Base, Quote: r.Quote, Day: r.Day.String(), Rate: r.Text, Source: "file"})
-		}
-		for _, f := range d.cfg.Own.Files {
-			for _, e := range f.Events {
-				in.events = append(in.events, stream.Message{Topic: d.spec.RawTopic(f.Feed.Kind, f.Feed.Partner), Key: e.Key, Value: e.Value})
-			}
-		}
-		in.about = fmt.Sprintf("%d events of %d files", len(in.events), len(d.cfg.Own.Files))
-		return in
-	}
-	world := sample.Generate(sample.Config{Seed: d.cfg.Seed, Events: d.cfg.Events})
-	in := input{contract: example.AILaunchTour(), at: world.Start, events: messages(d.spec, world.Events)}
-	for _, r := range world.Rates {
-		in.rates = append(in.rates, avro.RateRecord{Base: r.Base, Quote: r.Quote, Day: r.Day, Rate: r.Rate, Source: "sample"})
-	}
-	in.about = fmt.Sprintf("%d events of two partners", len(in.events))
-	return in
-}
-
 // feed sends what the topics do not hold yet: the contract and the rates, then
 // the events from where the last run stopped.
 func (d *demo) feed(ctx context.Context) error {
@@ -97,7 +58,10 @@ func (d *demo) feed(ctx context.Context) error {
 		return err
 	}
 	defer p.Close()
-	in := d.input()
+	in, err := d.input()
+	if err != nil {
+		return err
+	}
 	if err := d.sendControl(ctx, in); err != nil {
 		return err
 	}
@@ -161,66 +125,6 @@ func (d *demo) missing(ctx context.Context, sample []stream.Message) ([]stream.M
 		missing = append(missing, m)
 	}
 	return missing, nil
-}
-
-func messages(spec kafka.Spec, events []sample.Event) []stream.Message {
-	ms := make([]stream.Message, len(events))
-	for i, e := range events {
-		ms[i] = stream.Message{Topic: spec.RawTopic(e.Feed, e.Reporter), Key: e.Key, Value: e.Payload}
-	}
-	return ms
-}
-
-// sendControl appends the contract and the rates unless control holds them.
-func (d *demo) sendControl(ctx context.Context, in input) error {
-	codecs, err := avro.OpenCodecs(ctx, d.registry, avro.Subjects(d.spec.Prefix()))
-	if err != nil {
-		return err
-	}
-	cfg := control.Config{Kafka: d.conn, Spec: d.spec, Codecs: codecs, Log: d.cfg.Log}
-	book, err := control.Read(ctx, cfg)
-	if err != nil {
-		return err
-	}
-	terms, err := contract.Parse(in.contract)
-	if err != nil {
-		return fmt.Errorf("contract: %w", err)
-	}
-	var controls []avro.Control
-	if last, exists := book.Newest(terms.Campaign); !exists || in.renew && last.Hash != control.Hash(in.contract) {
-		c, err := control.Revise(in.contract, last.Revision, in.at)
-		if err != nil {
-			return fmt.Errorf("contract: %w", err)
-		}
-		controls = append(controls, c)
-	}
-	for i := range in.rates {
-		r := &in.rates[i]
-		day, err := money.ParseDay(r.Day)
-		if err != nil {
-			return err
-		}
-		if _, known := book.Rates[control.Pair{Base: r.Base, Quote: r.Quote, Day: day}]; !known || in.renew {
-			controls = append(controls, avro.Control{Kind: control.Rate, Rate: r})
-		}
-	}
-	return control.Send(ctx, cfg, controls, nil)
-}
-
-// Controls are the example contract and the sample's rates, as what the control
-// topic is told.
-func Controls(world sample.World) ([]avro.Control, error) {
-	first, err := control.Revise(example.AILaunchTour(), 0, world.Start)
-	if err != nil {
-		return nil, fmt.Errorf("example contract: %w", err)
-	}
-	controls := []avro.Control{first}
-	for _, r := range world.Rates {
-		controls = append(controls, avro.Control{Kind: control.Rate, Rate: &avro.RateRecord{
-			Base: r.Base, Quote: r.Quote, Day: r.Day, Rate: r.Rate, Source: "sample",
-		}})
-	}
-	return controls, nil
 }
 
 // rest waits until every group has consumed everything and no partition has

@@ -98,27 +98,40 @@ func exponentOf(currency string) (int, error) {
 	return money.Exponent(currency)
 }
 
-// rows are the contributions, in the order of their fields; source and campaign
-// of the touch are summed up.
-func (d *demo) rows() ([]Contribution, error) {
+// rows are the contributions as they stand in their topic, in the order of their
+// fields; source and campaign of the touch are summed up. The topic itself is read,
+// as what is followed may lag behind the line by a moment.
+func (d *demo) rows(ctx context.Context) ([]Contribution, error) {
+	standing := map[string]avro.ContributionRow{}
+	err := stream.ReadTopic(ctx, line.StreamConn(d.conn), d.cfg.Log, d.spec.Contributions(), func(r stream.Record) error {
+		delete(standing, string(r.Key))
+		if r.Value == nil {
+			return nil
+		}
+		var row avro.ContributionRow
+		if err := d.codecs.ContributionRow.Decode(r.Value, &row); err != nil || row.IsDeleted {
+			return err
+		}
+		standing[string(r.Key)] = row
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read contributions: %w", err)
+	}
 	sums := map[Contribution]int64{}
-	err := d.follow.Scan(func(r avro.ContributionRow) error {
+	for _, r := range standing {
 		exponent, err := exponentOf(r.Currency)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		minor, err := r.ValueMinor(exponent)
 		if err != nil {
-			return fmt.Errorf("contribution of %s: %w", r.Partner, err)
+			return nil, fmt.Errorf("contribution of %s: %w", r.Partner, err)
 		}
 		sums[Contribution{
 			Campaign: r.Contract, Measure: r.Measure, Model: r.Model, Day: r.Day, Partner: r.Partner, Channel: r.Channel,
 			Asset: r.Asset, Region: r.Region, Segment: r.Segment, Currency: r.Currency,
 		}] += minor
-		return nil
-	})
-	if err != nil {
-		return nil, err
 	}
 	return sorted(sums)
 }
@@ -154,7 +167,7 @@ func (d *demo) print(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	rows, err := d.rows()
+	rows, err := d.rows(ctx)
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -17,7 +19,7 @@ import (
 type Config struct {
 	Seed   uint64    // 0 is 1
 	Events int       // native events, duplicates and bad ones included; 0 is 2000
-	Start  time.Time // first day; zero is 2026-02-02
+	Start  time.Time // first day; zero is Start()
 }
 
 // Event is one native event as it lies in a raw feed.
@@ -44,7 +46,17 @@ type World struct {
 	Start  time.Time
 	Events []Event
 	Rates  []Rate
-	Truth  Truth
+	// Amounts are what the partners spend and aim at.
+	Amounts []Amount
+	Truth   Truth
+}
+
+// Amount is money beside the contract.
+type Amount struct {
+	Target                  bool   // else spend
+	Day                     string // YYYY-MM-DD
+	Payer, Channel, Measure string
+	Text, Currency          string // decimal text; no currency for counts
 }
 
 const (
@@ -70,6 +82,9 @@ type made struct {
 	bad    bool
 }
 
+// Start is the first day of a sample that is not told another.
+func Start() time.Time { return time.Date(2026, 2, 2, 0, 0, 0, 0, time.UTC) }
+
 // Generate makes a sample.
 func Generate(cfg Config) World {
 	if cfg.Seed == 0 {
@@ -79,7 +94,7 @@ func Generate(cfg Config) World {
 		cfg.Events = 2000
 	}
 	if cfg.Start.IsZero() {
-		cfg.Start = time.Date(2026, 2, 2, 0, 0, 0, 0, time.UTC)
+		cfg.Start = Start()
 	}
 	g := &generator{cfg: cfg, rng: rand.New(rand.NewPCG(cfg.Seed, 0x7472_6163_6b73))}
 	for i := range cfg.Events/eventsPerAcct + 3 {
@@ -87,7 +102,7 @@ func Generate(cfg Config) World {
 	}
 	g.disturb()
 	slices.SortStableFunc(g.events, func(a, b made) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.serial, b.serial)) })
-	w := World{Start: cfg.Start, Rates: g.rates()}
+	w := World{Start: cfg.Start, Rates: g.rates(), Amounts: amounts(cfg)}
 	seen := map[int]bool{}
 	for _, e := range g.events[:min(len(g.events), cfg.Events)] {
 		w.Events = append(w.Events, e.Event)
@@ -101,6 +116,40 @@ func Generate(cfg Config) World {
 		seen[e.serial] = true
 	}
 	return w
+}
+
+const (
+	targetDays = 90 // that the campaign has to reach its targets
+	spendWeeks = 5  // the ones that a sample has events of
+)
+
+// amounts are targets that a sample of any size is in part ahead of and in part
+// behind, and what was spent on it each week.
+func amounts(cfg Config) []Amount {
+	day := func(d int) string { return cfg.Start.AddDate(0, 0, d).Format(time.DateOnly) }
+	var list []Amount
+	for _, goal := range []struct {
+		measure, currency string
+		amount            int // for two thousand events
+	}{{"pipeline_created", "USD", 4_500_000}, {"revenue", "USD", 400_000}, {"opportunities", "", 126}, {"won", "", 8}} {
+		// The target of nothing ends the period before, so that this one begins with
+		// the campaign.
+		for d, amount := range map[int]int{-1: 0, targetDays - 1: max(1, goal.amount*cfg.Events/2000)} {
+			list = append(list, Amount{Target: true, Day: day(d), Measure: goal.measure, Text: strconv.Itoa(amount), Currency: goal.currency})
+		}
+	}
+	for week := range spendWeeks {
+		for _, s := range []struct {
+			payer, channel, currency string
+			amount                   int
+		}{{"acme", "Paid Search", "USD", 1850}, {"acme", "Events", "USD", 2400}, {"globex", "Partner", "EUR", 1600}} {
+			list = append(list, Amount{Day: day(7 * week), Payer: s.payer, Channel: s.channel, Text: strconv.Itoa(s.amount + 25*week), Currency: s.currency})
+		}
+	}
+	slices.SortFunc(list, func(a, b Amount) int {
+		return cmp.Or(strings.Compare(a.Day, b.Day), strings.Compare(a.Payer, b.Payer), strings.Compare(a.Channel, b.Channel), strings.Compare(a.Measure, b.Measure))
+	})
+	return list
 }
 
 // chance is true n times in a thousand.
