@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -21,11 +22,12 @@ func TestExitCodes(t *testing.T) {
 	if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
-	tests := []struct {
+	type test struct {
 		args string
 		code int
 		says string
-	}{
+	}
+	tests := []test{
 		{"--help", 0, "--bootstrap-servers"},
 		{"--nonsense", 2, "nonsense"},
 		{"surplus", 2, "surplus"},
@@ -33,8 +35,15 @@ func TestExitCodes(t *testing.T) {
 		{"--bootstrap-servers 127.0.0.1:1", 2, "--registry is required"},
 		{"--bootstrap-servers 127.0.0.1:1 --registry http://127.0.0.1:2 --data-dir DIR", 1, "127.0.0.1:1"},
 	}
+	const line = "--bootstrap-servers 127.0.0.1:1 --registry http://127.0.0.1:2 "
+	own := map[string][]test{"reporter": {
+		{line + "--http 0.0.0.0:8080", 2, "--access-file"},
+		{line + "--http nowhere", 2, "--http must be host:port"},
+		{line + "--tls-cert cert.pem", 2, "--tls-cert and --tls-key belong together"},
+		{line + "--throttle -1s", 2, "--throttle"},
+	}}
 	for _, name := range services {
-		for _, tt := range tests {
+		for _, tt := range append(slices.Clone(tests), own[name]...) {
 			t.Run(name+" "+tt.args, func(t *testing.T) {
 				args := strings.Fields(strings.ReplaceAll(tt.args, "DIR", t.TempDir()))
 				out, err := exec.Command(filepath.Join(bin, name), args...).CombinedOutput()

@@ -10,13 +10,14 @@ import (
 
 const (
 	// rateDefault is how many requests a second a holder may make in the long run,
-	// and rateBurst how many seconds of it at once: a page that opens asks for all
-	// of its parts together.
-	rateDefault = 50
+	// and rateBurst how many seconds of it at once. A team may share one token, each
+	// of its pages asks for all of its parts after each change, and what many ask is
+	// worked out once.
+	rateDefault = 200
 	rateBurst   = 4
 	// flightsMax bounds the requests of one holder that are under way, which bounds
 	// the answers that wait for slow readers.
-	flightsMax = 64
+	flightsMax = 256
 	// bucketsMax bounds the holders that are kept apart; those over it share one.
 	bucketsMax = 4096
 

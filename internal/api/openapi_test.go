@@ -180,7 +180,7 @@ func (d *describer) operation(r api.Route) object {
 // operationID names an operation for who makes clients: getReport.
 func operationID(r api.Route) string {
 	id := strings.ToLower(r.Method)
-	for part := range strings.FieldsFuncSeq(strings.TrimPrefix(r.Path, "/api/v1/"), func(c rune) bool { return !('a' <= c && c <= 'z') }) {
+	for part := range strings.FieldsFuncSeq(strings.TrimPrefix(r.Path, "/api/v1/"), func(c rune) bool { return c < 'a' || c > 'z' }) {
 		if strings.Contains(r.Path, "{"+part+"}") {
 			id += "Of"
 		}

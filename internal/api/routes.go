@@ -46,6 +46,7 @@ type route struct {
 	answer       reflect.Type // what a JSON answer is; nil: none
 	tagged       bool         // the answer follows from the version alone
 	stream       bool         // the answer goes on until the client leaves
+	file         bool         // served as it is, from memory
 	hidden       bool         // of the page, and not in the document
 
 	// Either ask or serve is set.
@@ -115,9 +116,9 @@ func own() []route {
 		{method: http.MethodGet, path: "/api/v1/events", summary: "Follow changes, as server-sent events: each has the version that answers are now of.", stream: true, serve: (*Server).events},
 		{method: http.MethodPost, path: session, summary: "Sign in: turn a token into a session's cookie.", who: anyone, body: typeJSON, bodyMax: signInBytesMax, upload: reflect.TypeFor[SignIn](), answer: reflect.TypeFor[answer.ViewerAnswer](), serve: (*Server).signIn},
 		{method: http.MethodDelete, path: session, summary: "Sign out.", who: anyone, serve: (*Server).signOut},
-		{method: http.MethodGet, path: documentAsset, summary: "This document.", who: anyone, serve: (*Server).openapi},
-		{method: http.MethodGet, path: "/{$}", who: anyone, hidden: true, serve: (*Server).page},
-		{method: http.MethodGet, path: "/assets/{name...}", who: anyone, hidden: true, serve: (*Server).file},
+		{method: http.MethodGet, path: documentAsset, summary: "This document.", who: anyone, file: true, serve: (*Server).openapi},
+		{method: http.MethodGet, path: "/{$}", who: anyone, file: true, hidden: true, serve: (*Server).page},
+		{method: http.MethodGet, path: "/assets/{name...}", who: anyone, file: true, hidden: true, serve: (*Server).file},
 	}
 }
 

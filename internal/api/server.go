@@ -47,7 +47,7 @@ type Config struct {
 	// Counters says what the line did, of a process that holds all of it; nil: nobody
 	// does.
 	Counters func(context.Context) (*answer.Counters, error)
-	// PerSecond is how many requests a holder of a token may make; 0: 50.
+	// PerSecond is how many requests a holder of a token may make; 0: 200.
 	PerSecond int
 	Log       *slog.Logger
 	Clock     func() time.Time
@@ -259,15 +259,17 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, route *route) {
 	if problem == nil {
 		c.holder, c.viewer, name = holder, holder.viewer(), "token "+holder.Name
 	}
-	leave, problem := s.limits.enter(name)
-	if problem != nil {
-		s.problem(w, r, problem)
-		return
-	}
-	if route.stream {
-		leave() // a stream is long; streams have a bound of their own
-	} else {
-		defer leave()
+	if !route.file { // a file costs nothing, and a page asks for many
+		leave, problem := s.limits.enter(name)
+		if problem != nil {
+			s.problem(w, r, problem)
+			return
+		}
+		if route.stream {
+			leave() // a stream is long; streams have a bound of their own
+		} else {
+			defer leave()
+		}
 	}
 	if !route.hidden { // what a page's address says is the page's to read
 		if c.values, problem = parseQuery(r.URL.RawQuery, route.parameters); problem != nil {
