@@ -43,10 +43,10 @@ func taxonomy() [][]string {
 	return [][]string{
 		{"\nchannels:\n", "\nchannels:\n  - {channel: Newsletter, utm_medium: [email]}\n"},
 		{"    globex: globex\n", "    globex: acme\n"},
-		{"DE: EMEA", "DE: DACH"},
+		{"DE: EMEA", "DE: DACH", "currency: USD, visibility: open", "currency: USD, visibility: own"},
 		{"stage: Qualification, state: open", "stage: Qualification, state: lost"},
 		{"segment: Enterprise", "segment: Large"},
-		{"owner: globex", "owner: acme"},
+		{"owner: globex", "owner: acme", "currency: USD, visibility: own", "currency: USD, visibility: open"},
 	}
 }
 
@@ -67,7 +67,10 @@ func week(text string) string {
 // more of them, for all days or for some, and proposals that stay, are replaced,
 // withdrawn or agreed.
 func (s *story) contracts(rng *rand.Rand) []avro.Control {
-	revisions := [][]string{{"models: [first-touch, last-touch, linear]", "models: [linear, position-based]"}}
+	revisions := [][]string{{
+		"models: [first-touch, last-touch, linear]", "models: [linear, position-based]",
+		"currency: EUR, visibility: open", "currency: EUR, visibility: own",
+	}}
 	if rng.IntN(2) == 0 {
 		revisions = append(revisions, []string{"lookback: 90d", "lookback: 20d", "days: 30", "days: 20"})
 	}
