@@ -546,18 +546,3 @@ func listed(sums map[string]*CurrencySum) []CurrencySum {
 	}
 	return list
 }
-
-// RatesOf are the rates that facts were valued by, from which an export can be
-// converted where nothing else is known of rates.
-func RatesOf(facts []attribution.Facts) *money.Rates {
-	rates := new(money.Rates)
-	for i := range facts {
-		for _, m := range facts[i].Measures {
-			if m.Basis.Rate != "" && m.Basis.Via != money.ViaSame && m.Basis.Currency != m.Currency {
-				// What a fact was converted by was a rate once.
-				_ = rates.Set(m.Basis.Currency, m.Currency, m.Basis.RateDay, m.Basis.Rate)
-			}
-		}
-	}
-	return rates
-}

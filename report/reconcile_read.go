@@ -181,6 +181,7 @@ func ReadExport(data []byte, o ExportOptions) (Export, error) {
 	for i := range x.rows {
 		x.row(&x.rows[i], seen)
 	}
+	slices.SortStableFunc(x.out.Unreadable, func(a, b UnreadableRow) int { return a.Line - b.Line })
 	return x.out, nil
 }
 
@@ -209,7 +210,12 @@ func (x *exportReader) table(data []byte) error {
 			break
 		}
 		if bad := (*csv.ParseError)(nil); errors.As(err, &bad) {
-			return fmt.Errorf("%w: line %d: %w", ErrExport, bad.StartLine, bad.Err)
+			// A quote that does not end in its line takes in others, nobody knows how many.
+			if x.header == nil || bad.StartLine != bad.Line {
+				return fmt.Errorf("%w: line %d: %w", ErrExport, bad.StartLine, bad.Err)
+			}
+			x.out.Unreadable = append(x.out.Unreadable, UnreadableRow{Line: bad.StartLine, Why: "a quote inside of a cell is not written twice"})
+			continue
 		}
 		if err != nil {
 			return fmt.Errorf("%w: %w", ErrExport, err)
@@ -222,6 +228,7 @@ func (x *exportReader) table(data []byte) error {
 		line, _ := in.FieldPos(0)
 		switch {
 		case blank:
+		case x.header == nil && strings.HasPrefix(cells[0], separatorMark):
 		case x.header == nil:
 			if err := x.columns(cells); err != nil {
 				return fmt.Errorf("%w: line %d: %w", ErrExport, line, err)
@@ -238,12 +245,15 @@ func (x *exportReader) table(data []byte) error {
 	return nil
 }
 
-// separator is the one of the three that the header has most of.
+// separatorMark begins a first line in which a spreadsheet says the separator.
+const separatorMark = "sep="
+
+// separator is the one that the file says, or of the three that the header has most of.
 func separator(data []byte) rune {
 	header, _, _ := bytes.Cut(bytes.TrimLeft(data, "\r\n"), []byte("\n"))
 	best := ','
 	for _, r := range ";\t" {
-		if bytes.Count(header, []byte(string(r))) > bytes.Count(header, []byte(string(best))) {
+		if said := separatorMark + string(r); bytes.HasPrefix(header, []byte(said)) || bytes.Count(header, []byte(string(r))) > bytes.Count(header, []byte(string(best))) {
 			best = r
 		}
 	}

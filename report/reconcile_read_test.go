@@ -83,6 +83,12 @@ func TestReadExport(t *testing.T) {
 			"2 a \"\"  1234.50 USD 2026-03-05\n3 b \"\"  1234.00 USD 2026-03-06\n4 c \"\"  0.00 USD 2026-03-07\n",
 		},
 		{
+			"a spreadsheet's own first line, and a quote that is not written twice",
+			"sep=;\nid;amount;created\na;5\" pipe;2026-01-01\nb;6;2026-01-01\nc;\"7\";2026-01-01\n;8;\n",
+			report.ExportOptions{},
+			"4 b \"\"  6.00 USD 2026-01-01\n5 c \"\"  7.00 USD 2026-01-01\n! 3 : a quote inside of a cell is not written twice\n! 6 : no id of a deal, 8.00 USD\n",
+		},
+		{
 			"named columns, which may be called anything",
 			"A,B,C\nx,5,2026-01-01\n",
 			report.ExportOptions{Columns: map[report.ExportField]string{report.ExportID: "a", report.ExportAmount: "B", report.ExportCreated: "c"}},
@@ -191,7 +197,7 @@ func TestReadExportRefuses(t *testing.T) {
 		{"nothing", "\n", report.ExportOptions{}, "it is empty"},
 		{"UTF-16", "\xff\xfei\x00d\x00", report.ExportOptions{}, "save it as CSV in UTF-8"},
 		{"too long", strings.Repeat("x", report.ExportBytesMax+1), report.ExportOptions{}, "at most 33554432 are read"},
-		{"a broken quote", "id,amount,created\na,\"1,x\n", report.ExportOptions{}, "line 2:"},
+		{"a quote without an end", "id,amount,created\na,\"1,x\nb,2,2026-01-01\n", report.ExportOptions{}, "line 2:"},
 		{"no amount and no day", "id,name\n", report.ExportOptions{}, `no column is known to be amount or created, which pipeline_created needs: name it, such as --columns amount=NAME; there are "id", "name"`},
 		{"no stage", "id,amount,close date\n", revenue, "known to be stage, which revenue needs"},
 		{"two ids", "ID,id,amount,created\n", report.ExportOptions{}, "columns 1 and 2 are both id"},

@@ -172,7 +172,10 @@ func writeJSON(w io.Writer, data []byte) error {
 // staleness is what people are told of an answer that is behind, a line.
 func staleness(e answer.Envelope) string {
 	text := ""
-	if e.Behind.Seconds > 0 || e.Behind.Why != "" {
+	switch {
+	case e.Behind.Seconds < 0:
+		text += "the reporter has not read everything yet: " + printable(e.Behind.Why) + "\n"
+	case e.Behind.Seconds > 0 || e.Behind.Why != "":
 		text += fmt.Sprintf("these numbers are %s behind: %s\n", time.Duration(e.Behind.Seconds)*time.Second, printable(e.Behind.Why))
 	}
 	if e.Withheld {
