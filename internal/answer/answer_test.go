@@ -509,6 +509,8 @@ func TestMoney(t *testing.T) {
 	amount(control.Spend, avro.AmountRecord{Day: "2026-05-01", Payer: "initech", Channel: "Email", Amount: "7.5", Currency: "USD"})
 	amount(control.Spend, avro.AmountRecord{Day: "2025-05-01", Payer: "globex", Amount: "1000", Currency: "USD"})
 	amount(control.Spend, avro.AmountRecord{Day: "2026-05-02", Payer: "acme", Amount: "9", Currency: "EUR"})
+	amount(control.Spend, avro.AmountRecord{Day: "2026-05-03", Payer: "acme", Amount: "10", Currency: "GBP"})
+	r.decide(avro.Control{Kind: control.Rate, Rate: &avro.RateRecord{Base: "GBP", Quote: "USD", Day: "2026-05-02", Rate: "1.25", Source: "test"}})
 	amount(control.Target, avro.AmountRecord{Day: "2026-03-31", Measure: "pipeline_created", Amount: "900", Currency: "USD"})
 	amount(control.Target, avro.AmountRecord{Day: "2026-06-30", Measure: "pipeline_created", Amount: "910", Currency: "USD"})
 	amount(control.Target, avro.AmountRecord{Day: "2026-06-30", Measure: "pipeline_created", Partner: "globex", Amount: "91", Currency: "USD"})
@@ -538,7 +540,7 @@ func TestMoney(t *testing.T) {
 	if want := "480.00 910.00 2026-04-01 500.00 480.00 0.5275 on_track"; text != want {
 		t.Errorf("tile %s, want %s", text, want)
 	}
-	if s := got.Spend; s.Total != "47.50" || len(s.Others) != 1 || s.Others[0] != (answer.CurrencyTotal{Currency: "EUR", Total: "9.00"}) {
+	if s := got.Spend; s.Total != "60.00" || len(s.Others) != 1 || s.Others[0] != (answer.CurrencyTotal{Currency: "EUR", Total: "9.00"}) {
 		t.Errorf("spend %+v", s)
 	}
 	if p := got.Partners[1]; p.Partner != "globex" || p.Spend != "40.00" || p.Return == nil || *p.Return != "12.0000" || p.Credited["revenue"] != "480.00" || p.Share["revenue"] != "1.0000" || p.Sourced["revenue"] != "480.00" {

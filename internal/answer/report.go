@@ -3,6 +3,7 @@ package answer
 import (
 	"cmp"
 	"context"
+	"errors"
 	"maps"
 	"slices"
 
@@ -196,13 +197,15 @@ type spending struct {
 
 // spend adds up what was spent in the window: by whom it was paid, unless it says for
 // whom. It is known by partner, channel and asset alone: a question that is narrowed by
-// something else has no spend.
+// something else has no spend. What was paid in another currency than the contract's is
+// valued at the rate of its day, as deals are, and where there is none stays what it is.
 func (q *asked) spend() (*spending, error) {
 	out := &spending{map[string]report.Value{}, map[string]map[string]report.Value{}}
 	records, err := q.follow.Amounts(control.Spend, q.campaign.Contract.Campaign)
 	if err != nil {
 		return nil, err
 	}
+	var rates *money.Rates // read if need be
 	for i := range records {
 		r := &records[i]
 		partner := cmp.Or(r.Partner, r.Payer)
@@ -217,17 +220,41 @@ func (q *asked) spend() (*spending, error) {
 		if q.window.Span != nil && !q.window.Span.Holds(day) || !q.spendPasses(r, partner) {
 			continue
 		}
-		amount, err := report.ParseValue(r.Amount)
+		if rates == nil && r.Currency != q.campaign.Contract.Currency {
+			if rates, err = q.follow.Rates(); err != nil {
+				return nil, err
+			}
+		}
+		text, currency, err := q.valued(rates, r, day)
+		if err != nil {
+			return nil, err
+		}
+		amount, err := report.ParseValue(text)
 		if err != nil {
 			return nil, err
 		}
 		if out.by[partner] == nil {
 			out.by[partner] = map[string]report.Value{}
 		}
-		out.total[r.Currency] = out.total[r.Currency].Add(amount)
-		out.by[partner][r.Currency] = out.by[partner][r.Currency].Add(amount)
+		out.total[currency] = out.total[currency].Add(amount)
+		out.by[partner][currency] = out.by[partner][currency].Add(amount)
 	}
 	return out, nil
+}
+
+// valued is an amount in the contract's currency, where a rate is known.
+func (q *asked) valued(rates *money.Rates, r *avro.AmountRecord, day money.Day) (text, currency string, err error) {
+	c := q.campaign.Contract
+	paid, err := money.Parse(r.Amount, r.Currency)
+	if err != nil {
+		return "", "", err
+	}
+	if got, _, err := rates.Convert(paid, c.Currency, day, c.RateAgeDays); err == nil {
+		return money.Format(got.Minor, c.Exponent), c.Currency, nil
+	} else if !errors.Is(err, money.ErrNoRate) && !errors.Is(err, money.ErrAmount) {
+		return "", "", err
+	}
+	return r.Amount, r.Currency, nil
 }
 
 func (q *asked) spendPasses(r *avro.AmountRecord, partner string) bool {
