@@ -19,8 +19,11 @@ func (s *story) writeRules(rules []avro.Control, rng *rand.Rand) {
 		slices.Reverse(rules) // the contract comes behind the rates
 	}
 	at := 1 + slices.IndexFunc(rules, func(c avro.Control) bool { return c.Kind == control.Contract })
-	rules = s.insert(rules, at, s.contracts(rng), rng)
+	decided := s.contracts(rng)
+	last := len(decided) - 1
+	rules = s.insert(rules, at, decided[:last], rng)
 	rules = append(s.insert(rules, 0, s.decided, rng), s.closing...)
+	rules = append(rules, decided[last]) // there are rows then that a partner must not see any more
 	var err error
 	if s.rules, err = control.Messages(s.codecs, s.spec.Control(), rules...); err != nil {
 		s.t.Fatal(err)
@@ -65,12 +68,9 @@ func week(text string) string {
 
 // contracts draws what is decided of the contract behind its first revision: some
 // more of them, for all days or for some, and proposals that stay, are replaced,
-// withdrawn or agreed.
+// withdrawn or agreed. The last one lets a partner see its own rows only.
 func (s *story) contracts(rng *rand.Rand) []avro.Control {
-	revisions := [][]string{{
-		"models: [first-touch, last-touch, linear]", "models: [linear, position-based]",
-		"currency: EUR, visibility: open", "currency: EUR, visibility: own",
-	}}
+	revisions := [][]string{{"models: [first-touch, last-touch, linear]", "models: [linear, position-based]"}}
 	if rng.IntN(2) == 0 {
 		revisions = append(revisions, []string{"lookback: 90d", "lookback: 20d", "days: 30", "days: 20"})
 	}
@@ -82,6 +82,7 @@ func (s *story) contracts(rng *rand.Rand) []avro.Control {
 		d.agree(d.from(strings.NewReplacer(edits...).Replace(d.agreed), i > 0))
 	}
 	d.propose()
+	d.agree(strings.Replace(d.agreed, "currency: EUR, visibility: open", "currency: EUR, visibility: own", 1))
 	return d.list
 }
 
