@@ -578,3 +578,32 @@ func TestHandlerBadRequests(t *testing.T) {
 		})
 	}
 }
+
+// TestClaimContributions: a topic that holds contributions has subjects of its own
+// with the schemas, and the ids, of the one of all.
+func TestClaimContributions(t *testing.T) {
+	ctx, reg := t.Context(), avro.NewMemory()
+	codecs, err := avro.OpenCodecs(ctx, reg, "ts")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := avro.ClaimContributions(ctx, reg, "ts.contributions.acme"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for subject, want := range map[string]int{
+		"ts.contributions.acme-key": codecs.ContributionKey.ID(), "ts.contributions.acme-value": codecs.ContributionRow.ID(),
+	} {
+		schema := codecs.ContributionKey.Schema()
+		if want == codecs.ContributionRow.ID() {
+			schema = codecs.ContributionRow.Schema()
+		}
+		if id, err := reg.Lookup(ctx, subject, schema.Text); err != nil || id != want {
+			t.Errorf("%s has id %d, %v; want %d", subject, id, err, want)
+		}
+	}
+	if _, err := reg.Register(ctx, "ts.contributions.acme-value", pointV1); !errors.Is(err, avro.ErrIncompatible) {
+		t.Errorf("another schema under the subject: %v", err)
+	}
+}
