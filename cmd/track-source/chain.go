@@ -305,9 +305,12 @@ func (c *chain) shares(m *answer.ExplainedMeasure) string {
 }
 
 func (c *chain) ledger() {
-	if c.a.Agrees {
+	switch {
+	case c.a.Agrees && len(c.a.Lines) == 0 && !c.a.Withheld:
+		c.part("the ledger has nothing of it, as it should")
+	case c.a.Agrees:
 		c.part("the ledger has the same, in %s and every model", many(fmt.Sprint(len(c.a.Lines)), "line"))
-	} else {
+	default:
 		c.part("the ledger differs")
 		g := grid{right: map[int]bool{5: true, 6: true}}
 		g.row("measure", "day", "partner", "channel", "model", "computed", "ledger")
@@ -344,7 +347,7 @@ func (c *chain) entries() {
 // row explains a contribution by the deals that it is made of.
 func (c *chain) row() {
 	r := c.a.Contribution
-	c.say("%s %s of %s on %s under %s: %s", r.Value, r.Currency, r.Measure, r.Day, r.Model, r.Partner)
+	c.say("%s of %s on %s under %s: %s", strings.TrimSpace(r.Value+" "+r.Currency), r.Measure, r.Day, r.Model, r.Partner)
 	g := grid{}
 	g.row("channel", r.Channel, "asset", r.Asset)
 	g.row("region", r.Region, "segment", r.Segment)
