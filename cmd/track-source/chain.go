@@ -315,9 +315,11 @@ func (c *chain) ledger() {
 		g := grid{right: map[int]bool{5: true, 6: true}}
 		g.row("measure", "day", "partner", "channel", "model", "computed", "ledger")
 		for _, l := range c.a.Lines {
-			for _, id := range slices.Sorted(maps.Keys(l.Ledger)) {
+			models := maps.Clone(l.Computed)
+			maps.Copy(models, l.Ledger)
+			for _, id := range slices.Sorted(maps.Keys(models)) {
 				if l.Computed[id] != l.Ledger[id] {
-					g.row(l.Measure, l.Day, l.Partner, l.Channel, id, l.Computed[id], l.Ledger[id])
+					g.row(l.Measure, l.Day, l.Partner, l.Channel, id, cmp.Or(l.Computed[id], "none"), cmp.Or(l.Ledger[id], "none"))
 				}
 			}
 		}

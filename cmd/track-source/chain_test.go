@@ -93,6 +93,7 @@ func TestExplainText(t *testing.T) {
 	for _, tt := range []struct{ name, file, argument string }{
 		{"explain_deal", "../../internal/answer/testdata/chain.json", "--opportunity"},
 		{"explain_withheld", "../../internal/answer/testdata/chain_withheld.json", "--opportunity"},
+		{"explain_differs", "../../internal/answer/testdata/chain_differs.json", "--opportunity"},
 		{"explain_row", "../../internal/answer/testdata/row.json", "--contribution"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -105,7 +106,7 @@ func TestExplainText(t *testing.T) {
 				t.Errorf("asked %s", got)
 			}
 			golden(t, tt.name+".txt", out)
-			if tt.name != "explain_withheld" {
+			if tt.name == "explain_deal" || tt.name == "explain_row" {
 				documented(t, tt.name+".txt", out)
 			}
 			code, out, _ = asking(t, a, "explain", tt.argument, "x/y", "--json")

@@ -159,6 +159,7 @@ func TestChain(t *testing.T) {
 	entries[0].Delta[0]++
 	off.deal(d, entries[:len(entries)-1])
 	got = off.explain(operator, answer.Query{Opportunity: "0065g00000AbCdE"})
+	golden(t, "chain_differs.json", indented(t, got))
 	differ := 0
 	for _, l := range got.Lines {
 		if !l.Agrees {
