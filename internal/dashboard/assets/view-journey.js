@@ -46,11 +46,11 @@ export function dealRows(deals, ctx, nothing) {
   return p.table("Deals", [
     { name: "Deal", cell: (x) => h("a", { href: to("journey", { id: x.id, partner: null }) }, p.dealId(x.id)) },
     { name: "Account", cls: "clip", cell: (x) => x.account },
+    { name: "Amount", num: true, cell: (x) => [p.value(x.amount, true, { flash: x.amount ?? "" }), x.currency ? h("span", { class: "unit" }, x.currency) : null] },
     { name: "State", cell: (x) => stateTag(x) },
     { name: "Created", cls: "nowrap", cell: (x) => num.day((x.created_at ?? "").slice(0, 10), true) },
     { name: "Sourced by", cell: (x) => (x.sourced ? p.named(ctx, "sourced", x.sourced) : h("span", { class: "quiet" }, "\u2013")) },
     { name: "Touches", num: true, cell: (x) => x.touches ?? h("span", { class: "quiet" }, "\u2013") },
-    { name: "Amount", num: true, cell: (x) => [p.value(x.amount, true, { flash: x.amount ?? "" }), x.currency ? h("span", { class: "unit" }, x.currency) : null] },
   ], deals, { keyOf: (x) => x.id, empty: nothing, min: "680px" });
 }
 
