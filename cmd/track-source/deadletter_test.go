@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"reflect"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -196,8 +197,13 @@ func TestReplay(t *testing.T) {
 		t.Errorf("it lists:\n%s", list)
 	}
 	var letters, other []letterSummary
-	if err := json.Unmarshal([]byte(w.tool(exitOK, w.flags("deadletter", "list", "--json", "--code", "unknown_schema")...)), &letters); err != nil || len(letters) != 2 {
-		t.Fatalf("%v, %d letters", err, len(letters))
+	if err := json.Unmarshal([]byte(w.tool(exitOK, w.flags("deadletter", "list", "--json", "--code", "unknown_schema")...)), &letters); err != nil {
+		t.Fatal(err)
+	}
+	// The sample has records of its own that name no schema.
+	letters = slices.DeleteFunc(letters, func(l letterSummary) bool { return !strings.Contains(l.Raw, "analytics.acme") })
+	if len(letters) != 2 {
+		t.Fatalf("%d letters", len(letters))
 	}
 	explain := func(want string) {
 		t.Helper()
@@ -218,7 +224,7 @@ func TestReplay(t *testing.T) {
 			t.Errorf("of %s it explains:\n%s\nwant %q", code, out, want)
 		}
 	}
-	if out := w.tool(exitOK, w.flags("deadletter", "replay")...); !strings.Contains(out, "0 records with 0 mended") || !strings.Contains(out, "2 would be refused again: unknown_schema") {
+	if out := w.tool(exitOK, w.flags("deadletter", "replay")...); !strings.Contains(out, "0 records with 0 mended") || !strings.Contains(out, "3 would be refused again: unknown_schema") { // one is the sample's
 		t.Errorf("before the schema is known it says:\n%s", out)
 	}
 

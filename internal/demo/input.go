@@ -147,6 +147,9 @@ func (d *demo) sendControl(ctx context.Context, in input) error {
 		}
 	}
 	for _, c := range in.amounts {
+		if d.cfg.Once { // nobody would see them
+			break
+		}
 		if _, known := book.Amounts[control.KeyOfAmount(c.Kind, c.Amount)]; !known {
 			controls = append(controls, c)
 		}

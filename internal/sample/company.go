@@ -149,6 +149,9 @@ func (g *generator) person(c company, p person, first, i int) {
 	if inAcme && g.chance(500) {
 		g.marketoEmail("acme", p, g.moment(first+3))
 	}
+	if inAcme && g.chance(600) {
+		g.sfLead(p, c, g.moment(first+2))
+	}
 	if inAcme && g.chance(250) {
 		g.sfMember(p, c, g.moment(first+4))
 	}

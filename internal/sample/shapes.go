@@ -47,6 +47,22 @@ func (g *generator) sfAccount(reporter, id string, c company, at time.Time) {
 	}))
 }
 
+// sfLead has somebody worked on as a lead, as far as it goes.
+func (g *generator) sfLead(p person, c company, at time.Time) {
+	id := fmt.Sprintf("00QA%011dAAA", p.leadID)
+	for i, status := range []string{"Open - Not Contacted", "Working - Contacted", "Qualified"} {
+		kind, members := "UPDATE", fields{"Status": status}
+		if i == 0 {
+			kind = "CREATE"
+			maps.Copy(members, fields{"Email": p.email, "Company": c.name, "LeadSource": "Web", "CreatedDate": at.UnixMilli()})
+		} else if g.chance(400) {
+			return
+		}
+		g.emit("crm", "acme", id, at, g.change("Lead", id, kind, at, members))
+		at = at.AddDate(0, 0, 1+g.rng.IntN(5))
+	}
+}
+
 // sfDeal is what every change of one opportunity repeats.
 type sfDeal struct{ id, account, campaign, currency, leadSource string }
 
