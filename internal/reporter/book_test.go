@@ -260,8 +260,8 @@ func rising(t failer, r *rig) {
 	}
 }
 
-// TestBooksConverge draws changes, contracts, days, batches, crashes and clocks of
-// several instances, and wants at rest what the ledger, the contract and the day
+// TestBooksConverge draws changes, entries that come again, contracts, days, batches,
+// crashes and clocks of several instances, and wants at rest what the ledger, the contract and the day
 // say, in the topic of all and in those of partners.
 func TestBooksConverge(t *testing.T) {
 	codecs := testCodecs(t)
@@ -269,15 +269,17 @@ func TestBooksConverge(t *testing.T) {
 		r := newRig(t, codecs, rapid.IntRange(1, 4).Draw(rt, "slice"))
 		r.step = time.Duration(rapid.IntRange(0, 100).Draw(rt, "ms")) * time.Millisecond
 		l := &ledger{map[int32]int64{}, map[int32]int64{}, map[int32]map[string]int64{}}
-		r.fold(true, r.records(l.begin(0, 10)))
+		history := r.records(l.begin(0, 10))
+		r.fold(true, history)
 		names := []string{"acme", "blue", "coda"}
 		policy, known := reporter.Policy{Zone: time.UTC}, reporter.Policy{}
 		for range rapid.IntRange(1, 30).Draw(rt, "steps") {
-			switch rapid.IntRange(0, 6).Draw(rt, "step") {
+			switch rapid.IntRange(0, 7).Draw(rt, "step") {
 			case 0, 1, 2:
 				partner := rapid.SampledFrom(append(names, "(none)")).Draw(rt, "partner")
 				delta := rapid.Int64Range(-2, 2).Draw(rt, "delta")
 				records := r.records(l.post(0, partner, delta))
+				history = append(history, records...)
 				if rapid.Bool().Draw(rt, "abort first") {
 					r.fold(false, records)
 				}
@@ -302,7 +304,14 @@ func TestBooksConverge(t *testing.T) {
 			case 5:
 				r.throttle = time.Duration(rapid.IntRange(0, 1).Draw(rt, "throttled")) * throttle
 				r.open()
-			case 6:
+			case 6: // in the order in which they came, or one alone
+				from := rapid.IntRange(0, len(history)-1).Draw(rt, "from")
+				again := history[from:]
+				if rapid.Bool().Draw(rt, "alone") {
+					again = again[:1]
+				}
+				r.fold(true, again)
+			case 7:
 				r.fold(rapid.Bool().Draw(rt, "commit"), nil)
 			}
 		}
