@@ -159,9 +159,7 @@ func TestPlain(t *testing.T) {
 				Filter: map[string][]string{}, Window: rapid.SampledFrom([]string{"all", "90d", "45d", "1d"}).Draw(t, "window"),
 			}
 			m := attribution.MeasureNamed(q.Measure)
-			for _, d := range rapid.SliceOfNDistinct(rapid.SampledFrom(m.Grain), 0, 3, rapid.ID[string]).Draw(t, "by") {
-				q.By = append(q.By, d)
-			}
+			q.By = append(q.By, rapid.SliceOfNDistinct(rapid.SampledFrom(m.Grain), 0, 3, rapid.ID[string]).Draw(t, "by")...)
 			if !m.Additive() && !slices.Contains(q.By, "partner") {
 				q.By = append([]string{"partner"}, q.By[:min(len(q.By), 2)]...)
 			}

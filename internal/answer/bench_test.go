@@ -7,6 +7,7 @@ import (
 	"tracksource/attribution"
 	"tracksource/contract"
 	"tracksource/internal/answer"
+	"tracksource/internal/follow"
 	"tracksource/money"
 	"tracksource/report"
 	"tracksource/schemas/avro"
@@ -99,4 +100,48 @@ func BenchmarkMillion(b *testing.B) {
 		return err
 	})
 	run("HundredThousand", answer.Query{Window: "365d", By: []string{"partner"}}, func(r *rig) { r.fill("revenue", "linear", rows/10) }, breakdown)
+}
+
+// BenchmarkDeals asks about ten thousand deals, which are those of a small world again
+// and again.
+func BenchmarkDeals(b *testing.B) {
+	const deals = 10_000
+	r := newRig(b, 0)
+	r.agree()
+	r.world(7, 45)
+	var known []avro.Facts
+	if err := r.follow.Deals(campaign, func(d *follow.Deal) (bool, error) {
+		parts, err := r.follow.Facts(campaign, d.Newest().Deal.String())
+		known = append(known, parts...)
+		return true, err
+	}); err != nil {
+		b.Fatal(err)
+	}
+	var records []stream.Record
+	for i := range deals - len(known) {
+		f := known[i%len(known)]
+		f.Conversion = fmt.Sprintf("acme/salesforce/opportunity/X%d", i)
+		k := avro.FactsKey{Contract: f.Contract, Conversion: f.Conversion, Account: f.Account, Revision: f.Revision, SourcePartition: f.SourcePartition}
+		key, err := r.codecs.FactsKey.Append(nil, &k)
+		if err != nil {
+			b.Fatal(err)
+		}
+		value, err := r.codecs.Facts.Append(nil, &f)
+		if err != nil {
+			b.Fatal(err)
+		}
+		records = append(records, stream.Record{Topic: r.spec.Facts(), Offset: int64(i), Key: key, Value: value, Timestamp: now})
+	}
+	if err := r.follow.Take(r.spec.Facts(), records...); err != nil {
+		b.Fatal(err)
+	}
+	for _, name := range []string{"deals", "cohorts", "models"} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if _, err := r.ask(name, operator, answer.Query{Window: "all"}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
 }

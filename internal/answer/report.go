@@ -48,8 +48,11 @@ func (a *Answers) Report(_ context.Context, v report.Viewer, q Query) (ReportAns
 		by report.Dimension
 		to *[]KeyValue
 	}{
-		{report.Asset, &out.Top.Assets}, {report.Channel, &out.Top.Channels}, {report.Segment, &out.Top.Segments},
-		{report.Region, &out.Top.Regions}, {report.Source, &out.Top.Sources},
+		{report.Asset, &out.Top.Assets},
+		{report.Channel, &out.Top.Channels},
+		{report.Segment, &out.Top.Segments},
+		{report.Region, &out.Top.Regions},
+		{report.Source, &out.Top.Sources},
 	} {
 		f, err := of.figures(m, of.askFor(top.by))
 		if err != nil {

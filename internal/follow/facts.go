@@ -51,11 +51,18 @@ func (f *Follow) factsChanged(records []stream.Record) error {
 	for i := range records {
 		r := &records[i]
 		var k avro.FactsKey
-		var v avro.Facts
-		if f.cfg.Codecs.FactsKey.Decode(r.Key, &k) != nil || k.Contract != "" || f.cfg.Codecs.Facts.Decode(r.Value, &v) != nil {
+		if f.cfg.Codecs.FactsKey.Decode(r.Key, &k) != nil {
+			continue // left out of the store as well
+		}
+		if k.Contract != "" {
+			f.dealBooks.note(&k)
 			continue
 		}
-		f.factsLives.note(v.SourcePartition, v.Generation)
+		var v avro.Facts
+		if f.cfg.Codecs.Facts.Decode(r.Value, &v) == nil {
+			f.factsLives.note(v.SourcePartition, v.Generation)
+			f.dealBooks.empty() // whatever the source said in its older life is over
+		}
 	}
 	return nil
 }
@@ -64,39 +71,6 @@ func (f *Follow) factsChanged(records []stream.Record) error {
 type Deal struct {
 	report.Deal
 	AsOf time.Time // of the newest of them
-}
-
-// Deals calls fn for each deal that a book has facts of, in no order that says
-// anything, until it returns false.
-func (f *Follow) Deals(book string, fn func(d *Deal) (bool, error)) error {
-	var parts []avro.Facts
-	more := true
-	flush := func() error {
-		d, ok, err := dealOf(parts)
-		parts = parts[:0]
-		if err == nil && ok {
-			more, err = fn(d)
-		}
-		return err
-	}
-	from, to := spaceFacts.Key().String(book).Range()
-	err := f.facts.scan(from, to, func(_, value []byte) (bool, error) {
-		part, ok, err := f.part(value)
-		if err != nil || !ok {
-			return err == nil, err
-		}
-		if len(parts) > 0 && parts[0].Conversion != part.Conversion {
-			if err := flush(); err != nil {
-				return false, err
-			}
-		}
-		parts = append(parts, part)
-		return more, nil
-	})
-	if err == nil && more {
-		err = flush()
-	}
-	return err
 }
 
 // Deal returns the facts of one deal of a book, false without any.

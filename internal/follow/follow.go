@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -28,10 +29,17 @@ type Config struct {
 	// CubeBytes bounds the memory in which rows are kept to be summed; 0 is
 	// CubeBytesDefault. What does not fit is summed from disk.
 	CubeBytes int64
+	// DealBytes bounds the memory in which the deals of each book are kept; 0 is
+	// DealBytesDefault. A book that does not fit is read from disk for every question.
+	DealBytes int64
 }
 
-// CubeBytesDefault holds about two and a half million rows.
-const CubeBytesDefault = 256 << 20
+const (
+	// CubeBytesDefault holds about two and a half million rows.
+	CubeBytesDefault = 256 << 20
+	// DealBytesDefault holds some tens of thousands of deals of a dozen touches.
+	DealBytesDefault = 128 << 20
+)
 
 // TopicsOf returns the topics that are followed.
 func TopicsOf(s kafka.Spec) []string {
@@ -50,6 +58,7 @@ type Follow struct {
 	all    []*table
 	cubes  *cubes
 
+	dealBooks   dealBooks
 	factsLives  lives
 	ledgerLives lives
 	decisions   decisions
@@ -112,13 +121,17 @@ func build(cfg Config) (*Follow, error) {
 	if cfg.CubeBytes == 0 {
 		cfg.CubeBytes = CubeBytesDefault
 	}
+	if cfg.DealBytes == 0 {
+		cfg.DealBytes = DealBytesDefault
+	}
 	f := &Follow{cfg: cfg, changed: make(chan struct{})}
 	f.rows = &table{name: "rows", topic: cfg.Spec.Contributions(), project: f.projectRow, changed: f.rowsChanged, emptied: func() { f.cubes.empty() }}
-	f.facts = &table{name: "facts", topic: cfg.Spec.Facts(), project: f.projectFacts, changed: f.factsChanged, emptied: f.factsLives.empty}
+	f.facts = &table{name: "facts", topic: cfg.Spec.Facts(), project: f.projectFacts, changed: f.factsChanged, emptied: f.factsLost}
 	f.book = &table{name: "decisions", topic: cfg.Spec.Control(), project: f.projectDecision, changed: f.decisionsChanged, emptied: f.decisions.empty}
 	f.alerts = &table{name: "alerts", topic: cfg.Spec.Alerts(), project: f.projectAlert}
 	f.ledger = &table{name: "ledger", topic: cfg.Spec.Credits(), project: f.projectEntry, changed: f.entriesChanged, emptied: f.ledgerLives.empty}
 	f.all = []*table{f.rows, f.facts, f.book, f.alerts, f.ledger}
+	f.dealBooks.max = cfg.DealBytes
 	f.cubes = &cubes{max: cfg.CubeBytes, entries: map[cubeName]*cubeEntry{}, load: f.loadCube}
 	return f, nil
 }
@@ -179,23 +192,36 @@ func (f *Follow) Take(topic string, records ...stream.Record) error {
 		if t.topic != topic {
 			continue
 		}
-		for len(records) > 0 {
-			part := records[:min(most, len(records))]
-			records = records[len(part):]
-			rows := map[string][]byte{}
-			for i := range part {
-				if err := f.projected(t, &part[i], func(key, value []byte) { rows[string(key)] = value }); err != nil {
-					return err
-				}
-			}
-			if err := t.disk.Apply(each(rows), []byte("{}")); err != nil {
+		for part := range slices.Chunk(records, most) {
+			if err := f.take(t, part); err != nil {
 				return err
 			}
-			f.took(t, part)
 		}
 		return nil
 	}
 	return fmt.Errorf("topic %s is not followed", topic)
+}
+
+// take takes in records, in parts where they do not fit one write.
+func (f *Follow) take(t *table, records []stream.Record) error {
+	rows := map[string][]byte{}
+	for i := range records {
+		if err := f.projected(t, &records[i], func(key, value []byte) { rows[string(key)] = value }); err != nil {
+			return err
+		}
+	}
+	err := t.disk.Apply(each(rows), []byte("{}"))
+	if half := len(records) / 2; errors.Is(err, state.ErrTooBig) && half > 0 {
+		if err := f.take(t, records[:half]); err != nil {
+			return err
+		}
+		return f.take(t, records[half:])
+	}
+	if err != nil {
+		return err
+	}
+	f.took(t, records)
+	return nil
 }
 
 func each(rows map[string][]byte) iter.Seq2[[]byte, []byte] {
@@ -262,9 +288,17 @@ func (f *Follow) Version() (uint64, <-chan struct{}) {
 	return f.version, f.changed
 }
 
-// Forget forgets the sums that are kept in memory: what is asked next is read from
+// Forget forgets the sums and deals that are kept in memory: what is asked next is read from
 // disk.
-func (f *Follow) Forget() { f.cubes.empty() }
+func (f *Follow) Forget() {
+	f.cubes.empty()
+	f.dealBooks.empty()
+}
+
+func (f *Follow) factsLost() {
+	f.factsLives.empty()
+	f.dealBooks.empty()
+}
 
 // Tables are the tables to run and to close; none for a Follow that is Offline.
 func (f *Follow) Tables() []*stream.Table {

@@ -37,7 +37,7 @@ type rig struct {
 	offsets map[string]int64
 }
 
-func newRig(t testing.TB, cubeBytes int64) *rig {
+func newRig(t testing.TB, room int64) *rig {
 	t.Helper()
 	codecs, err := avro.OpenCodecs(context.Background(), avro.NewMemory(), "tracksource")
 	if err != nil {
@@ -56,7 +56,7 @@ func newRig(t testing.TB, cubeBytes int64) *rig {
 			t.Error(err)
 		}
 	})
-	f, err := follow.Offline(follow.Config{Codecs: codecs, Spec: spec, Log: quiet, Clock: func() time.Time { return start }, CubeBytes: cubeBytes}, dir)
+	f, err := follow.Offline(follow.Config{Codecs: codecs, Spec: spec, Log: quiet, Clock: func() time.Time { return start }, CubeBytes: room, DealBytes: room}, dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -309,7 +309,13 @@ func (r *rig) deals() string {
 // source's new life ends what it said in the older one, whatever the order of
 // partitions.
 func TestFacts(t *testing.T) {
-	r := newRig(t, 0)
+	for _, room := range []int64{0, 1} { // in memory, and from disk
+		t.Run(fmt.Sprint(room), func(t *testing.T) { facts(t, newRig(t, room)) })
+	}
+}
+
+func facts(t *testing.T, r *rig) {
+	t.Helper()
 	want := func(want string) {
 		t.Helper()
 		if got := r.deals(); got != want {

@@ -2,6 +2,7 @@ package follow
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"tracksource/money"
@@ -101,7 +102,7 @@ func (f *Follow) Rows(campaign, measure, model string, within *report.Span, behi
 	}
 	prefix := len(rowRange(campaign, measure, model))
 	if behind != nil {
-		if at := append(from[:prefix:prefix], append(behind, 0)...); string(at) > string(from) {
+		if at := slices.Concat(from[:prefix], behind, []byte{0}); string(at) > string(from) {
 			from = at
 		}
 	}
