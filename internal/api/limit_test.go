@@ -68,6 +68,9 @@ func TestRate(t *testing.T) {
 
 // TestManyAddresses: callers without a token do not fill the memory.
 func TestManyAddresses(t *testing.T) {
+	if testing.Short() {
+		t.Skip("thousands of requests take seconds under the race detector")
+	}
 	path, _ := accessFile(t, [2]string{"ann", ""})
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t, config(func(c *api.Config) { c.AccessFile = path }), &tide{})

@@ -345,8 +345,12 @@ func TestTLS(t *testing.T) {
 	if _, err := get(pool, tokens["ann"]); err != nil {
 		t.Errorf("before the hangup: %v", err)
 	}
-	if err := syscall.Kill(os.Getpid(), syscall.SIGHUP); err != nil {
+	self, err := os.FindProcess(os.Getpid())
+	if err != nil {
 		t.Fatal(err)
+	}
+	if err := self.Signal(syscall.SIGHUP); err != nil {
+		t.Skipf("no hangups here: %v", err)
 	}
 	for deadline := time.Now().Add(10 * time.Second); ; {
 		if _, err = get(renewed, tokens["ann"]); err == nil || time.Now().After(deadline) {

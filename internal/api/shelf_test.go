@@ -100,6 +100,9 @@ func TestShelf(t *testing.T) {
 
 // TestShelfIsBounded: answers that are large make room for each other.
 func TestShelfIsBounded(t *testing.T) {
+	if testing.Short() {
+		t.Skip("large answers take seconds under the race detector")
+	}
 	large := strings.Repeat("9", api.ShelfBytesMax/4)
 	s := serve(t, config(), &tide{}, api.Ask{Path: "/api/v1/large", Do: func(context.Context, report.Viewer, answer.Query, []byte) (any, error) { return large, nil }})
 	for i := range 8 {
