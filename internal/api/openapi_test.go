@@ -15,6 +15,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -376,21 +377,27 @@ func TestDocumentIsServed(t *testing.T) {
 	}
 }
 
-// conforms holds an answer to a schema of the document.
-func conforms(t testing.TB, schema string, body []byte) {
-	t.Helper()
+// documented has the schemas of the document; it keeps those that it has compiled.
+var documented = sync.OnceValues(func() (*jsonschema.Compiler, error) {
 	file, err := os.ReadFile(documentFile)
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	document, err := jsonschema.UnmarshalJSON(bytes.NewReader(file))
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	c := jsonschema.NewCompiler()
 	c.DefaultDraft(jsonschema.Draft2020)
 	c.AssertFormat()
-	if err := c.AddResource("openapi.json", document); err != nil {
+	return c, c.AddResource("openapi.json", document)
+})
+
+// conforms holds an answer to a schema of the document.
+func conforms(t testing.TB, schema string, body []byte) {
+	t.Helper()
+	c, err := documented()
+	if err != nil {
 		t.Fatal(err)
 	}
 	compiled, err := c.Compile("openapi.json#/components/schemas/" + schema)
