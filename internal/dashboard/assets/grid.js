@@ -27,7 +27,9 @@ export function grid(node) {
   table.setAttribute("aria-label", "Contributions");
   head.setAttribute("role", "row");
   body.setAttribute("role", "rowgroup");
-  table.append(head, body);
+  const nothing = Object.assign(document.createElement("div"), { className: "empty", hidden: true });
+  const pool = []; // the elements of rows
+  table.append(head, body, nothing);
   node.append(bar, table);
 
   let d = null; // what the view said last
@@ -124,20 +126,64 @@ export function grid(node) {
     drawn = 0;
     const from = Math.max(0, Math.floor(table.scrollTop / rowHeight) - spare);
     const to = Math.min(seen.length, Math.ceil((table.scrollTop + table.clientHeight) / rowHeight) + spare);
-    const list = [];
-    for (let i = from; i < to; i++) list.push(drawRow(seen[i], i));
     if (active >= from && active < to) table.setAttribute("aria-activedescendant", `row-${active}`);
     else table.removeAttribute("aria-activedescendant");
-    patch(body, seen.length ? list : h("div", { key: "none", class: "empty" }, rows.length ? "No row has these words." : more ? "Reading" : "No contributions in this window."));
+    for (let i = pool.length; i < to - from; i++) {
+      pool.push(makeRow());
+      body.append(pool[i].node);
+    }
+    // A row of the table is drawn by the same element wherever one scrolls to, for
+    // those that stay in sight are then not touched.
+    for (let i = 0; i < pool.length; i++) pool[i].at = -1;
+    for (let i = from; i < to; i++) pool[i % pool.length].at = i;
+    for (const row of pool) fill(row);
+    patch(nothing, seen.length ? null : rows.length ? "No row has these words." : more ? "Reading" : "No contributions in this window.");
+    nothing.hidden = seen.length > 0;
   }
 
-  function drawRow(r, i) {
-    const cell = (dimension) => h("div", { role: "gridcell", class: r[dimension]?.startsWith("(") ? "quiet" : "", title: r[dimension] }, d.show(dimension, r[dimension]));
-    return h("div", { key: i % 128, id: `row-${i}`, role: "row", "aria-selected": i === active ? "true" : null, class: `grid-row ${i === active ? "active" : ""}`, "aria-rowindex": i + 2, style: { transform: `translateY(${i * rowHeight}px)` } },
-      h("div", { role: "gridcell", class: "num left" }, num.day(r.day, true)), cell("partner"), cell("channel"), cell("asset"), cell("region"), cell("segment"), cell("source"), cell("touch_campaign"),
-      h("div", { role: "gridcell", class: "num" }, num.show(r.value, d.money)),
-      h("div", { role: "gridcell" }, h("span", { class: r.is_final ? "muted" : "tag" }, r.is_final ? "final" : "open")),
-      h("div", { role: "gridcell" }, r.key ? h("a", { href: d.open(r), tabindex: -1 }, "Explain") : ""));
+  function makeRow() {
+    const node = Object.assign(document.createElement("div"), { className: "grid-row" });
+    node.setAttribute("role", "row");
+    const cells = columns.map((c) => {
+      const cell = Object.assign(document.createElement("div"), { className: c.num ? "num" : c.id === "day" ? "num left" : "" });
+      cell.setAttribute("role", "gridcell");
+      node.append(cell);
+      return cell;
+    });
+    const state = cells[9].appendChild(document.createElement("span"));
+    const link = cells[10].appendChild(Object.assign(document.createElement("a"), { textContent: "Explain", tabIndex: -1 }));
+    return { node, cells, state, link, at: -1, row: null, place: -1 };
+  }
+
+  // fill shows in an element the row that it is at; what it shows already stays.
+  function fill(e) {
+    const r = e.at < 0 ? null : seen[e.at];
+    e.node.hidden = !r;
+    if (!r) return;
+    if (e.place !== e.at) {
+      e.place = e.at;
+      e.node.id = `row-${e.at}`;
+      e.node.setAttribute("aria-rowindex", String(e.at + 2));
+      e.node.style.transform = `translateY(${e.at * rowHeight}px)`;
+    }
+    const chosen = e.at === active;
+    if (e.node.classList.contains("active") !== chosen) {
+      e.node.classList.toggle("active", chosen);
+      e.node.setAttribute("aria-selected", String(chosen));
+    }
+    if (e.row === r) return;
+    e.row = r;
+    for (let i = 1; i < 8; i++) {
+      const text = r[columns[i].id];
+      e.cells[i].textContent = d.show(columns[i].id, text);
+      e.cells[i].title = text;
+      e.cells[i].className = text.startsWith("(") ? "quiet" : "";
+    }
+    e.cells[0].textContent = num.day(r.day, true);
+    e.cells[8].textContent = num.show(r.value, d.money);
+    e.state.textContent = r.is_final ? "final" : "open";
+    e.state.className = r.is_final ? "muted" : "tag";
+    e.link.href = d.open(r);
   }
 
   function save() {
