@@ -95,35 +95,6 @@ func listOffsets(ctx context.Context, conn Conn, ask func(*kadm.Client, context.
 	return out, nil
 }
 
-// Lag is how many positions a group's commits are behind the ends, by topic
-// and partition. A group that does not exist or committed nothing has none.
-func Lag(ctx context.Context, conn Conn, group string) (Offsets, error) {
-	cl, err := conn.open()
-	if err != nil {
-		return nil, err
-	}
-	defer cl.Close()
-	lags, err := cl.Lag(ctx, group)
-	if err != nil {
-		return nil, fmt.Errorf("read lag of group %s: %w", group, conn.explain(err))
-	}
-	l := lags[group]
-	if err := l.Error(); err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
-		return nil, fmt.Errorf("read lag of group %s: %w", group, err)
-	}
-	out := make(Offsets)
-	for topic, partitions := range l.Lag {
-		out[topic] = make(map[int32]int64)
-		for p, m := range partitions {
-			if m.Err != nil {
-				return nil, fmt.Errorf("read lag of group %s on %s partition %d: %w", group, topic, p, m.Err)
-			}
-			out[topic][p] = m.Lag
-		}
-	}
-	return out, nil
-}
-
 // GroupOffsets are the positions that a group has committed. A group that does
 // not exist or committed nothing has none.
 func GroupOffsets(ctx context.Context, conn Conn, group string) (Offsets, error) {

@@ -47,7 +47,9 @@ type FeedState struct {
 // GroupState is how far a consumer group is behind.
 type GroupState struct {
 	Group string
-	Lag   int64
+	// Lag is how many records are left to it. Of a partition with many it is the number
+	// of their places, markers of transactions among them.
+	Lag int64
 }
 
 // Broker asks the brokers how the line stands, once in a few seconds for all who ask.
@@ -74,6 +76,9 @@ const (
 	lineWait = 10 * time.Second
 	// deadRead is how many places of each partition of dead letters are read for codes.
 	deadRead = 2000
+	// lagRead is up to how many places behind the end a partition is read, to count the
+	// records in them. What is behind by more is so by about as many.
+	lagRead = 64
 	// headerCode is the header of a dead letter that says why it is one.
 	headerCode = "tracksource.code"
 )
@@ -109,14 +114,10 @@ func (b *Broker) ask(ctx context.Context) (*LineState, error) {
 	if err != nil {
 		return nil, err
 	}
-	state, lags := &LineState{}, kafka.Offsets{}
-	for _, g := range b.spec.Groups() {
-		lag, err := kafka.Lag(ctx, b.kafka, g.Name)
-		if err != nil {
-			return nil, err
-		}
-		state.Groups = append(state.Groups, GroupState{g.Name, lag.Total()})
-		maps.Copy(lags, lag)
+	state := &LineState{}
+	lags, err := b.lags(ctx, state)
+	if err != nil {
+		return nil, err
 	}
 	only := func(o kafka.Offsets, topic string) int64 { return kafka.Offsets{topic: o[topic]}.Total() }
 	for _, f := range b.spec.Feeds() {
@@ -131,6 +132,59 @@ func (b *Broker) ask(ctx context.Context) (*LineState, error) {
 		state.Feeds = append(state.Feeds, one)
 	}
 	return state, nil
+}
+
+// lags notes how far each group is behind, and returns that of each partition. What is
+// left of a partition is counted where it is little, since markers of transactions have
+// places too: a line at rest would else be behind by one for each partition that a
+// transaction wrote to. Offsets of the groups are asked for in front of the ends, which
+// the groups in front of them move.
+func (b *Broker) lags(ctx context.Context, state *LineState) (kafka.Offsets, error) {
+	groups := b.spec.Groups()
+	at := map[string]kafka.Offsets{}
+	var topics []string
+	for _, g := range groups {
+		var err error
+		if at[g.Name], err = kafka.GroupOffsets(ctx, b.kafka, g.Name); err != nil {
+			return nil, err
+		}
+		topics = append(topics, g.Topics...)
+	}
+	starts, err := kafka.StartOffsets(ctx, b.kafka, topics...)
+	if err != nil {
+		return nil, err
+	}
+	ends, err := kafka.EndOffsets(ctx, b.kafka, topics...)
+	if err != nil {
+		return nil, err
+	}
+	lags, few := kafka.Offsets{}, map[string]map[int32]stream.Span{}
+	for _, g := range groups {
+		for _, topic := range g.Topics {
+			lags[topic], few[topic] = map[int32]int64{}, map[int32]stream.Span{}
+			for p, end := range ends[topic] {
+				left := stream.Span{From: max(at[g.Name][topic][p], starts[topic][p]), End: end}
+				if lags[topic][p] = max(left.End-left.From, 0); lags[topic][p] <= lagRead {
+					few[topic][p] = left
+				}
+			}
+		}
+	}
+	counts, err := stream.CountRecords(ctx, line.StreamConn(b.kafka), b.log, few)
+	if err != nil {
+		return nil, err
+	}
+	for topic, partitions := range counts {
+		maps.Copy(lags[topic], partitions)
+	}
+	for _, g := range groups {
+		one := GroupState{Group: g.Name}
+		for _, topic := range g.Topics {
+			one.Lag += kafka.Offsets{topic: lags[topic]}.Total()
+		}
+		state.Groups = append(state.Groups, one)
+	}
+	return lags, nil
 }
 
 // codes reads why the newest dead letters are some. Where that is all there are, their

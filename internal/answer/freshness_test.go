@@ -7,6 +7,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
 	"tracksource/deploy/kafka"
 	"tracksource/internal/answer"
 	"tracksource/internal/line"
@@ -84,6 +87,93 @@ func TestFreshness(t *testing.T) {
 		if err != nil || !strings.Contains(got.Behind.Why, want) || !viewer && strings.Contains(got.Behind.Why, "secret") {
 			t.Errorf("without a broker: %+v, %v", got.Behind, err)
 		}
+	}
+}
+
+// TestLineAtRest: what transactions of ours leave at the end of a partition is nothing
+// that a group has not read.
+func TestLineAtRest(t *testing.T) {
+	spec, err := kafka.Load(kafka.ProfileLocal, kafka.Options{Feeds: []kafka.Feed{{Kind: "crm", Partner: "acme"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := kafka.StartMemory(kafka.MemoryConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(m.Close)
+	if _, err := kafka.Apply(ctx, m.Conn(), spec); err != nil {
+		t.Fatal(err)
+	}
+	cl, err := kgo.NewClient(kgo.SeedBrokers(m.Conn().Brokers...), kgo.TransactionalID("w"), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cl.Close)
+	// read is a group's offsets behind the last record of each partition, where a
+	// consumer commits them.
+	read := kadm.Offsets{}
+	write := func(topic string, perPartition int) {
+		t.Helper()
+		if err := cl.BeginTransaction(); err != nil {
+			t.Fatal(err)
+		}
+		ends, err := kafka.EndOffsets(ctx, m.Conn(), topic)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var rs []*kgo.Record
+		for p := range ends[topic] {
+			for range perPartition {
+				rs = append(rs, &kgo.Record{Topic: topic, Partition: p, Key: []byte("k"), Value: []byte("v")})
+			}
+		}
+		if err := cl.ProduceSync(ctx, rs...).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+		if err := cl.EndTransaction(ctx, kgo.TryCommit); err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range rs {
+			read.AddOffset(topic, r.Partition, r.Offset+1, -1)
+		}
+	}
+	// lag wants one topic's group to be behind by so much in each partition.
+	lag := func(topic string, want int64) {
+		t.Helper()
+		want *= int64(len(read[topic]))
+		// A broker that was never asked: the other one remembers for some seconds.
+		state, err := answer.NewBroker(m.Conn(), spec, quiet, time.Now).State(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, g := range spec.Groups() {
+			switch got := state.Groups[i]; {
+			case got.Group != g.Name:
+				t.Errorf("group %d is %s, want %s", i, got.Group, g.Name)
+			case g.Topics[0] == topic && got.Lag != want, g.Topics[0] != topic && got.Lag != 0:
+				t.Errorf("%s is behind by %d; %s should be by %d, all others not at all", g.Name, got.Lag, topic, want)
+			}
+		}
+	}
+	for _, g := range spec.Groups() {
+		topic := g.Topics[0]
+		read = kadm.Offsets{}
+		write(topic, 2)
+		lag(topic, 2) // nothing was committed yet
+		if err := kadm.NewClient(cl).CommitAllOffsets(ctx, g.Name, read); err != nil {
+			t.Fatal(err)
+		}
+		lag(topic, 0)
+		write(topic, 1)
+		write(topic, 1)
+		lag(topic, 2) // of 4 places
+		write(topic, 100)
+		lag(topic, 106) // too many to be read: places, four of them of markers
+		if err := kadm.NewClient(cl).CommitAllOffsets(ctx, g.Name, read); err != nil {
+			t.Fatal(err)
+		}
+		lag(topic, 0)
 	}
 }
 

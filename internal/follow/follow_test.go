@@ -6,9 +6,11 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kgo"
 	"pgregory.net/rapid"
 
 	"tracksource/contract/example"
@@ -530,5 +532,85 @@ func TestOpen(t *testing.T) {
 		if err := svc.Close(); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// TestBehindAtRest: topics that end in markers of transactions, committed and aborted
+// ones, are read to their ends, and go on being so as time passes.
+func TestBehindAtRest(t *testing.T) {
+	m, err := kafka.StartMemory(kafka.MemoryConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(m.Close)
+	ctx := t.Context()
+	spec := newRig(t, 0).spec
+	if _, err := kafka.Apply(ctx, m.Conn(), spec); err != nil {
+		t.Fatal(err)
+	}
+	cl, err := kgo.NewClient(kgo.SeedBrokers(m.Conn().Brokers...), kgo.TransactionalID("w"), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cl.Close)
+	ends, err := kafka.EndOffsets(ctx, m.Conn(), follow.TopicsOf(spec)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write := func(end kgo.TransactionEndTry) {
+		t.Helper()
+		if err := cl.BeginTransaction(); err != nil {
+			t.Fatal(err)
+		}
+		for topic, partitions := range ends {
+			for p := range partitions {
+				r := &kgo.Record{Topic: topic, Partition: p, Key: []byte("k"), Value: []byte("of no schema, so that it is left out")}
+				if err := cl.ProduceSync(ctx, r).FirstErr(); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if err := cl.EndTransaction(ctx, end); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(kgo.TryCommit)
+	var passed atomic.Int64
+	clock := func() time.Time { return time.Now().Add(time.Duration(passed.Load())) }
+	l, err := line.Open(ctx, line.Config{Kafka: m.Conn(), Spec: spec, Registry: avro.NewMemory(), DataDir: t.TempDir(), Log: quiet, Clock: clock}, follow.TopicsOf(spec)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := follow.Open(l, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	svc := &line.Service{Line: l, Tables: f.Tables()}
+	run, cancel := context.WithCancel(ctx)
+	done := make(chan error, 1)
+	go func() { done <- svc.Run(run) }()
+	rest := func(when string) {
+		t.Helper()
+		limit := time.After(30 * time.Second)
+		for age, why := f.Behind(); age != 0 || why != ""; age, why = f.Behind() {
+			select {
+			case <-limit:
+				t.Fatalf("%s it is behind by %v: %q", when, age, why)
+			case <-time.After(5 * time.Millisecond):
+			}
+		}
+	}
+	rest("once everything is read")
+	for when, how := range map[string]kgo.TransactionEndTry{"behind a commit": kgo.TryCommit, "behind an abort": kgo.TryAbort} {
+		write(how)
+		passed.Add(int64(time.Hour)) // so that it has to look again where the topics end
+		rest(when)
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if err := svc.Close(); err != nil {
+		t.Error(err)
 	}
 }
