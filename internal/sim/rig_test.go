@@ -315,7 +315,7 @@ func (r *rig) start(tier, dir string, armed *bullet) *instance {
 		records = r.batch
 	}
 	l, err := line.Open(r.ctx, line.Config{
-		Kafka: r.conn, Spec: r.spec, Registry: r.registry, DataDir: dir, MemoryBudget: 136 << 20,
+		Kafka: r.conn, Spec: r.spec, Registry: r.registry, DataDir: dir, MemoryBudget: 168 << 20,
 		Log: r.log.With("dir", filepath.Base(dir)), Clock: func() time.Time { return time.Now().Add(time.Duration(r.skew.Load())) },
 		Tune: func(c *stream.Config) {
 			c.Conn.Dial, c.At = i.net.Dial, i.at
