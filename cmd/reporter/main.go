@@ -49,6 +49,7 @@ func command() daemon.Command {
 			if err != nil {
 				return err
 			}
+			cfg.Tables = len(follow.TopicsOf(cfg.Spec))
 			l, err := line.Open(ctx, cfg, slices.Concat(reporter.TopicsOf(cfg.Spec), follow.TopicsOf(cfg.Spec))...)
 			if err != nil {
 				return err

@@ -94,7 +94,7 @@ func newFleet(t *testing.T, conn kafka.Conn, profile string, partitions map[stri
 	for _, tier := range tiers() {
 		f.args[tier] = []string{
 			"--bootstrap-servers", conn.String(), "--registry", registry, "--feeds", strings.Join(feeds, ","), "--profile", profile, "--partitions", strings.Join(counts, ","),
-			"--session-timeout", sessionTimeout.String(), "--transaction-timeout", transactionTimeout.String(), "--memory-budget", fmt.Sprint(160 << 20),
+			"--session-timeout", sessionTimeout.String(), "--transaction-timeout", transactionTimeout.String(), "--memory-budget", fmt.Sprint(176 << 20),
 		}
 	}
 	f.args["ingest"] = append(f.args["ingest"], "--pseudonym-key-file", key)

@@ -27,6 +27,7 @@ import (
 	"tracksource/identity"
 	"tracksource/internal/api"
 	"tracksource/internal/attributor"
+	"tracksource/internal/follow"
 	"tracksource/internal/ingest"
 	"tracksource/internal/line"
 	"tracksource/internal/reporter"
@@ -200,9 +201,13 @@ func (d *demo) openTiers(ctx context.Context) error {
 		return err
 	}
 	open := func(tier string, assemble func(*line.Line) (*line.Service, error)) error {
+		tables := 0
+		if tier == "reporter" {
+			tables = len(follow.TopicsOf(d.spec))
+		}
 		l, err := line.Open(ctx, line.Config{
 			Kafka: d.conn, Spec: d.spec, Registry: d.registry, DataDir: filepath.Join(d.cfg.DataDir, tier),
-			MemoryBudget: memoryBudget, Log: d.cfg.Log.With("tier", tier), Clock: d.cfg.Clock, Tune: d.cfg.Tune,
+			MemoryBudget: memoryBudget, Tables: tables, Log: d.cfg.Log.With("tier", tier), Clock: d.cfg.Clock, Tune: d.cfg.Tune,
 		})
 		if err != nil {
 			return err

@@ -35,6 +35,7 @@ type Config struct {
 	Registry     avro.Registry
 	DataDir      string // of this instance of this tier
 	MemoryBudget int64  // bytes for its stores, 0 for the default of state
+	Tables       int    // topics that are followed whole, each into a store of its own
 	Log          *slog.Logger
 	Metrics      prometheus.Registerer // nil: none
 	Clock        func() time.Time
@@ -71,7 +72,7 @@ func Open(ctx context.Context, cfg Config, need ...string) (*Line, error) {
 		return nil, fmt.Errorf("open schemas: %w", err)
 	}
 	dir, err := state.OpenDir(state.Config{
-		Path: cfg.DataDir, MemoryBudget: cfg.MemoryBudget, Log: cfg.Log, Registerer: cfg.Metrics, MaxOpen: maxStores,
+		Path: cfg.DataDir, MemoryBudget: cfg.MemoryBudget, Log: cfg.Log, Registerer: cfg.Metrics, MaxOpen: maxStores + cfg.Tables,
 	})
 	if err != nil {
 		return nil, err
@@ -83,10 +84,9 @@ func Open(ctx context.Context, cfg Config, need ...string) (*Line, error) {
 	return &Line{Config: cfg, Codecs: codecs, Dir: dir, Instance: instance}, nil
 }
 
-// maxStores is how many stores one instance is expected to have open: all
-// partitions of a topic, the tables of what it follows, and a few that are being
-// handed over.
-const maxStores = 20
+// maxStores is how many stores one instance is expected to have open beside its
+// tables: those of all partitions of a topic, and a few that are being handed over.
+const maxStores = 15
 
 // instanceID returns the identity that the instance keeps over restarts, so
 // that its next transaction aborts what it left open.
