@@ -125,7 +125,7 @@ export function day(iso, year = false) {
 // instant writes a time of the API in the contract's own offset, to the minute.
 export function instant(iso) {
   const m = /^(\d{4}-\d\d-\d\d)T(\d\d:\d\d)/.exec(iso ?? "");
-  return m ? `${day(m[1], true)}, ${m[2]}${iso.endsWith("Z") ? " UTC" : ""}` : iso ?? "";
+  return m ? `${day(m[1], true)}, ${m[2]}${iso.endsWith("Z") ? " UTC" : ""}` : day(iso, true);
 }
 
 // span writes seconds as people say them.

@@ -67,7 +67,7 @@ function story(s, state, ctx) {
   const deal = s.deal ?? {};
   const models = s.measures.flatMap((m) => Object.keys(m.credits ?? {}));
   const model = [state.get("model"), ctx.model].find((m) => models.includes(m)) ?? models[0];
-  const m = s.measures.find((x) => x.measure === (state.get("measure") ?? ctx.measure)) ?? s.measures.find((x) => x.credits && Object.keys(x.credits).length) ?? s.measures[0];
+  const m = s.measures.find((x) => x.measure === (state.get("measure") ?? ctx.measure)) ?? s.measures.find((x) => p.isMoney(ctx, x.measure)) ?? s.measures[0];
   const credits = m?.credits?.[model] ?? [];
   return [
     back("All deals", to("journey")),

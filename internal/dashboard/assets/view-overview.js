@@ -76,8 +76,8 @@ function headline({ report, measure }, tile, ctx) {
     h("strong", {}, p.value(tile.total, money, { flash: tile.total, "data-headline": "" }), tile.currency ? ` ${tile.currency}` : ""), ` of ${p.label(measure).toLowerCase()} ${p.windowWords(report.window)}`,
     change && change.sign ? [", ", h("span", { class: change.sign > 0 ? "good" : "bad" }, `${change.text}${change.text.endsWith("%") ? (change.sign > 0 ? " more" : " less") : ""}`), change.text.endsWith("%") ? " than before" : ""] : null,
     ". ",
-    best && num.units(best.credited?.[measure]) > 0n ? [h("a", { href: to("partner", { id: best.partner }) }, best.name ?? best.partner), share ? ` is credited with the most, ${num.share(share)}.` : " is credited with the most."] : null,
-    status ? [" It is ", h("span", { class: tile.status === "behind" ? "bad" : "good" }, status), tile.expected && num.units(tile.expected) > 0n ? `: ${num.percent(num.units(tile.reached ?? tile.total), num.units(tile.expected), 0)} of what was due by then.` : "."] : null);
+    best && num.units(best.credited?.[measure]) > 0n ? [h("a", { href: to("partner", { id: best.partner }) }, best.name ?? best.partner), share ? ` is credited with the most, ${num.share(share)}. ` : " is credited with the most. "] : null,
+    status ? ["It is ", h("span", { class: tile.status === "behind" ? "bad" : "good" }, status), tile.expected && num.units(tile.expected) > 0n ? `: ${num.percent(num.units(tile.reached ?? tile.total), num.units(tile.expected), 0)} of what was due by then.` : "."] : null);
 }
 
 // tiles are the figures of the campaign; choosing one makes it the measure. Who

@@ -39,5 +39,6 @@ test("days and spans are words", () => {
   assert.equal(num.day("2026-03-09", true), "9 Mar 2026");
   assert.equal(num.day("2026-03"), "Mar 2026");
   assert.equal(num.instant("2026-03-09T12:30:00Z"), "9 Mar 2026, 12:30 UTC");
+  assert.equal(num.instant("2026-03-09"), "9 Mar 2026");
   assert.equal(num.span(240), "4 min");
 });
