@@ -190,7 +190,8 @@ function campaigns(id) {
 function pulse() {
   const tone = live === "live" ? "on" : live === "off" ? "off" : "";
   const text = live === "live" ? "Live" : live === "off" ? "Offline" : "Connecting";
-  return h("p", { class: `pulse ${tone}`, id: "pulse" }, h("span", { class: "dot", "aria-hidden": "true" }), h("span", {}, text), last?.as_of ? h("span", { class: "muted", title: last.as_of }, `as of ${num.instant(last.as_of).split(", ")[1] ?? ""}`) : null);
+  return h("p", { class: `pulse ${tone}`, id: "pulse" }, h("span", { class: "dot", "aria-hidden": "true" }), h("span", {}, text),
+    h("span", { class: "muted", title: last?.as_of ?? null }, last?.as_of ? `as of ${num.instant(last.as_of).split(", ")[1] ?? ""}` : "\u00a0"));
 }
 
 const themes = { auto: ["auto", "Theme of the system"], light: ["sun", "Light theme"], dark: ["moon", "Dark theme"] };
