@@ -472,6 +472,24 @@ func TestDeals(t *testing.T) {
 	if got := list(operator, answer.Query{Limit: 1, Cursor: *first.Next}); got != touched {
 		t.Errorf("the second part is %q, want %q", got, touched)
 	}
+	// One that sees its own rows is told of the deals that it reported, and not who else
+	// sourced them.
+	r.feed(deal(company(1), "initech", "OTHER", "100", "USD", day(10), "2026-04-20", open))
+	for _, by := range []string{"", "partner", "channel", "region"} {
+		q := answer.Query{}
+		if by != "" {
+			q.By = []string{by}
+		}
+		for _, name := range []string{"funnel", "deals"} {
+			got, err := r.ask(name, initech, q)
+			if err != nil || strings.Contains(show(t, got), "globex") {
+				t.Errorf("%s by %s to initech: %s, %v", name, by, show(t, got), err)
+			}
+		}
+	}
+	if got, err := r.answers.Cohorts(ctx, initech, answer.Query{By: []string{"sourced"}}); err != nil || strings.Contains(show(t, got), "globex") {
+		t.Errorf("cohorts to initech: %s, %v", show(t, got), err)
+	}
 	d, err := r.answers.Deals(ctx, operator, answer.Query{State: "won"})
 	if err != nil || d.Deals[0].Account != "company1.com" || !slices.Contains(d.Deals[0].Measures, answer.DealMeasure{Measure: "revenue", Day: "2026-04-20", Value: "100.00", Currency: "USD"}) {
 		t.Errorf("%s, %v", show(t, d), err)

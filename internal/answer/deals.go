@@ -24,9 +24,26 @@ func (q *asked) deals(ctx context.Context, fn func(d *report.Deal) error) error 
 			q.Withheld = true
 			return true, nil
 		}
-		err := fn(&d.Deal)
+		seen := &d.Deal
+		if q.sight == report.SeesOwn {
+			seen = q.masked(seen)
+		}
+		err := fn(seen)
 		return err == nil, err
 	})
+}
+
+// masked is the deal as who sees its own rows is told of it: that another sourced it,
+// and not who.
+func (q *asked) masked(d *report.Deal) *report.Deal {
+	out := &report.Deal{Account: d.Account, Parts: slices.Clone(d.Parts)}
+	for i := range out.Parts {
+		s := &out.Parts[i].Sourced
+		if s.Partner != q.viewer.Partner && s.Partner != contract.Unsourced {
+			*s, q.Withheld = attribution.Sourced{Partner: report.Other}, true
+		}
+	}
+	return out
 }
 
 // Deals lists deals, the newest first.

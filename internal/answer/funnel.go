@@ -100,8 +100,17 @@ func (q *asked) counts(measure string, d report.Dimension) (map[string]report.Va
 	return out, nil
 }
 
+// sourcingChannel is the channel of the touch that sourced a deal.
+func sourcingChannel(f *attribution.Facts) string {
+	i := slices.IndexFunc(f.Touches, func(t attribution.FactTouch) bool { return f.Sourced.By != "" && t.ID == f.Sourced.Evidence })
+	if i < 0 {
+		return report.Unattributed
+	}
+	return f.Touches[i].Channel
+}
+
 // ownFunnel counts the deals that the viewer reported. They are whole: by partner or
-// channel, they are counted under who and what sourced them.
+// channel, they are counted under who sourced them and by which touch.
 func (q *asked) ownFunnel(ctx context.Context, measures []string, d report.Dimension) ([]map[string]report.Value, error) {
 	out := make([]map[string]report.Value, len(measures))
 	for i := range out {
@@ -118,7 +127,7 @@ func (q *asked) ownFunnel(ctx context.Context, measures []string, d report.Dimen
 		case report.Segment:
 			key = f.Segment
 		case report.Channel:
-			key = q.viewer.Partner
+			key = sourcingChannel(f)
 		default:
 		}
 		for i, name := range measures {
