@@ -63,6 +63,9 @@ func BenchmarkMillion(b *testing.B) {
 			fill(r)
 			for _, state := range []string{"cold", "warm"} {
 				b.Run(state, func(b *testing.B) {
+					if err := ask(r, q); err != nil {
+						b.Fatal(err)
+					}
 					for b.Loop() {
 						if state == "cold" {
 							r.follow.Forget()
