@@ -47,11 +47,17 @@ func (a *Answers) Breakdown(_ context.Context, v report.Viewer, q Query) (Breakd
 		out.By = append(out.By, string(d))
 		// A margin leaves the other dimensions out, over which it may not be added.
 		if alone := of.askFor(d); len(dims) > 1 && grain(m, alone) == nil {
-			margin, err := of.figures(m, alone)
+			margin, err := f.Breakdown.Margin(d)
+			if len(f.Breakdown.Groups) == ask.First { // not all of them: the rows are summed again
+				var again *figures
+				if again, err = of.figures(m, alone); err == nil {
+					margin = again.Breakdown
+				}
+			}
 			if err != nil {
 				return BreakdownAnswer{}, err
 			}
-			out.Margins = append(out.Margins, Margin{string(d), margin.groups(margin.Breakdown.Groups)})
+			out.Margins = append(out.Margins, Margin{string(d), f.groups(margin.Groups)})
 		}
 	}
 	out.Envelope = of.Envelope
