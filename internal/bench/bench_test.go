@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"os"
 	"runtime"
-	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -166,15 +165,20 @@ func (r *rig) probeAccount() []stream.Message {
 // probe is a page view of a known person under a source of its own, so that its
 // contribution can be told from all others.
 func (r *rig) probe(source string) stream.Message {
+	return r.touch("probe-"+source, "probe", source, "probe.example.com")
+}
+
+// touch is a page view of a person of a company, by a source.
+func (r *rig) touch(id, person, source, site string) stream.Message {
 	v, err := json.Marshal(map[string]any{
-		"messageId": "probe-" + source, "type": "page", "anonymousId": "probe", "userId": "probe", "timestamp": "2026-03-19T12:00:00Z",
-		"context":    map[string]any{"traits": map[string]any{"email": "probe@probe.example.com"}, "campaign": map[string]any{"source": source, "medium": "email", "name": "ai-launch-tour"}},
+		"messageId": id, "type": "page", "anonymousId": person, "userId": person, "timestamp": "2026-03-19T12:00:00Z",
+		"context":    map[string]any{"traits": map[string]any{"email": "probe@" + site}, "campaign": map[string]any{"source": source, "medium": "email", "name": "ai-launch-tour"}},
 		"properties": map[string]any{"url": "https://acme.example/"},
 	})
 	if err != nil {
 		r.b.Fatal(err)
 	}
-	return stream.Message{Topic: r.spec.RawTopic("map", "acme"), Key: []byte("probe"), Value: v}
+	return stream.Message{Topic: r.spec.RawTopic("map", "acme"), Key: []byte(person), Value: v}
 }
 
 // latency sends probes numbered from up to to, and takes the time of each. Beside
@@ -242,9 +246,7 @@ func (r *rig) latency(what string, from, to int, others []sample.Event) {
 		took = append(took, time.Since(began))
 		time.Sleep(time.Duration(i%7) * 5 * time.Millisecond) // not in step with the commits
 	}
-	slices.Sort(took)
-	ms := func(q float64) float64 { return float64(took[int(q*float64(len(took)-1))].Microseconds()) / 1000 }
-	found.add(result{What: what, Broker: r.broker, Records: int64(len(took)), Figures: map[string]float64{"p50 ms": ms(0.5), "p99 ms": ms(0.99)}})
+	found.add(result{What: what, Broker: r.broker, Records: int64(len(took)), Figures: map[string]float64{"p50 ms": quantile(took, 0.5), "p99 ms": quantile(took, 0.99)}})
 }
 
 // beside sends events at 500 a second until it is stopped.

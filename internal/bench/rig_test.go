@@ -14,6 +14,7 @@ import (
 	"tracksource/deploy/kafka"
 	"tracksource/deploy/kafka/local"
 	"tracksource/identity"
+	"tracksource/internal/api"
 	"tracksource/internal/attributor"
 	"tracksource/internal/control"
 	"tracksource/internal/demo"
@@ -44,6 +45,7 @@ type rig struct {
 	registry avro.Registry
 	codecs   *avro.Codecs
 	log      *slog.Logger
+	serves   bool // whether the reporter serves the page
 }
 
 func newRig(b testing.TB, broker string) *rig {
@@ -153,6 +155,7 @@ type running struct {
 	r      *rig
 	cancel context.CancelFunc
 	ended  chan error
+	page   string // URL, where the tier serves one
 }
 
 // start runs a tier on a data directory.
@@ -168,6 +171,11 @@ func (r *rig) start(tier, dir string) *running {
 		x.Service, err = attributor.Open(l)
 	case tierReporter:
 		x.Service, err = reporter.Open(r.ctx, l, reporter.Options{Throttle: reporter.ThrottleDefault})
+		if err == nil && r.serves {
+			var opened api.Opened
+			opened, err = api.Open(r.ctx, x.Service, api.Config{PerSecond: 1000}, "127.0.0.1:0")
+			x.page = opened.URL
+		}
 	default:
 		consumers := ingest.Consumers()[:3]
 		if tier == tierResolve {
