@@ -82,10 +82,16 @@ export function light(state, word) {
   return h("span", { class: `light ${tone}` }, icon(name), word ?? text);
 }
 
-export function delta(now, before, against) {
+// toneOf is how a change of a measure reads: fewer lost deals are the better ones.
+export function toneOf(measure, sign) {
+  const better = measure === "lost" ? -sign : sign;
+  return better > 0 ? "good" : better < 0 ? "bad" : "muted";
+}
+
+export function delta(measure, now, before, against) {
   const c = num.change(now, before);
   if (!c) return null;
-  const tone = c.sign > 0 ? "good" : c.sign < 0 ? "bad" : "muted";
+  const tone = toneOf(measure, c.sign);
   return h("span", { class: `delta ${tone}`, title: `${num.show(before, true)} ${against}` },
     c.sign ? icon(c.sign > 0 ? "up" : "down") : null, h("span", {}, c.sign ? h("span", { class: "sr" }, c.sign > 0 ? "up " : "down ") : null, c.text), h("span", { class: "muted against" }, ` ${against}`));
 }

@@ -74,7 +74,7 @@ function headline({ report, measure }, tile, ctx) {
   return h("p", { class: "headline lead" },
     h("strong", {}, ctx.contract.name), " brought ",
     h("strong", {}, p.value(tile.total, money, { flash: tile.total, "data-headline": "" }), tile.currency ? ` ${tile.currency}` : ""), ` of ${p.label(measure).toLowerCase()} ${p.windowWords(report.window)}`,
-    change && change.sign ? [", ", h("span", { class: change.sign > 0 ? "good" : "bad" }, `${change.text}${change.text.endsWith("%") ? (change.sign > 0 ? " more" : " less") : ""}`), change.text.endsWith("%") ? " than before" : ""] : null,
+    change && change.sign ? [", ", h("span", { class: p.toneOf(measure, change.sign) }, `${change.text}${change.text.endsWith("%") ? (change.sign > 0 ? " more" : " less") : ""}`), change.text.endsWith("%") ? " than before" : ""] : null,
     ". ",
     best && num.units(best.credited?.[measure]) > 0n ? [h("a", { href: to("partner", { id: best.partner }) }, best.name ?? best.partner), share ? ` is credited with the most, ${num.share(share)}. ` : " is credited with the most. "] : null,
     status ? ["It is ", h("span", { class: tile.status === "behind" ? "bad" : "good" }, status), tile.expected && num.units(tile.expected) > 0n ? `: ${num.percent(num.units(tile.reached ?? tile.total), num.units(tile.expected), 0)} of what was due by then.` : "."] : null);
@@ -89,7 +89,7 @@ function tiles(report, state, ctx) {
     h("a", { class: "tile", href: same({ measure: t.measure }), "aria-current": t.measure === now ? "true" : null, "data-measure": t.measure },
       h("span", { class: "tile-top" }, h("span", { class: "tile-name" }, p.label(t.measure)), t.status === "none" ? null : p.light(t.status)),
       h("span", { class: "tile-value" }, p.value(t.total ?? own(t), t.kind === "money", { flash: t.total ?? own(t) }), t.currency ? h("span", { class: "unit" }, t.currency) : null),
-      h("span", { class: "tile-foot muted" }, t.total === null ? "yours; the whole is withheld" : p.delta(t.total, t.previous, p.beforeWords(report.window))),
+      h("span", { class: "tile-foot muted" }, t.total === null ? "yours; the whole is withheld" : p.delta(t.measure, t.total, t.previous, p.beforeWords(report.window))),
       progress(t)))));
 }
 
