@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"sync"
@@ -11,6 +12,11 @@ const (
 	// eventEvery is the least time between two change events of one client, so
 	// that a busy table does not make every page ask without end.
 	eventEvery = 250 * time.Millisecond
+	// eventGather is what a change after quiet is held for others to join it: one event
+	// of the line changes facts, then the ledger, then rows. Said of the first of them,
+	// a page would ask for what is not there yet, and hear of the last one only
+	// eventEvery later.
+	eventGather = 80 * time.Millisecond
 	// heartbeatEvery keeps proxies from closing a quiet stream, and finds clients
 	// that are gone, and holders that are let in no more.
 	heartbeatEvery = 15 * time.Second
@@ -50,8 +56,8 @@ func (s *streams) open(holder string) (closing func(), problem *Problem) {
 	}, nil
 }
 
-// events streams a tick for every change: one at once, then at most four a second,
-// with heartbeats while nothing changes. See
+// events streams a tick for every change: one at once, then at most four a second, each
+// of all changes that came together, with heartbeats while nothing changes. See
 // https://html.spec.whatwg.org/multipage/server-sent-events.html.
 func (s *Server) events(w http.ResponseWriter, r *http.Request, c *call) {
 	closing, problem := s.streams.open(c.holder.Name)
@@ -81,10 +87,8 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request, c *call) {
 				return
 			}
 			sent, last = true, version
-			select {
-			case <-r.Context().Done():
+			if !pause(r.Context(), eventEvery) {
 				return
-			case <-time.After(eventEvery):
 			}
 			continue
 		}
@@ -92,11 +96,24 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request, c *call) {
 		case <-r.Context().Done():
 			return
 		case <-changed:
+			if !pause(r.Context(), eventGather) {
+				return
+			}
 		case <-heartbeat.C:
 			if _, problem := s.identify(r); problem != nil || !s.send(w, ": heartbeat\n\n") {
 				return
 			}
 		}
+	}
+}
+
+// pause reports whether the context lasts for so long.
+func pause(ctx context.Context, wait time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(wait):
+		return true
 	}
 }
 

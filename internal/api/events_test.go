@@ -50,6 +50,32 @@ func streamed(ctx context.Context, h http.Handler, headers ...string) (lines cha
 	return lines, done
 }
 
+// TestOneEventOfWhatComesTogether: facts, entries and rows of one event of the line
+// are one change to a page, told as soon as the last of them is there.
+func TestOneEventOfWhatComesTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		changes := &tide{}
+		ctx, cancel := context.WithCancel(t.Context())
+		lines, done := streamed(ctx, serve(t, config(), changes))
+		<-lines
+		<-lines
+		time.Sleep(time.Second)
+		began := time.Now()
+		for range 3 {
+			changes.rise()
+			time.Sleep(25 * time.Millisecond)
+		}
+		if got := []string{<-lines, <-lines}; got[1] != `data: {"version":3}` {
+			t.Errorf("three changes gave %q first", got)
+		}
+		if took := time.Since(began); took > 100*time.Millisecond {
+			t.Errorf("they were told after %s", took)
+		}
+		cancel()
+		<-done
+	})
+}
+
 func TestEventsAreCoalescedAndEndWithTheContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		changes := &tide{}

@@ -32,7 +32,7 @@ const windows = [["7d", "7 d"], ["30d", "30 d"], ["90d", "90 d"], ["365d", "1 y"
 const defaultWindow = "90d";
 const staleSeconds = 10;
 const retryMs = 3000;
-const gatherMs = 120; // changes that come together are one reading
+const gatherMs = 20; // the server gathers what comes together
 const recheckMs = 15000; // what ages without a change: freshness, behind
 
 const $ = (id) => document.getElementById(id);
