@@ -62,7 +62,7 @@ func command() daemon.Command {
 			if err != nil {
 				return errors.Join(err, svc.Close())
 			}
-			env.Log.InfoContext(ctx, "page", "url", at.URL)
+			env.Log.InfoContext(ctx, "page", "url", at)
 			return line.Serve(ctx, env, svc)
 		},
 	}

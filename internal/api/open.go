@@ -9,25 +9,20 @@ import (
 	"tracksource/internal/line"
 )
 
-// Opened is what a service answers from and where.
-type Opened struct {
-	Follow *follow.Follow
-	URL    string // of the page
-}
-
 // Open makes a service follow what answers are made of and serve the page and the
-// API at addr (host:port, port 0 for a free one) while it runs. Of cfg it takes who is
-// let in, the limits and the counters. An error leaves nothing open that the service does not close.
-func Open(ctx context.Context, svc *line.Service, cfg Config, addr string) (Opened, error) {
+// API at addr (host:port, port 0 for a free one) while it runs, and returns the page's
+// URL. Of cfg it takes who is let in, the limits and the counters. An error leaves
+// nothing open that the service does not close.
+func Open(ctx context.Context, svc *line.Service, cfg Config, addr string) (url string, err error) {
 	l := svc.Line
 	f, err := follow.Open(l, 0)
 	if err != nil {
-		return Opened{}, err
+		return "", err
 	}
 	svc.Tables = append(svc.Tables, f.Tables()...)
 	a, err := answer.New(answer.Config{Follow: f, Clock: l.Clock, Line: answer.NewBroker(l.Kafka, l.Spec, l.Log, l.Clock), Counters: cfg.Counters})
 	if err != nil {
-		return Opened{}, err
+		return "", err
 	}
 	cfg.Changes, cfg.Page, cfg.Log, cfg.Clock = f, dashboard.Assets(), l.Log, l.Clock
 	if cfg.Metrics == nil {
@@ -35,12 +30,12 @@ func Open(ctx context.Context, svc *line.Service, cfg Config, addr string) (Open
 	}
 	s, err := New(cfg, a)
 	if err != nil {
-		return Opened{}, err
+		return "", err
 	}
 	ln, err := s.Listen(ctx, addr)
 	if err != nil {
-		return Opened{}, err
+		return "", err
 	}
 	svc.Parts = append(svc.Parts, ln.Serve)
-	return Opened{Follow: f, URL: ln.URL()}, nil
+	return ln.URL(), nil
 }

@@ -172,9 +172,7 @@ func (r *rig) start(tier, dir string) *running {
 	case tierReporter:
 		x.Service, err = reporter.Open(r.ctx, l, reporter.Options{Throttle: reporter.ThrottleDefault})
 		if err == nil && r.serves {
-			var opened api.Opened
-			opened, err = api.Open(r.ctx, x.Service, api.Config{PerSecond: 1000}, "127.0.0.1:0")
-			x.page = opened.URL
+			x.page, err = api.Open(r.ctx, x.Service, api.Config{PerSecond: 1000}, "127.0.0.1:0")
 		}
 	default:
 		consumers := ingest.Consumers()[:3]

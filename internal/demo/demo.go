@@ -238,8 +238,7 @@ func (d *demo) openTiers(ctx context.Context) error {
 			if err != nil || d.cfg.Once {
 				return svc, err
 			}
-			opened, err := api.Open(ctx, svc, api.Config{AccessFile: d.cfg.AccessFile, Counters: d.counters}, d.cfg.HTTP)
-			d.page = opened.URL
+			d.page, err = api.Open(ctx, svc, api.Config{AccessFile: d.cfg.AccessFile, Counters: d.counters}, d.cfg.HTTP)
 			return svc, err
 		}),
 	)
