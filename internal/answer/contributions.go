@@ -90,26 +90,9 @@ func (a *Answers) Contributions(_ context.Context, v report.Viewer, q Query) (Co
 
 // passes reports whether the filter lets a row pass.
 func (q *asked) passes(r *avro.ContributionRow) bool {
+	name := follow.NameOf(r)
 	for d, values := range q.any {
-		var v string
-		switch d {
-		case report.Partner:
-			v = r.Partner
-		case report.Channel:
-			v = r.Channel
-		case report.Asset:
-			v = r.Asset
-		case report.Region:
-			v = r.Region
-		case report.Segment:
-			v = r.Segment
-		case report.Source:
-			v = r.Source
-		case report.TouchCampaign:
-			v = r.TouchCampaign
-		case report.Day:
-			v = r.Day
-		}
+		v, _ := name.Get(d)
 		if !slices.Contains(values, v) {
 			return false
 		}

@@ -22,12 +22,10 @@ import (
 	"tracksource/stream"
 )
 
-// followed are the answers from all that a demo that has ended left in its topics.
-func followed(t *testing.T, dir string) (*answer.Answers, *follow.Follow) {
+// reopened starts the broker and the registry of a demo that has ended again; the
+// broker is closed with the test.
+func reopened(ctx context.Context, t *testing.T, dir string) (kafka.Spec, *kafka.Embedded, *avro.Memory) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	log := slog.New(slog.DiscardHandler)
 	spec, err := kafka.Load(kafka.ProfileLocal, kafka.Options{Feeds: demo.Feeds()})
 	if err != nil {
 		t.Fatal(err)
@@ -36,15 +34,25 @@ func followed(t *testing.T, dir string) (*answer.Answers, *follow.Follow) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() {
+	t.Cleanup(func() {
 		if err := broker.Close(); err != nil {
 			t.Error(err)
 		}
-	}()
+	})
 	registry, err := avro.OpenFile(filepath.Join(dir, "registry.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
+	return spec, broker, registry
+}
+
+// followed are the answers from all that a demo that has ended left in its topics.
+func followed(t *testing.T, dir string) (*answer.Answers, *follow.Follow) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	log := slog.New(slog.DiscardHandler)
+	spec, broker, registry := reopened(ctx, t, dir)
 	codecs, err := avro.OpenCodecs(ctx, registry, avro.Subjects(spec.Prefix()))
 	if err != nil {
 		t.Fatal(err)

@@ -11,8 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"tracksource/deploy/kafka"
-	"tracksource/internal/demo"
 	"tracksource/report"
 	"tracksource/schemas/avro"
 )
@@ -60,23 +58,7 @@ func TestForeignClient(t *testing.T) {
 
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	spec, err := kafka.Load(kafka.ProfileLocal, kafka.Options{Feeds: demo.Feeds()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	broker, err := kafka.StartEmbedded(ctx, kafka.EmbeddedConfig{Dir: filepath.Join(dir, "broker"), Spec: spec})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := broker.Close(); err != nil {
-			t.Error(err)
-		}
-	}()
-	registry, err := avro.OpenFile(filepath.Join(dir, "registry.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	spec, broker, registry := reopened(ctx, t, dir)
 	server := httptest.NewServer(avro.Handler(registry))
 	defer server.Close()
 	for _, topic := range []string{spec.Contributions(), spec.PartnerContributions()["acme"]} {

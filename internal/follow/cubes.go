@@ -142,7 +142,7 @@ func (c *cubes) fill(e *cubeEntry) {
 }
 
 func apply(cube *report.Cube, asOf *time.Time, c *cubeChange) error {
-	name := nameOf(&c.row)
+	name := NameOf(&c.row)
 	switch {
 	case c.gone:
 		return cube.Drop(&name)

@@ -76,12 +76,13 @@ func RowOf(r *avro.ContributionRow) (report.Row, error) {
 	if err != nil {
 		return report.Row{}, err
 	}
-	row := nameOf(r)
+	row := NameOf(r)
 	row.Value = report.ValueOfUnits(units)
 	return row, nil
 }
 
-func nameOf(r *avro.ContributionRow) report.Row {
+// NameOf is a contribution as report wants it, without its value.
+func NameOf(r *avro.ContributionRow) report.Row {
 	return report.Row{
 		Campaign: r.Contract, Measure: r.Measure, Model: r.Model, Day: r.Day, Partner: r.Partner, Channel: r.Channel,
 		Asset: r.Asset, Region: r.Region, Segment: r.Segment, Source: r.Source, TouchCampaign: r.TouchCampaign, Currency: r.Currency,
