@@ -68,7 +68,7 @@ func (b *booker) weigh(m moment, s *shared) {
 // a model finds nobody to credit, as it does in an empty path, nobody has the value;
 // what goes to who sourced the deal is one line.
 func (b *booker) lines(e event, o outcome) []Line {
-	if isSourced(e.measure) {
+	if IsSourced(e.measure) {
 		c := b.sourcedCredit(e.business, o.Value)
 		return []Line{{Dimensions: c.Dimensions, Minor: c.Minor}}
 	}
@@ -94,7 +94,7 @@ func (b *booker) lines(e event, o outcome) []Line {
 // credits are the parts that lines sums: of every touch and partner, and a last one
 // without a touch where a model credits nobody.
 func (b *booker) credits(e event, o outcome) []Credit {
-	if isSourced(e.measure) {
+	if IsSourced(e.measure) {
 		return []Credit{b.sourcedCredit(e.business, o.Value)}
 	}
 	b.weigh(e.moment, o.shared)

@@ -150,6 +150,7 @@ func followers(measure string) [2]string {
 	return [2]string{}
 }
 
-func isSourced(measure string) bool {
+// IsSourced reports whether a measure goes whole to who sourced the deal.
+func IsSourced(measure string) bool {
 	return measure == MeasurePipelineSourced || measure == MeasureRevenueSourced
 }

@@ -33,7 +33,7 @@ func (l Line) Compare(other Line) int {
 // known from facts, and not always the touch that did, so that such a line is told
 // by its partner alone.
 func (l Line) Whole() Line {
-	if l.Measure == attribution.MeasurePipelineSourced || l.Measure == attribution.MeasureRevenueSourced {
+	if attribution.IsSourced(l.Measure) {
 		l.Dimensions = attribution.Dimensions{Partner: l.Partner}
 	}
 	return l
@@ -74,7 +74,7 @@ func Explained(d *Deal, terms func(revision int64) *contract.Contract) Book {
 
 func (b Book) explain(f *attribution.Facts, m *attribution.FactMeasure, c *contract.Contract) {
 	line := Line{Measure: m.Measure, Day: m.Day, Currency: m.Currency, Exponent: m.Exponent}
-	if m.Measure == attribution.MeasurePipelineSourced || m.Measure == attribution.MeasureRevenueSourced {
+	if attribution.IsSourced(m.Measure) {
 		line.Partner = f.Sourced.Partner
 		for _, id := range c.Models {
 			b.Put(line, id, m.Value)

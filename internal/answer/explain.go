@@ -196,7 +196,7 @@ func (x *chain) partners(list []string) []string {
 // shares are the parts of a measure under the i-th model of the contract.
 func (x *chain) shares(f *attribution.Facts, m *attribution.FactMeasure, c *contract.Contract, i int) []ExplainedCredit {
 	whole := ExplainedCredit{Partner: attribution.Unattributed, Weight: weightText(money.Whole), Amount: amountText(m.Value, m.Currency, m.Exponent)}
-	if m.Measure == attribution.MeasurePipelineSourced || m.Measure == attribution.MeasureRevenueSourced {
+	if attribution.IsSourced(m.Measure) {
 		whole.Partner = f.Sourced.Partner
 		if at := slices.IndexFunc(x.touches, func(t touch) bool { return f.Sourced.By == attribution.SourcedByTouch && t.ID == f.Sourced.Evidence }); at >= 0 {
 			whole.Touch = x.touches[at].n

@@ -54,6 +54,10 @@ func (d *demo) input() (input, error) {
 	for _, r := range world.Rates {
 		in.rates = append(in.rates, avro.RateRecord{Base: r.Base, Quote: r.Quote, Day: r.Day, Rate: r.Rate, Source: "sample"})
 	}
+	in.about = fmt.Sprintf("%d events of two partners", len(in.events))
+	if d.cfg.Once {
+		return in, nil // nobody would see the amounts
+	}
 	for _, a := range world.Amounts {
 		kind := control.Spend
 		if a.Target {
@@ -64,7 +68,6 @@ func (d *demo) input() (input, error) {
 			Amount: a.Text, Currency: a.Currency, RecordedAt: world.Start,
 		}})
 	}
-	in.about = fmt.Sprintf("%d events of two partners", len(in.events))
 	return in, nil
 }
 
@@ -115,11 +118,7 @@ func messages(spec kafka.Spec, events []sample.Event) []stream.Message {
 
 // sendControl appends the contract and the rates unless control holds them.
 func (d *demo) sendControl(ctx context.Context, in input) error {
-	codecs, err := avro.OpenCodecs(ctx, d.registry, avro.Subjects(d.spec.Prefix()))
-	if err != nil {
-		return err
-	}
-	cfg := control.Config{Kafka: d.conn, Spec: d.spec, Codecs: codecs, Log: d.cfg.Log}
+	cfg := control.Config{Kafka: d.conn, Spec: d.spec, Codecs: d.codecs, Log: d.cfg.Log}
 	book, err := control.Read(ctx, cfg)
 	if err != nil {
 		return err
@@ -147,9 +146,6 @@ func (d *demo) sendControl(ctx context.Context, in input) error {
 		}
 	}
 	for _, c := range in.amounts {
-		if d.cfg.Once { // nobody would see them
-			break
-		}
 		if _, known := book.Amounts[control.KeyOfAmount(c.Kind, c.Amount)]; !known {
 			controls = append(controls, c)
 		}

@@ -10,6 +10,7 @@ import (
 
 	"tracksource/contract"
 	"tracksource/internal/control"
+	"tracksource/money"
 	"tracksource/schemas/avro"
 	"tracksource/stream"
 )
@@ -29,13 +30,14 @@ type decisions struct {
 	next   uint64        // guarded by mu; offset
 	book   *control.Book // guarded by mu; nil before the first question
 	parsed map[string]*contract.Contract
-	list   []*Campaign // guarded by mu; never changed, replaced
+	list   []*Campaign  // guarded by mu; never changed, replaced
+	rates  *money.Rates // guarded by mu; nil until they are asked for, and when another was decided; never changed
 }
 
 func (d *decisions) empty() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.book, d.list, d.next = nil, nil, 0
+	d.book, d.list, d.next, d.rates = nil, nil, 0, nil
 }
 
 func (f *Follow) decisionsChanged([]stream.Record) error {
@@ -123,8 +125,10 @@ func (f *Follow) catchUp() error {
 			d.next = offset + 1
 			return true, nil
 		}
-		// Rates, accounts and mappings are many, and nothing is answered from them.
+		// Rates, accounts and mappings are many. Of them rates alone are asked for, by few.
 		switch c.Kind {
+		case control.Rate:
+			d.rates = nil
 		case control.Contract, control.Spend, control.Target, control.Cost:
 			revised = revised || c.Kind == control.Contract
 			if err := d.book.Take(&c); err != nil {

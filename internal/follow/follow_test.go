@@ -447,6 +447,26 @@ func TestDecisions(t *testing.T) {
 	if err != nil || len(list) != 1 || list[0].Amount != "12" {
 		t.Errorf("spend %+v, %v; want the correction alone", list, err)
 	}
+	// What is kept of the rates is what was decided last, and never changes under who
+	// reads it.
+	rate := func(text string) *money.Rates {
+		t.Helper()
+		send(avro.Control{Kind: control.Rate, Rate: &avro.RateRecord{Base: "EUR", Quote: "USD", Day: "2026-02-01", Rate: text, Source: "test"}}, nil)
+		rates, err := r.f.Rates()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return rates
+	}
+	first, then := rate("1.1"), rate("1.2")
+	if again, err := r.f.Rates(); err != nil || again != then {
+		t.Errorf("rates are read again without another decision, error %v", err)
+	}
+	for want, rates := range map[string]*money.Rates{"1.1": first, "1.2": then} {
+		if list := rates.Entries(); len(list) != 1 || list[0].Text != want {
+			t.Errorf("rates %+v, want %s", list, want)
+		}
+	}
 }
 
 // TestAlerts: the newest first, the same alert once, where it was raised last.

@@ -7,8 +7,26 @@ import (
 )
 
 // Rates returns the exchange rates that were decided. They are many and few questions
-// need them, so that they are read anew each time.
+// need them, so that they are read when they are first asked for, and again when
+// another was decided. They are not the caller's to change.
 func (f *Follow) Rates() (*money.Rates, error) {
+	d := &f.decisions
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := f.catchUp(); err != nil {
+		return nil, err
+	}
+	if d.rates == nil {
+		rates, err := f.readRates()
+		if err != nil {
+			return nil, err
+		}
+		d.rates = rates
+	}
+	return d.rates, nil
+}
+
+func (f *Follow) readRates() (*money.Rates, error) {
 	rates := new(money.Rates)
 	from, to := spaceDecision.Key().Range()
 	err := f.book.scan(from, to, func(_, value []byte) (bool, error) {
