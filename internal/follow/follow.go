@@ -129,7 +129,7 @@ func build(cfg Config) (*Follow, error) {
 	f.facts = &table{name: "facts", topic: cfg.Spec.Facts(), project: f.projectFacts, changed: f.factsChanged, emptied: f.factsLost}
 	f.book = &table{name: "decisions", topic: cfg.Spec.Control(), project: f.projectDecision, changed: f.decisionsChanged, emptied: f.decisions.empty}
 	f.alerts = &table{name: "alerts", topic: cfg.Spec.Alerts(), project: f.projectAlert}
-	f.ledger = &table{name: "ledger", topic: cfg.Spec.Credits(), project: f.projectEntry, changed: f.entriesChanged, emptied: f.ledgerLives.empty}
+	f.ledger = &table{name: "ledger", topic: cfg.Spec.Credits(), project: f.projectEntry, emptied: f.ledgerLives.empty}
 	f.all = []*table{f.rows, f.facts, f.book, f.alerts, f.ledger}
 	f.dealBooks.max = cfg.DealBytes
 	f.cubes = &cubes{max: cfg.CubeBytes, entries: map[cubeName]*cubeEntry{}, load: f.loadCube}

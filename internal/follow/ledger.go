@@ -33,6 +33,9 @@ func (f *Follow) projectEntry(r *stream.Record, put func(key, value []byte)) err
 	switch e.Kind {
 	case kindGeneration:
 		put(lifeKey(spaceLedgerLife, e.SourcePartition, r.Partition), lifeValue(spaceLedgerLife, e.Generation))
+		// It counts from here on, and the store has it in a moment: to wait for that every
+		// entry would be decoded a second time.
+		f.ledgerLives.note(e.SourcePartition, e.Generation)
 	case kindEntry:
 		place := func(k state.Key) state.Key { return k.Uint32(uint32(r.Partition)).Uint64(uint64(r.Offset)) }
 		put(place(spaceEntry.Key().String(e.Contract).String(e.Conversion)), spaceEntry.Value(r.Value))
@@ -41,16 +44,6 @@ func (f *Follow) projectEntry(r *stream.Record, put func(key, value []byte)) err
 			Region: e.Region, Segment: e.Segment, Source: e.Source, TouchCampaign: e.TouchCampaign,
 		}
 		put(place(pointerRange(&k)), spacePointer.Value(state.Key{}.String(e.Conversion)))
-	}
-	return nil
-}
-
-func (f *Follow) entriesChanged(records []stream.Record) error {
-	for i := range records {
-		var e avro.CreditEntry
-		if f.cfg.Codecs.Credit.Decode(records[i].Value, &e) == nil && e.Kind == kindGeneration {
-			f.ledgerLives.note(e.SourcePartition, e.Generation)
-		}
 	}
 	return nil
 }
