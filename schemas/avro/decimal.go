@@ -11,7 +11,7 @@ import (
 
 const (
 	// decimalScale and decimalDigits are those of decimal(38,9), the type of
-	// ContributionRow.Value.
+	// the values of a ContributionRow.
 	decimalScale  = 9
 	decimalDigits = 38
 	// decimalBytesMax bounds the two's complement of 38 digits, sign included:
@@ -21,10 +21,22 @@ const (
 
 // SetValue sets Value to minor x 10^-exponent, exactly. The exponent is that of
 // the minor unit, 0 to 9.
-func (r *ContributionRow) SetValue(minor int64, exponent int) error {
+func (r *ContributionRow) SetValue(minor int64, exponent int) (err error) {
+	r.Value, err = decimalBytes(minor, exponent)
+	return err
+}
+
+// SetConfident sets ConfidentValue as SetValue does Value.
+func (r *ContributionRow) SetConfident(minor int64, exponent int) (err error) {
+	r.ConfidentValue, err = decimalBytes(minor, exponent)
+	return err
+}
+
+// decimalBytes is minor x 10^-exponent as decimal(38,9).
+func decimalBytes(minor int64, exponent int) ([]byte, error) {
 	if exponent < 0 || exponent > decimalScale {
 		_, err := tenTo(exponent)
-		return err
+		return nil, err
 	}
 	scale := uint64(1)
 	for range decimalScale - exponent {
@@ -46,8 +58,7 @@ func (r *ContributionRow) SetValue(minor int64, exponent int) error {
 	for len(b) > 1 && (b[0] == 0 && b[1] <= math.MaxInt8 || b[0] == math.MaxUint8 && b[1] > math.MaxInt8) {
 		b = b[1:]
 	}
-	r.Value = b
-	return nil
+	return b, nil
 }
 
 // ValueMinor gives Value as an integer of minor units of the exponent, 0 to 9.
@@ -73,6 +84,9 @@ func (r *ContributionRow) ValueMinor(exponent int) (int64, error) {
 
 // Units gives Value in units of 10^-9, exactly. The caller owns them.
 func (r *ContributionRow) Units() (*big.Int, error) { return parseUnscaled(r.Value) }
+
+// ConfidentUnits is Units of ConfidentValue.
+func (r *ContributionRow) ConfidentUnits() (*big.Int, error) { return parseUnscaled(r.ConfidentValue) }
 
 // ValueText gives Value as exact decimal text with at least exponent decimal
 // places, 0 to 9: further places are shown only while they are not zero, so

@@ -107,6 +107,9 @@ func subjects(t testing.TB) []subjectUnderTest {
 	if err := row.SetValue(-123456, 2); err != nil {
 		t.Fatal(err)
 	}
+	if err := row.SetConfident(-98765, 2); err != nil {
+		t.Fatal(err)
+	}
 	return []subjectUnderTest{
 		subject(t, avro.NameObservation, sampleObservation()),
 		subject(t, avro.NameJourneyEvent, sampleJourneyEvent()),
@@ -156,6 +159,23 @@ func sampleControl() *avro.Control {
 			Campaign: "joint-q3", Deal: avro.DealName{Reporter: "acme", Source: "salesforce", ID: "006A"},
 			Other: avro.DealName{Reporter: "globex", Source: "hubspot", ID: "77"}, Decision: "same", By: "ann", Why: "one order form", At: at(6),
 		},
+		Dispute: &avro.DisputeRecord{
+			ID: "d-1", Campaign: "joint-q3", Partner: "globex", Deal: avro.DealName{Reporter: "acme", Source: "salesforce", ID: "006A"}, Action: "open",
+			About: "credit", Against: "acme", Outcome: "upheld", To: "globex", Origin: "tracksource.raw.crm.globex/1@7", By: "alliances", Why: "our event", At: at(7),
+		},
+		Period: &avro.PeriodRecord{Campaign: "joint-q3", Action: "close", Day: "2025-06-30", By: "finance", Why: "quarter", At: at(8)},
+		Approval: &avro.ApprovalRecord{
+			Campaign: "joint-q3", Partner: "globex", Of: "revision", Revision: 3, Hash: "9f86", Day: "2025-06-01", Decision: "approved", By: "finance", Why: "as agreed", At: at(9),
+		},
+		Signature: &avro.SignatureRecord{
+			Campaign: "joint-q3", Partner: "globex", Hash: "d081", Title: "June", Decision: "disputed", By: "finance", Why: "one deal is ours", At: at(10),
+		},
+		Acknowledgement: &avro.AcknowledgementRecord{Campaign: "joint-q3", Partner: "acme", Alert: "guardrail/1", By: "lead", Why: "seen", At: at(11)},
+		Survey:          &avro.SurveyRecord{Campaign: "joint-q3", Partner: "acme", Day: "2025-06-30", Score: "8.5", By: "alliances", Why: "clear numbers", At: at(12)},
+		Evaluation: &avro.EvaluationRecord{
+			Campaign: "joint-q3", Day: "2025-06-15", Guardrail: "freshness", Subject: "crm.acme", Revision: 2, Value: "25.5", Band: "amber", Target: "24h", Limit: "48h",
+			Detail: "newest event of 25.5 hours ago", Evidence: []string{"crm.acme"}, Attempts: 2, At: at(13),
+		},
 	}
 }
 
@@ -199,15 +219,16 @@ func sampleCreditEntry() *avro.CreditEntry {
 	return &avro.CreditEntry{
 		Kind: "entry", Contract: "joint-q3", Revision: 2, Account: []byte{9, 9}, Conversion: "opportunity/006A",
 		Measure: "revenue", Day: "2025-06-15", Partner: "acme", Channel: "paid_social", Asset: "guide", Region: "emea",
-		Segment: "enterprise", Source: "linkedin", TouchCampaign: "joint-q3", Currency: "EUR", Exponent: 2,
+		Segment: "enterprise", Source: "linkedin", TouchCampaign: "joint-q3", Escrow: "disputed", Booked: "2025-07-01", Closing: 12, Currency: "EUR", Exponent: 2,
 		Models: []string{"first-touch", "last-touch", "linear"}, Delta: []int64{-100, 0, 33}, Running: []int64{0, 50, 1 << 50},
+		Confidence: 833_333, Confident: []int64{0, 41, 1 << 49},
 		Generation: 4, SourcePartition: 7, Sequence: 1001, Cause: "late_touch", CauseEvent: "e-1", ChangeID: "c-1",
 		EntryCount: 2, OriginalAmount: "13677.50", OriginalCurrency: "USD", Rate: "1.0942", RateDay: "2025-06-13", RateVia: "EUR", ReportingAmount: "12500.00", AsOf: at(20),
 	}
 }
 
 func sampleFacts() *avro.Facts {
-	created, lead, until := at(50), at(51), at(52)
+	created, lead, until, settled := at(50), at(51), at(52), at(57)
 	item := avro.FactsItem{Reporter: "acme", Source: "salesforce", Item: "deal_registration/D1"}
 	touch := avro.FactsItem{Reporter: "globex", Source: "ga4", Item: "e-1"}
 	return &avro.Facts{
@@ -223,12 +244,17 @@ func sampleFacts() *avro.Facts {
 			Measure: "revenue", Day: "2025-06-15", At: &until, Value: 1250000, Currency: "EUR", Exponent: 2, OriginalAmount: "13677.50",
 			OriginalCurrency: "USD", Rate: "0.9139", RateDay: "2025-06-13", RateVia: "direct", Held: "rate_missing", InScope: true, Path: []int32{0},
 			Influenced: []string{"acme", "globex"}, CoSell: []string{"globex"},
+			Confidence: avro.FactsConfidence{Identity: 1_000_000, Taxonomy: 666_666, Currency: 990_000, Agreement: 500_000, Spread: 750_000, Overall: 781_333},
 		}},
 		Touches: []avro.FactsTouch{{
 			ID: touch, At: at(54), Type: "ad_click", Channel: "paid_social", Partner: "acme+globex", Asset: "guide", Source: "linkedin",
 			Campaign: "this", Rule: 1, Person: "p-1", Evidence: []avro.FactsItem{touch},
 		}},
-		Rules:     []string{"asset", "utm"},
+		Rules: []string{"asset", "utm"},
+		Disputes: []avro.FactsDispute{{
+			ID: "d-1", Partner: "globex", About: "credit", Against: "acme", State: "upheld", To: "globex", By: "alliances", Why: "our event", OpenedAt: at(56),
+			SettledBy: "board", SettledWhy: "their event", SettledAt: &settled,
+		}},
 		Truncated: true, AsOf: at(55),
 	}
 }
@@ -236,14 +262,14 @@ func sampleFacts() *avro.Facts {
 func sampleKey() *avro.ContributionKey {
 	return &avro.ContributionKey{
 		Contract: "joint-q3", Measure: "revenue", Model: "linear", Day: "2025-06-15", Partner: "acme", Channel: "paid_social",
-		Asset: "guide", Region: "emea", Segment: "enterprise", Source: "linkedin", TouchCampaign: "joint-q3",
+		Asset: "guide", Region: "emea", Segment: "enterprise", Source: "linkedin", TouchCampaign: "joint-q3", Escrow: "disputed", Booked: "2025-07-01",
 	}
 }
 
 func sampleRow() *avro.ContributionRow {
 	return &avro.ContributionRow{
 		Contract: "joint-q3", Measure: "revenue", Model: "linear", Day: "2025-06-15", Partner: "acme", Channel: "paid_social",
-		Asset: "guide", Region: "emea", Segment: "enterprise", Source: "linkedin", TouchCampaign: "joint-q3",
+		Asset: "guide", Region: "emea", Segment: "enterprise", Source: "linkedin", TouchCampaign: "joint-q3", Escrow: "disputed", Booked: "2025-07-01",
 		Currency: "EUR", Version: 12, IsFinal: true, IsDeleted: true, UpdatedAt: at(5000), AsOf: at(4000),
 		CreditsPartition: 3, CreditsOffset: 1 << 33,
 	}
@@ -253,6 +279,7 @@ func sampleAlert() *avro.Alert {
 	return &avro.Alert{
 		ID: "a-1", Kind: "duplicate_deal", Severity: "warning", Rung: "partner", Campaign: "joint-q3", Partner: "acme",
 		Subject: "opportunity/006A", Message: "two partners registered this deal", Evidence: []string{"e-1", "e-2"}, RaisedAt: at(30),
+		Owner: "ann", Fallback: "Partner Marketer", Since: "2025-06-01", Deadline: "2025-06-15", State: "settled",
 	}
 }
 

@@ -54,17 +54,17 @@ func versions() []struct {
 		name   string
 		number byte
 	}{
-		{NameObservation, 10},
-		{NameJourneyEvent, 8},
-		{NameControl, 7},
+		{NameObservation, 11},
+		{NameJourneyEvent, 9},
+		{NameControl, 8},
 		{NameContract, 2},
-		{NameCreditEntry, 3},
-		{NameContributionKey, 1},
-		{NameContributionRow, 1},
-		{NameAlert, 1},
+		{NameCreditEntry, 4},
+		{NameContributionKey, 2},
+		{NameContributionRow, 2},
+		{NameAlert, 2},
 		{NameDeadLetter, 1},
 		{NameFactsKey, 1},
-		{NameFacts, 2},
+		{NameFacts, 3},
 	}
 }
 

@@ -158,7 +158,7 @@ type StageChange struct {
 // It is the value of the control topic and travels inside [Observation] and
 // [JourneyEvent] as a broadcast.
 type Control struct {
-	Kind     string          `avro:"kind"`     // contract, rate, horizon, account, erasure, mapping, spend, target, cost or overlap
+	Kind     string          `avro:"kind"`     // contract, rate, horizon, account, erasure, mapping, spend, target, cost, overlap, dispute, period, approval, signature, acknowledgement, survey or evaluation
 	Number   int64           `avro:"number"`   // number of the broadcast; 0 in the control topic
 	Contract *ContractRecord `avro:"contract"` // for kind contract
 	Rate     *RateRecord     `avro:"rate"`     // for kind rate
@@ -168,6 +168,106 @@ type Control struct {
 	Mapping  *MappingRecord  `avro:"mapping"`  // for kind mapping
 	Amount   *AmountRecord   `avro:"amount"`   // for kinds spend, target and cost
 	Overlap  *OverlapRecord  `avro:"overlap"`  // for kind overlap
+
+	Dispute         *DisputeRecord         `avro:"dispute"`         // for kind dispute
+	Period          *PeriodRecord          `avro:"period"`          // for kind period
+	Approval        *ApprovalRecord        `avro:"approval"`        // for kind approval
+	Signature       *SignatureRecord       `avro:"signature"`       // for kind signature
+	Acknowledgement *AcknowledgementRecord `avro:"acknowledgement"` // for kind acknowledgement
+	Survey          *SurveyRecord          `avro:"survey"`          // for kind survey
+	Evaluation      *EvaluationRecord      `avro:"evaluation"`      // for kind evaluation
+}
+
+// DisputeRecord is one step of a partner's dispute of what a deal is credited with.
+type DisputeRecord struct {
+	ID       string    `avro:"id"` // chosen by who opens it
+	Campaign string    `avro:"campaign"`
+	Partner  string    `avro:"partner"` // that disputes
+	Deal     DealName  `avro:"deal"`
+	Action   string    `avro:"action"`  // open, withdraw or resolve
+	About    string    `avro:"about"`   // sourcing or credit; only of open
+	Against  string    `avro:"against"` // whose credit is disputed; empty for sourcing
+	Outcome  string    `avro:"outcome"` // upheld or rejected; only of resolve
+	To       string    `avro:"to"`      // who gets what was disputed, where it is upheld
+	Origin   string    `avro:"origin"`  // topic/partition@offset of what came by a feed
+	By       string    `avro:"by"`
+	Why      string    `avro:"why"`
+	At       time.Time `avro:"at"`
+}
+
+// PeriodRecord closes all days up to one, or opens those from one on again.
+type PeriodRecord struct {
+	Campaign string    `avro:"campaign"`
+	Action   string    `avro:"action"` // close or reopen
+	Day      string    `avro:"day"`    // YYYY-MM-DD: the last that is closed, or the first that is open again
+	By       string    `avro:"by"`
+	Why      string    `avro:"why"`
+	At       time.Time `avro:"at"`
+}
+
+// ApprovalRecord is what one partner says to a proposed revision, or to opening a
+// closed period again.
+type ApprovalRecord struct {
+	Campaign string    `avro:"campaign"`
+	Partner  string    `avro:"partner"`
+	Of       string    `avro:"of"`       // revision or reopen
+	Revision int64     `avro:"revision"` // that is proposed; 0 for reopen
+	Hash     string    `avro:"hash"`     // SHA-256 of the proposed document; empty for reopen
+	Day      string    `avro:"day"`      // the first to be opened again, YYYY-MM-DD; empty for a revision
+	Decision string    `avro:"decision"` // approved or refused
+	By       string    `avro:"by"`
+	Why      string    `avro:"why"`
+	At       time.Time `avro:"at"`
+}
+
+// SignatureRecord is what one partner says to a reporting package.
+type SignatureRecord struct {
+	Campaign string    `avro:"campaign"`
+	Partner  string    `avro:"partner"`
+	Hash     string    `avro:"hash"`     // SHA-256 of the manifest, lower-case hexadecimal
+	Title    string    `avro:"title"`    // what the package is of
+	Decision string    `avro:"decision"` // approved or disputed
+	By       string    `avro:"by"`
+	Why      string    `avro:"why"`
+	At       time.Time `avro:"at"`
+}
+
+// AcknowledgementRecord says that somebody has taken an alert on.
+type AcknowledgementRecord struct {
+	Campaign string    `avro:"campaign"` // empty for an alert of none
+	Partner  string    `avro:"partner"`  // empty for the operator
+	Alert    string    `avro:"alert"`    // its id
+	By       string    `avro:"by"`
+	Why      string    `avro:"why"`
+	At       time.Time `avro:"at"`
+}
+
+// SurveyRecord is how content one partner is with the campaign's numbers.
+type SurveyRecord struct {
+	Campaign string    `avro:"campaign"`
+	Partner  string    `avro:"partner"`
+	Day      string    `avro:"day"`   // YYYY-MM-DD in the contract's zone
+	Score    string    `avro:"score"` // 0 to 10, exact decimal text
+	By       string    `avro:"by"`
+	Why      string    `avro:"why"`
+	At       time.Time `avro:"at"`
+}
+
+// EvaluationRecord is one guardrail held against what a contract day ended with.
+type EvaluationRecord struct {
+	Campaign  string    `avro:"campaign"`
+	Day       string    `avro:"day"` // YYYY-MM-DD in the contract's zone
+	Guardrail string    `avro:"guardrail"`
+	Subject   string    `avro:"subject"`  // a feed as crm.acme, or a measure; empty where there is one only
+	Revision  int64     `avro:"revision"` // of the contract whose bounds were used
+	Value     string    `avro:"value"`    // exact decimal text in the guardrail's unit; empty without the inputs
+	Band      string    `avro:"band"`     // green, amber, red or no_data
+	Target    string    `avro:"target"`   // as the contract writes it
+	Limit     string    `avro:"limit"`    // as the contract writes it
+	Detail    string    `avro:"detail"`   // what the value is made of, or what is missing
+	Evidence  []string  `avro:"evidence"`
+	Attempts  int       `avro:"attempts"` // more than 1 where reading or reconciling failed
+	At        time.Time `avro:"at"`
 }
 
 // OverlapRecord says whether deals in two CRMs are one and the same business.
@@ -271,11 +371,16 @@ type CreditEntry struct {
 	Segment          string    `avro:"segment"`
 	Source           string    `avro:"source"`
 	TouchCampaign    string    `avro:"touch_campaign"`
+	Escrow           string    `avro:"escrow"`            // disputed or (none)
+	Booked           string    `avro:"booked"`            // YYYY-MM-DD: Day, or the first open one where that is closed; empty: Day
+	Closing          int64     `avro:"closing"`           // number of the broadcast that says what is closed; 0 for none
 	Currency         string    `avro:"currency"`          // ISO 4217; empty for counts
 	Exponent         int       `avro:"exponent"`          // decimal places of a minor unit; 6 for counts
 	Models           []string  `avro:"models"`            // in the contract's fixed order
 	Delta            []int64   `avro:"delta"`             // minor units, for each model
 	Running          []int64   `avro:"running"`           // minor units: the key's total from this source after the entry
+	Confidence       int       `avro:"confidence"`        // in the conversion after the entry, in millionths
+	Confident        []int64   `avro:"confident"`         // minor units: running, weighted by the confidence in each conversion
 	Generation       int64     `avro:"generation"`        // a higher one retires the lower ones of its source
 	SourcePartition  int32     `avro:"source_partition"`  // partition of journeys
 	Sequence         int64     `avro:"sequence"`          // contiguous for (SourcePartition, credits partition)
@@ -330,8 +435,9 @@ type Facts struct {
 	Merged          []FactsItem    `avro:"merged"`    // of other CRMs, this business
 	Suspected       []FactsItem    `avro:"suspected"` // of other CRMs, may be
 	Measures        []FactsMeasure `avro:"measures"`
-	Rules           []string       `avro:"rules"`   // what decided the touches, each once
-	Touches         []FactsTouch   `avro:"touches"` // in order of time
+	Rules           []string       `avro:"rules"`    // what decided the touches, each once
+	Touches         []FactsTouch   `avro:"touches"`  // in order of time
+	Disputes        []FactsDispute `avro:"disputes"` // in the order in which they were opened
 	Truncated       bool           `avro:"truncated"`
 	AsOf            time.Time      `avro:"as_of"` // Kafka time of the input that changed the facts
 }
@@ -377,6 +483,34 @@ type FactsMeasure struct {
 	Path             []int32    `avro:"path"`     // places in Touches of those that share it
 	Influenced       []string   `avro:"influenced"`
 	CoSell           []string   `avro:"co_sell"`
+
+	Confidence FactsConfidence `avro:"confidence"`
+}
+
+// FactsConfidence is the confidence in one conversion and its parts, in millionths.
+type FactsConfidence struct {
+	Identity  int `avro:"identity"`
+	Taxonomy  int `avro:"taxonomy"`
+	Currency  int `avro:"currency"`
+	Agreement int `avro:"agreement"`
+	Spread    int `avro:"spread"`
+	Overall   int `avro:"overall"`
+}
+
+// FactsDispute is a dispute of an opportunity as it now stands.
+type FactsDispute struct {
+	ID         string     `avro:"id"`
+	Partner    string     `avro:"partner"`
+	About      string     `avro:"about"`   // sourcing or credit
+	Against    string     `avro:"against"` // empty for sourcing
+	State      string     `avro:"state"`   // open, withdrawn, upheld or rejected
+	To         string     `avro:"to"`      // who got it, where it was upheld
+	By         string     `avro:"by"`
+	Why        string     `avro:"why"`
+	OpenedAt   time.Time  `avro:"opened_at"`
+	SettledBy  string     `avro:"settled_by"`
+	SettledWhy string     `avro:"settled_why"`
+	SettledAt  *time.Time `avro:"settled_at"` // nil while it is open
 }
 
 // FactsTouch is a touch with what the contract makes of it.
@@ -407,6 +541,8 @@ type ContributionKey struct {
 	Segment       string `avro:"segment"`
 	Source        string `avro:"source"`
 	TouchCampaign string `avro:"touch_campaign"`
+	Escrow        string `avro:"escrow"` // disputed or (none)
+	Booked        string `avro:"booked"` // YYYY-MM-DD; empty: Day
 }
 
 // ContributionRow is one row for BI: flat, repeating its key. Its times have
@@ -423,9 +559,12 @@ type ContributionRow struct {
 	Segment          string    `avro:"segment"`
 	Source           string    `avro:"source"`
 	TouchCampaign    string    `avro:"touch_campaign"`
-	Value            []byte    `avro:"value"`    // decimal(38,9): see SetValue and ValueText
-	Currency         string    `avro:"currency"` // ISO 4217; empty for counts
-	Version          int64     `avro:"version"`  // the higher one is the newer
+	Escrow           string    `avro:"escrow"`          // disputed or (none)
+	Booked           string    `avro:"booked"`          // YYYY-MM-DD; empty: Day
+	Value            []byte    `avro:"value"`           // decimal(38,9): see SetValue and ValueText
+	ConfidentValue   []byte    `avro:"confident_value"` // as Value: see SetConfident and ConfidentUnits
+	Currency         string    `avro:"currency"`        // ISO 4217; empty for counts
+	Version          int64     `avro:"version"`         // the higher one is the newer
 	IsFinal          bool      `avro:"is_final"`
 	IsDeleted        bool      `avro:"is_deleted"` // a tombstone follows
 	UpdatedAt        time.Time `avro:"updated_at"`
@@ -438,7 +577,7 @@ type ContributionRow struct {
 type Alert struct {
 	ID       string    `avro:"id"` // the same alert raised again has the same one
 	Kind     string    `avro:"kind"`
-	Severity string    `avro:"severity"` // info, warning or critical
+	Severity string    `avro:"severity"` // info, warning, error or critical
 	Rung     string    `avro:"rung"`     // step of the escalation; empty when it has none
 	Campaign string    `avro:"campaign"` // empty when none is concerned
 	Partner  string    `avro:"partner"`  // empty when none is concerned
@@ -446,6 +585,11 @@ type Alert struct {
 	Message  string    `avro:"message"`
 	Evidence []string  `avro:"evidence"` // identifiers of events, entries or rows
 	RaisedAt time.Time `avro:"raised_at"`
+	Owner    string    `avro:"owner"`    // on this rung; empty for who holds its office
+	Fallback string    `avro:"fallback"` // when the owner does not answer
+	Since    string    `avro:"since"`    // first contract day, YYYY-MM-DD; empty for none
+	Deadline string    `avro:"deadline"` // contract day before it climbs a rung, YYYY-MM-DD; empty for none
+	State    string    `avro:"state"`    // open or settled
 }
 
 // DeadLetter says why a raw record was refused. It travels in one header beside
