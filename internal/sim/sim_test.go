@@ -1,10 +1,12 @@
 package sim_test
 
 import (
+	"flag"
 	"fmt"
 	"maps"
 	"math/rand/v2"
 	"os"
+	"runtime"
 	"slices"
 	"strconv"
 	"sync"
@@ -14,7 +16,19 @@ import (
 const (
 	seedsDefault = 24
 	seedsShort   = 3
+	// sideBySide is how many runs go on at once: they wait for timeouts most of the time.
+	sideBySide = 4
 )
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if p := flag.Lookup("test.parallel").Value; p.String() == strconv.Itoa(runtime.GOMAXPROCS(0)) {
+		if err := p.Set(strconv.Itoa(max(sideBySide, runtime.GOMAXPROCS(0)))); err != nil {
+			panic(err)
+		}
+	}
+	os.Exit(m.Run())
+}
 
 func number(t *testing.T, name string, otherwise int) int {
 	t.Helper()
