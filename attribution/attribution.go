@@ -25,6 +25,12 @@ const Unattributed = "(unattributed)"
 // in it.
 const All = "(all)"
 
+// Whether a credit is in escrow, as Dimensions.Escrow says it.
+const (
+	EscrowNone     = "(none)"
+	EscrowDisputed = "disputed"
+)
+
 // Why a conversion is held back, as Held.Code says it.
 const (
 	HeldRateMissing      = "rate_missing"
@@ -37,6 +43,8 @@ const (
 // Dimensions are what a book breaks values down by, all set.
 type Dimensions struct {
 	Partner, Channel, Asset, Region, Segment, Source, TouchCampaign string
+	// Escrow is EscrowDisputed while a dispute of the credit is open, else EscrowNone.
+	Escrow string
 }
 
 // Compare orders dimensions field by field.
@@ -45,7 +53,7 @@ func (d Dimensions) Compare(other Dimensions) int {
 		strings.Compare(d.Partner, other.Partner), strings.Compare(d.Channel, other.Channel),
 		strings.Compare(d.Asset, other.Asset), strings.Compare(d.Region, other.Region),
 		strings.Compare(d.Segment, other.Segment), strings.Compare(d.Source, other.Source),
-		strings.Compare(d.TouchCampaign, other.TouchCampaign),
+		strings.Compare(d.TouchCampaign, other.TouchCampaign), strings.Compare(d.Escrow, other.Escrow),
 	)
 }
 
@@ -72,7 +80,8 @@ type Conversion struct {
 	Exponent int
 	Basis    Basis
 	// Lines are ordered by dimensions; none is zero under all models.
-	Lines []Line
+	Lines      []Line
+	Confidence Confidence
 }
 
 // Basis is where a value comes from; zero for counts.
@@ -113,4 +122,6 @@ type Result struct {
 	// Disagreements and Suspicions are what somebody has to decide.
 	Disagreements []Disagreement
 	Suspicions    []Suspicion
+	// Refusals are disputes that have no effect, by the newest revision.
+	Refusals []Refusal
 }

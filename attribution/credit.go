@@ -226,7 +226,7 @@ func (b *booker) accountDimensions(s *business) Dimensions {
 	}
 	return Dimensions{
 		Region: b.contract.Region(country), Segment: b.contract.Segment(industry, employees),
-		Source: contract.SourceName(leadSource),
+		Source: contract.SourceName(leadSource), Escrow: EscrowNone,
 	}
 }
 

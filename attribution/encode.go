@@ -10,15 +10,15 @@ import (
 
 // postingsVersion is the first byte of encoded postings. A reader refuses
 // others; whoever keeps them then computes them again.
-const postingsVersion = 2
+const postingsVersion = 3
 
 // ErrEncoding marks bytes that are not encoded postings of this version.
 var ErrEncoding = errors.New("not encoded postings")
 
 // texts lists the strings of a posting in the order of the encoding.
-func (p *Posting) texts() [15]*string {
+func (p *Posting) texts() [16]*string {
 	return [...]*string{
-		&p.Conversion, &p.Measure, &p.Currency, &p.Partner, &p.Channel, &p.Asset, &p.Region, &p.Segment, &p.Source, &p.TouchCampaign,
+		&p.Conversion, &p.Measure, &p.Currency, &p.Partner, &p.Channel, &p.Asset, &p.Region, &p.Segment, &p.Source, &p.TouchCampaign, &p.Escrow,
 		&p.Basis.Amount, &p.Basis.Currency, &p.Basis.Rate, &p.Basis.Via, &p.Basis.Reported,
 	}
 }
@@ -73,7 +73,7 @@ func DecodePostings(data []byte) ([]Posting, error) {
 		table[i] = string(d.bytes(d.count(1)))
 	}
 	// A posting takes a byte for each string and number at least.
-	const leastBytes = 15 + 4
+	const leastBytes = 16 + 4
 	postings := make([]Posting, d.count(leastBytes))
 	for i := range postings {
 		d.posting(&postings[i], table)

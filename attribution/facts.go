@@ -23,6 +23,8 @@ const (
 const (
 	SourcedByRegistration = "registration"
 	SourcedByTouch        = "touch"
+	// SourcedByDecision is a dispute that was upheld.
+	SourcedByDecision = "decision"
 )
 
 // Sourced says who sourced a deal.
@@ -30,7 +32,7 @@ type Sourced struct {
 	// Partner is a partner's id, contract.MarketingSourced or contract.Unsourced.
 	Partner string
 	// By is one of the SourcedBy constants, empty for Unsourced; Evidence is the
-	// registration or the touch.
+	// registration, the touch or the dispute.
 	By       string
 	Evidence ItemID
 }
@@ -70,6 +72,9 @@ type Facts struct {
 	// Truncated is whether the account has more touches than the contract's cap
 	// lets share.
 	Truncated bool
+	// Disputes are those of the deal that the book does not refuse, in the order in
+	// which they were opened.
+	Disputes []FactDispute
 }
 
 // FactStage is a step of a deal's history with what the contract makes of it.
@@ -100,6 +105,8 @@ type FactMeasure struct {
 	// Influenced are the partners of these touches, CoSell those of them that did
 	// not source the deal where a partner did; both in order.
 	Influenced, CoSell []string
+	// Confidence is in what is booked; zero for what is not.
+	Confidence Confidence
 }
 
 // FactTouch is a touch with what the contract makes of it.

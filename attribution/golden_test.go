@@ -336,7 +336,7 @@ func atGrain(t failer, c attribution.Conversion, n int) {
 	}
 	want := attribution.Dimensions{
 		Partner: line.Partner, Region: line.Region, Segment: line.Segment,
-		Channel: attribution.All, Asset: attribution.All, Source: attribution.All, TouchCampaign: attribution.All,
+		Channel: attribution.All, Asset: attribution.All, Source: attribution.All, TouchCampaign: attribution.All, Escrow: line.Escrow,
 	}
 	if line.Dimensions != want || n > 0 && c.Lines[n-1].Partner >= line.Partner {
 		t.Fatalf("%s %s has %+v behind %+v", c.ID, c.Measure, line.Dimensions, c.Lines[:n])

@@ -63,7 +63,7 @@ func (b *booker) following(e event, o outcome) []Conversion {
 func (s *shared) atGrain(partner string) Dimensions {
 	account := s.dimensions[s.nobody]
 	return Dimensions{
-		Partner: partner, Channel: All, Asset: All, Region: account.Region, Segment: account.Segment, Source: All, TouchCampaign: All,
+		Partner: partner, Channel: All, Asset: All, Region: account.Region, Segment: account.Segment, Source: All, TouchCampaign: All, Escrow: EscrowNone,
 	}
 }
 

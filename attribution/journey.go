@@ -155,6 +155,42 @@ type Decision struct {
 	Deleted     bool
 }
 
+// What a dispute is about, as Dispute.About says it.
+const (
+	// DisputeSourcing is of who sourced the deal.
+	DisputeSourcing = "sourcing"
+	// DisputeCredit is of what one partner is credited with.
+	DisputeCredit = "credit"
+)
+
+// The states of a dispute. A journey has no text for one that is open.
+const (
+	DisputeOpen      = "open"
+	DisputeWithdrawn = "withdrawn"
+	DisputeUpheld    = "upheld"
+	DisputeRejected  = "rejected"
+)
+
+// Dispute is the current state of a partner's dispute of what a deal is credited
+// with.
+type Dispute struct {
+	ID         ItemID
+	ModifiedAt time.Time
+	// Campaign is whose book it is about, Deal an id as text.
+	Campaign, Deal string
+	// Partner disputes; About is one of the constants, Against the partner whose
+	// credit it is, empty for the sourcing.
+	Partner, About, Against string
+	// OpenedAt and SettledAt are RFC 3339 instants; what is settled is empty while it
+	// is open.
+	OpenedAt, OpenedBy, OpenedWhy string
+	// State is empty while it is open. To is who gets what was disputed, if it was
+	// upheld.
+	State, To                        string
+	SettledAt, SettledBy, SettledWhy string
+	Deleted                          bool
+}
+
 // Journey is all that is known of one account. It is a set: order does not
 // matter, and an item that is there twice counts once (of two states of one
 // CRM object the later modified).
@@ -170,6 +206,7 @@ type Journey struct {
 	Roles         []Role
 	Registrations []Registration
 	Decisions     []Decision
+	Disputes      []Dispute
 }
 
 // Object is a CRM object as it is on the wire: Fields are canonical texts by
@@ -223,6 +260,13 @@ func (j *Journey) Add(o Object) {
 		j.Decisions = append(j.Decisions, Decision{
 			ID: o.ID, ModifiedAt: o.ModifiedAt, Deleted: o.Deleted,
 			Campaign: f["campaign"], Deal: f["deal"], Other: f["other"], Same: f["decision"] == "same",
+		})
+	case contract.ObjectDispute:
+		j.Disputes = append(j.Disputes, Dispute{
+			ID: o.ID, ModifiedAt: o.ModifiedAt, Deleted: o.Deleted,
+			Campaign: f["campaign"], Deal: f["deal"], Partner: f["partner"], About: f["about"], Against: f["against"],
+			OpenedAt: f["opened_at"], OpenedBy: f["opened_by"], OpenedWhy: f["opened_why"],
+			State: f["state"], To: f["to"], SettledAt: f["settled_at"], SettledBy: f["settled_by"], SettledWhy: f["settled_why"],
 		})
 	}
 }

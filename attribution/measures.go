@@ -41,7 +41,7 @@ const (
 // Version numbers the rules of docs/book.md. It rises whenever the same facts,
 // contract and rates come to another book than they did, so that who keeps what was
 // posted knows to compute all of it anew.
-const Version int64 = 1
+const Version int64 = 2
 
 // A count is shared out like money, so one is written with six decimals.
 const (

@@ -1,6 +1,8 @@
 package attribution
 
 import (
+	"time"
+
 	"tracksource/contract"
 	"tracksource/money"
 )
@@ -9,6 +11,32 @@ import (
 type Revision struct {
 	Number   int64
 	Contract *contract.Contract
+	// Closings are the campaign's, in the order of control; every revision has the
+	// same.
+	Closings []Closing
+}
+
+// Closing closes the days of a book up to one, or opens those from one on again.
+type Closing struct {
+	Close bool
+	// Day is the last that is closed, or the first that is open again.
+	Day money.Day
+	At  time.Time
+}
+
+// ClosedUntil is the last day that is closed by what was said up to an instant;
+// before [money.DayMin] if none is.
+func ClosedUntil(closings []Closing, at time.Time) money.Day {
+	until := money.DayMin - 1
+	for _, c := range closings {
+		if c.At.After(at) {
+			continue
+		}
+		if until = c.Day; !c.Close {
+			until--
+		}
+	}
+	return until
 }
 
 // from is the first conversion day that the revision accounts for.

@@ -19,6 +19,10 @@ const (
 // reaches their account.
 const ObjectDecision = "overlap_decision"
 
+// ObjectDispute is the type of the object by which a dispute of a deal reaches its
+// account.
+const ObjectDispute = "dispute"
+
 // Objects that have stages, as the types of CRM objects.
 const (
 	ObjectOpportunity = "opportunity"

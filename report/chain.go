@@ -31,10 +31,10 @@ func (l Line) Compare(other Line) int {
 
 // Whole is the line that it is held against the ledger by. Who sourced a deal is
 // known from facts, and not always the touch that did, so that such a line is told
-// by its partner alone.
+// by its partner and whether it is in escrow.
 func (l Line) Whole() Line {
 	if attribution.IsSourced(l.Measure) {
-		l.Dimensions = attribution.Dimensions{Partner: l.Partner}
+		l.Dimensions = attribution.Dimensions{Partner: l.Partner, Escrow: l.Escrow}
 	}
 	return l
 }
@@ -75,7 +75,7 @@ func Explained(d *Deal, terms func(revision int64) *contract.Contract) Book {
 func (b Book) explain(f *attribution.Facts, m *attribution.FactMeasure, c *contract.Contract) {
 	line := Line{Measure: m.Measure, Day: m.Day, Currency: m.Currency, Exponent: m.Exponent}
 	if attribution.IsSourced(m.Measure) {
-		line.Partner = f.Sourced.Partner
+		line.Partner, line.Escrow = f.Sourced.Partner, f.Escrow(m.Measure, f.Sourced.Partner, m.Day)
 		for _, id := range c.Models {
 			b.Put(line, id, m.Value)
 		}
@@ -89,6 +89,7 @@ func (b Book) explain(f *attribution.Facts, m *attribution.FactMeasure, c *contr
 		}
 		for _, s := range shares {
 			line.Dimensions = LineOf(f, &f.Touches[s.Touch], s.Partner)
+			line.Escrow = f.Escrow(m.Measure, s.Partner, m.Day)
 			b.Put(line, id, s.Amount)
 		}
 	}
@@ -104,7 +105,7 @@ func (b Book) explain(f *attribution.Facts, m *attribution.FactMeasure, c *contr
 		for _, partner := range partners {
 			line.Dimensions = attribution.Dimensions{
 				Partner: partner, Channel: attribution.All, Asset: attribution.All, Region: f.Region, Segment: f.Segment,
-				Source: attribution.All, TouchCampaign: attribution.All,
+				Source: attribution.All, TouchCampaign: attribution.All, Escrow: f.Escrow(follower.Name, partner, m.Day),
 			}
 			for _, id := range c.Models {
 				b.Put(line, id, m.Value)
@@ -114,7 +115,7 @@ func (b Book) explain(f *attribution.Facts, m *attribution.FactMeasure, c *contr
 }
 
 // LineOf are the dimensions of one partner's part of a touch, and for a nil touch of
-// what nobody is credited with.
+// what nobody is credited with; in no escrow.
 func LineOf(f *attribution.Facts, t *attribution.FactTouch, partner string) attribution.Dimensions {
 	of := func(d Dimension) string {
 		if t == nil {
@@ -124,7 +125,7 @@ func LineOf(f *attribution.Facts, t *attribution.FactTouch, partner string) attr
 	}
 	return attribution.Dimensions{
 		Partner: of(Partner), Channel: of(Channel), Asset: of(Asset), Region: of(Region), Segment: of(Segment),
-		Source: of(Source), TouchCampaign: of(TouchCampaign),
+		Source: of(Source), TouchCampaign: of(TouchCampaign), Escrow: attribution.EscrowNone,
 	}
 }
 

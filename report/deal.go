@@ -65,7 +65,7 @@ func SharesOf(f *attribution.Facts, m *attribution.FactMeasure, spec model.Spec)
 			if uint64(p) < weights[i]%n {
 				part++
 			}
-			shares, split = append(shares, Share{Touch: place, Partner: partner, Weight: part}), append(split, part)
+			shares, split = append(shares, Share{Touch: place, Partner: f.Credited(partner, m.Day), Weight: part}), append(split, part)
 		}
 	}
 	if spec.Model.IsAdditive() {

@@ -261,6 +261,7 @@ func (x *chain) ofOthers(partner string) bool {
 func dimensionsOf(e *follow.Entry) attribution.Dimensions {
 	return attribution.Dimensions{
 		Partner: e.Partner, Channel: e.Channel, Asset: e.Asset, Region: e.Region, Segment: e.Segment, Source: e.Source, TouchCampaign: e.TouchCampaign,
+		Escrow: cmp.Or(e.Escrow, attribution.EscrowNone),
 	}
 }
 

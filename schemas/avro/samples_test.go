@@ -253,7 +253,7 @@ func sampleFacts() *avro.Facts {
 		Rules: []string{"asset", "utm"},
 		Disputes: []avro.FactsDispute{{
 			ID: "d-1", Partner: "globex", About: "credit", Against: "acme", State: "upheld", To: "globex", By: "alliances", Why: "our event", OpenedAt: at(56),
-			SettledBy: "board", SettledWhy: "their event", SettledAt: &settled,
+			SettledBy: "board", SettledWhy: "their event", SettledAt: &settled, From: "2025-06-01",
 		}},
 		Truncated: true, AsOf: at(55),
 	}

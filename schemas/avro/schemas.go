@@ -64,7 +64,7 @@ func versions() []struct {
 		{NameAlert, 2},
 		{NameDeadLetter, 1},
 		{NameFactsKey, 1},
-		{NameFacts, 3},
+		{NameFacts, 4},
 	}
 }
 

@@ -511,6 +511,7 @@ type FactsDispute struct {
 	SettledBy  string     `avro:"settled_by"`
 	SettledWhy string     `avro:"settled_why"`
 	SettledAt  *time.Time `avro:"settled_at"` // nil while it is open
+	From       string     `avro:"from"`       // YYYY-MM-DD: first conversion day on which it acts; empty for all
 }
 
 // FactsTouch is a touch with what the contract makes of it.
