@@ -177,8 +177,7 @@ func overlapResolveCommand(stdout, stderr io.Writer) *cobra.Command {
 
 func overlapResolve(ctx context.Context, cfg control.Config, book *control.Book, r *avro.OverlapRecord, dryRun bool, stdout, stderr io.Writer) error {
 	c := avro.Control{Kind: control.Overlap, Overlap: r}
-	err := control.Judge(&c, func(of control.Versioned) (control.Standing, error) { return book.Standing(of.Name), nil })
-	if err != nil {
+	if err := book.Judge(&c); err != nil {
 		return err
 	}
 	if err := overlapDirection(book, r); err != nil {
@@ -197,7 +196,7 @@ func overlapResolve(ctx context.Context, cfg control.Config, book *control.Book,
 	if err := sendControls(ctx, cfg, []avro.Control{c}, stderr); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(stdout, "%s; sent\n", what)
+	_, err := fmt.Fprintf(stdout, "%s; sent\n", what)
 	return err
 }
 

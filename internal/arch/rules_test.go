@@ -38,7 +38,7 @@ var mayImport = map[string][]string{
 
 	// The tiers. None imports another: they meet in topics only.
 	"internal/ingest": {
-		"contract", "dedupe", "deploy/kafka", "identity", "internal/control", "internal/line", "internal/task",
+		"contract", "dedupe", "deploy/kafka", "identity", "internal/control", "internal/governance", "internal/line", "internal/task",
 		"money", "normalize", "normalize/mapping", "schemas/avro", "state", "stream",
 	},
 	"internal/attributor": {
@@ -57,7 +57,8 @@ var mayImport = map[string][]string{
 	// run from them. The judge does not import the tiers that it judges.
 	"internal/sample":     {"contract", "contract/example", "identity", "money", "normalize", "schemas/avro"},
 	"internal/deadletter": {"deploy/kafka", "identity", "internal/control", "internal/ingest", "internal/line", "schemas/avro", "stream"},
-	"internal/control":    {"attribution", "contract", "deploy/kafka", "identity", "internal/line", "money", "normalize/mapping", "schemas/avro", "state", "stream"},
+	"internal/control":    {"attribution", "contract", "deploy/kafka", "identity", "internal/governance", "internal/line", "money", "normalize/mapping", "schemas/avro", "state", "stream"},
+	"internal/governance": {"contract", "money", "schemas/avro"},
 	"internal/feedfile":   {},
 	"internal/follow":     {"attribution", "contract", "deploy/kafka", "internal/control", "internal/line", "internal/task", "money", "report", "schemas/avro", "state", "stream"},
 	"internal/answer":     {"attribution", "attribution/model", "contract", "deploy/kafka", "identity", "internal/control", "internal/follow", "internal/line", "money", "report", "schemas/avro", "state", "stream"},

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"tracksource/attribution"
+	"tracksource/internal/governance"
 	"tracksource/money"
 	"tracksource/schemas/avro"
 )
@@ -42,7 +43,7 @@ func counted(measure string) bool {
 }
 
 // nameMax bounds each name of an amount, in bytes.
-const nameMax = 200
+const nameMax = governance.NameMax
 
 func judgeAmount(kind string, r *avro.AmountRecord) error {
 	if r.Campaign == "" {

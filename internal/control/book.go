@@ -2,12 +2,15 @@ package control
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
 
 	"tracksource/contract"
 	"tracksource/deploy/kafka"
+	"tracksource/internal/governance"
 	"tracksource/internal/line"
 	"tracksource/money"
 	"tracksource/schemas/avro"
@@ -34,6 +37,19 @@ type Book struct {
 	Amounts   map[AmountKey][]avro.AmountRecord   // in the order of the topic: the last is in force
 	Overlaps  map[OverlapKey][]avro.OverlapRecord // as Amounts
 	Refused   int                                 // records that are not in force
+
+	// What signatories said, each as far as it was taken in and in its order, by
+	// campaign; acknowledgements of alerts of no campaign are under the empty one.
+	Disputes         map[DisputeID]governance.Dispute // as they stand
+	Periods          map[string][]avro.PeriodRecord
+	Approvals        map[string][]avro.ApprovalRecord
+	Signatures       map[string][]avro.SignatureRecord
+	Acknowledgements map[string][]avro.AcknowledgementRecord
+	Surveys          map[string][]avro.SurveyRecord
+	Evaluations      map[string][]avro.EvaluationRecord
+
+	values map[governance.Key][]byte
+	agreed Agreed
 }
 
 // Pair is a currency pair on a day.
@@ -60,6 +76,10 @@ func NewBook() *Book {
 		Contracts: map[string][]avro.ContractRecord{}, Proposals: map[string]avro.ContractRecord{},
 		Mappings: map[Versioned][]avro.MappingRecord{}, Rates: map[Pair]string{}, Accounts: map[Company]avro.AccountRecord{},
 		Amounts: map[AmountKey][]avro.AmountRecord{}, Overlaps: map[OverlapKey][]avro.OverlapRecord{},
+		Disputes: map[DisputeID]governance.Dispute{}, Periods: map[string][]avro.PeriodRecord{}, Approvals: map[string][]avro.ApprovalRecord{},
+		Signatures: map[string][]avro.SignatureRecord{}, Acknowledgements: map[string][]avro.AcknowledgementRecord{},
+		Surveys: map[string][]avro.SurveyRecord{}, Evaluations: map[string][]avro.EvaluationRecord{},
+		values: map[governance.Key][]byte{}, agreed: Agreed{},
 	}
 }
 
@@ -99,18 +119,48 @@ func (b *Book) Add(codecs *avro.Codecs, value []byte) error {
 
 // Judge returns a Refusal for a record that the service would not take in now.
 func (b *Book) Judge(c *avro.Control) error {
-	return Judge(c, func(of Versioned) (Standing, error) {
-		if of.Kind == Contract {
-			return b.Standing(of.Name), nil
-		}
-		return Standing{Revision: int64(len(b.Mappings[of]))}, nil
-	})
+	_, err := Judge(c, past{b})
+	return err
 }
+
+// past is what a book has, as what records are judged by.
+type past struct{ book *Book }
+
+// Standing implements [Past].
+func (p past) Standing(of Versioned) (Standing, error) {
+	if of.Kind != Contract {
+		return Standing{Revision: int64(len(p.book.Mappings[of]))}, nil
+	}
+	now := p.book.Standing(of.Name)
+	var err error
+	now.Agreed, err = p.book.agreed.Of(of.Name, now.Document)
+	return now, err
+}
+
+// Value implements [Past].
+func (p past) Value(key governance.Key) ([]byte, error) { return p.book.values[key], nil }
 
 // Take is Add of a record that is decoded.
 func (b *Book) Take(c *avro.Control) error {
-	if err := b.Judge(c); err != nil {
+	outcome, err := Judge(c, past{b})
+	switch {
+	case governance.IsRefusal(err):
 		b.Refused++
+		return nil
+	case err != nil:
+		return err
+	case outcome.Again:
+		return nil
+	}
+	for _, change := range outcome.Changes {
+		if change.Value == nil {
+			delete(b.values, change.Key)
+		} else {
+			b.values[change.Key] = change.Value
+		}
+	}
+	if isSaid(c) {
+		b.note(c, outcome)
 		return nil
 	}
 	switch c.Kind {
@@ -167,13 +217,21 @@ func Messages(codecs *avro.Codecs, topic string, controls ...avro.Control) ([]st
 		if err != nil {
 			return nil, fmt.Errorf("encode %s: %w", controls[i].Kind, err)
 		}
-		ms[i] = stream.Message{Topic: topic, Partition: 0, Pinned: true, Key: key(&controls[i]), Value: b}
+		ms[i] = stream.Message{Topic: topic, Partition: 0, Pinned: true, Key: KeyOf(&controls[i], b), Value: b}
 	}
 	return ms, nil
 }
 
-func key(c *avro.Control) []byte {
+// KeyOf returns the key of a record in the control topic. Value is the record as it
+// is encoded.
+func KeyOf(c *avro.Control, value []byte) []byte {
 	switch {
+	case isSaid(c):
+		// Each is kept, those that are refused as well: were one of two under a key
+		// compacted away, the other might be taken in where it was refused before.
+		campaign, _ := governance.Concerns(c)
+		sum := sha256.Sum256(value)
+		return state.Key{}.String(c.Kind).String(campaign).String(hex.EncodeToString(sum[:]))
 	case c.Contract != nil && c.Contract.Proposed:
 		return state.Key{}.String(contract.ProposalBook(c.Contract.Campaign)).Uint64(uint64(c.Contract.RecordedAt.UnixMicro()))
 	case c.Contract != nil:

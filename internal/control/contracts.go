@@ -5,31 +5,43 @@ import (
 	"time"
 
 	"tracksource/contract"
+	"tracksource/internal/governance"
 	"tracksource/schemas/avro"
 )
 
-func judgeContract(r *avro.ContractRecord, now Standing) error {
+// judgeContract judges a revision, a proposal or the withdrawal of one; what follows
+// from it is of its approvals.
+func judgeContract(r *avro.ContractRecord, now Standing, past Past) (governance.Outcome, error) {
+	doc, err := checkContract(r, now)
+	if err != nil {
+		return governance.Outcome{}, err
+	}
+	return governance.Revise(governance.Now{Agreed: now.Agreed, Revision: now.Revision, Get: past.Value}, r, doc)
+}
+
+// checkContract returns the document of the record, nil for a withdrawal.
+func checkContract(r *avro.ContractRecord, now Standing) (*contract.Contract, error) {
 	what := "revision"
 	if r.Proposed {
 		what = "proposal of revision"
 		if r.Document == "" {
-			return judgeWithdrawal(r, now)
+			return nil, judgeWithdrawal(r, now)
 		}
 	}
 	if r.Revision != now.Revision+1 || r.Previous != now.Revision {
-		return refuse("contract %s: %s %d on top of %d is stale, the newest is %d", r.Campaign, what, r.Revision, r.Previous, now.Revision)
+		return nil, refuse("contract %s: %s %d on top of %d is stale, the newest is %d", r.Campaign, what, r.Revision, r.Previous, now.Revision)
 	}
 	if Hash([]byte(r.Document)) != r.Hash {
-		return refuse("contract %s: the document does not have the hash it came with", r.Campaign)
+		return nil, refuse("contract %s: the document does not have the hash it came with", r.Campaign)
 	}
 	doc, err := contract.Parse([]byte(r.Document))
 	if err != nil {
-		return refuse("contract %s: %w", r.Campaign, err)
+		return nil, refuse("contract %s: %w", r.Campaign, err)
 	}
 	if doc.Campaign != r.Campaign {
-		return refuse("contract %s: the document is of campaign %s", r.Campaign, doc.Campaign)
+		return nil, refuse("contract %s: the document is of campaign %s", r.Campaign, doc.Campaign)
 	}
-	return judgeRestateFrom(doc, now)
+	return doc, judgeRestateFrom(doc, now)
 }
 
 // judgeWithdrawal refuses to withdraw another proposal than the one that its
@@ -48,12 +60,9 @@ func judgeWithdrawal(r *avro.ContractRecord, now Standing) error {
 // one of the other days in what totals are made of: a total over both would be half
 // of one thing and half of another.
 func judgeRestateFrom(doc *contract.Contract, now Standing) error {
-	if !doc.HasRestateFrom || now.Document == "" {
+	was := now.Agreed
+	if !doc.HasRestateFrom || was == nil {
 		return nil
-	}
-	was, err := contract.Parse([]byte(now.Document))
-	if err != nil {
-		return err // judged when it came
 	}
 	const why = "contract %s: restate_from %s leaves the days before it to revision %d, so that %s must stay %v: it is %v; leave restate_from out or %[4]s as it was"
 	switch {
@@ -95,7 +104,8 @@ func Withdraw(proposal avro.ContractRecord, now time.Time) avro.Control {
 }
 
 // After is what is in force of a contract once the record, which was judged, is
-// taken in. A revision that was proposed is a proposal no longer.
+// taken in, with a new document not read yet. A revision that was proposed is a
+// proposal no longer.
 func (s Standing) After(r *avro.ContractRecord) Standing {
 	switch {
 	case r.Proposed && r.Document == "":
@@ -103,7 +113,7 @@ func (s Standing) After(r *avro.ContractRecord) Standing {
 	case r.Proposed:
 		s.Proposal = r.Hash
 	default:
-		s.Revision, s.Document = r.Revision, r.Document
+		s.Revision, s.Document, s.Agreed = r.Revision, r.Document, nil
 		if s.Proposal == r.Hash {
 			s.Proposal = ""
 		}

@@ -1,6 +1,7 @@
 // Package control knows what operators decide and how it is said on the control
 // topic: contract revisions, exchange rates, the horizon, the account map,
-// overlapping deals, and money beside contracts. The service that owns the topic
+// overlapping deals, and money beside contracts; and how what signatories say of
+// the numbers, which internal/governance judges, stands in it. The service that owns the topic
 // judges records with it, tools write them with it, and so a tool can say
 // beforehand what the service will refuse.
 package control
@@ -12,6 +13,8 @@ import (
 	"strings"
 	"time"
 
+	"tracksource/contract"
+	"tracksource/internal/governance"
 	"tracksource/money"
 	"tracksource/normalize/mapping"
 	"tracksource/schemas/avro"
@@ -29,21 +32,24 @@ const (
 	Target   = "target"
 	Cost     = "cost"
 	Overlap  = "overlap"
+
+	// What signatories say to the numbers.
+	Dispute         = "dispute"
+	Period          = "period"
+	Approval        = "approval"
+	Signature       = "signature"
+	Acknowledgement = "acknowledgement"
+	Survey          = "survey"
+	Evaluation      = "evaluation"
 )
 
 // ErasureMax is how many identities one erasure names at most.
 const ErasureMax = 10_000
 
 // Refusal is why a record is not taken in.
-type Refusal struct{ reason error }
+type Refusal = governance.Refusal
 
-// Error implements error.
-func (r *Refusal) Error() string { return r.reason.Error() }
-
-// Unwrap returns the reason.
-func (r *Refusal) Unwrap() error { return r.reason }
-
-func refuse(format string, args ...any) error { return &Refusal{fmt.Errorf(format, args...)} }
+func refuse(format string, args ...any) error { return governance.Refuse(format, args...) }
 
 // Versioned names what has revisions: the contract of a campaign, the mapping of a
 // feed.
@@ -58,6 +64,17 @@ type Standing struct {
 	// Document is the text of the newest revision of a contract, and Proposal the
 	// hash of what is proposed as the next one; empty for none, and of a mapping.
 	Document, Proposal string
+	// Agreed is Document as it is read, nil without one.
+	Agreed *contract.Contract
+}
+
+// Past is what control said before a record, by which the record is judged. Its
+// errors are returned as they are.
+type Past interface {
+	// Standing returns what is in force of what has revisions.
+	Standing(of Versioned) (Standing, error)
+	// Value returns what governance keeps under a key, nil for nothing.
+	Value(key governance.Key) ([]byte, error)
 }
 
 // OfMapping names the mapping of a feed.
@@ -74,21 +91,25 @@ func Revision(c *avro.Control) (of Versioned, revision int64, ok bool) {
 	return Versioned{}, 0, false
 }
 
-// Judge returns a Refusal for a record that must not be taken in. standing tells
-// what is in force of what has revisions; its errors are returned as they are.
-func Judge(c *avro.Control, standing func(of Versioned) (Standing, error)) error {
+// Judge returns what follows from a record, or a Refusal for one that must not be
+// taken in. What follows of a record without signatories is nothing.
+func Judge(c *avro.Control, past Past) (governance.Outcome, error) {
+	none := governance.Outcome{}
 	if of, _, ok := Revision(c); ok {
-		now, err := standing(of)
+		now, err := past.Standing(of)
 		if err != nil {
-			return err
+			return none, err
 		}
 		if of.Kind == Mapping {
-			return judgeMapping(c.Mapping, now.Revision)
+			return none, judgeMapping(c.Mapping, now.Revision)
 		}
-		return judgeContract(c.Contract, now)
+		return judgeContract(c.Contract, now, past)
+	}
+	if isSaid(c) {
+		return judgeSaid(c, past)
 	}
 	if c.Kind == Overlap && c.Overlap != nil {
-		return judgeOverlap(c.Overlap, standing)
+		return none, judgeOverlap(c.Overlap, past)
 	}
 	var err error
 	switch {
@@ -103,12 +124,12 @@ func Judge(c *avro.Control, standing func(of Versioned) (Standing, error)) error
 	case isAmount(c.Kind) && c.Amount != nil:
 		err = judgeAmount(c.Kind, c.Amount)
 	default:
-		return refuse("kind %q is unknown or has no record", c.Kind)
+		return none, refuse("kind %q is unknown or has no record", c.Kind)
 	}
 	if err != nil {
-		return refuse("%s: %w", c.Kind, err)
+		return none, refuse("%s: %w", c.Kind, err)
 	}
-	return nil
+	return none, nil
 }
 
 func judgeRate(r *avro.RateRecord) error {

@@ -11,15 +11,29 @@ import (
 	"tracksource/contract/example"
 	"tracksource/identity"
 	"tracksource/internal/control"
+	"tracksource/internal/governance"
 	"tracksource/schemas/avro"
 )
 
 var at = time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
 
-func none(control.Versioned) (control.Standing, error) { return control.Standing{}, nil }
+// past is a revision of everything and nothing that signatories said.
+type past struct {
+	revision int64
+	err      error
+}
 
-// one knows a contract of every campaign.
-func one(control.Versioned) (control.Standing, error) { return control.Standing{Revision: 1}, nil }
+func (p past) Standing(control.Versioned) (control.Standing, error) {
+	return control.Standing{Revision: p.revision}, p.err
+}
+
+func (p past) Value(governance.Key) ([]byte, error) { return nil, p.err }
+
+// none knows nothing, one a contract of every campaign.
+const (
+	none = 0
+	one  = 1
+)
 
 // TestJudge: whatever is not right is refused with a reason, by tools and by the
 // service alike.
@@ -73,7 +87,7 @@ func TestJudge(t *testing.T) {
 		{"a kind without its record", &avro.Control{Kind: control.Rate}, "has no record"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			err := control.Judge(tt.c, none)
+			_, err := control.Judge(tt.c, past{})
 			var refusal *control.Refusal
 			switch {
 			case tt.want == "" && err != nil:
@@ -84,7 +98,7 @@ func TestJudge(t *testing.T) {
 		})
 	}
 	broken := errors.New("disk")
-	if err := control.Judge(revised(func(*avro.ContractRecord) {}), func(control.Versioned) (control.Standing, error) { return control.Standing{}, broken }); !errors.Is(err, broken) {
+	if _, err := control.Judge(revised(func(*avro.ContractRecord) {}), past{err: broken}); !errors.Is(err, broken) {
 		t.Errorf("error %v, want that of the store", err)
 	}
 }
@@ -95,7 +109,7 @@ func TestJudgeOverlap(t *testing.T) {
 	for _, tt := range []struct {
 		name     string
 		change   func(*avro.OverlapRecord)
-		standing func(control.Versioned) (control.Standing, error)
+		revision int64
 		want     string // empty: taken in
 	}{
 		{"whole", func(*avro.OverlapRecord) {}, one, ""},
@@ -117,7 +131,7 @@ func TestJudgeOverlap(t *testing.T) {
 				Decision: control.OverlapSame, By: "ann", Why: "one order form", At: at,
 			}
 			tt.change(&r)
-			err := control.Judge(&avro.Control{Kind: control.Overlap, Overlap: &r}, tt.standing)
+			_, err := control.Judge(&avro.Control{Kind: control.Overlap, Overlap: &r}, past{revision: tt.revision})
 			var refusal *control.Refusal
 			switch {
 			case tt.want == "" && err != nil:
@@ -216,7 +230,7 @@ func FuzzParseAccounts(f *testing.F) {
 			return
 		}
 		for i := range records {
-			if err := control.Judge(&avro.Control{Kind: control.Account, Account: &records[i]}, none); err != nil {
+			if _, err := control.Judge(&avro.Control{Kind: control.Account, Account: &records[i]}, past{}); err != nil {
 				t.Errorf("%+v is read and refused: %v", records[i], err)
 			}
 		}

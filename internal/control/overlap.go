@@ -12,6 +12,7 @@ import (
 	"tracksource/attribution"
 	"tracksource/contract"
 	"tracksource/identity"
+	"tracksource/internal/governance"
 	"tracksource/internal/line"
 	"tracksource/schemas/avro"
 	"tracksource/stream"
@@ -24,7 +25,7 @@ const (
 )
 
 // whyMax bounds the reason of a decision, in bytes.
-const whyMax = 1000
+const whyMax = governance.WhyMax
 
 // OverlapKey is what a decision is about: a later one about the same replaces it.
 type OverlapKey struct {
@@ -37,8 +38,8 @@ func KeyOfOverlap(r *avro.OverlapRecord) OverlapKey {
 	return OverlapKey{r.Campaign, r.Deal, r.Other}
 }
 
-func judgeOverlap(r *avro.OverlapRecord, standing func(of Versioned) (Standing, error)) error {
-	if now, err := standing(OfContract(r.Campaign)); err != nil {
+func judgeOverlap(r *avro.OverlapRecord, past Past) error {
+	if now, err := past.Standing(OfContract(r.Campaign)); err != nil {
 		return err
 	} else if now.Revision == 0 {
 		return refuse("overlap: campaign %q has no contract", cut(r.Campaign))

@@ -129,7 +129,8 @@ func (f *Follow) catchUp() error {
 		switch c.Kind {
 		case control.Rate:
 			d.rates = nil
-		case control.Contract, control.Spend, control.Target, control.Cost:
+		case control.Contract, control.Spend, control.Target, control.Cost,
+			control.Dispute, control.Period, control.Approval, control.Signature, control.Acknowledgement, control.Survey, control.Evaluation:
 			revised = revised || c.Kind == control.Contract
 			if err := d.book.Take(&c); err != nil {
 				return false, fmt.Errorf("decision at offset %d: %w", offset, err)

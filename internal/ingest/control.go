@@ -10,6 +10,7 @@ import (
 
 	"tracksource/contract"
 	"tracksource/internal/control"
+	"tracksource/internal/governance"
 	"tracksource/internal/task"
 	"tracksource/schemas/avro"
 	"tracksource/stream"
@@ -64,12 +65,15 @@ type Broadcast struct {
 // what is stale or unreadable, with an alert that says why, and broadcasts the
 // rest under a number that rises by one.
 type Controller struct {
-	cfg ControlConfig
-	kv  task.KV
+	cfg    ControlConfig
+	kv     task.KV
+	agreed control.Agreed
 }
 
 // NewController makes the processor.
-func NewController(cfg ControlConfig, kv task.KV) *Controller { return &Controller{cfg, kv} }
+func NewController(cfg ControlConfig, kv task.KV) *Controller {
+	return &Controller{cfg, kv, control.Agreed{}}
+}
 
 // Pending implements stream.Processor: the controller works on input only.
 func (c *Controller) Pending(time.Time) bool { return false }
@@ -90,54 +94,75 @@ func (c *Controller) Fold(ctx context.Context, records []stream.Record, out Emit
 	for i := range records {
 		rec := &records[i]
 		var ctl avro.Control
+		var outcome governance.Outcome
 		err := c.cfg.Codecs.Control.Decode(rec.Value, &ctl)
-		if errors.Is(err, avro.ErrRegistry) {
+		switch {
+		case errors.Is(err, avro.ErrRegistry):
 			return fmt.Errorf("%w: %w", stream.ErrTransient, err)
-		}
-		if err != nil {
-			err = fmt.Errorf("unreadable record: %w", err)
-		} else {
-			err = c.accept(&ctl)
-			if refused := (*control.Refusal)(nil); err != nil && !errors.As(err, &refused) {
+		case err != nil:
+			ctl, err = avro.Control{}, fmt.Errorf("unreadable record: %w", err)
+		default:
+			if outcome, err = c.accept(&ctl); err != nil && !governance.IsRefusal(err) {
 				return err
 			}
 		}
 		if refused := err; refused != nil {
 			c.cfg.Log.WarnContext(ctx, "control record refused", "offset", rec.Offset, "err", refused)
-			if err := c.alert(rec, refused, out); err != nil {
+			if err := c.alert(rec, &ctl, refused, out); err != nil {
 				return err
 			}
 			continue
 		}
-		if err := c.pass(&ctl, out); err != nil {
+		if outcome.Again {
+			continue
+		}
+		for j := range outcome.Alerts {
+			if err := emitAlert(c.cfg.Codecs, c.cfg.Alerts, &outcome.Alerts[j], out); err != nil {
+				return err
+			}
+		}
+		if err := c.pass(&ctl, outcome, out); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// accept checks a record and notes what it changes. A control.Refusal says why it
+// accept checks a record and notes what it changes. A governance.Refusal says why it
 // must not go on; any other error is a failure of our own.
-func (c *Controller) accept(ctl *avro.Control) error {
-	var now control.Standing
-	err := control.Judge(ctl, func(of control.Versioned) (control.Standing, error) {
-		var err error
-		now, err = c.standing(of)
-		return now, err
-	})
+func (c *Controller) accept(ctl *avro.Control) (governance.Outcome, error) {
+	outcome, err := control.Judge(ctl, c)
+	if err != nil {
+		return outcome, err
+	}
+	for _, change := range outcome.Changes {
+		key := saidKey(change.Key)
+		if change.Value == nil {
+			err = c.kv.Delete(key)
+		} else {
+			err = c.kv.Put(key, spaceControl.Value(change.Value))
+		}
+		if err != nil {
+			return outcome, err
+		}
+	}
 	of, revision, ok := control.Revision(ctl)
-	if err != nil || !ok {
-		return err
+	if !ok {
+		return outcome, nil
 	}
 	if of.Kind == control.Contract {
-		return c.stand(of, now, now.After(ctl.Contract))
+		now, err := c.Standing(of)
+		if err != nil {
+			return outcome, err
+		}
+		return outcome, c.stand(of, now, now.After(ctl.Contract))
 	}
-	return c.putNumber(revisionKey(of), uint64(revision))
+	return outcome, c.putNumber(revisionKey(of), uint64(revision))
 }
 
-// standing is what is in force. A state of before documents were kept has none,
+// Standing implements [control.Past]. A state of before documents were kept has none,
 // and the tool that sent the record has judged it by all.
-func (c *Controller) standing(of control.Versioned) (control.Standing, error) {
+func (c *Controller) Standing(of control.Versioned) (control.Standing, error) {
 	revision, err := c.number(revisionKey(of))
 	s := control.Standing{Revision: int64(revision)}
 	if err != nil || of.Kind != control.Contract {
@@ -146,8 +171,25 @@ func (c *Controller) standing(of control.Versioned) (control.Standing, error) {
 	if s.Document, err = c.text(documentKey(of.Name)); err != nil {
 		return s, err
 	}
+	if s.Agreed, err = c.agreed.Of(of.Name, s.Document); err != nil {
+		return s, err
+	}
 	s.Proposal, err = c.text(proposalKey(of.Name))
 	return s, err
+}
+
+// Value implements [control.Past].
+func (c *Controller) Value(key governance.Key) ([]byte, error) {
+	b, err := c.kv.Get(saidKey(key))
+	if err != nil || b == nil {
+		return nil, err
+	}
+	return spaceControl.Body(b)
+}
+
+// saidKey is where a value of governance lies.
+func saidKey(k governance.Key) []byte {
+	return spaceControl.Key().String("said").String(k.Of).String(k.Campaign).String(k.Name).String(k.Sub)
 }
 
 // stand keeps what a record changed of a contract.
@@ -182,10 +224,13 @@ func proposalKey(campaign string) []byte {
 }
 
 // pass hands an accepted record on, to all or to those whom it concerns.
-func (c *Controller) pass(ctl *avro.Control, out Emitter) error {
+func (c *Controller) pass(ctl *avro.Control, outcome governance.Outcome, out Emitter) error {
 	switch ctl.Kind {
-	case control.Mapping, control.Spend, control.Target, control.Cost:
+	case control.Mapping, control.Spend, control.Target, control.Cost,
+		control.Approval, control.Signature, control.Acknowledgement, control.Survey, control.Evaluation:
 		return nil // whoever needs them reads the control topic itself
+	case control.Dispute:
+		return c.dispute(outcome.Dispute, out)
 	case control.Account:
 		return c.account(ctl.Account, out)
 	case control.Overlap:
@@ -225,17 +270,12 @@ func (c *Controller) account(r *avro.AccountRecord, out Emitter) error {
 // overlap sends a decision to the deal that it is about, numbered in the order of
 // control: of two about the same deals the later one holds.
 func (c *Controller) overlap(r *avro.OverlapRecord, out Emitter) error {
-	key := []byte(spaceControl.Key().String(control.Overlap))
-	n, err := c.number(key)
+	n, err := c.next(control.Overlap)
 	if err != nil {
 		return err
 	}
-	n++
 	node, object, err := control.OverlapObject(r, int64(n))
 	if err != nil {
-		return err
-	}
-	if err := c.putNumber(key, n); err != nil {
 		return err
 	}
 	return c.tell(&avro.Observation{
@@ -244,17 +284,40 @@ func (c *Controller) overlap(r *avro.OverlapRecord, out Emitter) error {
 	}, out)
 }
 
-// broadcast numbers the record and sends it to every partition.
-func (c *Controller) broadcast(ctl *avro.Control, out Emitter) error {
-	key := []byte(spaceControl.Key().String("number"))
-	n, err := c.number(key)
+// dispute sends a step of a dispute to the deal that it is about, numbered in the
+// order of control.
+func (c *Controller) dispute(d *governance.Dispute, out Emitter) error {
+	n, err := c.next(control.Dispute)
 	if err != nil {
 		return err
 	}
-	if err := c.putNumber(key, n+1); err != nil {
+	node, object, err := control.DisputeObject(d, int64(n))
+	if err != nil {
 		return err
 	}
-	ctl.Number = int64(n + 1)
+	return c.tell(&avro.Observation{
+		Kind: kindDecision, Node: node.Bytes(), Reporter: d.Deal.Reporter, Feed: "crm", Source: d.Deal.Source,
+		EventID: fmt.Sprintf("%s/%d", control.Dispute, n), OccurredAt: object.ModifiedAt, Object: object,
+	}, out)
+}
+
+// next counts what was handed on of a kind.
+func (c *Controller) next(kind string) (uint64, error) {
+	key := []byte(spaceControl.Key().String(kind))
+	n, err := c.number(key)
+	if err != nil {
+		return 0, err
+	}
+	return n + 1, c.putNumber(key, n+1)
+}
+
+// broadcast numbers the record and sends it to every partition.
+func (c *Controller) broadcast(ctl *avro.Control, out Emitter) error {
+	n, err := c.next("number")
+	if err != nil {
+		return err
+	}
+	ctl.Number = int64(n)
 	obs, err := c.cfg.Codecs.Observation.Append(nil, &avro.Observation{Kind: kindControl, Control: ctl})
 	if err != nil {
 		return err
@@ -272,11 +335,24 @@ func (c *Controller) broadcast(ctl *avro.Control, out Emitter) error {
 	return nil
 }
 
-func (c *Controller) alert(rec *stream.Record, refused error, out Emitter) error {
+// alert tells why a record was refused: the partner whose it was, if it is one of a
+// partner's and of a campaign that there is.
+func (c *Controller) alert(rec *stream.Record, ctl *avro.Control, refused error, out Emitter) error {
+	campaign, partner := governance.Concerns(ctl)
+	now, err := c.Standing(control.OfContract(campaign))
+	if err != nil {
+		return err
+	}
+	if now.Revision == 0 {
+		campaign = ""
+	}
+	if !partnerID.MatchString(partner) {
+		partner = ""
+	}
 	return emitAlert(c.cfg.Codecs, c.cfg.Alerts, &avro.Alert{
-		ID: fmt.Sprintf("control-refused/%d", rec.Offset), Kind: "control_refused", Severity: "error", Subject: string(rec.Key),
+		ID: fmt.Sprintf("control-refused/%d", rec.Offset), Kind: "control_refused", Severity: "error", Campaign: campaign, Partner: partner, Subject: string(rec.Key),
 		Message:  "a control record was refused: " + refused.Error(),
-		Evidence: []string{fmt.Sprintf("%s/%d@%d", rec.Topic, rec.Partition, rec.Offset)}, RaisedAt: rec.Timestamp,
+		Evidence: []string{fmt.Sprintf("%s/%d@%d", rec.Topic, rec.Partition, rec.Offset)}, RaisedAt: rec.Timestamp, State: governance.AlertOpen,
 	}, out)
 }
 
@@ -308,4 +384,7 @@ func (c *Controller) putNumber(key []byte, n uint64) error {
 	return c.kv.Put(key, spaceControl.Value(binary.BigEndian.AppendUint64(nil, n)))
 }
 
-var _ stream.Processor = (*Controller)(nil)
+var (
+	_ stream.Processor = (*Controller)(nil)
+	_ control.Past     = (*Controller)(nil)
+)

@@ -34,8 +34,8 @@ type Policies struct {
 	log    *slog.Logger
 
 	// Owned by the one goroutine that calls Add.
-	standing map[string]control.Standing // by campaign
-	untold   map[string]bool             // partners without a topic that the log has named
+	book   *control.Book   // of contracts and their approvals alone
+	untold map[string]bool // partners without a topic that the log has named
 
 	mu    sync.Mutex
 	by    map[string]Policy // guarded by mu; by campaign, replaced and never changed
@@ -47,7 +47,7 @@ type Policies struct {
 func NewPolicies(codecs *avro.Codecs, topics map[string]string, log *slog.Logger) *Policies {
 	return &Policies{
 		codecs: codecs, topics: topics, log: log,
-		standing: map[string]control.Standing{}, untold: map[string]bool{}, by: map[string]Policy{},
+		book: control.NewBook(), untold: map[string]bool{}, by: map[string]Policy{},
 	}
 }
 
@@ -58,17 +58,18 @@ func (p *Policies) Add(r stream.Record) error {
 	var c avro.Control
 	if err := p.codecs.Control.Decode(r.Value, &c); errors.Is(err, avro.ErrRegistry) {
 		return err
-	} else if err != nil || c.Kind != control.Contract || c.Contract == nil {
+	} else if err != nil || c.Kind != control.Contract && c.Kind != control.Approval {
+		return nil
+	}
+	if err := p.book.Take(&c); err != nil {
+		return err
+	}
+	if c.Contract == nil || c.Contract.Proposed {
 		return nil
 	}
 	campaign := c.Contract.Campaign
-	err := control.Judge(&c, func(control.Versioned) (control.Standing, error) { return p.standing[campaign], nil })
-	if err != nil {
-		return nil
-	}
-	p.standing[campaign] = p.standing[campaign].After(c.Contract)
-	if c.Contract.Proposed {
-		return nil
+	if newest, _ := p.book.Newest(campaign); newest.Revision == p.by[campaign].Revision {
+		return nil // refused
 	}
 	doc, err := contract.Parse([]byte(c.Contract.Document))
 	if err != nil {
