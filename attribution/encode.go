@@ -53,6 +53,7 @@ func AppendPostings(dst []byte, postings []Posting) []byte {
 		dst = binary.AppendVarint(dst, int64(p.Day))
 		dst = binary.AppendVarint(dst, int64(p.Basis.RateDay))
 		dst = binary.AppendUvarint(dst, uint64(p.Exponent))
+		dst = binary.AppendUvarint(dst, uint64(p.Confidence))
 		dst = binary.AppendUvarint(dst, uint64(len(p.Minor)))
 		for _, minor := range p.Minor {
 			dst = binary.AppendVarint(dst, minor)
@@ -73,7 +74,7 @@ func DecodePostings(data []byte) ([]Posting, error) {
 		table[i] = string(d.bytes(d.count(1)))
 	}
 	// A posting takes a byte for each string and number at least.
-	const leastBytes = 16 + 4
+	const leastBytes = 16 + 5
 	postings := make([]Posting, d.count(leastBytes))
 	for i := range postings {
 		d.posting(&postings[i], table)
@@ -108,6 +109,12 @@ func (d *decoder) posting(p *Posting, table []string) {
 		return
 	}
 	p.Exponent = int(exponent)
+	confidence := d.uvarint()
+	if confidence > ConfidenceWhole {
+		d.fail("confidence out of bounds")
+		return
+	}
+	p.Confidence = int(confidence)
 	p.Minor = make([]int64, d.count(1))
 	for m := range p.Minor {
 		p.Minor[m] = d.varint()

@@ -30,21 +30,34 @@ func (k PostingKey) Compare(other PostingKey) int {
 }
 
 // Posting is what is now on the ledger under one key: what the attributor keeps
-// for each account, to post only the difference when something changes.
+// for each account, to post only the difference when something changes. On which
+// days it is booked is not part of it: whatever is booked where, the sum is this.
 type Posting struct {
 	PostingKey
 	Basis Basis
+	// Confidence is the Overall of the conversion's.
+	Confidence int
 	// Minor has one value for each model; which, the keeper knows.
 	Minor []int64
 }
 
+// certain is what of a value is certain.
+func (p *Posting) certain(minor int64) int64 { return Confidence{Overall: p.Confidence}.Of(minor) }
+
 // Change is a difference to post.
 type Change struct {
 	PostingKey
+	// Booked is the day that it is booked on: the key's own, or where that is
+	// closed the first open one.
+	Booked money.Day
 	// Basis is that of the new posting; where the key is gone, of the
 	// conversion as it is now, or as it was if that is gone as well.
 	Basis Basis
-	Delta []int64
+	// Confidence is that in the conversion as it is now, 0 if that is gone.
+	Confidence int
+	// Delta is the difference of the values, Confident that of what of them is
+	// certain. Not both are zero.
+	Delta, Confident []int64
 }
 
 // Postings flattens the result, in the order of the keys.
@@ -57,7 +70,7 @@ func (r Result) Postings() []Posting {
 					Conversion: c.ID, Measure: c.Measure, Day: c.Day,
 					Currency: c.Currency, Exponent: c.Exponent, Dimensions: line.Dimensions,
 				},
-				Basis: c.Basis, Minor: line.Minor,
+				Basis: c.Basis, Confidence: c.Confidence.Overall, Minor: line.Minor,
 			})
 		}
 	}
@@ -66,10 +79,11 @@ func (r Result) Postings() []Posting {
 }
 
 // Diff returns what turns the old postings into the new ones: the difference
-// under each key, none that is zero, in the order of the keys. Both lists have to be
-// in that order, each key once, as [Result.Postings] returns them, and all vectors
-// have the same models (see Realign); Diff panics where they do not.
-func Diff(before, after []Posting) []Change {
+// under each key, none that is zero, in the order of the keys, booked on days from
+// the first open one on, which is money.DayMin while nothing is closed. Both lists have
+// to be in that order, each key once, as [Result.Postings] returns them, and all
+// vectors have the same models (see Realign); Diff panics where they do not.
+func Diff(before, after []Posting, open money.Day) []Change {
 	var list []Change
 	for old, now := before, after; len(old)+len(now) > 0; {
 		var was, is *Posting
@@ -86,12 +100,13 @@ func Diff(before, after []Posting) []Change {
 			is, now = next(now)
 		}
 		c := difference(was, is)
-		if isZero(c.Delta) {
+		if isZero(c.Delta) && isZero(c.Confident) {
 			continue
 		}
 		if is == nil {
-			c.Basis = basisNow(after, was)
+			c.Basis, c.Confidence = conversionNow(after, was)
 		}
+		c.Booked = max(c.Day, open)
 		list = append(list, c)
 	}
 	return list
@@ -111,24 +126,26 @@ func next(postings []Posting) (first *Posting, rest []Posting) {
 func difference(was, is *Posting) Change {
 	switch {
 	case was == nil:
-		return Change{is.PostingKey, is.Basis, slices.Clone(is.Minor)}
+		was = &Posting{Minor: make([]int64, len(is.Minor))}
 	case is == nil:
 		is = &Posting{PostingKey: was.PostingKey, Minor: make([]int64, len(was.Minor))}
 	case len(was.Minor) != len(is.Minor):
 		panic(fmt.Sprintf("attribution: postings of %d and %d models under %+v", len(was.Minor), len(is.Minor), is.PostingKey))
-	case slices.Equal(was.Minor, is.Minor):
+	case was.Confidence == is.Confidence && slices.Equal(was.Minor, is.Minor):
 		return Change{} // as most are
 	}
-	delta := slices.Clone(is.Minor)
-	for m, minor := range was.Minor {
-		delta[m] -= minor
+	vectors := make([]int64, 2*len(is.Minor))
+	delta, confident := vectors[:len(is.Minor):len(is.Minor)], vectors[len(is.Minor):]
+	for m, minor := range is.Minor {
+		delta[m] = minor - was.Minor[m]
+		confident[m] = is.certain(minor) - was.certain(was.Minor[m])
 	}
-	return Change{is.PostingKey, is.Basis, delta}
+	return Change{PostingKey: is.PostingKey, Basis: is.Basis, Confidence: is.Confidence, Delta: delta, Confident: confident}
 }
 
-// basisNow is the basis of the conversion that a posting was of, as it is now; if it
-// is gone, as it was.
-func basisNow(after []Posting, was *Posting) Basis {
+// conversionNow is the basis of the conversion that a posting was of and the
+// confidence in it, as they are now; if it is gone, the basis as it was.
+func conversionNow(after []Posting, was *Posting) (Basis, int) {
 	behind, _ := slices.BinarySearchFunc(after, was, func(p Posting, was *Posting) int {
 		if cmp.Or(strings.Compare(p.Conversion, was.Conversion), strings.Compare(p.Measure, was.Measure)) <= 0 {
 			return -1
@@ -136,9 +153,9 @@ func basisNow(after []Posting, was *Posting) Basis {
 		return 1
 	})
 	if behind > 0 && after[behind-1].Conversion == was.Conversion && after[behind-1].Measure == was.Measure {
-		return after[behind-1].Basis
+		return after[behind-1].Basis, after[behind-1].Confidence
 	}
-	return was.Basis
+	return was.Basis, 0
 }
 
 // UnionModels returns the models of a change from the old ones to the new ones:

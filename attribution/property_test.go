@@ -161,7 +161,7 @@ func TestDiffBringsTheLedgerToEachState(t *testing.T) {
 		var before []attribution.Posting
 		for range 4 {
 			after := attribution.Book(rules, rates, journeys.Draw(t, "journey")).Postings()
-			changes := attribution.Diff(before, after)
+			changes := attribution.Diff(before, after, money.DayMin)
 			if !slices.IsSortedFunc(changes, func(a, b attribution.Change) int { return a.PostingKey.Compare(b.PostingKey) }) {
 				t.Fatalf("changes are not in order: %+v", changes)
 			}
@@ -177,7 +177,7 @@ func TestDiffBringsTheLedgerToEachState(t *testing.T) {
 			posted += len(changes)
 			before = after
 		}
-		l.post(attribution.Diff(before, nil))
+		l.post(attribution.Diff(before, nil, money.DayMin))
 		if len(l) != 0 {
 			t.Fatalf("taking everything back leaves %v", l)
 		}
@@ -196,14 +196,14 @@ func TestTouchesRemovedAndAddedAgainRestore(t *testing.T) {
 		less := j
 		less.Touches = j.Touches[rapid.IntRange(0, len(j.Touches)).Draw(t, "removed"):]
 		l := make(ledger)
-		l.post(attribution.Diff(nil, full))
+		l.post(attribution.Diff(nil, full, money.DayMin))
 		without := attribution.Book(rules, rates, less).Postings()
-		l.post(attribution.Diff(full, without))
-		l.post(attribution.Diff(without, attribution.Book(rules, rates, j).Postings()))
+		l.post(attribution.Diff(full, without, money.DayMin))
+		l.post(attribution.Diff(without, attribution.Book(rules, rates, j).Postings(), money.DayMin))
 		if err := l.equal(full); err != nil {
 			t.Fatal(err)
 		}
-		if changes := attribution.Diff(full, full); len(changes) != 0 {
+		if changes := attribution.Diff(full, full, money.DayMin); len(changes) != 0 {
 			t.Fatalf("no difference posts %+v", changes)
 		}
 	})
@@ -285,7 +285,7 @@ func TestModelsChange(t *testing.T) {
 	key := attribution.PostingKey{Conversion: "c", Measure: "revenue", Currency: "USD", Exponent: 2}
 	changes := attribution.Diff(
 		attribution.Realign([]attribution.Posting{{PostingKey: key, Minor: []int64{100, 40}}}, before, union),
-		attribution.Realign([]attribution.Posting{{PostingKey: key, Minor: []int64{40, 7}}}, after, union),
+		attribution.Realign([]attribution.Posting{{PostingKey: key, Minor: []int64{40, 7}}}, after, union), money.DayMin,
 	)
 	if len(changes) != 1 || !slices.Equal(changes[0].Delta, []int64{0, 7, -100}) {
 		t.Fatalf("changes %+v", changes)
@@ -301,12 +301,12 @@ func TestDiffTellsTheBasis(t *testing.T) {
 		{PostingKey: key("kept"), Basis: attribution.Basis{Amount: "1.00"}, Minor: []int64{100}},
 	}
 	after := []attribution.Posting{{PostingKey: key("kept"), Basis: attribution.Basis{Amount: "2.00"}, Minor: []int64{200}}}
-	for _, change := range attribution.Diff(before, after) {
+	for _, change := range attribution.Diff(before, after, money.DayMin) {
 		if change.Basis.Amount != "2.00" {
 			t.Errorf("%s has the basis %+v", change.Partner, change.Basis)
 		}
 	}
-	for _, change := range attribution.Diff(before, nil) {
+	for _, change := range attribution.Diff(before, nil, money.DayMin) {
 		if change.Basis.Amount != "1.00" {
 			t.Errorf("%s has the basis %+v", change.Partner, change.Basis)
 		}

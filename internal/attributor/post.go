@@ -212,7 +212,7 @@ func (f *fold) post(c *campaign, a *account, before, after booked, swept *sweep)
 	models := attribution.UnionModels(before.models, after.models)
 	diff := attribution.Diff(
 		attribution.Realign(before.postings, before.models, models),
-		attribution.Realign(after.postings, after.models, models))
+		attribution.Realign(after.postings, after.models, models), money.DayMin)
 	// The difference is ordered by conversion, so that a change is a run of it.
 	for len(diff) > 0 {
 		n := slices.IndexFunc(diff, func(d attribution.Change) bool { return d.Conversion != diff[0].Conversion })
