@@ -268,7 +268,7 @@ func TestBooksConverge(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		r := newRig(t, codecs, rapid.IntRange(1, 4).Draw(rt, "slice"))
 		r.step = time.Duration(rapid.IntRange(0, 100).Draw(rt, "ms")) * time.Millisecond
-		l := &ledger{map[int32]int64{}, map[int32]int64{}, map[int32]map[string]int64{}}
+		l := newLedger()
 		history := r.records(l.begin(0, 10))
 		r.fold(true, history)
 		names := []string{"acme", "blue", "coda"}
@@ -278,7 +278,7 @@ func TestBooksConverge(t *testing.T) {
 			case 0, 1, 2:
 				partner := rapid.SampledFrom(append(names, "(none)")).Draw(rt, "partner")
 				delta := rapid.Int64Range(-2, 2).Draw(rt, "delta")
-				records := r.records(l.post(0, partner, delta))
+				records := r.records(l.post(0, partner, delta, delta/2))
 				history = append(history, records...)
 				if rapid.Bool().Draw(rt, "abort first") {
 					r.fold(false, records)
@@ -322,8 +322,12 @@ func TestBooksConverge(t *testing.T) {
 		r.settle()
 		r.now = r.now.Add(throttle)
 		r.settle()
-		if got, want := r.values(), l.want(); !maps.Equal(got, want) {
-			rt.Fatalf("totals are %v, want %v", got, want)
+		values, confident := l.want()
+		if got := r.values(); !maps.Equal(got, values) {
+			rt.Fatalf("totals are %v, want %v", got, values)
+		}
+		if got := r.confidents(); !maps.Equal(got, confident) {
+			rt.Fatalf("confident are %v, want %v", got, confident)
 		}
 		rising(rt, r)
 		final := known.Revision > 0 && "2026-02-28" < r.now.UTC().AddDate(0, 0, -known.LatenessDays).Format(time.DateOnly)

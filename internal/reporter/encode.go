@@ -15,8 +15,8 @@ import (
 // The keyspaces of the store of one credits partition; docs/state-layout.md.
 var (
 	spaceSource = state.Keyspace{ID: 0x40, Version: 1, Name: "source"}
-	spaceTotal  = state.Keyspace{ID: 0x42, Version: 2, Name: "total"}
-	spaceHeld   = state.Keyspace{ID: 0x43, Version: 1, Name: "held"}
+	spaceTotal  = state.Keyspace{ID: 0x42, Version: 3, Name: "total"}
+	spaceHeld   = state.Keyspace{ID: 0x43, Version: 2, Name: "held"}
 	spaceBook   = state.Keyspace{ID: 0x44, Version: 1, Name: "book"}
 	spaceLayout = state.Keyspace{ID: 0x45, Version: 1, Name: "layout"}
 )
@@ -69,18 +69,21 @@ func bookKey(contract string) []byte { return spaceBook.Key().String(contract) }
 // dims is a contribution key without its model.
 type dims avro.ContributionKey
 
+// dimsOf is where an entry belongs. One that does not say on which day it is booked
+// is booked on its own, as those are that say so.
 func dimsOf(e *avro.CreditEntry) dims {
 	return dims{
 		Contract: e.Contract, Measure: e.Measure, Day: e.Day, Partner: e.Partner, Channel: e.Channel,
 		Asset: e.Asset, Region: e.Region, Segment: e.Segment, Source: e.Source, TouchCampaign: e.TouchCampaign,
+		Escrow: e.Escrow, Booked: cmp.Or(e.Booked, e.Day),
 	}
 }
 
 // parts are the fields in the order of state keys.
-func (d *dims) parts() [10]*string {
-	return [10]*string{
+func (d *dims) parts() [12]*string {
+	return [12]*string{
 		&d.Contract, &d.Measure, &d.Day, &d.Partner, &d.Channel,
-		&d.Asset, &d.Region, &d.Segment, &d.Source, &d.TouchCampaign,
+		&d.Asset, &d.Region, &d.Segment, &d.Source, &d.TouchCampaign, &d.Escrow, &d.Booked,
 	}
 }
 
@@ -140,10 +143,15 @@ type unit struct {
 	exponent        int
 }
 
+// amount is a total in minor units, and of it what is certain: the credit of each
+// conversion weighted by the confidence in it. Either may be zero without the other,
+// where credits of both signs meet.
+type amount struct{ value, confident int64 }
+
 // share is what one source says the total of a key is, in one unit.
 type share struct {
 	unit
-	value    int64
+	amount
 	sequence int64 // of the entry that said so
 }
 
@@ -169,15 +177,15 @@ func find(shares []share, u unit) *share {
 type sum struct {
 	currency string
 	exponent int
-	value    int64
-	live     int   // sources whose share is not zero
-	born     int64 // offset at which it last came to have a source
+	amount
+	live int   // sources whose share is not zero
+	born int64 // offset at which it last came to have a source
 }
 
 // shown is what the contributions topic holds for a model.
 type shown struct {
-	state    int // shownNone, shownRow or shownDeleted
-	value    int64
+	state int // shownNone, shownRow or shownDeleted
+	amount
 	currency string
 	exponent int
 	final    bool
@@ -223,10 +231,10 @@ func (t *total) encode() []byte {
 	b = appendNumbers(b, int64(t.audience), t.held, int64(len(t.models)))
 	for i := range t.models {
 		m := &t.models[i]
-		b = appendNumbers(appendText(b, m.name), m.version, int64(m.shown.state), m.shown.value)
+		b = appendNumbers(appendText(b, m.name), m.version, int64(m.shown.state), m.shown.value, m.shown.confident)
 		b = appendNumbers(appendText(b, m.shown.currency), int64(m.shown.exponent), int64(flag(m.shown.final)), m.until, m.asOf, m.updated, m.offset, int64(len(m.sums)))
 		for _, s := range m.sums {
-			b = appendNumbers(appendText(b, s.currency), int64(s.exponent), s.value, int64(s.live), s.born)
+			b = appendNumbers(appendText(b, s.currency), int64(s.exponent), s.value, s.confident, int64(s.live), s.born)
 		}
 	}
 	b = appendNumbers(b, int64(len(t.parts)))
@@ -235,7 +243,7 @@ func (t *total) encode() []byte {
 		b = appendNumbers(b, int64(p.source), p.generation, int64(len(p.shares)))
 		for j := range p.shares {
 			s := &p.shares[j]
-			b = appendNumbers(t.appendUnit(b, s.unit), s.value, s.sequence)
+			b = appendNumbers(t.appendUnit(b, s.unit), s.value, s.confident, s.sequence)
 		}
 	}
 	return b
@@ -308,6 +316,8 @@ func (r *reader) number() int64 {
 	return n
 }
 
+func (r *reader) amount() amount { return amount{r.number(), r.number()} }
+
 // within reads a number that is at least 0 and below a bound.
 func (r *reader) within(bound int64) int {
 	n := r.number()
@@ -340,13 +350,13 @@ func decodeTotal(value []byte, known names) (*total, error) {
 	for i := range t.models {
 		m := &t.models[i]
 		m.name, m.version = r.text(), r.number()
-		m.shown = shown{r.within(shownDeleted + 1), r.number(), r.text(), r.within(exponentMax + 1), r.within(2) == 1}
+		m.shown = shown{r.within(shownDeleted + 1), r.amount(), r.text(), r.within(exponentMax + 1), r.within(2) == 1}
 		m.until, m.asOf, m.updated, m.offset = r.number(), r.number(), r.number(), r.number()
 		if n := r.within(listMax); r.err == nil {
 			m.sums = make([]sum, n)
 		}
 		for j := range m.sums {
-			m.sums[j] = sum{r.text(), r.within(exponentMax + 1), r.number(), r.within(math.MaxInt32), r.number()}
+			m.sums[j] = sum{r.text(), r.within(exponentMax + 1), r.amount(), r.within(math.MaxInt32), r.number()}
 		}
 		if r.err != nil {
 			return nil, r.err
@@ -378,7 +388,7 @@ func (r *reader) parts(t *total) ([]part, error) {
 				return nil, r.err
 			}
 			s := &t.models[i].sums[k]
-			p.shares[j] = share{unit{t.models[i].name, s.currency, s.exponent}, r.number(), r.number()}
+			p.shares[j] = share{unit{t.models[i].name, s.currency, s.exponent}, r.amount(), r.number()}
 		}
 		if r.err != nil {
 			return nil, r.err

@@ -28,9 +28,9 @@ func SourceKey(source int32) []byte { return sourceKey(source) }
 func StateExamples() [][]byte {
 	s := sourceState{generation: 1, last: 2, gap: 3, retiring: true, cursor: []byte("c"), retiredAt: 4, retiredBy: 5}
 	t := total{audience: 1, held: 2, models: []model{{
-		name: "linear", version: 3, shown: shown{shownRow, 4, "EUR", 2, true}, until: 5, asOf: 6, updated: 7, offset: 8,
-		sums: []sum{{currency: "EUR", exponent: 2, value: 9, live: 1, born: 10}},
-	}}, parts: []part{{source: 11, generation: 12, shares: []share{{unit: unit{"linear", "EUR", 2}, value: -3, sequence: 4}}}}}
+		name: "linear", version: 3, shown: shown{shownRow, amount{4, 3}, "EUR", 2, true}, until: 5, asOf: 6, updated: 7, offset: 8,
+		sums: []sum{{currency: "EUR", exponent: 2, amount: amount{9, 8}, live: 1, born: 10}},
+	}}, parts: []part{{source: 11, generation: 12, shares: []share{{unit: unit{"linear", "EUR", 2}, amount: amount{-3, -2}, sequence: 4}}}}}
 	k := book{
 		revision: 1, since: 2, audiences: []audience{{1, []string{"acme"}, []string{"blue", "coda"}}},
 		sweep: sweep{active: true, from: "2026-01-01", to: "2026-01-02", cursor: []byte("c")},

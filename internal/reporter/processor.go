@@ -405,8 +405,8 @@ func faultOf(e *avro.CreditEntry) string {
 		}
 	}
 	n := len(e.Models)
-	if n == 0 || n > modelsMax || len(e.Delta) != n || len(e.Running) != n {
-		return fmt.Sprintf("%d models, %d deltas and %d running totals", n, len(e.Delta), len(e.Running))
+	if n == 0 || n > modelsMax || len(e.Delta) != n || len(e.Running) != n || len(e.Confident) != n && len(e.Confident) > 0 {
+		return fmt.Sprintf("%d models, %d deltas, %d running totals and %d confident ones", n, len(e.Delta), len(e.Running), len(e.Confident))
 	}
 	for i, m := range e.Models {
 		if len(m) > dimensionMax || slices.Contains(e.Models[:i], m) {

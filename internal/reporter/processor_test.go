@@ -276,6 +276,27 @@ func (r *rig) values() map[string]string {
 	return out
 }
 
+// confident is the confident value of a row.
+func (r *rig) confident(row *avro.ContributionRow) string {
+	r.t.Helper()
+	text, err := (&avro.ContributionRow{Value: row.ConfidentValue}).ValueText(2)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return text
+}
+
+// confidents is values of the confident ones.
+func (r *rig) confidents() map[string]string {
+	r.t.Helper()
+	out := map[string]string{}
+	for _, e := range r.rows {
+		row := r.row(e)
+		out[row.Partner+"/"+row.Model] = r.confident(&row)
+	}
+	return out
+}
+
 func (r *rig) text(out []emitted) string {
 	r.t.Helper()
 	var b strings.Builder
@@ -296,6 +317,12 @@ func (r *rig) text(out []emitted) string {
 				fmt.Fprintf(&b, "  to %s:", partner)
 			}
 			fmt.Fprintf(&b, "  %s %s %s %s/%s", k.Contract, k.Measure, k.Day, k.Partner, k.Model)
+			if k.Escrow != "(none)" {
+				b.WriteString(" in escrow " + k.Escrow)
+			}
+			if k.Booked != k.Day {
+				b.WriteString(" booked " + k.Booked)
+			}
 			if len(e.value) == 0 {
 				fmt.Fprintf(&b, " tombstone\n")
 				continue
@@ -307,6 +334,9 @@ func (r *rig) text(out []emitted) string {
 			}
 			fmt.Fprintf(&b, " = %s %s v%d at %d/%d as_of %s updated %s", value, row.Currency, row.Version,
 				row.CreditsPartition, row.CreditsOffset, row.AsOf.Format("15:04:05"), row.UpdatedAt.Format("15:04:05"))
+			if confident := r.confident(&row); confident != "0.00" {
+				b.WriteString(" confident " + confident)
+			}
 			if row.IsFinal {
 				b.WriteString(" final")
 			}
@@ -327,7 +357,7 @@ func credit(source int32, generation, sequence int64, partner string, delta, run
 	return avro.CreditEntry{
 		Kind: "entry", Contract: "summit", Revision: 1, Account: []byte("a"), Conversion: "c", Measure: "revenue",
 		Day: "2026-02-28", Partner: partner, Channel: "Email", Asset: "(unknown)", Region: "EMEA",
-		Segment: "(unknown)", Source: "newsletter", TouchCampaign: "summit", Currency: "EUR", Exponent: 2,
+		Segment: "(unknown)", Source: "newsletter", TouchCampaign: "summit", Escrow: "(none)", Currency: "EUR", Exponent: 2,
 		Models: []string{"linear"}, Delta: []int64{delta}, Running: []int64{running},
 		Generation: generation, SourcePartition: source, Sequence: sequence, ChangeID: "x",
 		AsOf: start.Add(-time.Minute + time.Duration(sequence)*time.Second),
@@ -414,48 +444,98 @@ func golden(t *testing.T, name, got string) {
 	}
 }
 
+// TestEscrowGolden: what is disputed and what is booked on another day are rows of
+// their own, a change of confidence alone is a change, and a row ends when nothing is
+// left of its value and of what is confident.
+func TestEscrowGolden(t *testing.T) {
+	r := newRig(t, testCodecs(t), 2)
+	of := func(e avro.CreditEntry, escrow, booked string, confident int64) avro.CreditEntry {
+		e.Escrow, e.Booked, e.Confident = escrow, booked, []int64{confident}
+		return e
+	}
+	const day, none = "2026-02-28", "(none)"
+	steps := []struct {
+		name    string
+		entries []avro.CreditEntry
+	}{
+		{"an entry of before there was confidence", []avro.CreditEntry{generation(0, 10), credit(0, 10, 1, "acme", 1000, 1000)}},
+		{"one that names its day as the day it is booked on is of the same row", []avro.CreditEntry{of(credit(0, 10, 2, "acme", 500, 1500), none, day, 900)}},
+		{"confidence alone changes", []avro.CreditEntry{of(credit(0, 10, 3, "acme", 0, 1500), none, day, 1200)}},
+		{"a dispute takes it into escrow", []avro.CreditEntry{
+			of(credit(0, 10, 4, "acme", -1500, 0), none, day, 0), of(credit(0, 10, 5, "acme", 1500, 1500), "disputed", day, 1200),
+		}},
+		{"and another day, as its own is closed", []avro.CreditEntry{
+			of(credit(0, 10, 6, "acme", -300, -300), "disputed", "2026-03-01", -240),
+		}},
+		{"credits of both signs are zero and not nothing", []avro.CreditEntry{of(credit(0, 10, 7, "acme", 300, 0), "disputed", "2026-03-01", 10)}},
+		{"until what is confident is zero as well", []avro.CreditEntry{of(credit(0, 10, 8, "acme", 0, 0), "disputed", "2026-03-01", 0)}},
+	}
+	var b strings.Builder
+	for _, s := range steps {
+		fmt.Fprintf(&b, "%s\n%s", s.name, r.text(r.fold(true, r.records(s.entries...))))
+	}
+	golden(t, "escrow.txt", b.String())
+	if n := r.stats.Mismatches.Load() + r.stats.Unreadable.Load() + r.stats.Gaps.Load(); n != 0 {
+		t.Errorf("%d alerts over a sound ledger", n)
+	}
+}
+
 // ledger writes entries as an attributor does: running totals and contiguous
 // sequences for each source.
 type ledger struct {
 	generation, sequence map[int32]int64
-	running              map[int32]map[string]int64
+	running, confident   map[int32]map[string]int64
+}
+
+func newLedger() *ledger {
+	return &ledger{map[int32]int64{}, map[int32]int64{}, map[int32]map[string]int64{}, map[int32]map[string]int64{}}
 }
 
 func (l *ledger) begin(source int32, number int64) avro.CreditEntry {
 	l.generation[source], l.sequence[source] = number, 0
-	l.running[source] = map[string]int64{}
+	l.running[source], l.confident[source] = map[string]int64{}, map[string]int64{}
 	return generation(source, number)
 }
 
-func (l *ledger) post(source int32, partner string, delta int64) avro.CreditEntry {
+func (l *ledger) post(source int32, partner string, delta, confident int64) avro.CreditEntry {
 	l.sequence[source]++
 	l.running[source][partner] += delta
-	return credit(source, l.generation[source], l.sequence[source], partner, delta, l.running[source][partner])
+	l.confident[source][partner] += confident
+	e := credit(source, l.generation[source], l.sequence[source], partner, delta, l.running[source][partner])
+	e.Confident = []int64{l.confident[source][partner]}
+	return e
 }
 
-func (l *ledger) want() map[string]string {
-	sums, live := map[string]int64{}, map[string]bool{}
-	for _, partners := range l.running {
+// want are the values of the rows that there are to be, and what is confident of them.
+func (l *ledger) want() (values, confident map[string]string) {
+	live := map[string]bool{}
+	for source, partners := range l.running {
 		for p, v := range partners {
-			sums[p] += v
-			live[p] = live[p] || v != 0
+			live[p] = live[p] || v != 0 || l.confident[source][p] != 0
 		}
 	}
-	out := map[string]string{}
-	for p, v := range sums {
-		if live[p] {
+	of := func(by map[int32]map[string]int64) map[string]string {
+		out := map[string]string{}
+		for p := range live {
+			total := int64(0)
+			for _, partners := range by {
+				total += partners[p]
+			}
 			var row avro.ContributionRow
-			if err := row.SetValue(v, 2); err != nil {
+			if err := row.SetValue(total, 2); err != nil {
 				panic(err)
 			}
 			text, err := row.ValueText(2)
 			if err != nil {
 				panic(err)
 			}
-			out[p+"/linear"] = text
+			if live[p] {
+				out[p+"/linear"] = text
+			}
 		}
+		return out
 	}
-	return out
+	return of(l.running), of(l.confident)
 }
 
 // TestTotalsConverge draws sources, batches, aborts, restarts, replays and new
@@ -464,7 +544,7 @@ func TestTotalsConverge(t *testing.T) {
 	codecs := testCodecs(t)
 	rapid.Check(t, func(rt *rapid.T) {
 		r := newRig(t, codecs, rapid.IntRange(1, 3).Draw(rt, "slice"))
-		l := &ledger{map[int32]int64{}, map[int32]int64{}, map[int32]map[string]int64{}}
+		l := newLedger()
 		var history []stream.Record
 		push := func(e ...avro.CreditEntry) []stream.Record {
 			records := r.records(e...)
@@ -480,8 +560,8 @@ func TestTotalsConverge(t *testing.T) {
 			partner := rapid.SampledFrom([]string{"a", "b", "c", "d"}).Draw(rt, "partner")
 			switch rapid.IntRange(0, 5).Draw(rt, "step") {
 			case 0, 1:
-				delta := rapid.Int64Range(-3, 3).Draw(rt, "delta")
-				records := push(l.post(source, partner, delta), l.post(source, partner, 1))
+				delta := rapid.Int64Range(-3, 3)
+				records := push(l.post(source, partner, delta.Draw(rt, "delta"), delta.Draw(rt, "confident")), l.post(source, partner, 1, 0))
 				if rapid.Bool().Draw(rt, "abort first") {
 					first := r.fold(false, records)
 					if again := r.fold(true, records); !slices.EqualFunc(first, again, sameOutput) {
@@ -491,7 +571,7 @@ func TestTotalsConverge(t *testing.T) {
 				}
 				r.fold(true, records)
 			case 2: // take a partner's credit back
-				r.fold(true, push(l.post(source, partner, -l.running[source][partner])))
+				r.fold(true, push(l.post(source, partner, -l.running[source][partner], -l.confident[source][partner])))
 			case 3: // replay what was read
 				from := rapid.IntRange(0, len(history)-1).Draw(rt, "from")
 				before := r.values()
@@ -501,11 +581,11 @@ func TestTotalsConverge(t *testing.T) {
 					rt.Fatalf("a replay changed %v to %v", before, after)
 				}
 			case 4: // the source loses its state and writes all of it again
-				old := l.running[source]
+				old, confident := l.running[source], l.confident[source]
 				r.fold(true, push(l.begin(source, l.generation[source]+1)))
 				for _, p := range slices.Sorted(maps.Keys(old)) {
-					if old[p] != 0 && rapid.IntRange(0, 3).Draw(rt, "kept") > 0 {
-						r.fold(true, push(l.post(source, p, old[p])))
+					if (old[p] != 0 || confident[p] != 0) && rapid.IntRange(0, 3).Draw(rt, "kept") > 0 {
+						r.fold(true, push(l.post(source, p, old[p], confident[p])))
 					}
 				}
 			case 5:
@@ -516,8 +596,12 @@ func TestTotalsConverge(t *testing.T) {
 			}
 		}
 		r.settle()
-		if got, want := r.values(), l.want(); !maps.Equal(got, want) {
-			rt.Fatalf("totals are %v, want %v", got, want)
+		values, confident := l.want()
+		if got := r.values(); !maps.Equal(got, values) {
+			rt.Fatalf("totals are %v, want %v", got, values)
+		}
+		if got := r.confidents(); !maps.Equal(got, confident) {
+			rt.Fatalf("confident are %v, want %v", got, confident)
 		}
 		if n := r.stats.Gaps.Load() + r.stats.Mismatches.Load() + r.stats.Unreadable.Load(); n != 0 {
 			rt.Fatalf("%d alerts over a sound ledger", n)
@@ -549,7 +633,7 @@ func checkVersions(rt *rapid.T, r *rig) {
 		if seen && row.Version != before.Version+1 || !seen && row.Version != 1000 {
 			rt.Fatalf("version %d after %d of %s", row.Version, before.Version, row.Partner)
 		}
-		if seen && bytes.Equal(row.Value, before.Value) && row.IsDeleted == before.IsDeleted {
+		if seen && bytes.Equal(row.Value, before.Value) && bytes.Equal(row.ConfidentValue, before.ConfidentValue) && row.IsDeleted == before.IsDeleted {
 			rt.Fatalf("row of %s repeats itself", row.Partner)
 		}
 		if row.IsDeleted && (i+1 == len(r.log) || len(r.log[i+1].value) != 0) {
@@ -602,6 +686,8 @@ func TestRefusedEntriesDoNotStopTheLine(t *testing.T) {
 	uneven.Running = nil
 	twice := credit(0, 1, 2, "acme", 1, 1)
 	twice.Models, twice.Delta, twice.Running = []string{"m", "m"}, []int64{1, 1}, []int64{1, 1}
+	unsure := credit(0, 1, 2, "acme", 1, 1)
+	unsure.Confident = []int64{1, 1}
 	scale := credit(0, 1, 2, "acme", 1, 1)
 	scale.Exponent = 10
 	kind := credit(0, 1, 2, "acme", 1, 1)
@@ -610,6 +696,7 @@ func TestRefusedEntriesDoNotStopTheLine(t *testing.T) {
 		"overflow":        {huge, more},
 		"long dimension":  {long},
 		"uneven lists":    {uneven},
+		"too confident":   {unsure},
 		"model twice":     {twice},
 		"exponent":        {scale},
 		"unknown kind":    {kind},

@@ -71,7 +71,7 @@ func (f *fold) takeBack(d dims, source int32, s *sourceState) error {
 	}
 	var moves []move
 	for _, old := range t.parts[at].shares {
-		moves = append(moves, move{old.unit, old.value, 0})
+		moves = append(moves, move{old.unit, old.amount, amount{}})
 	}
 	// The parts of other sources can be so large that only the sum of all fits.
 	if fault := t.check(moves); fault != "" {

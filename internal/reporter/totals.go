@@ -3,6 +3,7 @@ package reporter
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -21,7 +22,7 @@ type stamp struct {
 // move is one source's change of one unit of a key.
 type move struct {
 	unit
-	from, to int64
+	from, to amount
 }
 
 // entry replaces what its source said of its key before.
@@ -38,27 +39,27 @@ func (f *fold) entry(ctx context.Context, e *avro.CreditEntry, s *sourceState, r
 		shares = append(shares, t.parts[at].shares...)
 	default:
 		for _, o := range t.parts[at].shares {
-			moves = append(moves, move{o.unit, o.value, 0})
+			moves = append(moves, move{o.unit, o.amount, amount{}})
 		}
 	}
 	for i, name := range e.Models {
 		u := unit{name, e.Currency, e.Exponent}
-		previous := int64(0)
+		said, previous := saidOf(e, i), amount{}
 		judged := s.gap == 0
 		if o := find(shares, u); o != nil {
-			previous = o.value
+			previous = o.amount
 			judged = o.sequence >= s.gap
-			o.value, o.sequence = e.Running[i], e.Sequence
+			o.amount, o.sequence = said, e.Sequence
 		} else {
-			shares = append(shares, share{u, e.Running[i], e.Sequence})
+			shares = append(shares, share{u, said, e.Sequence})
 		}
 		// An entry behind a gap need not follow from what was read before it.
-		if sum, ok := addExact(previous, e.Delta[i]); judged && (!ok || sum != e.Running[i]) {
-			if err := f.mismatch(ctx, e, i, previous, r); err != nil {
+		if sum, ok := addExact(previous.value, e.Delta[i]); judged && (!ok || sum != e.Running[i]) {
+			if err := f.mismatch(ctx, e, i, previous.value, r); err != nil {
 				return err
 			}
 		}
-		moves = setMove(moves, u, previous, e.Running[i])
+		moves = setMove(moves, u, previous, said)
 	}
 	f.moves, f.shares = moves, shares
 	if fault := t.check(moves); fault != "" {
@@ -70,10 +71,20 @@ func (f *fold) entry(ctx context.Context, e *avro.CreditEntry, s *sourceState, r
 	return nil
 }
 
+// saidOf is what an entry says the total of its i-th model is. One of before there
+// was confidence says nothing of it.
+func saidOf(e *avro.CreditEntry, i int) amount {
+	said := amount{value: e.Running[i]}
+	if len(e.Confident) > 0 {
+		said.confident = e.Confident[i]
+	}
+	return said
+}
+
 // setPart sets the part of a source at its place, without shares of zero; shares
 // stay the caller's.
 func (t *total) setPart(at int, found bool, source int32, generation int64, shares []share) {
-	shares = slices.DeleteFunc(shares, func(s share) bool { return s.value == 0 })
+	shares = slices.DeleteFunc(shares, func(s share) bool { return s.amount == amount{} })
 	switch {
 	case len(shares) == 0 && found:
 		t.parts = slices.Delete(t.parts, at, at+1)
@@ -87,7 +98,7 @@ func (t *total) setPart(at int, found bool, source int32, generation int64, shar
 }
 
 // setMove adds a move, or gives the move away from an older generation its end.
-func setMove(moves []move, u unit, from, to int64) []move {
+func setMove(moves []move, u unit, from, to amount) []move {
 	for i := range moves {
 		if moves[i].unit == u {
 			moves[i].to = to
@@ -125,11 +136,11 @@ func (f *fold) total(d dims) (*dirty, error) {
 // differ from each other.
 func (t *total) check(moves []move) string {
 	for _, m := range moves {
-		held := int64(0)
+		held := amount{}
 		if s := t.sum(m.unit); s != nil {
-			held = s.value
+			held = s.amount
 		}
-		if _, ok := shift(held, m); !ok {
+		if _, ok := held.shift(m); !ok {
 			return fmt.Sprintf("the total of model %s overflows: %d - %d + %d", m.model, held, m.from, m.to)
 		}
 	}
@@ -161,18 +172,18 @@ func (t *total) apply(moves []move, at stamp) {
 			md.sums = append(md.sums, sum{currency: m.currency, exponent: m.exponent})
 			s = &md.sums[len(md.sums)-1]
 		}
-		value, ok := shift(s.value, m)
+		shifted, ok := s.shift(m)
 		if !ok {
-			panic(fmt.Sprintf("reporter: total of %+v overflows at %d, although it was checked", m, s.value))
+			panic(fmt.Sprintf("reporter: total of %+v overflows at %d, although it was checked", m, s.amount))
 		}
-		s.value = value
-		if m.to != 0 {
+		s.amount = shifted
+		if m.to != (amount{}) {
 			if s.live == 0 {
 				s.born = at.offset
 			}
 			s.live++
 		}
-		if m.from != 0 {
+		if m.from != (amount{}) {
 			s.live--
 		}
 	}
@@ -195,10 +206,16 @@ func (t *total) model(name string) *model {
 	return &t.models[i]
 }
 
-// shift returns held - from + to, or false when it overflows.
-func shift(held int64, m move) (int64, bool) {
-	change := m.to - m.from
-	if (m.to >= 0) != (m.from >= 0) && (change >= 0) != (m.to >= 0) {
+// shift returns a - from + to, or false when it overflows.
+func (a amount) shift(m move) (amount, bool) {
+	value, ok := shift(a.value, m.from.value, m.to.value)
+	confident, alike := shift(a.confident, m.from.confident, m.to.confident)
+	return amount{value, confident}, ok && alike
+}
+
+func shift(held, from, to int64) (int64, bool) {
+	change := to - from
+	if (to >= 0) != (from >= 0) && (change >= 0) != (to >= 0) {
 		return 0, false
 	}
 	return addExact(held, change)
@@ -272,7 +289,7 @@ func (t *dirty) wanted(m *model) (shown, error) {
 	var newest *sum
 	for i := range m.sums {
 		s := &m.sums[i]
-		if s.live == 0 && s.value != 0 {
+		if s.live == 0 && s.amount != (amount{}) {
 			return shown{}, fmt.Errorf("model %s of %v: no source takes part in a total of %d", m.name, t.dims, s.value)
 		}
 		// A row has one currency. While a contract that changed its own is being
@@ -286,9 +303,9 @@ func (t *dirty) wanted(m *model) (shown, error) {
 		if m.shown.state != shownRow {
 			return m.shown, nil
 		}
-		return shown{shownDeleted, 0, m.shown.currency, m.shown.exponent, m.shown.final}, nil
+		return shown{shownDeleted, amount{}, m.shown.currency, m.shown.exponent, m.shown.final}, nil
 	}
-	want := shown{shownRow, newest.value, newest.currency, newest.exponent, t.book.isFinal(t.dims.Day)}
+	want := shown{shownRow, newest.amount, newest.currency, newest.exponent, t.book.isFinal(t.dims.Day)}
 	m.sums = slices.DeleteFunc(m.sums, func(s sum) bool { return s.live == 0 })
 	return want, nil
 }
@@ -386,7 +403,7 @@ func (f *fold) encodeRow(d *dims, m *model, deleted bool, updated int64) (key, v
 	}
 	k := avro.ContributionKey(*d)
 	k.Model = m.name
-	room := 2*len(d.Contract+d.Measure+d.Day+d.Partner+d.Channel+d.Asset+d.Region+d.Segment+d.Source+d.TouchCampaign+m.name) + rowBytes
+	room := 2*len(d.Contract+d.Measure+d.Day+d.Partner+d.Channel+d.Asset+d.Region+d.Segment+d.Source+d.TouchCampaign+d.Escrow+d.Booked+m.name) + rowBytes
 	if cap(f.rows)-len(f.rows) < room {
 		f.rows = make([]byte, 0, max(rowsBytes, room))
 	}
@@ -398,16 +415,16 @@ func (f *fold) encodeRow(d *dims, m *model, deleted bool, updated int64) (key, v
 	row := avro.ContributionRow{
 		Contract: k.Contract, Measure: k.Measure, Model: k.Model, Day: k.Day, Partner: k.Partner,
 		Channel: k.Channel, Asset: k.Asset, Region: k.Region, Segment: k.Segment, Source: k.Source,
-		TouchCampaign: k.TouchCampaign, Currency: m.shown.currency, Version: m.version,
+		TouchCampaign: k.TouchCampaign, Escrow: k.Escrow, Booked: k.Booked, Currency: m.shown.currency, Version: m.version,
 		IsFinal: m.shown.final, IsDeleted: deleted,
 		UpdatedAt: time.UnixMilli(updated).UTC(), AsOf: time.UnixMicro(m.asOf).UTC(),
 		CreditsPartition: f.p.partition, CreditsOffset: m.offset,
 	}
-	minor := m.shown.value
+	held := m.shown.amount
 	if deleted {
-		minor = 0
+		held = amount{}
 	}
-	if err := row.SetValue(minor, m.shown.exponent); err != nil {
+	if err := errors.Join(row.SetValue(held.value, m.shown.exponent), row.SetConfident(held.confident, m.shown.exponent)); err != nil {
 		return nil, nil, err
 	}
 	if f.rows, err = f.p.cfg.Codecs.ContributionRow.Append(f.rows, &row); err != nil {
@@ -419,7 +436,7 @@ func (f *fold) encodeRow(d *dims, m *model, deleted bool, updated int64) (key, v
 const (
 	// rowBytes is what a row and its key have at most beside their dimensions:
 	// lengths, numbers and a currency.
-	rowBytes = 192
+	rowBytes = 224
 	// rowsBytes is how much memory rows get at once; a batch keeps them until its
 	// transaction ends.
 	rowsBytes = 64 << 10
