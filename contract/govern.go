@@ -151,14 +151,58 @@ func bound(text string, unit Unit) (int64, bool) {
 		n, err := strconv.ParseInt(digits, 10, 32)
 		return n, err == nil && n >= 0 && strconv.FormatInt(n, 10) == digits
 	}
-	scale := 6
-	if unit == UnitPercent {
-		scale = 4
-	}
+	scale := unit.scale()
 	whole, part, _ := strings.Cut(digits, ".")
 	if whole == "" || len(whole) > 6 || len(part) > scale || strings.Trim(whole+part, "0123456789") != "" || strings.HasSuffix(digits, ".") {
 		return 0, false
 	}
 	n, err := strconv.ParseInt(whole+part+strings.Repeat("0", scale-len(part)), 10, 64)
 	return n, err == nil
+}
+
+// Text writes a value of the unit as people and records have it, without the unit's
+// sign: 98.5 of UnitPercent, 3.25 of UnitTimes, 26 of UnitHours.
+func (u Unit) Text(value int64) string {
+	scale := u.scale()
+	digits := strconv.FormatInt(value, 10)
+	sign := ""
+	if digits[0] == '-' {
+		sign, digits = "-", digits[1:]
+	}
+	if missing := scale + 1 - len(digits); missing > 0 {
+		digits = strings.Repeat("0", missing) + digits
+	}
+	whole, part := digits[:len(digits)-scale], strings.TrimRight(digits[len(digits)-scale:], "0")
+	if part != "" {
+		whole += "." + part
+	}
+	return sign + whole
+}
+
+// ParseValue reads what Text writes, false for anything else.
+func (u Unit) ParseValue(text string) (int64, bool) {
+	const digitsMax = 18
+	scale := u.scale()
+	digits, negative := strings.CutPrefix(text, "-")
+	whole, part, pointed := strings.Cut(digits, ".")
+	if whole == "" || pointed && part == "" || len(part) > scale || len(whole)+scale > digitsMax || strings.Trim(whole+part, "0123456789") != "" {
+		return 0, false
+	}
+	n, err := strconv.ParseInt(whole+part+strings.Repeat("0", scale-len(part)), 10, 64)
+	if negative {
+		n = -n
+	}
+	return n, err == nil && u.Text(n) == text
+}
+
+// scale is how many decimal places a value of the unit is held with.
+func (u Unit) scale() int {
+	switch u {
+	case UnitHours:
+		return 0
+	case UnitPercent:
+		return 4
+	case UnitTimes, UnitMonths:
+	}
+	return 6
 }

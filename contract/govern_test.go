@@ -90,3 +90,31 @@ func TestPartnerNamed(t *testing.T) {
 		}
 	}
 }
+
+// TestUnitText: values of guardrails are written one way and read back from that alone.
+func TestUnitText(t *testing.T) {
+	for _, tt := range []struct {
+		unit  contract.Unit
+		value int64
+		text  string
+	}{
+		{contract.UnitPercent, 985_000, "98.5"}, {contract.UnitPercent, 1_000_000, "100"}, {contract.UnitPercent, 1, "0.0001"},
+		{contract.UnitPercent, 0, "0"}, {contract.UnitPercent, -25_000, "-2.5"}, {contract.UnitTimes, 3_250_000, "3.25"},
+		{contract.UnitMonths, 14_000_001, "14.000001"}, {contract.UnitHours, 26, "26"}, {contract.UnitHours, 0, "0"},
+	} {
+		if got := tt.unit.Text(tt.value); got != tt.text {
+			t.Errorf("%d of %s is written %q, want %q", tt.value, tt.unit, got, tt.text)
+		}
+		if got, ok := tt.unit.ParseValue(tt.text); !ok || got != tt.value {
+			t.Errorf("%q of %s is read as %d, %t, want %d", tt.text, tt.unit, got, ok, tt.value)
+		}
+	}
+	for _, text := range []string{"", "-", ".5", "5.", "98.50", "098", "98%", "1e3", "+1", "-0", "0.00001", "1234567890123456", " 1"} {
+		if got, ok := contract.UnitPercent.ParseValue(text); ok {
+			t.Errorf("%q is read as %d", text, got)
+		}
+	}
+	if got, ok := contract.UnitHours.ParseValue("1.5"); ok {
+		t.Errorf("one and a half hours are read as %d", got)
+	}
+}
