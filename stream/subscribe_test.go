@@ -1,0 +1,194 @@
+package stream_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"tracksource/stream"
+)
+
+// heard is what the instances of a group were handed, by partition.
+type heard struct {
+	mu   sync.Mutex
+	all  map[int32][]int64 // guarded by mu
+	news chan struct{}
+}
+
+func newHeard() *heard { return &heard{all: map[int32][]int64{}, news: make(chan struct{}, 1000)} }
+
+func (h *heard) note(r stream.Record) int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.all[r.Partition] = append(h.all[r.Partition], r.Offset)
+	h.news <- struct{}{}
+	n := 0
+	for _, list := range h.all {
+		n += len(list)
+	}
+	return n
+}
+
+// wait returns once n more records have been handed over.
+func (h *heard) wait(t *testing.T, n int) {
+	t.Helper()
+	late := time.NewTimer(waitForLong)
+	defer late.Stop()
+	for range n {
+		select {
+		case <-h.news:
+		case <-late.C:
+			t.Fatalf("still waiting for one of %d records", n)
+		}
+	}
+}
+
+// subscriber runs one instance; the function ends it.
+func (r *rig) subscriber(group string, since time.Time, handle func(ctx context.Context, rec stream.Record) (bool, error)) (end func() error) {
+	s := stream.NewSubscriber(stream.Subscription{
+		Conn: stream.Conn{Brokers: r.c.ListenAddrs()}, Group: group, Topic: inTopic, Log: quietLog(),
+		Since: func() time.Time { return since }, Handle: handle,
+	})
+	ctx, cancel := context.WithCancel(r.t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	return func() error { cancel(); return <-ended }
+}
+
+func (r *rig) sendTo(p int32, n int) {
+	r.t.Helper()
+	cl, err := kgo.NewClient(kgo.SeedBrokers(r.c.ListenAddrs()...), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer cl.Close()
+	for i := range n {
+		if err := cl.ProduceSync(r.t.Context(), &kgo.Record{Topic: inTopic, Partition: p, Value: fmt.Append(nil, i)}).FirstErr(); err != nil {
+			r.t.Fatal(err)
+		}
+	}
+}
+
+// TestSubscriber: what was acted on does not come again after a restart, what was in
+// hand or failed does, in order; and a partition that is given up in the middle of
+// acting goes on at its next owner.
+func TestSubscriber(t *testing.T) {
+	r := newRig(t)
+	r.sendTo(0, 10)
+	h := newHeard()
+	failures := 1
+	end := r.subscriber("hooks", time.Time{}, func(ctx context.Context, rec stream.Record) (bool, error) {
+		if rec.Offset == 3 && failures > 0 {
+			failures--
+			return false, errors.New("not now")
+		}
+		h.note(rec)
+		if rec.Offset == 5 {
+			<-ctx.Done() // in hand when the instance ends
+		}
+		return true, nil
+	})
+	h.wait(t, 6)
+	if err := end(); err != nil {
+		t.Errorf("Run() = %v", err)
+	}
+	if want := []int64{0, 1, 2, 3, 4, 5}; !slices.Equal(h.all[0], want) {
+		t.Errorf("handed over %v, want %v", h.all[0], want)
+	}
+
+	again := newHeard()
+	var gaveUp sync.Once
+	given := make(chan struct{})
+	end = r.subscriber("hooks", time.Time{}, func(ctx context.Context, rec stream.Record) (bool, error) {
+		again.note(rec)
+		if rec.Partition == 3 {
+			<-ctx.Done() // for as long as it is ours
+			gaveUp.Do(func() { close(given) })
+		}
+		return false, nil
+	})
+	again.wait(t, 5)
+	if want := []int64{5, 6, 7, 8, 9}; !slices.Equal(again.all[0], want) {
+		t.Errorf("after a restart handed over %v, want %v", again.all[0], want)
+	}
+	r.sendTo(3, 2)
+	again.wait(t, 1)
+	// Of four partitions two go to a second instance, the last one among them or with
+	// the first one's end.
+	second := newHeard()
+	end2 := r.subscriber("hooks", time.Time{}, func(_ context.Context, rec stream.Record) (bool, error) {
+		second.note(rec)
+		return true, nil
+	})
+	r.sendTo(2, 1)
+	if err := end(); err != nil {
+		t.Errorf("Run() = %v", err)
+	}
+	<-given
+	second.wait(t, 2)
+	for len(second.list(3)) < 2 {
+		second.wait(t, 1)
+	}
+	if got := second.list(3); !slices.Equal(got, []int64{0, 1}) {
+		t.Errorf("the next owner was handed %v, want what the first had in hand and what is behind", got)
+	}
+	if err := end2(); err != nil {
+		t.Errorf("Run() = %v", err)
+	}
+}
+
+func (h *heard) list(p int32) []int64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Clone(h.all[p])
+}
+
+// TestSubscriberBegins: a new group begins where it is told to, and who unsubscribes
+// leaves the record to the next start.
+func TestSubscriberBegins(t *testing.T) {
+	r := newRig(t)
+	r.sendTo(1, 5)
+	since := time.Now().Add(time.Millisecond)
+	for !time.Now().After(since.Add(time.Millisecond)) { // the broker's times have milliseconds
+		continue
+	}
+	r.sendTo(1, 1)
+	late := newHeard()
+	end := r.subscriber("late", since, func(_ context.Context, rec stream.Record) (bool, error) {
+		late.note(rec)
+		return true, nil
+	})
+	late.wait(t, 1)
+	if err := end(); err != nil || !slices.Equal(late.all[1], []int64{5}) {
+		t.Errorf("a group that begins later was handed %v, want the last record alone: %v", late.all[1], err)
+	}
+	h := newHeard()
+	end = r.subscriber("hooks", time.Time{}, func(_ context.Context, rec stream.Record) (bool, error) {
+		if rec.Offset == 2 {
+			h.note(rec)
+			return false, stream.ErrUnsubscribe
+		}
+		return false, nil
+	})
+	h.wait(t, 1)
+	if err := end(); err != nil {
+		t.Errorf("Run() = %v", err)
+	}
+	end = r.subscriber("hooks", time.Time{}, func(_ context.Context, rec stream.Record) (bool, error) {
+		h.note(rec)
+		return true, nil
+	})
+	h.wait(t, 4)
+	if err := end(); err != nil {
+		t.Errorf("Run() = %v", err)
+	}
+	if want := []int64{2, 2, 3, 4, 5}; !slices.Equal(h.all[1], want) {
+		t.Errorf("handed over %v, want %v", h.all[1], want)
+	}
+}
