@@ -22,6 +22,7 @@ func Book(rules Rules, rates *money.Rates, j Journey) Result {
 		b.read(j, spans)
 		b.book(&result)
 	}
+	result.Refusals = bookers[len(bookers)-1].refused(result.Conversions)
 	return result
 }
 
@@ -30,15 +31,16 @@ func (b *booker) book(result *Result) {
 	outcomes := make([]outcome, len(b.events))
 	for i, e := range b.events {
 		o := b.outcome(e)
-		outcomes[i] = o
 		switch {
 		case !o.ours || !o.inScope:
 		case o.held != nil:
 			result.Held = append(result.Held, Held{Conversion: e.conversion, Measure: e.measure, Day: o.Day, Code: o.held.code, Supply: o.held.supply})
 		case o.Value != 0:
 			o.Lines = b.lines(e, o)
+			o.Confidence = b.confidence(e, o)
 			result.Conversions = append(append(result.Conversions, o.Conversion), b.following(e, o)...)
 		}
+		outcomes[i] = o
 	}
 	result.Facts = append(result.Facts, b.facts(outcomes)...)
 	if b.newest {
@@ -72,6 +74,7 @@ func Explain(rules Rules, rates *money.Rates, j Journey, conversion, measure str
 // follows.
 func (b *booker) explain(e event, o outcome, measure string) (Conversion, []Credit, bool) {
 	o.Lines = b.lines(e, o)
+	o.Confidence = b.confidence(e, o)
 	if measure == e.measure {
 		return o.Conversion, b.credits(e, o), true
 	}
@@ -80,7 +83,7 @@ func (b *booker) explain(e event, o outcome, measure string) (Conversion, []Cred
 	if i < 0 {
 		return Conversion{}, nil, false
 	}
-	return list[i], b.influences(list[i], o.shared), true
+	return list[i], b.influences(list[i], e.business, o.shared), true
 }
 
 // booker is one revision over one journey.
@@ -93,6 +96,8 @@ type booker struct {
 	from, before money.Day
 	newest       bool
 
+	// known is how sure it is whose journey this is.
+	known      int
 	accounts   []Account
 	people     map[string][]Person
 	businesses []business
@@ -103,6 +108,7 @@ type booker struct {
 	steps         []step
 	times         []time.Time
 	disagreements []Disagreement
+	refusals      []Refusal
 	shared        map[moment]*shared
 	starts        map[money.Day]time.Time // of days in the contract's zone
 }
@@ -121,10 +127,11 @@ func newBookers(rules Rules, rates *money.Rates, j Journey) []*booker {
 
 // newBooker lists the events of the journey, without its touches.
 func newBooker(r Revision, rates *money.Rates, j Journey) *booker {
-	b := &booker{contract: r.Contract, revision: r.Number, rates: rates, shared: make(map[moment]*shared), starts: make(map[money.Day]time.Time)}
+	b := &booker{contract: r.Contract, revision: r.Number, rates: rates, known: knownAs(j), shared: make(map[moment]*shared), starts: make(map[money.Day]time.Time)}
 	b.accounts = unique(j.Accounts, func(a *Account) ItemID { return a.ID }, func(a *Account) time.Time { return a.ModifiedAt })
 	b.people = listPeople(j)
 	b.businesses = b.listBusinesses(j)
+	b.listDisputes(r.Closings, j)
 	b.events = b.listEvents()
 	return b
 }
@@ -143,6 +150,7 @@ func (b *booker) read(j Journey, spans []Span) {
 	for i := range b.businesses {
 		s := &b.businesses[i]
 		s.sourced, s.sourcing = b.sourced(s)
+		b.decide(s)
 	}
 }
 
@@ -165,7 +173,7 @@ func (b *booker) outcome(e event) outcome {
 	if o.held = e.held; o.held != nil {
 		// It has no day to count from; all touches stand in for its path.
 		o.Value, o.ours = 0, b.newest
-		o.shared = b.scoped(e.moment, &shared{path: b.places(func(*step) bool { return true })})
+		o.shared = b.scoped(e.moment, &shared{path: b.places(func(*step) bool { return true }), day: money.DayMax})
 		return o
 	}
 	o.shared, o.until = b.share(e.moment), b.span(e).To
@@ -180,6 +188,8 @@ func (b *booker) outcome(e event) outcome {
 type shared struct {
 	// path are the places in steps of those who do, in order of time.
 	path []int
+	// day is the conversion day; without one it is behind all.
+	day money.Day
 	// inScope is whether the book accounts for it; truncated whether there were more
 	// touches than the contract lets share.
 	inScope, truncated bool
@@ -196,6 +206,9 @@ type shared struct {
 	// whether they were.
 	influenced, coSell []string
 	judged             bool
+	// sure is the confidence in the path, made when first asked for, which Identity
+	// shows: it is never zero. Each event has a currency and a spread of its own.
+	sure Confidence
 }
 
 // share is one partner's part of one touch.
@@ -208,7 +221,7 @@ type share struct {
 func (b *booker) share(m moment) *shared {
 	if b.shared[m] == nil {
 		path, truncated := b.path(m)
-		b.shared[m] = b.scoped(m, &shared{path: path, truncated: truncated})
+		b.shared[m] = b.scoped(m, &shared{path: path, truncated: truncated, day: m.day})
 	}
 	return b.shared[m]
 }

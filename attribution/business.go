@@ -20,7 +20,9 @@ type business struct {
 	merged   []Deal
 	// suspected are deals of other CRMs that may be the same.
 	suspected []ItemID
-	current   contract.StageClass
+	// doubted is whether a deal in no total may be the same as this one.
+	doubted bool
+	current contract.StageClass
 	// created is zero where nobody says it; lead is when the first person of the
 	// account became known, not after created.
 	created, lead time.Time
@@ -30,6 +32,10 @@ type business struct {
 	// sourced is who sourced it, sourcing the touch that did, if one did.
 	sourced  Sourced
 	sourcing *step
+	// disputes are those that are not refused, in the order in which they were opened;
+	// settled are those of credit that were upheld, in the order in which they were.
+	disputes []dispute
+	settled  []*FactDispute
 }
 
 // Suspicion is a deal that is in no total because it may be the business of
@@ -70,9 +76,21 @@ func (b *booker) listBusinesses(j Journey) []business {
 	}
 	for i := range list {
 		b.complete(&list[i], j)
+		if list[i].excluded == ExcludedSuspected {
+			doubt(list, list[i].suspected)
+		}
 	}
 	slices.SortFunc(list, func(x, y business) int { return x.ID.Compare(y.ID) })
 	return list
+}
+
+// doubt marks those that a suspected deal may be.
+func doubt(list []business, suspected []ItemID) {
+	for i := range list {
+		if slices.Contains(suspected, list[i].ID) {
+			list[i].doubted = true
+		}
+	}
 }
 
 // trust orders CRMs by how much they are believed about deals: the system of

@@ -13,7 +13,7 @@ import (
 // split one of its partners.
 type Credit struct {
 	// Touch is the touch; zero for unattributed value, and for a deal that a
-	// registration sourced.
+	// registration or a decision sourced.
 	Touch Touch
 	// Class is what the contract made of it, Evidence the reports that it is made of.
 	Class      contract.Classification
@@ -35,8 +35,11 @@ func (b *booker) weigh(m moment, s *shared) {
 	all := make([]Dimensions, 0, len(s.path))
 	for _, i := range s.path {
 		for _, partner := range b.steps[i].partners {
+			partner = m.business.credited(partner, m.day)
 			s.shares = append(s.shares, share{step: &b.steps[i], partner: partner})
-			all = append(all, b.steps[i].dimensions(base, partner))
+			d := b.steps[i].dimensions(base, partner)
+			d.Escrow = m.business.escrow(partner, m.day)
+			all = append(all, d)
 		}
 	}
 	places := make(map[Dimensions]int, len(all)+1)
@@ -146,10 +149,10 @@ func (b *booker) sourcedCredit(s *business, value int64) Credit {
 	case s.sourcing != nil:
 		d = s.sourcing.dimensions(d, "")
 		credit = s.sourcing.credit(d, models)
-	case s.sourced.By == SourcedByRegistration:
+	case s.sourced.By == SourcedByRegistration, s.sourced.By == SourcedByDecision:
 		d.Channel, d.Asset = contract.Unknown, contract.Unknown
 	}
-	d.Partner = s.sourced.Partner
+	d.Partner, d.Escrow = s.sourced.Partner, s.sourcingEscrow()
 	credit.Dimensions = d
 	for m := range credit.Minor {
 		credit.Minor[m] = value

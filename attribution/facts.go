@@ -191,6 +191,9 @@ func (b *booker) stateFacts(s *business) Facts {
 	for _, d := range s.merged {
 		f.Merged = append(f.Merged, d.ID)
 	}
+	for _, d := range s.disputes {
+		f.Disputes = append(f.Disputes, d.FactDispute)
+	}
 	steps, classes := b.stages(&s.Deal)
 	for i, step := range steps {
 		f.Stages = append(f.Stages, FactStage{
@@ -204,7 +207,7 @@ func (b *booker) stateFacts(s *business) Facts {
 func (b *booker) measureFact(s *business, o outcome, places []int) FactMeasure {
 	m := FactMeasure{
 		Measure: o.Measure, Day: o.Day, At: o.until, Revision: o.Revision, InScope: o.inScope,
-		Value: o.Value, Currency: o.Currency, Exponent: o.Exponent, Basis: o.Basis,
+		Value: o.Value, Currency: o.Currency, Exponent: o.Exponent, Basis: o.Basis, Confidence: o.Confidence,
 	}
 	if o.held != nil {
 		m.Held, m.Value = o.held.code, 0

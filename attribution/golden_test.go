@@ -1,6 +1,7 @@
 package attribution_test
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
 	"os"
@@ -11,6 +12,7 @@ import (
 
 	"tracksource/attribution"
 	"tracksource/contract"
+	"tracksource/identity"
 	"tracksource/money"
 )
 
@@ -35,10 +37,11 @@ type script struct {
 	rates   money.Rates
 	// explain is a conversion and a measure, if the case asks for them.
 	explain []string
-	// rules are lines that the contract has in this case besides its own; facts is
-	// whether the case asks for them.
-	rules []string
-	facts bool
+	// rules are lines that the contract has in this case besides its own.
+	rules    []string
+	closings []attribution.Closing
+	// facts and confidence are whether the case asks for them.
+	facts, confidence bool
 }
 
 // contract is that of the tests with the case's own lines.
@@ -62,6 +65,15 @@ func instant(t testing.TB, text string) time.Time {
 		t.Fatal(err)
 	}
 	return at.UTC()
+}
+
+func day(t testing.TB, text string) money.Day {
+	t.Helper()
+	day, err := money.ParseDay(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return day
 }
 
 // itemID reads "reporter/source/item"; a bare item is the system of record's.
@@ -140,20 +152,32 @@ func (s *script) add(t testing.TB, line string) {
 				})
 			}
 		}
+	case "dispute":
+		f := pairs(words[2:])
+		f["campaign"], f["deal"] = cmp.Or(f["campaign"], "tour"), itemID(f["deal"], "opportunity/").String()
+		s.journey.Add(attribution.Object{
+			ID: attribution.ItemID{Reporter: "acme", Source: "salesforce", Item: "dispute/" + f["campaign"] + "/" + words[1]}, Type: contract.ObjectDispute, ModifiedAt: modified(t, f), Fields: f, Deleted: f["deleted"] == "true",
+		})
+	case "close", "reopen":
+		s.closings = append(s.closings, attribution.Closing{Close: words[0] == "close", Day: day(t, words[1]), At: instant(t, words[2])})
 	case "name":
 		s.journey.Name = words[1]
-	case "rate":
-		day, err := money.ParseDay(words[3])
+	case "account_of":
+		node, err := identity.ParseText(words[1])
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := s.rates.Set(words[1], words[2], day, words[4]); err != nil {
+		s.journey.Account, s.journey.Name = string(node.Bytes()), node.AccountName()
+	case "rate":
+		if err := s.rates.Set(words[1], words[2], day(t, words[3]), words[4]); err != nil {
 			t.Fatal(err)
 		}
 	case "contract":
 		s.rules = append(s.rules, strings.TrimPrefix(line, "contract "))
 	case "facts":
 		s.facts = true
+	case "confidence":
+		s.confidence = true
 	case "explain":
 		s.explain = words[1:]
 	default:
@@ -169,8 +193,13 @@ func vector(minor []int64, exponent int) string {
 	return strings.Join(texts, " ")
 }
 
+// String leaves out that a line is in no escrow.
 func (d dims) String() string {
-	return strings.Join([]string{d.Partner, d.Channel, d.Asset, d.Region, d.Segment, d.Source, d.TouchCampaign}, ", ")
+	texts := []string{d.Partner, d.Channel, d.Asset, d.Region, d.Segment, d.Source, d.TouchCampaign}
+	if d.Escrow != attribution.EscrowNone {
+		texts = append(texts, d.Escrow)
+	}
+	return strings.Join(texts, ", ")
 }
 
 type dims attribution.Dimensions
@@ -199,8 +228,22 @@ func render(result attribution.Result) string {
 	for _, x := range result.Suspicions {
 		fmt.Fprintf(&out, "suspected: %s may be %s\n", x.Deal, x.Other)
 	}
+	for _, x := range result.Refusals {
+		fmt.Fprintf(&out, "refused %s of %s about %s, %s: %s\n", x.Dispute.Item, x.Partner, x.Deal, x.Code, x.Why)
+	}
 	if out.Len() == 0 {
 		return "nothing"
+	}
+	return strings.TrimSpace(out.String())
+}
+
+// renderConfidence shows how sure each conversion is, part by part.
+func renderConfidence(result attribution.Result) string {
+	var out strings.Builder
+	for _, c := range result.Conversions {
+		k := c.Confidence
+		fmt.Fprintf(&out, "%s %s: identity %d taxonomy %d currency %d agreement %d spread %d, overall %d\n",
+			c.ID, c.Measure, k.Identity, k.Taxonomy, k.Currency, k.Agreement, k.Spread, k.Overall)
 	}
 	return strings.TrimSpace(out.String())
 }
@@ -229,6 +272,10 @@ func renderFacts(result attribution.Result) string {
 			fmt.Fprintf(&out, "  %s %s %s %s%s to %s by %v influenced %v co-sell %v in scope %t\n",
 				m.Measure, m.Day, money.Format(m.Value, m.Exponent), m.Currency, m.Held, when(m.At), m.Path, m.Influenced, m.CoSell, m.InScope)
 		}
+		for _, d := range f.Disputes {
+			fmt.Fprintf(&out, "  dispute %s of %s about %s against %q %s to %q, opened %s %q %q, settled %s %q %q, from %s\n",
+				d.ID, d.Partner, d.About, d.Against, d.State, d.To, when(d.OpenedAt), d.By, d.Why, when(d.SettledAt), d.SettledBy, d.SettledWhy, d.From)
+		}
 		if f.Truncated {
 			out.WriteString("  truncated\n")
 		}
@@ -238,7 +285,7 @@ func renderFacts(result attribution.Result) string {
 
 func renderExplained(t *testing.T, c *contract.Contract, s *script) string {
 	t.Helper()
-	conversion, credits, ok := attribution.Explain(under(c), &s.rates, s.journey, itemID(s.explain[0], "opportunity/").String(), s.explain[1])
+	conversion, credits, ok := attribution.Explain(s.under(c), &s.rates, s.journey, itemID(s.explain[0], "opportunity/").String(), s.explain[1])
 	if !ok {
 		return "no such conversion"
 	}
@@ -270,9 +317,12 @@ func TestJourneys(t *testing.T) {
 				s.add(t, line)
 			}
 			c := s.contract(t)
-			result := attribution.Book(under(c), &s.rates, s.journey)
+			result := attribution.Book(s.under(c), &s.rates, s.journey)
 			conserves(t, result)
 			got := render(result)
+			if s.confidence {
+				got = renderConfidence(result)
+			}
 			if s.facts {
 				got = renderFacts(result)
 			}
@@ -299,10 +349,19 @@ type failer interface {
 }
 
 // conserves fails unless every conversion's lines sum to its value under each
-// model, and every dimension is set.
+// model, every dimension is set, and it is as sure as its parts say.
 func conserves(t failer, result attribution.Result) {
 	t.Helper()
 	for _, c := range result.Conversions {
+		k, sum := c.Confidence, 0
+		for _, part := range [...]int{k.Identity, k.Taxonomy, k.Currency, k.Agreement, k.Spread} {
+			if sum += part; part < 0 || part > attribution.ConfidenceWhole {
+				t.Fatalf("%s %s has the confidence %+v", c.ID, c.Measure, k)
+			}
+		}
+		if k.Overall != sum/5 {
+			t.Fatalf("%s %s has the confidence %+v, whose mean is %d", c.ID, c.Measure, k, sum/5)
+		}
 		sums, due := make([]int64, len(result.Models)), c.Value
 		if !attribution.IsAdditive(c.Measure) {
 			due *= int64(len(c.Lines)) // each is the whole of it
@@ -311,7 +370,7 @@ func conserves(t failer, result attribution.Result) {
 			if !attribution.IsAdditive(c.Measure) {
 				atGrain(t, c, n)
 			}
-			if strings.Contains(", "+dims(line.Dimensions).String()+", ", ", , ") {
+			if line.Escrow == "" || strings.Contains(", "+dims(line.Dimensions).String()+", ", ", , ") {
 				t.Fatalf("%s %s: an empty dimension in %q", c.ID, c.Measure, dims(line.Dimensions))
 			}
 			for m, minor := range line.Minor {
@@ -341,6 +400,11 @@ func atGrain(t failer, c attribution.Conversion, n int) {
 	if line.Dimensions != want || n > 0 && c.Lines[n-1].Partner >= line.Partner {
 		t.Fatalf("%s %s has %+v behind %+v", c.ID, c.Measure, line.Dimensions, c.Lines[:n])
 	}
+}
+
+// under makes a contract the only revision, with the closings of the case.
+func (s *script) under(c *contract.Contract) attribution.Rules {
+	return attribution.Rules{{Number: 1, Contract: c, Closings: s.closings}}
 }
 
 // under makes a contract the only revision.

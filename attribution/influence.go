@@ -17,6 +17,7 @@ func (b *booker) influence(of *business, s *shared) (influenced, coSell []string
 	s.judged = true
 	for _, i := range s.path {
 		for _, partner := range b.steps[i].partners {
+			partner = of.credited(partner, s.day)
 			if partner != contract.None && partner != contract.Held && !slices.Contains(s.influenced, partner) {
 				s.influenced = append(s.influenced, partner)
 			}
@@ -52,7 +53,7 @@ func (b *booker) following(e event, o outcome) []Conversion {
 		models := len(b.contract.Specs)
 		vectors := slices.Repeat([]int64{o.Value}, models*len(partners))
 		for n, partner := range partners {
-			c.Lines[n] = Line{Dimensions: o.atGrain(partner), Minor: vectors[n*models : (n+1)*models : (n+1)*models]}
+			c.Lines[n] = Line{Dimensions: o.atGrain(e.business, partner), Minor: vectors[n*models : (n+1)*models : (n+1)*models]}
 		}
 		list = append(list, c)
 	}
@@ -60,19 +61,22 @@ func (b *booker) following(e event, o outcome) []Conversion {
 }
 
 // atGrain are the dimensions of what a partner influenced, once the moment is weighed.
-func (s *shared) atGrain(partner string) Dimensions {
+func (s *shared) atGrain(of *business, partner string) Dimensions {
 	account := s.dimensions[s.nobody]
 	return Dimensions{
-		Partner: partner, Channel: All, Asset: All, Region: account.Region, Segment: account.Segment, Source: All, TouchCampaign: All, Escrow: EscrowNone,
+		Partner: partner, Channel: All, Asset: All, Region: account.Region, Segment: account.Segment, Source: All, TouchCampaign: All,
+		Escrow: of.escrow(partner, s.day),
 	}
 }
 
 // influences are the credits of a conversion that following made: each partner's by
 // the first of its touches.
-func (b *booker) influences(c Conversion, s *shared) []Credit {
+func (b *booker) influences(c Conversion, of *business, s *shared) []Credit {
 	credits := make([]Credit, len(c.Lines))
 	for n, line := range c.Lines {
-		first := s.path[slices.IndexFunc(s.path, func(i int) bool { return slices.Contains(b.steps[i].partners, line.Partner) })]
+		first := s.path[slices.IndexFunc(s.path, func(i int) bool {
+			return slices.ContainsFunc(b.steps[i].partners, func(partner string) bool { return of.credited(partner, s.day) == line.Partner })
+		})]
 		credits[n] = b.steps[first].credit(line.Dimensions, len(line.Minor))
 		copy(credits[n].Minor, line.Minor)
 	}

@@ -195,6 +195,7 @@ type Dispute struct {
 // matter, and an item that is there twice counts once (of two states of one
 // CRM object the later modified).
 type Journey struct {
+	// Account is the identity's bytes; who it is decides how sure its book is.
 	Account string
 	// Name is the domain or the imported name of the account, empty for none.
 	Name          string

@@ -15,7 +15,7 @@ var mayImport = map[string][]string{
 	"identity":          {},
 	"normalize":         {"contract", "identity", "money"},
 	"normalize/mapping": {"identity", "money", "normalize"},
-	"attribution":       {"attribution/model", "contract", "money"},
+	"attribution":       {"attribution/model", "contract", "identity", "money"},
 	"attribution/model": {"money"},
 	"attribution/twin":  {"attribution/model", "money"},
 	"money":             {},
