@@ -42,6 +42,12 @@ func notices(c *campaign, r attribution.Result) []notice {
 			"reporters credit the touch " + d.Touch.String() + " to " + strings.Join(d.Partners, " and ") + "; " + credited, evidence,
 		})
 	}
+	for _, d := range r.Refusals {
+		list = append(list, notice{
+			mark{d.Dispute.String(), d.Code},
+			d.Code, d.Partner, "the dispute " + d.Dispute.String() + " of " + d.Deal + " has no effect: " + d.Why, []string{d.Dispute.String(), d.Deal},
+		})
+	}
 	for _, s := range r.Suspicions {
 		deal, other := s.Deal.String(), s.Other.String()
 		list = append(list, notice{
@@ -54,34 +60,72 @@ func notices(c *campaign, r attribution.Result) []notice {
 	return list
 }
 
-// alerts raises one alert for each notice that is new, and returns what all are
-// about, in order: what is raised is not raised again until it was resolved in
-// between. Nobody is asked for what only a proposal lacks.
-func (f *fold) alerts(c *campaign, a *account, raised []mark, list []notice) ([]mark, error) {
+// alerts raises one alert for each notice that is new, settles those that are no
+// longer so, and returns what all are about, in order: what is raised is not raised
+// again until it was settled in between. Nobody is asked for what only a proposal lacks.
+func (f *fold) alerts(c *campaign, a *account, raised, list []notice) ([]notice, error) {
 	if c.proposed {
 		return nil, nil
 	}
-	var marks []mark
+	var now []notice
 	for _, n := range list {
-		if slices.Contains(marks, n.mark) {
+		if n.among(now) {
 			continue // held under another measure as well
 		}
-		marks = append(marks, n.mark)
-		if slices.Contains(raised, n.mark) {
+		now = append(now, n)
+		if n.among(raised) {
 			continue
 		}
-		id := n.kind + "/" + c.id + "/" + n.subject
-		if n.code != n.kind {
-			id += "/" + n.code
-		}
-		b, err := f.cfg.Codecs.Alert.Append(nil, &avro.Alert{
-			ID: id, Kind: n.kind, Severity: "warning", Campaign: c.id, Partner: n.partner, Subject: n.subject,
-			Message: n.message, Evidence: n.evidence, RaisedAt: a.asOf,
-		})
-		if err != nil {
+		if err := f.alert(c, a, n, alertOpen); err != nil {
 			return nil, err
 		}
-		f.out.Emit(f.cfg.Topics.Alerts, []byte(id), b)
 	}
-	return marks, nil
+	for _, n := range raised {
+		if n.among(now) || a.movedOn(n.subject) {
+			continue
+		}
+		if err := f.alert(c, a, n, alertSettled); err != nil {
+			return nil, err
+		}
+	}
+	return now, nil
+}
+
+// movedOn reports whether the item of that id went to another account, whose task
+// raises what is still so under the same id: were it settled here as well, the one
+// could hide the other, since nothing orders the two.
+func (a *account) movedOn(id string) bool {
+	return slices.ContainsFunc(a.changes, func(c change) bool {
+		return c.after.Removed && c.after.Reason == "" && itemID(c.after).String() == id
+	})
+}
+
+// The states of an alert.
+const (
+	alertOpen    = "open"
+	alertSettled = "settled"
+)
+
+// among reports whether one of the list is about the same.
+func (n notice) among(list []notice) bool {
+	return slices.ContainsFunc(list, func(other notice) bool { return n.mark == other.mark })
+}
+
+// alert stages the alert of a notice, which goes to the first rung of the ladder.
+func (f *fold) alert(c *campaign, a *account, n notice, state string) error {
+	id := n.kind + "/" + c.id + "/" + n.subject
+	if n.code != n.kind {
+		id += "/" + n.code
+	}
+	rung := c.rules.Newest().Contract.Escalation.Ladder[0]
+	b, err := f.cfg.Codecs.Alert.Append(nil, &avro.Alert{
+		ID: id, Kind: n.kind, Severity: "warning", Campaign: c.id, Partner: n.partner, Subject: n.subject,
+		Message: n.message, Evidence: n.evidence, RaisedAt: a.asOf,
+		Rung: rung.Name, Owner: rung.Owner, Fallback: rung.Fallback, State: state,
+	})
+	if err != nil {
+		return err
+	}
+	f.out.Emit(f.cfg.Topics.Alerts, []byte(id), b)
+	return nil
 }

@@ -8,8 +8,8 @@ import (
 	"tracksource/schemas/avro"
 )
 
-// TestOverlapAlerts: what somebody has to decide is told once, and again only after
-// it was resolved in between.
+// TestOverlapAlerts: what somebody has to decide is told once, settled once it is
+// decided, and told again only then.
 func TestOverlapAlerts(t *testing.T) {
 	l := testLine(t)
 	l.feed(agreement(1, 1, "sourced: {days: 30}", "sourced: {days: 30}\ndeals: {others: count}\noverlap: {window: 1h, disagreement: hold}"))
@@ -38,7 +38,7 @@ func TestOverlapAlerts(t *testing.T) {
 	told(2)
 	for i, w := range want {
 		got := l.alerts[i]
-		if got.ID != w.ID || got.Kind != w.Kind || got.Partner != w.Partner || got.Subject != w.Subject || !slices.Equal(got.Evidence, w.Evidence) || got.Message == "" {
+		if got.State != "open" || got.Rung != "Co-marketing Analytics Lead" || got.Fallback != "Partner Marketer" || got.ID != w.ID || got.Kind != w.Kind || got.Partner != w.Partner || got.Subject != w.Subject || !slices.Equal(got.Evidence, w.Evidence) || got.Message == "" {
 			t.Errorf("alert %+v, want %+v", got, w)
 		}
 	}
@@ -57,12 +57,15 @@ func TestOverlapAlerts(t *testing.T) {
 		"campaign": "ai-launch-tour", "deal": "acme/salesforce/opportunity/006A", "other": "globex/hubspot/opportunity/H1", "decision": "different",
 	})
 	l.feed(decision)
-	told(2)
+	told(3)
+	if settled := l.alerts[2]; settled.ID != want[1].ID || settled.State != "settled" || settled.Message != l.alerts[1].Message || !slices.Equal(settled.Evidence, want[1].Evidence) {
+		t.Errorf("settled is %+v, was raised as %+v", settled, l.alerts[1])
+	}
 	if !slices.ContainsFunc(l.entries, func(e avro.CreditEntry) bool { return e.Conversion == "globex/hubspot/opportunity/H1" }) {
 		t.Error("decided to be another business, the deal is not booked")
 	}
 	l.check()
 	l.feed(gone(decision, 2))
-	told(3)
+	told(4)
 	l.check()
 }

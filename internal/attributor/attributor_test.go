@@ -28,9 +28,13 @@ func entryText(e avro.CreditEntry) string {
 	if e.Rate != "" {
 		rate = fmt.Sprintf(" %s %s at %s of %s, %s", e.OriginalAmount, e.OriginalCurrency, e.Rate, e.RateDay, e.RateVia)
 	}
-	return fmt.Sprintf("  %s by %s, change %s, %d entries: %s %s %s%s\n    %s | %s | %s | %s | %s | %s | %s\n    %v %+d = %d\n",
-		e.Cause, e.CauseEvent, e.ChangeID, e.EntryCount, e.Measure, e.Day, e.Currency, rate,
-		e.Partner, e.Channel, e.Asset, e.Region, e.Segment, e.Source, e.TouchCampaign, e.Models, e.Delta, e.Running)
+	booked := ""
+	if e.Booked != e.Day {
+		booked = fmt.Sprintf(" booked on %s by closing %d", e.Booked, e.Closing)
+	}
+	return fmt.Sprintf("  %s by %s, change %s, %d entries: %s %s %s%s%s\n    %s | %s | %s | %s | %s | %s | %s | %s\n    %v %+d = %d, certain %d by %d\n",
+		e.Cause, e.CauseEvent, e.ChangeID, e.EntryCount, e.Measure, e.Day, e.Currency, rate, booked,
+		e.Partner, e.Channel, e.Asset, e.Region, e.Segment, e.Source, e.TouchCampaign, e.Escrow, e.Models, e.Delta, e.Running, e.Confident, e.Confidence)
 }
 
 // TestGolden walks one account through its life and shows the ledger.
@@ -72,7 +76,7 @@ func TestGolden(t *testing.T) {
 		l.rest()
 		l.check()
 		for _, a := range l.alerts[alerts:] {
-			fmt.Fprintf(&b, "  alert %s: %s\n", a.ID, a.Message)
+			fmt.Fprintf(&b, "  alert %s, %s: %s\n", a.ID, a.State, a.Message)
 		}
 		for _, e := range l.entries[entries:] {
 			b.WriteString(entryText(e))
@@ -154,8 +158,8 @@ func TestLateRate(t *testing.T) {
 	}
 	// What is held again after it was resolved is worth a new alert.
 	l.feed(deal("a", "d", 2, "100", "JPY", "Qualification"))
-	if len(l.alerts) != 2 {
-		t.Errorf("%d alerts, want a second one for JPY", len(l.alerts))
+	if len(l.alerts) != 3 || l.alerts[1].State != "settled" || l.alerts[1].ID != l.alerts[0].ID || l.alerts[2].State != "open" {
+		t.Errorf("alerts %+v, want that of EUR settled and one for JPY", l.alerts)
 	}
 	l.check()
 }

@@ -34,17 +34,17 @@ func (c *campaign) at(day money.Day) int64 {
 	return c.rules.At(day).Number
 }
 
-// compute is the book over one journey; one that is being taken back is empty.
-func (c *campaign) compute(rates *money.Rates, j attribution.Journey) attribution.Result {
+// compute is a book over one journey; one that is being taken back is empty.
+func (r *rules) compute(c *campaign, j attribution.Journey) attribution.Result {
 	if len(c.rules) == 0 {
 		return attribution.Result{Contract: c.id, Revision: c.revision}
 	}
-	r := attribution.Book(c.rules, rates, j)
-	r.Contract = c.id
-	for i := range r.Facts {
-		r.Facts[i].Contract = c.id
+	result := attribution.Book(r.judged(c), &r.rates, j)
+	result.Contract = c.id
+	for i := range result.Facts {
+		result.Facts[i].Contract = c.id
 	}
-	return r
+	return result
 }
 
 // add puts a revision behind those that the book has.

@@ -17,10 +17,13 @@ import (
 func (f *fold) cause(c *campaign, a *account, conversion string, before, after booked, swept *sweep) (cause, event string) {
 	revised := "contract/" + c.id + "/" + strconv.FormatInt(c.revision, 10)
 	if swept != nil {
-		if before.version == c.version && swept.rate != "" {
-			return CauseFX, swept.rate
+		switch {
+		case before.version != c.version || swept.rule == "":
+			return CauseContract, revised
+		case strings.HasPrefix(swept.rule, periodRule):
+			return CauseDispute, swept.rule
 		}
-		return CauseContract, revised
+		return CauseFX, swept.rule
 	}
 	deal, touch, object := a.latest(conversion)
 	if deal != nil {
@@ -29,9 +32,12 @@ func (f *fold) cause(c *campaign, a *account, conversion string, before, after b
 			return cause, deal.after.EventID
 		}
 	}
+	dispute := a.disputed(conversion)
 	switch {
 	case before.version != 0 && before.version != c.version:
 		return CauseContract, revised
+	case dispute != nil:
+		return CauseDispute, dispute.after.EventID
 	case touch != nil:
 		return touchCause(touch, factsFor(a.facts, conversion)), touch.after.EventID
 	case object != nil:
@@ -147,6 +153,33 @@ func objectCause(c *change, facts []attribution.Facts) string {
 // isDecision reports whether the object says which deals are one business.
 func isDecision(c *change) bool {
 	return strings.HasPrefix(c.after.Item, contract.ObjectDecision+"/")
+}
+
+// disputed returns the last step in the batch of a dispute of the conversion's deal,
+// or of one that is the same business; nil for none.
+func (a *account) disputed(conversion string) *change {
+	var last *change
+	for i := range a.changes {
+		c := &a.changes[i]
+		if !strings.HasPrefix(c.after.Item, contract.ObjectDispute+"/") || last != nil && c.order < last.order {
+			continue
+		}
+		o := c.after.Object
+		if o == nil {
+			o = c.before // it was taken back
+		}
+		if o != nil && isOf(factsFor(a.facts, conversion), conversion, fieldsOf(o)["deal"]) {
+			last = c
+		}
+	}
+	return last
+}
+
+// isOf reports whether a deal is the conversion's, or one of those merged into it.
+func isOf(facts []attribution.Facts, conversion, deal string) bool {
+	return deal == conversion || slices.ContainsFunc(facts, func(f attribution.Facts) bool {
+		return slices.ContainsFunc(f.Merged, func(id attribution.ItemID) bool { return id.String() == deal })
+	})
 }
 
 // factsFor are the facts of a conversion, one for each revision that accounts for

@@ -51,12 +51,27 @@
 // A revision with restate_from accounts for the conversion days from that on; a
 // book has every revision that still accounts for any day.
 //
+// # Closed periods
+//
+// A closing is in every partition of journeys at one place of its order. What came
+// before is booked by what was open before it, what comes after by what is open then:
+// a change of a conversion on a closed day is booked on the first open one, and the
+// entry says both days and by which closing. What is booked on a closed day stays as it
+// is, until it is opened again. The sum over the days that something is booked on is the
+// book as it is restated, of which a closing changes nothing.
+//
+// A sweep that is under way when a closing comes goes on behind it, and what it finds
+// from then on is booked by what is open then. Whoever wants a late rate in a period
+// waits for the end of the sweep before closing it.
+//
 // # Proposals
 //
 // What is proposed for a campaign has a book of its own beside the agreed one,
 // named by contract.ProposalBook wherever a book is named. Both are computed from
 // the same journeys and neither sees the other. A proposal that is withdrawn stays
-// as a book without rules until a sweep has taken it back from every account.
+// as a book without rules until a sweep has taken it back from every account. It is
+// never closed: nobody has agreed to its figures, and all of it is taken back in the
+// end from where it is booked.
 package attributor
 
 import (
@@ -105,7 +120,9 @@ const (
 	CauseErasure = "erasure"
 	// CauseOverlap is that several reports became one touch, or deals of several CRMs
 	// one business, or that somebody decided on that.
-	CauseOverlap  = "overlap"
+	CauseOverlap = "overlap"
+	// CauseDispute is a step of a dispute of the deal.
+	CauseDispute  = "dispute"
 	CauseFX       = "fx"
 	CauseContract = "contract"
 )
@@ -119,6 +136,8 @@ const (
 	AlertDisagreement = "overlap_disagreement"
 	// AlertSuspected is about a deal that may be the business of another CRM's.
 	AlertSuspected = attribution.AlertOverlapSuspected
+	// A dispute that the book refuses raises an alert of the kind that
+	// attribution.Refusal names as its code.
 )
 
 // Topics are the names of the output topics.

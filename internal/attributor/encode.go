@@ -194,7 +194,7 @@ func decodeReach(value []byte) (time.Time, error) {
 type booked struct {
 	version  int64 // of the rules that it was computed under, see campaign; 0 for nothing yet
 	models   []string
-	raised   []mark // what alerts were raised about
+	raised   []notice // what alerts were raised about, as they said it
 	postings []attribution.Posting
 }
 
@@ -208,8 +208,14 @@ func (b booked) encode() []byte {
 		v = appendText(v, m)
 	}
 	v = binary.AppendUvarint(v, uint64(len(b.raised)))
-	for _, h := range b.raised {
-		v = appendText(appendText(v, h.subject), h.code)
+	for _, n := range b.raised {
+		for _, text := range []string{n.subject, n.code, n.kind, n.partner, n.message} {
+			v = appendText(v, text)
+		}
+		v = binary.AppendUvarint(v, uint64(len(n.evidence)))
+		for _, id := range n.evidence {
+			v = appendText(v, id)
+		}
 	}
 	return spaceBooked.Value(attribution.AppendPostings(v, b.postings))
 }
@@ -225,7 +231,11 @@ func decodeBooked(value []byte) (booked, error) {
 		b.models = append(b.models, r.text())
 	}
 	for range r.count() {
-		b.raised = append(b.raised, mark{r.text(), r.text()})
+		n := notice{mark: mark{r.text(), r.text()}, kind: r.text(), partner: r.text(), message: r.text()}
+		for range r.count() {
+			n.evidence = append(n.evidence, r.text())
+		}
+		b.raised = append(b.raised, n)
 	}
 	if r.err != nil {
 		return booked{}, r.err
@@ -241,19 +251,20 @@ func decodeBooked(value []byte) (booked, error) {
 	return b, nil
 }
 
-// running is the total of a key from this partition for each model that is not
+// running is the total of a key from this partition for each model of which it is not
 // zero.
 type running []modelTotal
 
+// modelTotal has beside the sum of values that of what of them is certain.
 type modelTotal struct {
-	model string
-	minor int64
+	model            string
+	minor, confident int64
 }
 
 func (t running) encode() []byte {
 	v := binary.AppendUvarint(nil, uint64(len(t)))
 	for _, m := range t {
-		v = binary.AppendVarint(appendText(v, m.model), m.minor)
+		v = binary.AppendVarint(binary.AppendVarint(appendText(v, m.model), m.minor), m.confident)
 	}
 	return spaceRunning.Value(v)
 }
@@ -266,7 +277,7 @@ func decodeRunning(value []byte) (running, error) {
 	r := reader{rest: body}
 	var t running
 	for range r.count() {
-		t = append(t, modelTotal{r.text(), r.varint()})
+		t = append(t, modelTotal{r.text(), r.varint(), r.varint()})
 	}
 	return t, r.end()
 }
@@ -278,7 +289,7 @@ type sweep struct {
 	cursor  []byte // last account visited; empty at the beginning of the keys
 	stop    []byte // last account of the round; empty for the end of the keys
 	wrapped bool   // the end of the keys was passed on the way to stop
-	rate    string // newest rate that the round is for, as cause_event
+	rule    string // newest rate or closing that the round is for, as cause_event
 	asOf    time.Time
 	// What it came to: when the first of its rules came, the accounts that it
 	// visited, and the changes that it posted.
@@ -294,7 +305,7 @@ func (s sweep) encode() []byte {
 	if s.wrapped {
 		flags |= 2
 	}
-	v := appendText(appendText(appendText([]byte{flags}, s.cursor), s.stop), s.rate)
+	v := appendText(appendText(appendText([]byte{flags}, s.cursor), s.stop), s.rule)
 	v = binary.AppendVarint(binary.AppendVarint(v, s.asOf.UnixMicro()), s.since.UnixMicro())
 	return spaceControl.Value(binary.AppendVarint(binary.AppendVarint(v, s.accounts), s.changes))
 }
@@ -306,7 +317,7 @@ func decodeSweep(body []byte) (sweep, error) {
 		r.fail("unknown flags of a sweep")
 	}
 	s := sweep{active: flags&1 != 0, wrapped: flags&2 != 0}
-	s.cursor, s.stop, s.rate = []byte(r.text()), []byte(r.text()), r.text()
+	s.cursor, s.stop, s.rule = []byte(r.text()), []byte(r.text()), r.text()
 	s.asOf = time.UnixMicro(r.varint()).UTC()
 	s.since, s.accounts, s.changes = time.UnixMicro(r.varint()).UTC(), r.varint(), r.varint()
 	return s, r.end()

@@ -186,6 +186,9 @@ func factsOf(f *attribution.Facts) avro.Facts {
 	for _, s := range f.Stages {
 		record.Stages = append(record.Stages, avro.FactsStage{Stage: s.Stage, State: s.State, Milestone: s.Milestone, At: s.At, EventID: s.EventID})
 	}
+	for i := range f.Disputes {
+		record.Disputes = append(record.Disputes, disputeOf(&f.Disputes[i]))
+	}
 	for i := range f.Measures {
 		record.Measures[i] = measureOf(&f.Measures[i])
 	}
@@ -207,11 +210,22 @@ func factsOf(f *attribution.Facts) avro.Facts {
 	return record
 }
 
+func disputeOf(d *attribution.FactDispute) avro.FactsDispute {
+	record := avro.FactsDispute{
+		ID: d.ID, Partner: d.Partner, About: d.About, Against: d.Against, State: d.State, To: d.To, By: d.By, Why: d.Why,
+		OpenedAt: d.OpenedAt, SettledBy: d.SettledBy, SettledWhy: d.SettledWhy, SettledAt: instant(d.SettledAt),
+	}
+	if d.From > money.DayMin {
+		record.From = d.From.String()
+	}
+	return record
+}
+
 func measureOf(m *attribution.FactMeasure) avro.FactsMeasure {
 	record := avro.FactsMeasure{
 		Measure: m.Measure, At: instant(m.At), Value: m.Value, Currency: m.Currency, Exponent: m.Exponent,
 		OriginalAmount: m.Basis.Amount, OriginalCurrency: m.Basis.Currency, RateVia: m.Basis.Via,
-		Held: m.Held, InScope: m.InScope, Influenced: m.Influenced, CoSell: m.CoSell,
+		Held: m.Held, InScope: m.InScope, Influenced: m.Influenced, CoSell: m.CoSell, Confidence: avro.FactsConfidence(m.Confidence),
 	}
 	if m.Held == "" || m.Day != 0 {
 		record.Day = m.Day.String()

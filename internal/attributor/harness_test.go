@@ -165,6 +165,8 @@ type line struct {
 	announced map[int32]int64
 	sequences map[int32]int64
 	totals    map[string]int64      // by key, currency, exponent and model
+	certain   map[string]int64      // likewise, what of them is
+	restated  map[string]string     // keys of the same by the day alone
 	worth     map[string]int64      // by conversion, measure, day, currency and model
 	facts     map[string]avro.Facts // by key as text, those of the newest generation
 	told      []string              // the records of the facts topic as text
@@ -174,6 +176,11 @@ type line struct {
 	proposed  map[string]string             // documents, by book
 	rates     money.Rates
 	number    int64
+
+	closings map[string][]attribution.Closing // by campaign
+	numbers  map[string][]int64               // of their broadcasts
+	closing  map[string]int64                 // the last one that an entry of the book names
+	adjusted int                              // entries that are booked on another day than their own
 }
 
 var quiet = slog.New(slog.DiscardHandler)
@@ -194,6 +201,7 @@ func newLine(t tester, c *avro.Codecs) *line {
 			CreditsPartitions: creditsPartitions, FactsPartitions: factsPartitions, Log: quiet,
 		},
 		announced: map[int32]int64{}, sequences: map[int32]int64{}, totals: map[string]int64{}, worth: map[string]int64{}, facts: map[string]avro.Facts{},
+		certain: map[string]int64{}, restated: map[string]string{}, closings: map[string][]attribution.Closing{}, numbers: map[string][]int64{}, closing: map[string]int64{},
 		items: map[string]*avro.JourneyEvent{}, contracts: map[string]attribution.Rules{}, proposed: map[string]string{},
 	}
 	l.open()
@@ -238,6 +246,9 @@ func (l *line) feed(events ...*avro.JourneyEvent) []avro.CreditEntry {
 	}
 	l.kv.commit()
 	l.p.Committed()
+	for campaign, numbers := range l.numbers {
+		l.closing[campaign] = numbers[len(numbers)-1] // what was closed before holds for the whole batch
+	}
 	for _, ev := range events {
 		l.know(ev)
 	}
@@ -303,6 +314,8 @@ func (l *line) know(ev *avro.JourneyEvent) {
 			if err != nil {
 				l.t.Fatalf("rate: %v", err)
 			}
+		case c.Period != nil:
+			l.close(c.Number, c.Period)
 		}
 		l.number = c.Number
 		return
@@ -310,6 +323,41 @@ func (l *line) know(ev *avro.JourneyEvent) {
 	id := fmt.Sprintf("%q %q %q %q %q", ev.Account, ev.Node, ev.Reporter, ev.Source, ev.Item)
 	if was := l.items[id]; was == nil || was.Placement < ev.Placement {
 		l.items[id] = ev
+	}
+}
+
+// close takes a closing in, or an opening.
+func (l *line) close(number int64, r *avro.PeriodRecord) {
+	day, err := money.ParseDay(r.Day)
+	if err != nil {
+		l.t.Fatalf("period: %v", err)
+	}
+	l.closings[r.Campaign] = append(l.closings[r.Campaign], attribution.Closing{Close: r.Action == "close", Day: day, At: r.At})
+	l.numbers[r.Campaign] = append(l.numbers[r.Campaign], number)
+}
+
+// booked checks on which day an entry is booked, and by which closing.
+func (l *line) booked(e *avro.CreditEntry) {
+	l.t.Helper()
+	open := money.DayMin
+	if i := slices.Index(l.numbers[e.Contract], e.Closing); i >= 0 {
+		open = l.closings[e.Contract][i].Day
+		if l.closings[e.Contract][i].Close {
+			open++
+		}
+	} else if e.Closing != 0 {
+		l.t.Fatalf("entry by closing %d of %v: %+v", e.Closing, l.numbers[e.Contract], e)
+	}
+	if e.Closing < l.closing[e.Contract] {
+		l.t.Fatalf("entry by closing %d behind %d: %+v", e.Closing, l.closing[e.Contract], e)
+	}
+	l.closing[e.Contract] = e.Closing
+	of, err := money.ParseDay(e.Day)
+	if err != nil || e.Booked != max(of, open).String() {
+		l.t.Fatalf("open from %s on, entry booked on %s: %+v", open, e.Booked, e)
+	}
+	if e.Booked != e.Day {
+		l.adjusted++
 	}
 }
 
@@ -371,7 +419,8 @@ func (l *line) collect(o output) {
 	if l.sequences[o.partition]++; e.Sequence != l.sequences[o.partition] {
 		l.t.Fatalf("entry %d in partition %d, want %d", e.Sequence, o.partition, l.sequences[o.partition])
 	}
-	if len(e.Delta) != len(e.Models) || len(e.Running) != len(e.Models) || e.Cause == "" || e.CauseEvent == "" || e.AsOf.IsZero() {
+	l.booked(&e)
+	if len(e.Delta) != len(e.Models) || len(e.Running) != len(e.Models) || len(e.Confident) != len(e.Models) || e.Cause == "" || e.CauseEvent == "" || e.AsOf.IsZero() {
 		l.t.Fatalf("incomplete entry %+v", e)
 	}
 	for m, model := range e.Models {
@@ -379,6 +428,9 @@ func (l *line) collect(o output) {
 		if l.totals[key] += e.Delta[m]; l.totals[key] != e.Running[m] {
 			l.t.Fatalf("running %d of %s, want %d", e.Running[m], key, l.totals[key])
 		}
+		own := e
+		own.Booked = ""
+		l.certain[key], l.restated[key] = e.Confident[m], totalKey(&own, model)
 	}
 	l.entries = append(l.entries, e)
 }
@@ -468,14 +520,15 @@ func (l *line) check() {
 	want := map[string]int64{}
 	for book, rules := range l.contracts {
 		for _, j := range l.journeys() {
-			r := attribution.Book(rules, &l.rates, j)
+			r := attribution.Book(l.judged(book, rules), &l.rates, j)
 			for _, p := range r.Postings() {
 				e := avro.CreditEntry{
 					Contract: book, Measure: p.Measure, Day: p.Day.String(), Partner: p.Partner, Channel: p.Channel, Asset: p.Asset,
-					Region: p.Region, Segment: p.Segment, Source: p.Source, TouchCampaign: p.TouchCampaign, Currency: p.Currency, Exponent: p.Exponent,
+					Region: p.Region, Segment: p.Segment, Source: p.Source, TouchCampaign: p.TouchCampaign, Escrow: p.Escrow, Currency: p.Currency, Exponent: p.Exponent,
 				}
 				for m, model := range r.Models {
 					want[totalKey(&e, model)] += p.Minor[m]
+					want["certain "+totalKey(&e, model)] += attribution.Confidence{Overall: p.Confidence}.Of(p.Minor[m])
 				}
 			}
 		}
@@ -487,7 +540,30 @@ func (l *line) check() {
 	}
 }
 
+// judged is the rules of a book with what was closed when.
+func (l *line) judged(book string, rules attribution.Rules) attribution.Rules {
+	name, _ := contract.CampaignOfBook(book)
+	rules = slices.Clone(rules)
+	for i := range rules {
+		rules[i].Closings = l.closings[name]
+	}
+	return rules
+}
+
+// sums is the ledger as it is restated, whatever day something is booked on, and what
+// of it is certain.
 func (l *line) sums() map[string]int64 {
+	sums := map[string]int64{}
+	for key, v := range l.totals {
+		sums[l.restated[key]] += v
+		sums["certain "+l.restated[key]] += l.certain[key]
+	}
+	maps.DeleteFunc(sums, func(_ string, v int64) bool { return v == 0 })
+	return sums
+}
+
+// bookings is the ledger by the days that it is booked on.
+func (l *line) bookings() map[string]int64 {
 	sums := maps.Clone(l.totals)
 	maps.DeleteFunc(sums, func(_ string, v int64) bool { return v == 0 })
 	return sums
@@ -597,6 +673,14 @@ func withdrawal(number int64) *avro.JourneyEvent {
 
 func rate(number int64, base, quote, day, text string) *avro.JourneyEvent {
 	return &avro.JourneyEvent{Kind: "control", Control: &avro.Control{Kind: "rate", Number: number, Rate: &avro.RateRecord{Base: base, Quote: quote, Day: day, Rate: text}}}
+}
+
+// period closes the days up to one, or opens those from one on again. Its own time is
+// an hour of March behind that day, at will.
+func period(number int64, action, day string, at time.Time) *avro.JourneyEvent {
+	return &avro.JourneyEvent{Kind: "control", Control: &avro.Control{Kind: "period", Number: number, Period: &avro.PeriodRecord{
+		Campaign: "ai-launch-tour", Action: action, Day: day, By: "finance", Why: "month end", At: at,
+	}}}
 }
 
 func testLine(t *testing.T) *line { return newLine(t, codecs(t)) }

@@ -1,8 +1,11 @@
 package attributor
 
 import (
+	"cmp"
+	"fmt"
 	"time"
 
+	"tracksource/attribution"
 	"tracksource/schemas/avro"
 	"tracksource/state"
 )
@@ -11,8 +14,8 @@ import (
 var (
 	spaceControl  = state.Keyspace{ID: 0x20, Version: 2, Name: "control"}
 	spaceItem     = state.Keyspace{ID: 0x21, Version: 2, Name: "item"}
-	spaceBooked   = state.Keyspace{ID: 0x22, Version: 1, Name: "booked"}
-	spaceRunning  = state.Keyspace{ID: 0x23, Version: 1, Name: "running"}
+	spaceBooked   = state.Keyspace{ID: 0x22, Version: 2, Name: "booked"}
+	spaceRunning  = state.Keyspace{ID: 0x23, Version: 2, Name: "running"}
 	spaceSequence = state.Keyspace{ID: 0x24, Version: 1, Name: "sequence"}
 	spaceTime     = state.Keyspace{ID: 0x25, Version: 1, Name: "touch by time"}
 	spaceReach    = state.Keyspace{ID: 0x26, Version: 1, Name: "reach"}
@@ -38,6 +41,8 @@ const (
 	controlGeneration = "generation"
 	controlLayout     = "layout"
 	controlBooks      = "books"
+	controlPeriod     = "period"
+	controlDisputed   = "disputed"
 )
 
 func controlKey(name string) state.Key { return spaceControl.Key().String(name) }
@@ -49,6 +54,12 @@ func revisionKey(book string, number int64) []byte {
 func rateKey(base, quote, day string) []byte {
 	return controlKey(controlRate).String(base).String(quote).String(day)
 }
+
+func periodKey(campaign string, number int64) []byte {
+	return controlKey(controlPeriod).String(campaign).Uint64(uint64(number))
+}
+
+func disputedKey(campaign string) []byte { return controlKey(controlDisputed).String(campaign) }
 
 // accountItems is the prefix of an account's items.
 func accountItems(account []byte) state.Key { return spaceItem.Key().Bytes(account) }
@@ -108,12 +119,19 @@ func sequenceKey(creditsPartition int32) []byte {
 
 // ContributionKeyBytes returns the Kafka key of an entry: a format byte, then
 // contract, measure, day, partner, channel, asset, region, segment, source and
-// touch_campaign, each with its length as two bytes, big-endian. Neither model
-// nor currency is in it.
+// touch_campaign, each with its length as two bytes, big-endian. Behind them are
+// escrow and booked, unless the entry is in no escrow and booked on its own day:
+// programs without either wrote that key, and it has to stay in its partition. Neither
+// model nor currency is in it.
 func ContributionKeyBytes(e *avro.CreditEntry) []byte {
-	return keyFormat.Key().String(e.Contract).String(e.Measure).String(e.Day).
+	key := keyFormat.Key().String(e.Contract).String(e.Measure).String(e.Day).
 		String(e.Partner).String(e.Channel).String(e.Asset).String(e.Region).String(e.Segment).
 		String(e.Source).String(e.TouchCampaign)
+	escrow, booked := cmp.Or(e.Escrow, attribution.EscrowNone), cmp.Or(e.Booked, e.Day)
+	if escrow != attribution.EscrowNone || booked != e.Day {
+		key = key.String(escrow).String(booked)
+	}
+	return key
 }
 
 // ParseContributionKey reads what ContributionKeyBytes wrote; Model is empty.
@@ -123,10 +141,18 @@ func ParseContributionKey(key []byte) (avro.ContributionKey, error) {
 	k := avro.ContributionKey{
 		Contract: p.String(), Measure: p.String(), Day: p.String(),
 		Partner: p.String(), Channel: p.String(), Asset: p.String(), Region: p.String(), Segment: p.String(),
-		Source: p.String(), TouchCampaign: p.String(),
+		Source: p.String(), TouchCampaign: p.String(), Escrow: attribution.EscrowNone,
 	}
+	k.Booked = k.Day
+	if short := *p; short.End() == nil {
+		return k, nil
+	}
+	k.Escrow, k.Booked = p.String(), p.String()
 	if err := p.End(); err != nil {
 		return avro.ContributionKey{}, err
+	}
+	if k.Escrow == attribution.EscrowNone && k.Booked == k.Day || k.Escrow == "" || k.Booked == "" && k.Day != "" {
+		return avro.ContributionKey{}, fmt.Errorf("%w: an escrow and a booking that say nothing", state.ErrKey)
 	}
 	return k, nil
 }

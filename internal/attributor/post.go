@@ -124,7 +124,7 @@ func (f *fold) book(c *campaign, a *account, j attribution.Journey, swept *sweep
 			return fmt.Errorf("read what is booked: %w", err)
 		}
 	}
-	result := c.compute(&f.rules.rates, j)
+	result := f.rules.compute(c, j)
 	after := booked{version: c.version, models: result.Models, postings: result.Postings()}
 	if err := conserved(result, after.postings); err != nil {
 		return err
@@ -210,9 +210,10 @@ func conserved(r attribution.Result, postings []attribution.Posting) error {
 // post writes the entries that turn what is booked into what is due.
 func (f *fold) post(c *campaign, a *account, before, after booked, swept *sweep) error {
 	models := attribution.UnionModels(before.models, after.models)
+	open, closing := f.rules.booking(c)
 	diff := attribution.Diff(
 		attribution.Realign(before.postings, before.models, models),
-		attribution.Realign(after.postings, after.models, models), money.DayMin)
+		attribution.Realign(after.postings, after.models, models), open)
 	// The difference is ordered by conversion, so that a change is a run of it.
 	for len(diff) > 0 {
 		n := slices.IndexFunc(diff, func(d attribution.Change) bool { return d.Conversion != diff[0].Conversion })
@@ -224,9 +225,9 @@ func (f *fold) post(c *campaign, a *account, before, after booked, swept *sweep)
 		id := strconv.FormatInt(f.generation, 10) + "-" + strconv.Itoa(int(f.source)) + "-" + strconv.FormatInt(f.rules.changes, 10)
 		for _, d := range diff[:n] {
 			e := entryOf(d)
-			e.Contract, e.Revision, e.Account, e.Models = c.id, c.at(d.Day), a.id, models
+			e.Contract, e.Revision, e.Account, e.Models, e.Closing = c.id, c.at(d.Day), a.id, models, closing
 			e.Cause, e.CauseEvent, e.ChangeID, e.EntryCount, e.AsOf = cause, event, id, n, a.asOf
-			if err := f.emit(&e); err != nil {
+			if err := f.emit(&e, d.Confident); err != nil {
 				return err
 			}
 		}
@@ -243,7 +244,7 @@ func entryOf(d attribution.Change) avro.CreditEntry {
 	e := avro.CreditEntry{
 		Kind: KindEntry, Conversion: d.Conversion, Measure: d.Measure, Day: d.Day.String(),
 		Partner: d.Partner, Channel: d.Channel, Asset: d.Asset, Region: d.Region, Segment: d.Segment,
-		Source: d.Source, TouchCampaign: d.TouchCampaign,
+		Source: d.Source, TouchCampaign: d.TouchCampaign, Escrow: d.Escrow, Booked: d.Booked.String(), Confidence: d.Confidence,
 		Currency: d.Currency, Exponent: d.Exponent, Delta: d.Delta,
 		OriginalAmount: d.Basis.Amount, OriginalCurrency: d.Basis.Currency, RateVia: d.Basis.Via,
 		ReportingAmount: d.Basis.Reported,
@@ -252,10 +253,11 @@ func entryOf(d attribution.Change) avro.CreditEntry {
 	return e
 }
 
-// emit numbers an entry, adds it to the total of its key and stages it.
-func (f *fold) emit(e *avro.CreditEntry) error {
+// emit numbers an entry, adds it to the total of its key and stages it. confident is
+// how what is certain of its values changes.
+func (f *fold) emit(e *avro.CreditEntry, confident []int64) error {
 	key := ContributionKeyBytes(e)
-	if err := f.addUp(e, key); err != nil {
+	if err := f.addUp(e, confident, key); err != nil {
 		return fmt.Errorf("total of %s %s %s: %w", e.Contract, e.Measure, e.Day, err)
 	}
 	to := stream.PartitionOf(key, f.cfg.CreditsPartitions)
@@ -285,10 +287,11 @@ func (f *fold) emit(e *avro.CreditEntry) error {
 	return nil
 }
 
-// addUp adds the entry to the running total of its key and sets its Running.
+// addUp adds the entry to the running total of its key and sets its Running and
+// Confident.
 // Models that the entry does not have keep their totals: accounts that a sweep
 // has not reached are still booked under them.
-func (f *fold) addUp(e *avro.CreditEntry, contribution []byte) error {
+func (f *fold) addUp(e *avro.CreditEntry, confident []int64, contribution []byte) error {
 	key := runningKey(contribution, e.Currency, e.Exponent)
 	value, err := f.kv.Get(key)
 	if err != nil {
@@ -300,20 +303,22 @@ func (f *fold) addUp(e *avro.CreditEntry, contribution []byte) error {
 			return err
 		}
 	}
-	e.Running = make([]int64, len(e.Models))
+	e.Running, e.Confident = make([]int64, len(e.Models)), make([]int64, len(e.Models))
 	for m, model := range e.Models {
 		i := slices.IndexFunc(total, func(t modelTotal) bool { return t.model == model })
 		if i < 0 {
 			i = len(total)
 			total = append(total, modelTotal{model: model})
 		}
-		sum := total[i].minor + e.Delta[m]
-		if (sum > total[i].minor) != (e.Delta[m] > 0) && e.Delta[m] != 0 {
-			return fmt.Errorf("%d and %d exceed %d", total[i].minor, e.Delta[m], int64(math.MaxInt64))
+		if e.Running[m], err = sum(total[i].minor, e.Delta[m]); err != nil {
+			return err
 		}
-		total[i].minor, e.Running[m] = sum, sum
+		if e.Confident[m], err = sum(total[i].confident, confident[m]); err != nil {
+			return err
+		}
+		total[i].minor, total[i].confident = e.Running[m], e.Confident[m]
 	}
-	total = slices.DeleteFunc(total, func(t modelTotal) bool { return t.minor == 0 })
+	total = slices.DeleteFunc(total, func(t modelTotal) bool { return t.minor == 0 && t.confident == 0 })
 	if len(total) > 0 {
 		return f.kv.Put(key, total.encode())
 	}
@@ -321,6 +326,15 @@ func (f *fold) addUp(e *avro.CreditEntry, contribution []byte) error {
 		return nil
 	}
 	return f.kv.Delete(key)
+}
+
+// sum refuses what no total can hold.
+func sum(a, b int64) (int64, error) {
+	total := a + b
+	if (total > a) != (b > 0) && b != 0 {
+		return 0, fmt.Errorf("%d and %d exceed %d", a, b, int64(math.MaxInt64))
+	}
+	return total, nil
 }
 
 // announce tells every credits and every facts partition of the generation, once in its life.

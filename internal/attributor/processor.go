@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"tracksource/attribution"
+	"tracksource/contract"
 	"tracksource/internal/task"
 	"tracksource/schemas/avro"
 	"tracksource/stream"
@@ -204,6 +205,11 @@ func (f *fold) takeObject(ev *avro.JourneyEvent, rec *stream.Record) error {
 			if c.before, err = f.stateOf(before.event); err != nil {
 				return err
 			}
+		}
+	}
+	if ev.Object != nil && ev.Object.Type == contract.ObjectDispute {
+		if err := f.noteDispute(ev.Object); err != nil {
+			return err
 		}
 	}
 	bare, err := f.bare(ev, rec)

@@ -1,12 +1,14 @@
 package attributor_test
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -51,12 +53,42 @@ func drawHistory(t *rapid.T) history {
 	h.items = append(h.items, drawMoves(t, account, func(a string, p int64) *avro.JourneyEvent {
 		return object(a, "account", "001", p, map[string]string{"country": rapid.SampledFrom([]string{"DE", "US"}).Draw(t, "country"), "employees": "2000"})
 	}))
+	for i := range rapid.IntRange(0, 3).Draw(t, "disputes") {
+		h.items = append(h.items, drawDispute(t, account, fmt.Sprintf("q%d", i)))
+	}
 	h.drawRules(t)
 	return h
 }
 
+// drawDispute draws a dispute, of a deal that there may be, as it is opened, settled
+// and moved.
+func drawDispute(t *rapid.T, account *rapid.Generator[string], id string) []*avro.JourneyEvent {
+	partners := rapid.SampledFrom([]string{"acme", "globex"})
+	instant := func(name string) string {
+		return day(9 + rapid.IntRange(0, 12).Draw(t, name)).UTC().Format(time.RFC3339Nano)
+	}
+	fields := map[string]string{
+		"campaign": "ai-launch-tour", "deal": fmt.Sprintf("acme/salesforce/opportunity/d%d", rapid.IntRange(0, 2).Draw(t, "deal")),
+		"partner": rapid.SampledFrom([]string{"acme", "globex", "globex", "stranger"}).Draw(t, "partner"), "about": "sourcing",
+		"opened_at": instant("opened"), "opened_by": "partner desk", "opened_why": "our event",
+	}
+	if rapid.Bool().Draw(t, "of credit") {
+		fields["about"], fields["against"] = "credit", partners.Draw(t, "against")
+	}
+	return drawMoves(t, account, func(a string, p int64) *avro.JourneyEvent {
+		if state := rapid.SampledFrom([]string{"", "withdrawn", "rejected", "upheld"}).Draw(t, "state"); state != "" && fields["state"] == "" {
+			fields["state"], fields["settled_at"], fields["settled_by"], fields["settled_why"] = state, instant("settled"), "board", "the minutes say so"
+			if state == "upheld" {
+				fields["to"] = partners.Draw(t, "to")
+			}
+		}
+		return object(a, "dispute", "ai-launch-tour/"+id, p, fields)
+	})
+}
+
 // drawRules draws revisions of the contract for all days and for some, proposals,
-// withdrawals and rates, as the control task would let them pass.
+// withdrawals, rates and closings, as the control task would let them pass, and some
+// that it would not.
 func (h *history) drawRules(t *rapid.T) {
 	const from = "\nrestate_from: 2026-03-15\nwindow:"
 	books := [][]string{ // what totals are made of
@@ -71,7 +103,7 @@ func (h *history) drawRules(t *rapid.T) {
 	agreed, revision, proposed := 0, int64(0), false
 	for n := range rapid.IntRange(1, 9).Draw(t, "rules") {
 		number := int64(n + 1)
-		kind := rapid.SampledFrom([]string{"contract", "contract", "proposal", "withdrawal", "rate"}).Draw(t, "kind")
+		kind := rapid.SampledFrom([]string{"contract", "contract", "proposal", "withdrawal", "rate", "period", "period"}).Draw(t, "kind")
 		if n == 0 {
 			kind = "contract"
 		}
@@ -91,6 +123,10 @@ func (h *history) drawRules(t *rapid.T) {
 		case kind == "withdrawal" && proposed:
 			h.rules = append(h.rules, withdrawal(number))
 			proposed = false
+		case kind == "period":
+			// What is closed depends on the order alone, what may be disputed on its own time.
+			h.rules = append(h.rules, period(number, rapid.SampledFrom([]string{"close", "close", "reopen"}).Draw(t, "action"),
+				rapid.SampledFrom([]string{"2026-03-09", "2026-03-10", "2026-03-15", "2026-03-20", "2026-03-31"}).Draw(t, "until"), day(9+rapid.IntRange(0, 12).Draw(t, "at"))))
 		default:
 			h.rules = append(h.rules, rate(number, rapid.SampledFrom([]string{"EUR", "JPY"}).Draw(t, "base"), "USD",
 				rapid.SampledFrom([]string{"2026-03-10", "2026-03-20"}).Draw(t, "day"), rapid.SampledFrom([]string{"1.1", "0.9", "0.007"}).Draw(t, "rate")))
@@ -195,6 +231,7 @@ func TestContributionKey(t *testing.T) {
 				Contract: text.Draw(t, "contract"), Measure: text.Draw(t, "measure"), Day: text.Draw(t, "day"), Partner: text.Draw(t, "partner"),
 				Channel: text.Draw(t, "channel"), Asset: text.Draw(t, "asset"), Region: text.Draw(t, "region"), Segment: text.Draw(t, "segment"),
 				Source: text.Draw(t, "source"), TouchCampaign: text.Draw(t, "touch_campaign"), Currency: "USD", Models: []string{"linear"},
+				Escrow: rapid.SampledFrom([]string{"", "(none)", "disputed"}).Draw(t, "escrow"), Booked: text.Draw(t, "booked"),
 			}
 		}
 		e := draw()
@@ -202,6 +239,7 @@ func TestContributionKey(t *testing.T) {
 		want := avro.ContributionKey{
 			Contract: e.Contract, Measure: e.Measure, Day: e.Day, Partner: e.Partner, Channel: e.Channel, Asset: e.Asset,
 			Region: e.Region, Segment: e.Segment, Source: e.Source, TouchCampaign: e.TouchCampaign,
+			Escrow: cmp.Or(e.Escrow, "(none)"), Booked: cmp.Or(e.Booked, e.Day),
 		}
 		if err != nil || got != want {
 			t.Fatalf("got %+v, %v, want %+v", got, err, want)
@@ -220,7 +258,7 @@ func FuzzParseContributionKey(f *testing.F) {
 		}
 		again := attributor.ContributionKeyBytes(&avro.CreditEntry{
 			Contract: k.Contract, Measure: k.Measure, Day: k.Day, Partner: k.Partner, Channel: k.Channel, Asset: k.Asset,
-			Region: k.Region, Segment: k.Segment, Source: k.Source, TouchCampaign: k.TouchCampaign,
+			Region: k.Region, Segment: k.Segment, Source: k.Source, TouchCampaign: k.TouchCampaign, Escrow: k.Escrow, Booked: k.Booked,
 		})
 		if string(again) != string(key) {
 			t.Fatalf("%x reads as %+v, which is written %x", key, k, again)

@@ -22,7 +22,8 @@ type rules struct {
 	changes   int64 // posted so far, for their ids
 	announced int64 // generation
 	layout    string
-	books     int64 // attribution.Version that every account was computed by, or is by the sweep
+	periods   map[string]period // by campaign
+	books     int64             // attribution.Version that every account was computed by, or is by the sweep
 	sweep     sweep
 }
 
@@ -38,7 +39,7 @@ func (p *Processor) load() error {
 	if p.rules != nil {
 		return nil
 	}
-	r := new(rules)
+	r := &rules{periods: map[string]period{}}
 	from, to := spaceControl.Key().Range()
 	err := p.kv.Scan(from, to, func(key, value []byte) (bool, error) {
 		body, err := spaceControl.Body(value)
@@ -99,6 +100,10 @@ func (r *rules) read(key, body []byte) (err error) {
 		}
 	case controlHorizon:
 		r.horizon = string(body)
+	case controlPeriod:
+		err = r.readPeriod(parts.String(), int64(parts.Uint64()), body)
+	case controlDisputed:
+		err = r.readDisputed(parts.String(), body)
 	case controlNumber:
 		r.number, err = decodeNumber(body)
 	case controlChanges:
@@ -136,6 +141,8 @@ func (f *fold) control(ctx context.Context, c *avro.Control, at time.Time) error
 		err = f.applyRate(ctx, c.Rate, at)
 	case c.Kind == controlHorizon && c.Horizon != nil:
 		err = f.applyHorizon(c.Horizon)
+	case c.Kind == controlPeriod && c.Period != nil:
+		err = f.applyPeriod(ctx, c.Number, c.Period, at)
 	default:
 		err = fmt.Errorf("%w: broadcast %d of kind %q is unknown or has no record", errBroken, c.Number, c.Kind)
 	}

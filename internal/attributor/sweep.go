@@ -11,16 +11,17 @@ import (
 	"tracksource/stream"
 )
 
-// restate has every account visited under the rules as they now are.
-func (f *fold) restate(ctx context.Context, rate string, at time.Time) error {
+// restate has every account visited under the rules as they now are. rule is the
+// rate or the closing that changed, empty for a contract.
+func (f *fold) restate(ctx context.Context, rule string, at time.Time) error {
 	s := f.rules.sweep
 	if !s.active {
 		s = sweep{active: true, since: at}
 		f.cfg.Log.InfoContext(ctx, "restatement begins", "partition", f.source)
 	}
 	s.stop, s.wrapped = s.cursor, false
-	if rate != "" {
-		s.rate = rate
+	if rule != "" {
+		s.rule = rule
 	}
 	if at.After(s.asOf) {
 		s.asOf = at
