@@ -14,8 +14,10 @@ import (
 	"time"
 
 	"tracksource/deploy/kafka"
+	"tracksource/internal/control"
 	"tracksource/internal/follow"
 	"tracksource/internal/line"
+	"tracksource/money"
 	"tracksource/report"
 	"tracksource/schemas/avro"
 	"tracksource/stream"
@@ -229,11 +231,11 @@ func (a *Answers) Freshness(ctx context.Context, v report.Viewer, _ Query) (Fres
 		out.Behind.Why = cmp.Or(out.Behind.Why, "the brokers cannot be asked: "+err.Error())
 		return out, nil
 	}
-	short, err := a.short(ctx)
+	now := a.cfg.Clock()
+	totals, err := a.totals(ctx, money.DayOf(now, time.UTC))
 	if err != nil {
 		return out, err
 	}
-	now := a.cfg.Clock()
 	for _, f := range state.Feeds {
 		if !v.Operator && f.Partner != v.Partner {
 			out.Withheld = true
@@ -241,7 +243,7 @@ func (a *Answers) Freshness(ctx context.Context, v report.Viewer, _ Query) (Fres
 		}
 		one := FeedLine{
 			Feed: f.Kind, Partner: f.Partner, Records: count(f.Records), Lag: count(f.Lag), DeadLetters: count(f.Dead),
-			DeadCodes: []CodeCount{}, Completeness: Completeness{State: "unknown", Detail: "no total that the partner said was found to differ"},
+			DeadCodes: []CodeCount{}, Completeness: totals[f.String()].completeness(),
 		}
 		if !f.Newest.IsZero() {
 			one.LastEvent, one.AgeSeconds = ref(f.Newest), ref(int64(max(now.Sub(f.Newest), 0)/time.Second))
@@ -252,9 +254,6 @@ func (a *Answers) Freshness(ctx context.Context, v report.Viewer, _ Query) (Fres
 		slices.SortFunc(one.DeadCodes, func(x, y CodeCount) int {
 			return cmp.Or(cmp.Compare(f.Codes[y.Code], f.Codes[x.Code]), cmp.Compare(x.Code, y.Code))
 		})
-		if detail, found := short[f.String()]; found {
-			one.Completeness = Completeness{State: "short", Detail: detail}
-		}
 		out.Feeds = append(out.Feeds, one)
 	}
 	for _, g := range state.Groups {
@@ -270,18 +269,90 @@ func (a *Answers) Freshness(ctx context.Context, v report.Viewer, _ Query) (Fres
 
 func count(n int64) string { return strconv.FormatInt(n, 10) }
 
-// shortDays is for how long a total that does not agree speaks of its feed.
-const shortDays = 30
+// feedTotals is what control totals say of one feed.
+type feedTotals struct {
+	totals []report.DayTotal
+	short  string // why the newest that does not agree does not
+}
 
-// short is what was last found of feeds whose totals do not agree, by feed.
-func (a *Answers) short(ctx context.Context) (map[string]string, error) {
-	out, from := map[string]string{}, a.cfg.Clock().AddDate(0, 0, -shortDays)
+// totals are the control totals of the days that end on one, by feed.
+func (a *Answers) totals(ctx context.Context, last money.Day) (map[string]*feedTotals, error) {
+	days := report.Span{From: last.Add(1 - report.TotalDays), To: last}
+	// A total may be said some time after its day, and a day begins somewhere before UTC's.
+	from := time.Unix(int64(days.From.Add(-1))*secondsPerDay, 0)
+	out := map[string]*feedTotals{}
 	err := a.follow.Alerts(nil, func(alert *avro.Alert, _ follow.AlertPlace) (bool, error) {
-		feed, _, _ := strings.Cut(alert.Subject, "/")
-		if _, newer := out[feed]; alert.Kind == "control_total" && !newer {
-			out[feed] = fmt.Sprintf("%s (%s)", alert.Message, alert.RaisedAt.Format(time.DateOnly))
+		if alert.Kind != control.AlertControlTotal {
+			return alert.RaisedAt.After(from), ctx.Err()
+		}
+		feed, rest, _ := strings.Cut(alert.Subject, "/")
+		_, text, _ := strings.Cut(rest, "/")
+		day, err := money.ParseDay(text)
+		if err != nil || !days.Holds(day) {
+			return alert.RaisedAt.After(from), ctx.Err()
+		}
+		if out[feed] == nil {
+			out[feed] = &feedTotals{}
+		}
+		of := out[feed]
+		if alert.State != "settled" && of.short == "" {
+			of.short = fmt.Sprintf("%s (%s)", alert.Message, alert.RaisedAt.Format(time.DateOnly))
+		}
+		if t, ok := control.TotalOf(alert); ok {
+			total, err := dayTotal(&t, day)
+			if err != nil {
+				return false, fmt.Errorf("control total %s: %w", alert.ID, err)
+			}
+			of.totals = append(of.totals, total)
 		}
 		return alert.RaisedAt.After(from), ctx.Err()
 	})
 	return out, err
+}
+
+const secondsPerDay = 24 * 60 * 60
+
+func dayTotal(t *control.Total, day money.Day) (report.DayTotal, error) {
+	out := report.DayTotal{Feed: t.Feed, Source: t.Source, Day: day, Sums: map[string]report.SaidCame{}}
+	var err error
+	number := func(n control.TotalNumber) report.SaidCame {
+		said, err1 := report.ParseValue(n.Said)
+		came, err2 := report.ParseValue(n.Came)
+		err = errors.Join(err, err1, err2)
+		return report.SaidCame{Said: said, Came: came}
+	}
+	out.Count = number(t.Count)
+	for currency, n := range t.Sums {
+		out.Sums[currency] = number(n)
+	}
+	return out, err
+}
+
+// completeness is what control totals say of a feed: unknown where no partner said
+// any, short where the newest look at one did not agree.
+func (t *feedTotals) completeness() Completeness {
+	if t == nil {
+		return Completeness{State: "unknown", Detail: fmt.Sprintf("no control total of the last %d days is known", report.TotalDays)}
+	}
+	var said, came report.Value
+	for i := range t.totals {
+		n := t.totals[i].Count
+		said = said.Add(n.Said)
+		came = came.Add(least(n.Came, n.Said))
+	}
+	out := Completeness{State: "ok", Detail: fmt.Sprintf("%s of %s events that were said came, in %d control totals", came.Text(0), said.Text(0), len(t.totals))}
+	if share, ok := report.Ratio(came, said); ok {
+		out.Share = &share
+	}
+	if t.short != "" {
+		out.State, out.Detail = "short", t.short
+	}
+	return out
+}
+
+func least(a, b report.Value) report.Value {
+	if a.Cmp(b) < 0 {
+		return a
+	}
+	return b
 }

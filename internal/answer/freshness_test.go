@@ -12,6 +12,7 @@ import (
 
 	"tracksource/deploy/kafka"
 	"tracksource/internal/answer"
+	"tracksource/internal/control"
 	"tracksource/internal/line"
 	"tracksource/schemas/avro"
 	"tracksource/stream"
@@ -44,11 +45,20 @@ func TestFreshness(t *testing.T) {
 	); err != nil {
 		t.Fatal(err)
 	}
-	alert, err := r.codecs.Alert.Append(nil, &avro.Alert{ID: "a", Kind: "control_total", Subject: "crm.acme/salesforce/2026-05-18", Message: "10 said, 2 came", RaisedAt: now})
-	if err != nil {
-		t.Fatal(err)
+	day := func(ago int) string { return time.Now().UTC().AddDate(0, 0, -ago).Format(time.DateOnly) }
+	for _, a := range []avro.Alert{
+		{Subject: "crm.acme/salesforce/" + day(1), Message: "10 said, 2 came", State: "open", Evidence: []string{"raw/0@7", "events 10 said 2 came", "USD 5.00 said 1.00 came"}},
+		{Subject: "crm.acme/salesforce/" + day(2), Message: "agrees", State: "settled", Evidence: []string{"events 30 said 31 came"}},
+		{Subject: "crm.acme/salesforce/" + day(40), Message: "long ago", State: "open", Evidence: []string{"events 1000 said 0 came"}},
+		{Subject: "analytics.globex/ga4/" + day(3), Message: "agrees", State: "settled", Evidence: []string{"events 4 said 4 came"}},
+	} {
+		a.ID, a.Kind, a.RaisedAt = control.TotalID(a.Subject), control.AlertControlTotal, time.Now()
+		value, err := r.codecs.Alert.Append(nil, &a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Emit(r.spec.Alerts(), []byte(a.ID), value)
 	}
-	r.Emit(r.spec.Alerts(), []byte("a"), alert)
 	clock := func() time.Time { return time.Now().Add(time.Hour) }
 	answers, err := answer.New(answer.Config{Follow: r.follow, Clock: clock, Line: answer.NewBroker(m.Conn(), r.spec, quiet, clock)})
 	if err != nil {
@@ -60,13 +70,16 @@ func TestFreshness(t *testing.T) {
 	}
 	for _, f := range got.Feeds {
 		if f.Partner == "globex" {
-			if f.Records != "0" || f.LastEvent != nil || f.AgeSeconds != nil || f.DeadLetters != "0" || f.Completeness.State != "unknown" {
+			if f.Records != "0" || f.LastEvent != nil || f.AgeSeconds != nil || f.DeadLetters != "0" || f.Completeness.State != "ok" || *f.Completeness.Share != "1.0000" {
 				t.Errorf("a feed without records: %+v", f)
 			}
 			continue
 		}
 		if f.Records != "2" || f.AgeSeconds == nil || *f.AgeSeconds < 3590 || *f.AgeSeconds > 3700 || f.DeadLetters != "3" {
 			t.Errorf("a feed with records: %s", show(t, f))
+		}
+		if c := f.Completeness; c.Share == nil || *c.Share != "0.8000" {
+			t.Errorf("32 of 40 events came: %s", show(t, c))
 		}
 		if len(f.DeadCodes) != 2 || f.DeadCodes[0] != (answer.CodeCount{Code: "late", Count: "2"}) || f.Completeness.State != "short" || !strings.Contains(f.Completeness.Detail, "10 said") {
 			t.Errorf("its dead letters and completeness: %s", show(t, f))

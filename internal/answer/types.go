@@ -427,8 +427,9 @@ type CodeCount struct {
 
 // Completeness is whether a feed came as its partner says it was sent.
 type Completeness struct {
-	State  string `json:"state"` // ok, short or unknown
-	Detail string `json:"detail"`
+	State  string  `json:"state"` // ok, short or unknown
+	Detail string  `json:"detail"`
+	Share  *string `json:"share"` // of the events that were said that came; null where nothing was said
 }
 
 // GroupLine is a consumer group of the line.

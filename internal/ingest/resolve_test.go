@@ -52,7 +52,8 @@ type line struct {
 	written   int
 	dead      []string
 	alerts    map[string]bool // ids
-	messages  []string        // of alerts
+	messages  []string        // of alerts that are open
+	totals    []avro.Alert    // about control totals
 	now       time.Time
 }
 
@@ -100,6 +101,12 @@ func (l *line) Emit(topic string, key, value []byte, headers ...stream.Header) {
 		var a avro.Alert
 		if err := l.codecs.Alert.Decode(value, &a); err != nil {
 			l.t.Fatalf("alert: %v", err)
+		}
+		if a.Kind == control.AlertControlTotal {
+			l.totals = append(l.totals, a)
+		}
+		if a.State == "settled" {
+			break
 		}
 		l.messages = append(l.messages, fmt.Sprintf("%s %s %s %s %s: %s", a.Kind, a.Rung, a.Campaign, a.Partner, a.Subject, a.Message))
 	default:

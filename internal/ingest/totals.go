@@ -12,6 +12,7 @@ import (
 
 	"tracksource/contract"
 	"tracksource/dedupe"
+	"tracksource/internal/control"
 	"tracksource/internal/task"
 	"tracksource/money"
 	"tracksource/normalize"
@@ -22,7 +23,8 @@ import (
 // A partner may say how much it sent of a source's day. Each partition of resolve
 // counts what it took in; the partition of the total's own key asks all of them,
 // adds up the answers and compares. What does not agree is asked again after some
-// time, in which late events may have come, and then people are told.
+// time, in which late events may have come, and then people are told, and told again
+// when it agrees.
 
 // The steps of a control total.
 const (
@@ -31,11 +33,25 @@ const (
 	stepAnswer = "answer"
 )
 
+// The states of what people are told of a total.
+const (
+	totalOpen    = "open"
+	totalSettled = "settled"
+)
+
 // RecheckAfter is how long resolve waits before it asks again.
 const RecheckAfter = 15 * time.Minute
 
-// recheckMax is how often a total that does not agree is asked for again.
+// recheckMax is how often a total that does not agree is asked for again before people
+// are told.
 const recheckMax = 2
+
+// A total that people were told of is asked for again once a day, for a month, so that
+// what is sent again settles it.
+const (
+	toldAfter = 24 * time.Hour
+	toldMax   = 30
+)
 
 // totalsCached bounds the totals that a partition remembers between batches.
 const totalsCached = 10_000
@@ -52,7 +68,7 @@ func (t totalID) name() []byte {
 	return state.Key{}.String("total").String(t.feed).String(t.reporter).String(t.source).String(t.day)
 }
 
-func (t totalID) String() string { return t.feed + "." + t.reporter + "/" + t.source + "/" + t.day }
+func (t totalID) String() string { return control.TotalSubject(t.feed, t.reporter, t.source, t.day) }
 
 func totalOf(obs *avro.Observation, day string) totalID {
 	return totalID{obs.Feed, obs.Reporter, obs.Source, day}
@@ -93,7 +109,8 @@ type watch struct {
 	Place    string             `json:"place,omitempty"`
 	Round    int64              `json:"round"`
 	Rechecks int                `json:"rechecks"`
-	Due      time.Time          `json:"due"` // zero: answers are awaited
+	Due      time.Time          `json:"due"`            // zero: answers are awaited
+	Told     string             `json:"told,omitempty"` // what people were told last
 	Answers  map[int32]dayTotal `json:"answers,omitempty"`
 }
 
@@ -102,6 +119,8 @@ type tolerance struct {
 	Partners []string `json:"partners"`
 	Limit    int64    `json:"limit"` // of contract.RatioWhole
 	Rung     string   `json:"rung"`
+	Owner    string   `json:"owner,omitempty"`
+	Fallback string   `json:"fallback,omitempty"`
 }
 
 // totals is what a partition knows of them; a cache of kv.
@@ -252,7 +271,8 @@ func (t *totals) due(now time.Time) bool {
 
 // agree takes the tolerance of a contract.
 func (t *totals) agree(c *contract.Contract) error {
-	limit := tolerance{Limit: c.Guardrail(contract.GuardControlTotals).Limit, Rung: c.Escalation.Ladder[0].Name}
+	first := c.Escalation.Ladder[0]
+	limit := tolerance{Limit: c.Guardrail(contract.GuardControlTotals).Limit, Rung: first.Name, Owner: first.Owner, Fallback: first.Fallback}
 	for _, p := range c.Partners {
 		limit.Partners = append(limit.Partners, p.ID)
 	}
@@ -414,26 +434,61 @@ func (r *Resolver) compare(id totalID, w watch, now time.Time, out Emitter) erro
 	}
 	campaign, limit := r.totals.tolerance(id.reporter)
 	differences := w.Said.differ(came, limit.Limit)
-	switch {
-	case len(differences) == 0:
-		return r.totals.forget(id)
-	case w.Rechecks < recheckMax:
-		w.Due, w.Answers = now.Add(RecheckAfter), nil
+	w.Answers = nil
+	if len(differences) > 0 && w.Rechecks < recheckMax {
+		w.Due = now.Add(RecheckAfter)
 		return r.totals.putWatch(id, w)
 	}
-	if err := r.totals.forget(id); err != nil || r.cfg.Alerts == "" {
-		return err
-	}
 	a := &avro.Alert{
-		ID:   alertID("control-total", id.String(), fmt.Sprint(w.Said), fmt.Sprint(w.At.UnixMicro())),
-		Kind: "control_total", Severity: "warning", Rung: limit.Rung, Campaign: campaign, Partner: id.reporter, Subject: id.String(), RaisedAt: w.At,
-		Message: fmt.Sprintf("%s of %s does not agree with what was said of %s: %s. Send what is missing again: what is here already does not count twice",
-			id.source, id.reporter, id.day, strings.Join(differences, "; ")),
+		ID: control.TotalID(id.String()), Kind: control.AlertControlTotal, Severity: "info", Campaign: campaign, Partner: id.reporter, Subject: id.String(),
+		RaisedAt: w.At, Evidence: w.evidence(came), State: totalSettled,
+		Message: fmt.Sprintf("%s of %s agrees with what was said of %s", id.source, id.reporter, id.day),
 	}
-	if w.Place != "" {
-		a.Evidence = []string{w.Place}
+	if len(differences) > 0 {
+		a.Severity, a.Rung, a.Owner, a.Fallback, a.State = "warning", limit.Rung, limit.Owner, limit.Fallback, totalOpen
+		a.Message = fmt.Sprintf("%s of %s does not agree with what was said of %s: %s. Send what is missing again: what is here already does not count twice",
+			id.source, id.reporter, id.day, strings.Join(differences, "; "))
+	}
+	told := w.Told == a.Message
+	w.Told = a.Message
+	if len(differences) == 0 || w.Rechecks >= recheckMax+toldMax {
+		if err := r.totals.forget(id); err != nil {
+			return err
+		}
+	} else {
+		w.Due = now.Add(toldAfter)
+		if err := r.totals.putWatch(id, w); err != nil {
+			return err
+		}
+	}
+	if told || r.cfg.Alerts == "" {
+		return nil
 	}
 	return emitAlert(r.cfg.Codecs, r.cfg.Alerts, a, out)
+}
+
+// evidence is where the total was said, and each of its numbers.
+func (w *watch) evidence(came dayTotal) []string {
+	var list []string
+	if w.Place != "" {
+		list = append(list, w.Place)
+	}
+	list = append(list, control.TotalNumber{Said: fmt.Sprint(w.Said.Count), Came: fmt.Sprint(came.Count)}.Evidence(control.TotalEvents))
+	for _, currency := range w.Said.currencies(came) {
+		n := control.TotalNumber{Said: amountText(currency, w.Said.Sums[currency]), Came: amountText(currency, came.Sums[currency])}
+		list = append(list, n.Evidence(cmp.Or(currency, control.TotalNoCurrency)))
+	}
+	return list
+}
+
+// currencies are those of either, in order.
+func (d dayTotal) currencies(other dayTotal) []string {
+	all := maps.Clone(other.Sums)
+	if all == nil {
+		all = map[string]int64{}
+	}
+	maps.Copy(all, d.Sums)
+	return slices.Sorted(maps.Keys(all))
 }
 
 // differ lists by what more than the limit the two differ.
@@ -442,12 +497,7 @@ func (d dayTotal) differ(came dayTotal, limit int64) []string {
 	if beyond(d.Count, came.Count, limit) {
 		list = append(list, fmt.Sprintf("%d events said, %d came", d.Count, came.Count))
 	}
-	all := maps.Clone(came.Sums)
-	if all == nil {
-		all = map[string]int64{}
-	}
-	maps.Copy(all, d.Sums)
-	for _, currency := range slices.Sorted(maps.Keys(all)) {
+	for _, currency := range d.currencies(came) {
 		if said, sum := d.Sums[currency], came.Sums[currency]; beyond(said, sum, limit) {
 			list = append(list, fmt.Sprintf("%s said, %s came", shown(currency, said), shown(currency, sum)))
 		}
@@ -468,11 +518,15 @@ func beyond(said, came, limit int64) bool {
 }
 
 func shown(currency string, minor int64) string {
+	return cmp.Or(currency, "without a currency") + " " + amountText(currency, minor)
+}
+
+func amountText(currency string, minor int64) string {
 	exponent, err := money.Exponent(cmp.Or(currency, normalize.AmountScale))
 	if err != nil {
 		return fmt.Sprint(minor)
 	}
-	return cmp.Or(currency, "without a currency") + " " + money.Format(minor, exponent)
+	return money.Format(minor, exponent)
 }
 
 func wireTotal(m *avro.Total) dayTotal {

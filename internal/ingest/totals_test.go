@@ -12,6 +12,7 @@ import (
 
 	"tracksource/contract/example"
 	"tracksource/identity"
+	"tracksource/internal/control"
 	"tracksource/internal/ingest"
 	"tracksource/schemas/avro"
 	"tracksource/stream"
@@ -113,8 +114,22 @@ func TestControlTotals(t *testing.T) {
 		if len(want) > 0 && strings.Join(strings.Fields(l.messages[0]), " ") != strings.Join(strings.Fields(missing), " ") {
 			t.Fatalf("alert %q\nwant  %q", l.messages[0], missing)
 		}
-		if l.tick(start.AddDate(1, 0, 0)) != 0 {
-			t.Fatalf("a total that was told of is asked for again")
+		// What is sent again settles it on the day after, and that is the end of it.
+		l.send(events[0])
+		for range 2 {
+			l.tick(l.now.AddDate(0, 0, 1))
+			l.work(choose)
+		}
+		total, ok := control.TotalOf(&l.totals[len(l.totals)-1])
+		if last := l.totals[len(l.totals)-1]; !ok || last.State != "settled" || last.ID != "control-total/crm.acme/salesforce/2026-03-01" ||
+			fmt.Sprint(total) != "{crm.acme salesforce 2026-03-01 {30 30} map[:{100.00 100.00} USD:{2900.00 2900.00}]}" {
+			t.Fatalf("told at last %+v, read as %+v", last, total)
+		}
+		if len(l.totals) != 1+len(want) {
+			t.Fatalf("%d alerts about the total: %+v", len(l.totals), l.totals)
+		}
+		if l.tick(l.now.AddDate(1, 0, 0)) != 0 {
+			t.Fatalf("a total that agrees is asked for again")
 		}
 	})
 }
@@ -179,4 +194,33 @@ func TestControlTotalRestated(t *testing.T) {
 			t.Fatalf("alerts %q", l.messages)
 		}
 	})
+}
+
+// TestControlTotalStaysShort: what stays short is told once, is looked at for a month,
+// and then left as it is; numbers that change are told again under the same id.
+func TestControlTotalStaysShort(t *testing.T) {
+	c := codecs(t)
+	l := newLine(t, c)
+	work := func() { l.work(func(int) int { return 0 }) }
+	l.send(controlTotal(t, c, `{"control_total": {"source": "salesforce", "day": "2026-03-01", "count": 3, "sums": {"USD": "3.00"}}}`))
+	work()
+	for range 2 {
+		l.tick(l.now.Add(ingest.RecheckAfter))
+		work()
+	}
+	l.send(dealUpdate(1, "1", "USD"))
+	work()
+	days := 0
+	for ; l.tick(l.now.AddDate(0, 0, 1)) > 0; days++ {
+		work()
+	}
+	var told []string
+	for _, a := range l.totals {
+		total, ok := control.TotalOf(&a)
+		told = append(told, strings.TrimSpace(fmt.Sprintln(a.ID, a.State, total.Count, ok)))
+	}
+	const id = "control-total/crm.acme/salesforce/2026-03-01"
+	if want := []string{id + " open {3 0} true", id + " open {3 1} true"}; !slices.Equal(told, want) || days != 30 {
+		t.Errorf("told %q on %d days, want %q on 30", told, days, want)
+	}
 }
