@@ -184,6 +184,12 @@ func monthsBetween(from, to money.Day) int {
 	return 12*(b.Year()-a.Year()) + int(b.Month()) - int(a.Month())
 }
 
+// The steps of a deal that are no milestones and no states.
+const (
+	stepLead    = "lead"
+	stepCreated = "created"
+)
+
 // Velocity is how many calendar days deals took from one step to another.
 type Velocity struct {
 	From, To    string
@@ -195,12 +201,11 @@ type Velocity struct {
 // created, and from created to each milestone, to won and to lost. A step that came
 // before the one it is counted from is left out.
 func Velocities(deals []Deal, q CohortQuestion, milestones []string) []Velocity {
-	const lead, created = "lead", "created"
-	list := []Velocity{{From: lead, To: created}}
+	list := []Velocity{{From: stepLead, To: stepCreated}}
 	for _, m := range milestones {
-		list = append(list, Velocity{From: created, To: m})
+		list = append(list, Velocity{From: stepCreated, To: m})
 	}
-	list = append(list, Velocity{From: created, To: string(contract.StateWon)}, Velocity{From: created, To: string(contract.StateLost)})
+	list = append(list, Velocity{From: stepCreated, To: string(contract.StateWon)}, Velocity{From: stepCreated, To: string(contract.StateLost)})
 	days := make([][]int, len(list))
 	for i := range deals {
 		d := &deals[i]
@@ -235,10 +240,10 @@ func (q *CohortQuestion) steps(d *Deal) map[string]money.Day {
 		}
 	}
 	if !f.LeadAt.IsZero() {
-		first("lead", money.DayOf(f.LeadAt, q.Zone))
+		first(stepLead, money.DayOf(f.LeadAt, q.Zone))
 	}
 	if !f.CreatedAt.IsZero() {
-		first("created", money.DayOf(f.CreatedAt, q.Zone))
+		first(stepCreated, money.DayOf(f.CreatedAt, q.Zone))
 	}
 	for _, s := range f.Stages {
 		first(s.Milestone, money.DayOf(s.At, q.Zone))
@@ -254,8 +259,10 @@ func (q *CohortQuestion) steps(d *Deal) map[string]money.Day {
 // nearestRank is the smallest number that percent of all are not above. It is one of
 // them and not between two: days are not split.
 func nearestRank(sorted []int, percent int) int {
-	return sorted[max((len(sorted)*percent+99)/100, 1)-1]
+	return sorted[nearestRankPlace(len(sorted), percent)]
 }
+
+func nearestRankPlace(n, percent int) int { return max((n*percent+99)/100, 1) - 1 }
 
 // Text is the cohort's month as YYYY-MM.
 func (c *Cohort) Text() string {

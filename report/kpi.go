@@ -1,0 +1,294 @@
+package report
+
+import (
+	"fmt"
+	"math/big"
+	"slices"
+	"strings"
+
+	"tracksource/attribution"
+	"tracksource/contract"
+	"tracksource/money"
+)
+
+// The key figures, in the order in which they are listed.
+const (
+	KPIWinRate          = "win_rate"
+	KPIContractValue    = "average_contract_value"
+	KPIVelocityMedian   = "velocity_median"
+	KPIVelocityMean     = "velocity_mean"
+	KPIPipelineCoverage = "pipeline_coverage"
+	KPICACPayback       = "cac_payback"
+	KPIReach            = "reach"
+)
+
+// The units of key figures that guardrails do not have.
+const (
+	UnitMoney = "money"
+	UnitDays  = "days"
+)
+
+// The targets that are no measures of a book.
+const (
+	// TargetQuota is the pipeline of a quarter that its sellers are to bring in sales.
+	TargetQuota = "quota"
+	// TargetReach is how many people are planned at the contract's first milestone.
+	TargetReach = "reach"
+)
+
+// Figure is one key figure.
+type Figure struct {
+	KPI  string
+	Unit string // % x mo days or money
+	// Ratio is the exact figure, of [contract.UnitPercent] one for all of it; nil
+	// without data.
+	Ratio *big.Rat
+	// Missing is what there is no data of, where there is none, and Detail what the
+	// figure is made of.
+	Missing, Detail string
+}
+
+// KPIQuestion is what key figures are asked of.
+type KPIQuestion struct {
+	Contract *contract.Contract
+	// Within is the days on which deals were closed, nil for all. Spend and Cost are
+	// of it.
+	Within *Span
+	// Day is the last one of what is by quarter, or by the period of a target.
+	Day     money.Day
+	Targets []Target
+	// Partner is whose sourced deals are looked at; empty for all.
+	Partner string
+	// Spend and Cost are in the contract's currency, nil where none was recorded.
+	// Unvalued are other currencies of them, for which there is no rate.
+	Spend, Cost *Value
+	Unvalued    []string
+	// Reached is how many people came to the first milestone in the period up to Day
+	// of the target in force, nil where that is not known.
+	Reached *Value
+}
+
+// closed is what became of the deals that were closed.
+type closed struct {
+	won, lost int
+	deals     int // with revenue
+	revenue   Value
+	days      []int // from creation to won, in order
+}
+
+// KPIs computes the key figures of deals that are in the totals; orders of a shop are
+// no deals here. docs/kpis.md defines each, with an example.
+func KPIs(deals []Deal, q KPIQuestion) []Figure {
+	c := q.closed(deals)
+	won := fmt.Sprintf("%d won, %d lost", c.won, c.lost)
+	list := []Figure{
+		q.figure(KPIWinRate, string(contract.UnitPercent), won, "a deal that was closed", rat(c.won), rat(c.won+c.lost)),
+		q.figure(KPIContractValue, UnitMoney, fmt.Sprintf("%s of %d deals", q.amount(c.revenue), c.deals), "a deal with revenue", c.revenue.rat(), rat(c.deals)),
+		q.median(&c),
+		q.mean(&c),
+		q.coverage(deals),
+		q.payback(&c),
+	}
+	if q.Partner == "" {
+		list = append(list, q.reach()) // whom people are sourced by is nowhere
+	}
+	return list
+}
+
+func rat(n int) *big.Rat { return new(big.Rat).SetInt64(int64(n)) }
+
+func (v Value) rat() *big.Rat {
+	return new(big.Rat).SetFrac(v.int(), new(big.Int).Exp(big.NewInt(10), big.NewInt(scale), nil))
+}
+
+// figure is a ratio, or names what is missing where its whole is nothing.
+func (q *KPIQuestion) figure(kpi, unit, detail, missing string, part, whole *big.Rat) Figure {
+	if whole.Sign() == 0 {
+		return Figure{KPI: kpi, Unit: unit, Missing: missing}
+	}
+	return Figure{KPI: kpi, Unit: unit, Ratio: new(big.Rat).Quo(part, whole), Detail: detail}
+}
+
+func (q *KPIQuestion) amount(v Value) string {
+	return q.Contract.Currency + " " + v.Text(q.Contract.Exponent)
+}
+
+// of reports whether a deal is one that the question looks at.
+func (q *KPIQuestion) of(d *Deal) bool {
+	f := d.Newest()
+	return f.Excluded == "" && !f.Order && (q.Partner == "" || f.Sourced.Partner == q.Partner)
+}
+
+func (q *KPIQuestion) in(day money.Day) bool { return q.Within == nil || q.Within.Holds(day) }
+
+// value is what a deal has of a measure of money, false in another currency: what is
+// still to be restated is in no figure.
+func (q *KPIQuestion) value(d *Deal, measure string) (*attribution.FactMeasure, bool) {
+	_, m, ok := d.Measure(measure)
+	return m, ok && m.Currency == q.Contract.Currency
+}
+
+func (q *KPIQuestion) closed(deals []Deal) closed {
+	var c closed
+	cohorts := CohortQuestion{Kind: WonMonth, Within: q.Within, Zone: q.Contract.Zone}
+	for i := range deals {
+		d := &deals[i]
+		if !q.of(d) {
+			continue
+		}
+		if _, m, ok := d.Measure(attribution.MeasureLost); ok && q.in(m.Day) {
+			c.lost++
+		}
+		if m, ok := q.value(d, attribution.MeasureRevenue); ok && q.in(m.Day) {
+			c.deals++
+			c.revenue = c.revenue.Add(ValueOf(m.Value, m.Exponent))
+		}
+		if _, m, ok := d.Measure(attribution.MeasureWon); !ok || !q.in(m.Day) {
+			continue
+		}
+		c.won++
+		steps := cohorts.steps(d)
+		created, known := steps[stepCreated]
+		if won := steps[string(contract.StateWon)]; known && created <= won {
+			c.days = append(c.days, int(won-created))
+		}
+	}
+	slices.Sort(c.days)
+	return c
+}
+
+// dealsTimed says of how many deals a velocity is.
+func (c *closed) dealsTimed() string {
+	return fmt.Sprintf("%d of %d deals won say when they were created", len(c.days), c.won)
+}
+
+const missingTimed = "a deal won of which it is known when it was created"
+
+func (q *KPIQuestion) median(c *closed) Figure {
+	if len(c.days) == 0 {
+		return Figure{KPI: KPIVelocityMedian, Unit: UnitDays, Missing: missingTimed}
+	}
+	return Figure{KPI: KPIVelocityMedian, Unit: UnitDays, Ratio: rat(nearestRank(c.days, 50)), Detail: c.dealsTimed()}
+}
+
+func (q *KPIQuestion) mean(c *closed) Figure {
+	sum := 0
+	for _, n := range c.days {
+		sum += n
+	}
+	return q.figure(KPIVelocityMean, UnitDays, c.dealsTimed(), missingTimed, rat(sum), rat(len(c.days)))
+}
+
+// Quarter is the calendar quarter of a day, up to that day.
+func Quarter(day money.Day) Span { return Span{quarterStart(day), day} }
+
+// coverage is the pipeline of the quarter over its quota, both up to the day: on the
+// last day of the quarter the quota is all of it.
+func (q *KPIQuestion) coverage(deals []Deal) Figure {
+	quarter := Quarter(q.Day)
+	quota := In(GoalsOf(q.Targets, TargetQuota, q.Contract.Currency, q.Partner), quarter, q.Contract.Exponent)
+	var pipeline Value
+	for i := range deals {
+		if !q.of(&deals[i]) {
+			continue
+		}
+		if m, ok := q.value(&deals[i], attribution.MeasurePipelineCreated); ok && quarter.Holds(m.Day) {
+			pipeline = pipeline.Add(ValueOf(m.Value, m.Exponent))
+		}
+	}
+	detail := fmt.Sprintf("%s created, quota %s, %s to %s", q.amount(pipeline), q.amount(quota), quarter.From, quarter.To)
+	return q.figure(KPIPipelineCoverage, string(contract.UnitTimes), detail, "a quota for the quarter", pipeline.rat(), quota.rat())
+}
+
+// PaybackMonthsMax stands for a payback that never comes, or takes longer.
+const PaybackMonthsMax = 1200
+
+// payback is the months until the gross margin of the customers won has paid what was
+// spent to win them. Spend over customers, over revenue over customers over twelve
+// times the margin: customers cancel.
+func (q *KPIQuestion) payback(c *closed) Figure {
+	f := Figure{KPI: KPICACPayback, Unit: string(contract.UnitMonths)}
+	var missing []string
+	if q.Spend == nil {
+		missing = append(missing, "spend")
+	}
+	if q.Cost == nil {
+		missing = append(missing, "costs")
+	}
+	if c.revenue.Sign() <= 0 {
+		missing = append(missing, "a deal with revenue")
+	}
+	for _, currency := range q.Unvalued {
+		missing = append(missing, "a rate for "+currency)
+	}
+	if len(missing) > 0 {
+		f.Missing = strings.Join(missing, ", ")
+		return f
+	}
+	f.Detail = fmt.Sprintf("spend %s, revenue %s, costs %s", q.amount(*q.Spend), q.amount(c.revenue), q.amount(*q.Cost))
+	margin, most := c.revenue.Sub(*q.Cost), rat(PaybackMonthsMax)
+	if margin.Sign() > 0 {
+		f.Ratio = new(big.Rat).Quo(new(big.Rat).Mul(rat(12), q.Spend.rat()), margin.rat())
+	}
+	if f.Ratio == nil || f.Ratio.Cmp(most) > 0 {
+		f.Ratio = most
+		f.Detail += fmt.Sprintf("; %d months stand for never", PaybackMonthsMax)
+	}
+	return f
+}
+
+// reach is by how much of the plan those who came differ from it, up to the day.
+func (q *KPIQuestion) reach() Figure {
+	f := Figure{KPI: KPIReach, Unit: string(contract.UnitPercent)}
+	goal, ok := GoalOn(GoalsOf(q.Targets, TargetReach, "", ""), q.Day)
+	planned := goal.Until(q.Day, 0)
+	switch {
+	case !ok || planned.Sign() <= 0:
+		f.Missing = "a planned reach whose period the day is in"
+	case q.Reached == nil || len(q.Contract.Milestones) == 0:
+		f.Missing = "a first milestone of people"
+	default:
+		apart := new(big.Rat).Sub(q.Reached.rat(), planned.rat())
+		f.Ratio = apart.Quo(apart.Abs(apart), planned.rat())
+		f.Detail = fmt.Sprintf("%s came to %s, %s were planned, %s to %s", q.Reached.Text(0), q.Contract.Milestones[0], planned.Text(0), goal.Period.From, q.Day)
+	}
+	return f
+}
+
+// Text writes the figure: of money as its currency has it, of days with one decimal
+// where it needs one, both rounded half away from zero; else as the guardrail's value.
+func (f *Figure) Text(exponent int) string {
+	switch f.Unit {
+	case UnitMoney:
+		return f.Ratio.FloatString(exponent)
+	case UnitDays:
+		return strings.TrimSuffix(f.Ratio.FloatString(1), ".0")
+	}
+	return contract.Unit(f.Unit).Text(held(f.Ratio, contract.Unit(f.Unit), f.KPI == KPICACPayback || f.KPI == KPIReach))
+}
+
+// Reading is the figure as the value of the guardrail of its name.
+func (f *Figure) Reading(c *contract.Contract) Reading {
+	g := c.Guardrail(f.KPI)
+	if f.Ratio == nil {
+		return Reading{Guardrail: g.Name, Detail: "no data: " + f.Missing + " is missing"}
+	}
+	return reading(g, "", f.Ratio, f.Detail)
+}
+
+// Guarded reports whether a contract has a guardrail of the figure.
+func (f *Figure) Guarded(c *contract.Contract) bool {
+	return slices.ContainsFunc(c.Guardrails, func(g contract.Guardrail) bool { return g.Name == f.KPI })
+}
+
+// SourcedBy lists whom the deals were sourced by, in order, of the contract's partners.
+func SourcedBy(deals []Deal, c *contract.Contract) []string {
+	var list []string
+	for i := range deals {
+		if p := deals[i].Newest().Sourced.Partner; c.IsPartner(p) {
+			list = append(list, p)
+		}
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
+}
