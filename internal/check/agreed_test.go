@@ -26,6 +26,7 @@ func edited(revision int64, edits []string) avro.Control {
 	c := agreement()
 	c.Contract.Revision, c.Contract.Previous = revision, revision-1
 	c.Contract.Document = strings.NewReplacer(edits...).Replace(string(example.AILaunchTour()))
+	c.Contract.Hash = hashOf(c.Contract.Document)
 	return c
 }
 
@@ -51,6 +52,7 @@ func withdrawn() avro.Control {
 func decided(controls ...avro.Control) check.Input {
 	in := world()
 	for i := range controls {
+		in.Control = append(in.Control, check.At[avro.Control]{Offset: int64(2 + i), Value: controls[i]})
 		controls[i].Number = int64(3 + i)
 		in.Observations = append(in.Observations, check.At[check.Observation]{Offset: 1, Value: check.Observation{
 			Observation: avro.Observation{Kind: "control", Control: &controls[i]},

@@ -34,13 +34,27 @@ func (k shareKey) what() string {
 	return k.measure + " by " + k.partner
 }
 
-// sums are what is due, or what the ledger says.
+// sums are what is due, or what the ledger says. What is due has no day on which it
+// is booked.
 type sums struct {
 	amounts map[amountKey]*big.Int
+	certain map[amountKey]*big.Int // the amounts, weighted by confidence
 	shares  map[shareKey]*big.Int
 }
 
-func newSums() sums { return sums{map[amountKey]*big.Int{}, map[shareKey]*big.Int{}} }
+func newSums() sums {
+	return sums{map[amountKey]*big.Int{}, map[amountKey]*big.Int{}, map[shareKey]*big.Int{}}
+}
+
+// unbooked adds up what is booked on any day.
+func unbooked(amounts map[amountKey]*big.Int) map[amountKey]*big.Int {
+	all := map[amountKey]*big.Int{}
+	for k, n := range amounts {
+		k.Booked = ""
+		add(all, k, n)
+	}
+	return all
+}
 
 func add[K comparable](m map[K]*big.Int, k K, n *big.Int) {
 	if m[k] == nil {
@@ -55,7 +69,9 @@ func (v *verifier) books() sums {
 	due := newSums()
 	for name, revisions := range v.contracts {
 		for root, acc := range v.accounts {
-			b := &book{name: name, rules: left(revisions), rates: &v.rates, root: root, account: acc, due: &due}
+			b := &book{name: name, rules: left(revisions), rates: &v.rates, root: root, account: acc, due: &due, told: v.due}
+			campaign, _ := contract.CampaignOfBook(name)
+			b.closings = v.closings[campaign]
 			b.all()
 			v.report.Conversions += b.conversions
 		}
@@ -72,6 +88,9 @@ type book struct {
 	root    string
 	account *account
 	due     *sums
+	told    map[factsKey]*conclusion
+
+	closings []closing // of the campaign, in the order of control
 
 	objects     []object // those that are there, each once, by id
 	reports     []touch  // all touches, each once, by time and then by id
@@ -81,9 +100,11 @@ type book struct {
 // page is what one revision makes of the account.
 type page struct {
 	*book
+	revision   int64
 	c          *contract.Contract
 	businesses []*business
 	events     []*event
+	disputes   map[*business][]*dispute // that are not refused, in the order in which they were opened
 }
 
 func (b *book) all() {
@@ -95,13 +116,15 @@ func (b *book) all() {
 	b.reports = b.seen()
 	pages := make([]*page, len(b.rules))
 	for i, r := range b.rules {
-		p := &page{book: b, c: r.contract}
+		p := &page{book: b, revision: r.number, c: r.contract}
 		p.businesses = p.merge()
+		p.disputes = p.disputed()
 		p.events = p.list()
 		pages[i] = p
 	}
 	looked := b.lookedAt(pages)
 	for i, p := range pages {
+		p.conclude()
 		steps := p.steps(looked)
 		for _, e := range p.events {
 			if !e.held && on(b.rules, e.day) == i {

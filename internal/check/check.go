@@ -42,19 +42,19 @@ type Config struct {
 //
 // The books begin with the accepted facts, as observations and the raw feeds
 // hold them. Where retention has cut one of these they begin with the held
-// journeys, and the way from the feeds to them is not checked. Journeys and
-// credits must be whole.
+// journeys, and the way from the feeds to them is not checked. Control, journeys
+// and credits must be whole.
 func Check(ctx context.Context, cfg Config) (Report, error) {
 	if len(cfg.Kafka.Brokers) == 0 || cfg.Codecs == nil || cfg.Log == nil || len(cfg.Spec.Topics()) == 0 {
 		return Report{}, errors.New("check: Config needs Kafka, Spec, Codecs and Log")
 	}
-	cut, err := cutTopics(ctx, cfg, cfg.Spec.Journeys(), cfg.Spec.Credits())
+	cut, err := cutTopics(ctx, cfg, cfg.Spec.Control(), cfg.Spec.Journeys(), cfg.Spec.Credits())
 	if err != nil {
 		return Report{}, err
 	}
 	if len(cut) > 0 {
-		return Report{}, fmt.Errorf("retention has taken the beginning of %s: the books can be computed again only from whole journeys and compared only with whole credits; "+
-			"both are kept for the audit term by `track-source topics apply`", strings.Join(cut, " and "))
+		return Report{}, fmt.Errorf("retention has taken the beginning of %s: the books can be computed again only from whole journeys and by a whole control topic, and compared only with whole credits; "+
+			"all three are kept for the audit term by `track-source topics apply`", strings.Join(cut, " and "))
 	}
 	if cut, err = cutTopics(ctx, cfg, append(cfg.Spec.RawTopics(), cfg.Spec.Observations())...); err != nil {
 		return Report{}, err
@@ -122,6 +122,7 @@ func (l *loader) load(ctx context.Context) (err error) {
 	if len(l.in.Cut) > 0 {
 		steps = steps[:4]
 	}
+	steps = append(steps, step{[]string{spec.Control()}, l.control})
 	// What partners see is in the transactions of the rows of all.
 	l.in.PartnerRows = map[string][]At[Row]{}
 	for partner, topic := range spec.PartnerContributions() {
@@ -254,6 +255,19 @@ func (l *loader) deadLetter(r *stream.Record) error {
 
 func (l *loader) raw(r *stream.Record) error {
 	l.in.Raw = append(l.in.Raw, Position{r.Topic, r.Partition, r.Offset})
+	return nil
+}
+
+// control takes in a record of control. One that cannot be read is refused like others
+// that nobody can use, and changes nothing.
+func (l *loader) control(r *stream.Record) error {
+	var c avro.Control
+	switch err := l.cfg.Codecs.Control.Decode(r.Value, &c); {
+	case errors.Is(err, avro.ErrRegistry):
+		return err
+	case err == nil:
+		l.in.Control = append(l.in.Control, at(r, c))
+	}
 	return nil
 }
 

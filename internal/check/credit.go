@@ -45,32 +45,53 @@ func (p *page) enter(e *event, steps []*step) {
 		return
 	}
 	p.conversions++
+	to := lines{}
 	for m, id := range p.c.Models {
 		add(p.due.shares, shareKey{p.name, p.root, e.conversion, e.measure, e.day.String(), id, e.currency, ""}, e.value)
-		if strings.HasSuffix(e.measure, "_sourced") {
-			p.line(e, id, p.sourced(e, steps), e.value)
+		if isSourced(e.measure) {
+			p.line(to, e, id, p.sourced(e, steps), e.value)
 			continue
 		}
-		p.share(e, id, p.c.Specs[m], path)
+		p.share(to, e, id, p.c.Specs[m], path)
 	}
-	p.followed(e, path, steps)
+	sure := p.confidence(e, path, to)
+	p.book.add(to, sure.overall)
+	if e.business != nil {
+		p.conclusion(e.business).sure[e.measure] = sure
+	}
+	p.followed(e, path, steps, sure.overall)
 }
 
-// line adds to one number of the book.
-func (p *page) line(e *event, model string, k avro.ContributionKey, value *big.Int) {
+// isSourced is whether a measure goes whole to who sourced the deal.
+func isSourced(measure string) bool { return strings.HasSuffix(measure, "_sourced") }
+
+// lines are what one conversion comes to, under all models.
+type lines map[amountKey]*big.Int
+
+// line adds to one number of a conversion.
+func (p *page) line(to lines, e *event, model string, k avro.ContributionKey, value *big.Int) {
 	k.Contract, k.Measure, k.Model, k.Day = p.name, e.measure, model, e.day.String()
-	add(p.due.amounts, amountKey{k, e.currency, e.exponent}, value)
+	k.Escrow = p.escrow(e, k.Partner)
+	add(to, amountKey{k, e.currency, e.exponent}, value)
+}
+
+// add books a conversion in which there is so much confidence.
+func (b *book) add(conversion lines, confidence int64) {
+	for k, n := range conversion {
+		add(b.due.amounts, k, n)
+		add(b.due.certain, k, certain(n, confidence))
+	}
 }
 
 // share gives an event to the touches of its path.
-func (p *page) share(e *event, id string, spec model.Spec, path []*step) {
+func (p *page) share(to lines, e *event, id string, spec model.Spec, path []*step) {
 	touches := make([]model.Touch, len(path))
 	for i, s := range path {
 		touches[i] = model.Touch{At: s.at, Channel: s.class.Channel, Partner: s.class.Partner, Campaign: s.class.Campaign, Asset: s.class.Asset, Type: s.class.Type}
 	}
 	of := weights(spec, touches, e.when)
 	if of == nil {
-		p.line(e, id, p.dimensions(e, nil), e.value)
+		p.line(to, e, id, p.dimensions(e, nil), e.value)
 		return
 	}
 	var keys []avro.ContributionKey
@@ -79,7 +100,7 @@ func (p *page) share(e *event, id string, spec model.Spec, path []*step) {
 		each, rest := new(big.Int).QuoRem(of[i], big.NewInt(int64(len(s.partners))), new(big.Int))
 		for n, partner := range s.partners {
 			k := p.dimensions(e, s)
-			k.Partner = partner
+			k.Partner = p.credited(e, partner)
 			part := new(big.Int).Set(each)
 			if int64(n) < rest.Int64() {
 				part.Add(part, big.NewInt(1))
@@ -88,7 +109,7 @@ func (p *page) share(e *event, id string, spec model.Spec, path []*step) {
 		}
 	}
 	for i, part := range divide(e.value, parts) {
-		p.line(e, id, keys[i], part)
+		p.line(to, e, id, keys[i], part)
 	}
 }
 
@@ -104,6 +125,10 @@ func (p *page) sourced(e *event, steps []*step) avro.ContributionKey {
 		return partner
 	}
 	k := p.dimensions(e, nil)
+	if partner, found := p.decidedSource(e.business); found {
+		k.Partner, k.Channel, k.Asset = name(partner), contract.Unknown, contract.Unknown
+		return k
+	}
 	if partner, found := p.registered(e.business); found {
 		k.Partner, k.Channel, k.Asset = name(partner), contract.Unknown, contract.Unknown
 		return k

@@ -21,6 +21,7 @@ type event struct {
 	open     bool // without a date that it needs: it looks at touches of all times
 	held     bool // in no total: without a date or a value
 	value    *big.Int
+	rated    int64 // how sure the value in the contract's currency is, in millionths
 	currency string
 	exponent int
 	// people are those whose touches share it, if only some do.
@@ -70,12 +71,13 @@ func (p *page) known(e *event) (first time.Time) {
 
 // count makes an event of value one at an instant.
 func (p *page) count(measure string, at time.Time) *event {
-	return &event{measure: measure, day: p.c.Day(at), when: milestones{at: at}, open: at.IsZero(), held: at.IsZero(), value: big.NewInt(1_000_000), exponent: 6}
+	return &event{measure: measure, day: p.c.Day(at), when: milestones{at: at}, open: at.IsZero(), held: at.IsZero(), value: big.NewInt(1_000_000), rated: sureness, exponent: 6}
 }
 
 // amount makes of an event one of a deal's amount.
 func (p *page) amount(e *event, s *business) *event {
-	minor, ok := p.worth(s.own(), e.day)
+	minor, rate, ok := p.worth(s.own(), e.day)
+	e.rated = ratedBy(rate, e.day)
 	e.value, e.currency, e.exponent = big.NewInt(minor), p.c.Currency, p.c.Exponent
 	e.held = e.held || !ok
 	return e
@@ -164,12 +166,13 @@ func (p *page) orderEvents(s *business) []*event {
 	return events
 }
 
-// worth is the amount in the contract's currency on the day, or false if there is
-// no rate or no readable amount.
-func (p *page) worth(d *object, day money.Day) (int64, bool) {
+// worth is the amount in the contract's currency on the day and how it came to that,
+// or false if there is no rate or no readable amount.
+func (p *page) worth(d *object, day money.Day) (int64, money.Conversion, bool) {
+	var rate money.Conversion
 	text := d.field("amount")
 	if text == "" {
-		return 0, true
+		return 0, rate, true
 	}
 	currency := d.field("currency")
 	if currency == "" {
@@ -177,7 +180,7 @@ func (p *page) worth(d *object, day money.Day) (int64, bool) {
 	}
 	original, err := money.Parse(text, currency)
 	if err != nil {
-		return 0, false
+		return 0, rate, false
 	}
 	for _, f := range d.state.Fields {
 		if !strings.HasPrefix(f.Name, "refund:") || f.Value == nil {
@@ -185,14 +188,14 @@ func (p *page) worth(d *object, day money.Day) (int64, bool) {
 		}
 		refund, err := money.Parse(*f.Value, currency)
 		if err != nil {
-			return 0, false
+			return 0, rate, false
 		}
 		if original, err = original.Sub(refund); err != nil {
-			return 0, false
+			return 0, rate, false
 		}
 	}
-	amount, _, err := p.rates.Convert(original, p.c.Currency, day, p.c.RateAgeDays)
-	return amount.Minor, err == nil
+	amount, rate, err := p.rates.Convert(original, p.c.Currency, day, p.c.RateAgeDays)
+	return amount.Minor, rate, err == nil
 }
 
 // personEvents are the first arrivals of people at milestones. Leads and contacts

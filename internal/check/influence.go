@@ -30,7 +30,7 @@ func perPartner(measure string) bool {
 }
 
 // followed books what follows an event.
-func (p *page) followed(e *event, path, steps []*step) {
+func (p *page) followed(e *event, path, steps []*step, confidence int64) {
 	influenced, coSell := influence(e.measure)
 	if influenced == "" {
 		return
@@ -38,6 +38,7 @@ func (p *page) followed(e *event, path, steps []*step) {
 	partners := map[string]bool{}
 	for _, s := range path {
 		for _, partner := range s.partners {
+			partner = p.credited(e, partner)
 			partners[partner] = partner != contract.None && partner != contract.Held
 		}
 	}
@@ -50,10 +51,10 @@ func (p *page) followed(e *event, path, steps []*step) {
 		if !is {
 			continue
 		}
-		p.entire(&with, partner)
+		p.entire(&with, partner, confidence)
 		seen[with.measure] = true
 		if coSell != "" && by != contract.Unsourced && !own {
-			p.entire(&without, partner)
+			p.entire(&without, partner, confidence)
 			seen[without.measure] = true
 		}
 	}
@@ -61,11 +62,13 @@ func (p *page) followed(e *event, path, steps []*step) {
 }
 
 // entire books the whole of an event for one partner, under every model.
-func (p *page) entire(e *event, partner string) {
+func (p *page) entire(e *event, partner string, confidence int64) {
+	to := lines{}
 	k := p.dimensions(e, nil)
 	k.Partner, k.Channel, k.Asset, k.Source, k.TouchCampaign = partner, everything, everything, everything, everything
 	for _, id := range p.c.Models {
 		add(p.due.shares, shareKey{p.name, p.root, e.conversion, e.measure, e.day.String(), id, e.currency, partner}, e.value)
-		p.line(e, id, k, e.value)
+		p.line(to, e, id, k, e.value)
 	}
+	p.book.add(to, confidence)
 }

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"math/big"
@@ -18,8 +19,27 @@ type lane struct {
 	generation int64
 	last       int64 // sequence
 	running    map[amountKey]int64
+	confident  map[amountKey]int64
 	shares     map[shareKey]*big.Int
+	closing    map[string]int64 // by contract: by which closing the last entry was booked
+	parts      map[partKey]*part
 }
+
+func newLane(generation int64) *lane {
+	return &lane{
+		generation: generation, running: map[amountKey]int64{}, confident: map[amountKey]int64{}, shares: map[shareKey]*big.Int{},
+		closing: map[string]int64{}, parts: map[partKey]*part{},
+	}
+}
+
+// partKey is what one conversion of one account has of a number, whenever it was booked.
+type partKey struct {
+	amountKey
+	account, conversion string
+}
+
+// part is that value, and what of it is certain.
+type part struct{ value, certain int64 }
 
 // ledger folds the entries in their order and returns what they sum to.
 func (v *verifier) ledger() sums {
@@ -32,7 +52,7 @@ func (v *verifier) ledger() sums {
 		h := hop{e.Value.SourcePartition, e.Partition}
 		l := lanes[h]
 		if l == nil {
-			l = &lane{generation: -1}
+			l = newLane(-1)
 			lanes[h] = l
 		}
 		if !v.number(l, h, e) {
@@ -40,12 +60,14 @@ func (v *verifier) ledger() sums {
 		}
 		v.report.Entries++
 		home := keyOf(&e.Value, "")
+		home.Booked = e.Value.Booked // the partition is of the key as it was written
 		if p, found := homes[home]; found && p != e.Partition {
 			v.problem("ledger: %s is in partitions %d and %d", keyText(home), p, e.Partition)
 		}
 		homes[home] = e.Partition
 		changes[e.Value.ChangeID]++
 		announced[e.Value.ChangeID] = e.Value.EntryCount
+		v.booked(l, e)
 		v.entry(l, e)
 	}
 	for _, id := range slices.Sorted(maps.Keys(changes)) {
@@ -57,6 +79,7 @@ func (v *verifier) ledger() sums {
 	for _, l := range lanes {
 		for k, n := range l.running {
 			add(total.amounts, k, big.NewInt(n))
+			add(total.certain, k, big.NewInt(l.confident[k]))
 		}
 		for k, n := range l.shares {
 			add(total.shares, k, n)
@@ -75,7 +98,7 @@ func (v *verifier) number(l *lane, h hop, e *At[avro.CreditEntry]) bool {
 			v.problem("%s announces generation %d after %d", place, e.Value.Generation, l.generation)
 			return false
 		}
-		*l = lane{generation: e.Value.Generation, running: map[amountKey]int64{}, shares: map[shareKey]*big.Int{}}
+		*l = *newLane(e.Value.Generation)
 		return false
 	case e.Value.Kind != "entry":
 		v.problem("%s is of kind %q", place, e.Value.Kind)
@@ -94,8 +117,11 @@ func (v *verifier) number(l *lane, h hop, e *At[avro.CreditEntry]) bool {
 // entry adds one entry, and checks that what it says of its key follows.
 func (v *verifier) entry(l *lane, e *At[avro.CreditEntry]) {
 	c := &e.Value
-	if len(c.Delta) != len(c.Models) || len(c.Running) != len(c.Models) {
-		v.problem("ledger: entry at %d@%d has %d models, %d deltas and %d running totals", e.Partition, e.Offset, len(c.Models), len(c.Delta), len(c.Running))
+	if len(c.Confident) == 0 { // of before there was confidence
+		c.Confident = make([]int64, len(c.Models))
+	}
+	if len(c.Delta) != len(c.Models) || len(c.Running) != len(c.Models) || len(c.Confident) != len(c.Models) {
+		v.problem("ledger: entry at %d@%d has %d models, %d deltas, %d running totals and %d confident ones", e.Partition, e.Offset, len(c.Models), len(c.Delta), len(c.Running), len(c.Confident))
 		return
 	}
 	for m, model := range c.Models {
@@ -106,6 +132,7 @@ func (v *verifier) entry(l *lane, e *At[avro.CreditEntry]) {
 		}
 		// The deltas are what is summed; running is only held against them.
 		l.running[key] = before + c.Delta[m]
+		v.confident(l, e, key, m)
 		share := shareKey{c.Contract, string(c.Account), c.Conversion, c.Measure, c.Day, model, c.Currency, ""}
 		if perPartner(c.Measure) {
 			share.partner = c.Partner
@@ -114,20 +141,51 @@ func (v *verifier) entry(l *lane, e *At[avro.CreditEntry]) {
 	}
 }
 
+// confident holds the confident total of an entry's key against the one before it and
+// what the entry changed: its conversion has the part of what it is worth now of which
+// it is said how sure it is.
+func (v *verifier) confident(l *lane, e *At[avro.CreditEntry], key amountKey, m int) {
+	c := &e.Value
+	k := partKey{key, string(c.Account), c.Conversion}
+	k.Booked = ""
+	is := l.parts[k]
+	if is == nil {
+		is = &part{}
+		l.parts[k] = is
+	}
+	was := is.certain
+	is.value += c.Delta[m]
+	is.certain = certain(big.NewInt(is.value), int64(c.Confidence)).Int64()
+	if want := l.confident[key] + is.certain - was; c.Confident[m] != want {
+		v.problem("ledger: entry at %d@%d of %s: confident %d, but %d before and %d more by a confidence of %d",
+			e.Partition, e.Offset, keyText(key.ContributionKey), c.Confident[m], l.confident[key], is.certain-was, c.Confidence)
+	}
+	l.confident[key] += is.certain - was
+}
+
+// keyOf is the key of an entry, with the day that it is booked on.
 func keyOf(c *avro.CreditEntry, model string) avro.ContributionKey {
 	return avro.ContributionKey{
 		Contract: c.Contract, Measure: c.Measure, Model: model, Day: c.Day, Partner: c.Partner, Channel: c.Channel, Asset: c.Asset,
 		Region: c.Region, Segment: c.Segment, Source: c.Source, TouchCampaign: c.TouchCampaign,
+		Escrow: cmp.Or(c.Escrow, escrowNone), Booked: cmp.Or(c.Booked, c.Day),
 	}
 }
 
 func keyText(k avro.ContributionKey) string {
-	return fmt.Sprintf("%s %s %s %s [%s | %s | %s | %s | %s | %s | %s]", k.Contract, k.Measure, k.Model, k.Day,
+	text := fmt.Sprintf("%s %s %s %s [%s | %s | %s | %s | %s | %s | %s]", k.Contract, k.Measure, k.Model, k.Day,
 		k.Partner, k.Channel, k.Asset, k.Region, k.Segment, k.Source, k.TouchCampaign)
+	if k.Escrow != "" && k.Escrow != escrowNone {
+		text += " " + k.Escrow
+	}
+	if k.Booked != "" && k.Booked != k.Day {
+		text += " booked on " + k.Booked
+	}
+	return text
 }
 
 // rows folds the upserts and returns the rows that stand.
-func (v *verifier) rows() map[amountKey]*big.Int {
+func (v *verifier) rows() sums {
 	type shown struct {
 		partition int32
 		version   int64
@@ -160,7 +218,7 @@ func (v *verifier) rows() map[amountKey]*big.Int {
 		}
 		s.version, s.row, s.deleted = row.Version, row, row.IsDeleted
 	}
-	stand := map[amountKey]*big.Int{}
+	stand := newSums()
 	for key, s := range latest {
 		if s.row == nil || s.deleted {
 			continue
@@ -175,19 +233,39 @@ func (v *verifier) rows() map[amountKey]*big.Int {
 		if err == nil {
 			minor, err = s.row.ValueMinor(exponent)
 		}
+		var sure *big.Int
+		if err == nil {
+			sure, err = confidentMinor(s.row, exponent)
+		}
 		if err != nil {
 			v.problem("rows: value of %s: %v", keyText(key), err)
 			continue
 		}
-		add(stand, amountKey{key, s.row.Currency, exponent}, big.NewInt(minor))
+		key.Escrow, key.Booked = cmp.Or(key.Escrow, escrowNone), cmp.Or(key.Booked, key.Day)
+		add(stand.amounts, amountKey{key, s.row.Currency, exponent}, big.NewInt(minor))
+		add(stand.certain, amountKey{key, s.row.Currency, exponent}, sure)
 	}
 	return stand
+}
+
+// confidentMinor is the confident value of a row in minor units.
+func confidentMinor(r *avro.ContributionRow, exponent int) (*big.Int, error) {
+	sure, err := r.ConfidentUnits()
+	if err != nil {
+		return nil, err
+	}
+	unit := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(9-exponent)), nil)
+	minor, rest := new(big.Int).QuoRem(sure, unit, new(big.Int))
+	if rest.Sign() != 0 {
+		return nil, fmt.Errorf("confident value of %s has parts below 10^-%d", sure, exponent)
+	}
+	return minor, nil
 }
 
 func rowKey(r *avro.ContributionRow) avro.ContributionKey {
 	return avro.ContributionKey{
 		Contract: r.Contract, Measure: r.Measure, Model: r.Model, Day: r.Day, Partner: r.Partner, Channel: r.Channel, Asset: r.Asset,
-		Region: r.Region, Segment: r.Segment, Source: r.Source, TouchCampaign: r.TouchCampaign,
+		Region: r.Region, Segment: r.Segment, Source: r.Source, TouchCampaign: r.TouchCampaign, Escrow: r.Escrow, Booked: r.Booked,
 	}
 }
 
@@ -220,13 +298,25 @@ func (v *verifier) conserved(due, ledger sums) {
 }
 
 // compare holds the ledger, the rows and the books against each other, key by
-// key. No row and a row of nothing are the same.
-func (v *verifier) compare(due, ledger sums, rows map[amountKey]*big.Int) {
+// key. No row and a row of nothing are the same. Rows have what the ledger has booked
+// on each day, and on all days together it is what the books come to.
+func (v *verifier) compare(due, ledger, rows sums) {
 	var wrong []string
-	for k := range both(both(due.amounts, ledger.amounts), rows) {
-		d, l, r := or0(due.amounts, k), or0(ledger.amounts, k), or0(rows, k)
-		if d.Cmp(l) != 0 || d.Cmp(r) != 0 {
-			wrong = append(wrong, fmt.Sprintf("%s in 10^-%d %s: ledger %s, rows %s, recomputed %s", keyText(k.ContributionKey), k.exponent, k.currency, l, r, d))
+	for _, of := range []struct {
+		what              string
+		due, ledger, rows map[amountKey]*big.Int
+	}{{"", due.amounts, ledger.amounts, rows.amounts}, {"what is certain of ", due.certain, ledger.certain, rows.certain}} {
+		ledger, rows := unbooked(of.ledger), unbooked(of.rows)
+		for k := range both(both(of.due, ledger), rows) {
+			d, l, r := or0(of.due, k), or0(ledger, k), or0(rows, k)
+			if d.Cmp(l) != 0 || d.Cmp(r) != 0 {
+				wrong = append(wrong, fmt.Sprintf("%s%s in 10^-%d %s: ledger %s, rows %s, recomputed %s", of.what, keyText(k.ContributionKey), k.exponent, k.currency, l, r, d))
+			}
+		}
+		for k := range both(of.ledger, of.rows) {
+			if l, r := or0(of.ledger, k), or0(of.rows, k); l.Cmp(r) != 0 {
+				wrong = append(wrong, fmt.Sprintf("%s%s, on the books of %s, in 10^-%d %s: ledger %s, rows %s", of.what, keyText(k.ContributionKey), k.Booked, k.exponent, k.currency, l, r))
+			}
 		}
 	}
 	slices.Sort(wrong)

@@ -51,6 +51,8 @@ func dimensionsOf(k avro.ContributionKey) [][2]string {
 		{"segment", k.Segment},
 		{"source", k.Source},
 		{"touch campaign", k.TouchCampaign},
+		{"escrow", k.Escrow},
+		{"booked", k.Booked},
 	}
 }
 
@@ -83,15 +85,15 @@ func worth(shares map[shareKey]*big.Int) map[sumKey]*big.Int {
 // ledger, and what is attributed and what is not come to what the conversions are
 // worth, altogether and each day. A measure that partners have whole is at its grain
 // and added up for each.
-func (v *verifier) snapshots(due, ledger sums, rows map[amountKey]*big.Int) {
+func (v *verifier) snapshots(due, ledger, rows sums) {
 	var wrong []string
 	say := func(format string, args ...any) { wrong = append(wrong, "snapshot: "+fmt.Sprintf(format, args...)) }
-	for k := range rows {
+	for k := range rows.amounts {
 		if why := misplaced(k.ContributionKey); why != "" {
 			say("%s: %s", keyText(k.ContributionKey), why)
 		}
 	}
-	shown, entries := added(rows), added(ledger.amounts)
+	shown, entries := added(rows.amounts), added(ledger.amounts)
 	values, booked := worth(due.shares), worth(ledger.shares)
 	all := both(both(shown, entries), both(values, booked))
 	off := map[sumKey]bool{} // totals; their parts say no more
@@ -149,7 +151,7 @@ const unattributedName = "(unattributed)"
 func misplaced(k avro.ContributionKey) string {
 	one := perPartner(k.Measure)
 	for _, d := range dimensionsOf(k) {
-		grain := d[0] == "day" || d[0] == "partner" || d[0] == "region" || d[0] == "segment"
+		grain := d[0] == "day" || d[0] == "partner" || d[0] == "region" || d[0] == "segment" || d[0] == "escrow" || d[0] == "booked"
 		if (d[1] == everything) != (one && !grain) {
 			return fmt.Sprintf("%s %s is not the measure's grain", d[0], d[1])
 		}
@@ -160,6 +162,10 @@ func misplaced(k avro.ContributionKey) string {
 		return "what partners influence is somebody's"
 	case nobody && (k.Channel != unattributedName || k.Asset != unattributedName):
 		return "unattributed value has a channel or an asset"
+	case nobody && k.Escrow != escrowNone:
+		return "unattributed value is in escrow"
+	case k.Escrow != escrowNone && k.Escrow != escrowDisputed:
+		return fmt.Sprintf("escrow is %q", k.Escrow)
 	}
 	return ""
 }

@@ -7,6 +7,7 @@ import (
 	"math/big"
 	"slices"
 	"strings"
+	"time"
 
 	"tracksource/schemas/avro"
 )
@@ -28,9 +29,92 @@ func (k factsKey) String() string {
 	return fmt.Sprintf("%s %s on %s, revision %d", k.contract, k.conversion, nodeText([]byte(k.account)), k.revision)
 }
 
+// ofDeal is whether both are of one deal on one account.
+func (k factsKey) ofDeal(other factsKey) bool {
+	return k.contract == other.contract && k.conversion == other.conversion && k.account == other.account
+}
+
 func (k factsKey) compare(other factsKey) int {
 	return cmp.Or(cmp.Compare(k.contract, other.contract), cmp.Compare(k.conversion, other.conversion),
 		cmp.Compare(k.account, other.account), cmp.Compare(k.revision, other.revision), cmp.Compare(k.source, other.source))
+}
+
+// conclusion is what the books come to of one deal under one revision besides its
+// value: what facts say of it.
+type conclusion struct {
+	disputes []string
+	sure     map[string]certainty // by measure, of what is booked
+}
+
+// conclude begins what is told of each deal.
+func (p *page) conclude() {
+	for _, s := range p.businesses {
+		c := p.conclusion(s)
+		for _, d := range p.disputes[s] {
+			c.disputes = append(c.disputes, d.text())
+		}
+	}
+}
+
+func (p *page) conclusion(s *business) *conclusion {
+	k := factsKey{contract: p.name, conversion: s.id(), account: p.root, revision: p.revision}
+	if p.told[k] == nil {
+		p.told[k] = &conclusion{sure: map[string]certainty{}}
+	}
+	return p.told[k]
+}
+
+// text is all of a dispute that facts say.
+func (d *dispute) text() string {
+	return disputeText(avro.FactsDispute{
+		ID: d.id, Partner: d.partner, About: d.about, Against: d.against, State: cmp.Or(d.state, "open"), To: d.to,
+		By: d.object.field("opened_by"), Why: d.object.field("opened_why"), OpenedAt: d.opened,
+		SettledBy: d.object.field("settled_by"), SettledWhy: d.object.field("settled_why"), SettledAt: maybe(d.settled),
+	})
+}
+
+func maybe(at time.Time) *time.Time {
+	if at.IsZero() {
+		return nil
+	}
+	return &at
+}
+
+func disputeText(d avro.FactsDispute) string {
+	at := func(t *time.Time) string {
+		if t == nil {
+			return "never"
+		}
+		return t.UTC().Format(time.RFC3339Nano)
+	}
+	return fmt.Sprintf("%s by %s about %s against %q, opened by %q at %s: %q; %s to %q by %q at %s: %q",
+		d.ID, d.Partner, d.About, d.Against, d.By, at(&d.OpenedAt), d.Why, d.State, d.To, d.SettledBy, at(d.SettledAt), d.SettledWhy)
+}
+
+// toldOf holds what facts say of disputes and of confidence against the books.
+func (v *verifier) toldOf(k factsKey, f *avro.Facts) {
+	k.source = 0
+	want := v.due[k]
+	if want == nil {
+		want = &conclusion{}
+	}
+	var disputes []string
+	for _, d := range f.Disputes {
+		disputes = append(disputes, disputeText(d))
+	}
+	if !slices.Equal(disputes, want.disputes) {
+		v.problem("facts: %s: disputes are %q, and by the books %q", k, disputes, want.disputes)
+	}
+	for _, m := range f.Measures {
+		if !m.InScope || m.Held != "" || m.Value == 0 {
+			continue
+		}
+		c := m.Confidence
+		got := certainty{int64(c.Identity), int64(c.Taxonomy), int64(c.Currency), int64(c.Agreement), int64(c.Spread), int64(c.Overall)}
+		if want, booked := want.sure[m.Measure]; booked && got != want { // else its value is wrong
+			v.problem("facts: %s: confidence in %s is %+v, and by the books %+v", k, m.Measure, got, want)
+		}
+	}
 }
 
 // told holds what the facts topic says at last against journeys and the ledger: the
@@ -44,6 +128,7 @@ func (v *verifier) told(ledger sums) {
 		if !v.holds(k) {
 			v.problem("facts: %s: the account has no such deal", k)
 		}
+		v.toldOf(k, f)
 		for i := range f.Measures {
 			m := &f.Measures[i]
 			if slices.ContainsFunc(m.Path, func(place int32) bool { return place < 0 || int(place) >= len(f.Touches) }) {
@@ -53,6 +138,12 @@ func (v *verifier) told(ledger sums) {
 				continue
 			}
 			say(said, shareKey{contract: k.contract, account: k.account, conversion: k.conversion, measure: m.Measure, day: m.Day, currency: m.Currency}, m)
+		}
+	}
+	for _, k := range slices.SortedFunc(maps.Keys(v.due), factsKey.compare) {
+		want := v.due[k]
+		if len(want.disputes) > 0 && !slices.ContainsFunc(slices.Collect(maps.Keys(standing)), func(said factsKey) bool { return said.ofDeal(k) }) {
+			v.problem("facts: %s: nothing tells of disputes %q", k, want.disputes)
 		}
 	}
 	v.toldValues(said, ledger)

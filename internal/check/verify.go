@@ -48,6 +48,7 @@ type Input struct {
 	DeadLetters           []avro.DeadLetter
 	Observations          []At[Observation]
 	ObservationPartitions int32
+	Control               []At[avro.Control]
 	Journeys              []At[avro.JourneyEvent]
 	JourneyPartitions     int32
 	Credits               []At[avro.CreditEntry]
@@ -68,7 +69,8 @@ type Report struct {
 	Raw, DeadLetters                                 int             // records of the feeds; of them refused at the door
 	Accepted, Duplicates, Restated, Late, Collisions int             // facts; restated: an event said anew, its newer or its older version
 	Suppressed                                       int             // facts of people who were erased
-	Decisions                                        int             // of operators, about single deals
+	Decisions                                        int             // about single deals
+	Disputes, Closings                               int             // that were opened; times that days were closed or opened again
 	Merges                                           int             // times that an event said of two identities that they are one
 	Items, Accounts                                  int             // on journeys now
 	Controls, Contracts, Proposals                   int             // broadcasts; contracts in force; shadows beside them
@@ -126,7 +128,11 @@ type verifier struct {
 	erased    map[string]bool            // encoded identities
 	touches   map[itemKey]touch
 	updates   map[itemKey][]update
-	accounts  map[string]*account // by encoded root
+	accounts  map[string]*account  // by encoded root
+	closings  map[string][]closing // by campaign, in their order
+	firstSeen map[seenAt]int64     // offsets
+	due       map[factsKey]*conclusion
+	decided   *decided
 }
 
 // The bases of the books.
@@ -138,6 +144,7 @@ const (
 // Verify holds the content of all topics against each other and against books
 // computed again from the accepted facts.
 func Verify(in Input) Report {
+	byPlace(in.Control)
 	byPlace(in.Observations)
 	byPlace(in.Journeys)
 	byPlace(in.Credits)
@@ -149,6 +156,7 @@ func Verify(in Input) Report {
 	v := &verifier{
 		in: in, contracts: map[string][]revision{}, links: map[string][]identity.Link{}, same: map[string][]string{}, erased: map[string]bool{},
 		touches: map[itemKey]touch{}, updates: map[itemKey][]update{}, accounts: map[string]*account{},
+		closings: map[string][]closing{}, due: map[factsKey]*conclusion{},
 	}
 	for _, u := range in.Unreadable {
 		v.problem("unreadable record %s", u)
@@ -158,6 +166,7 @@ func Verify(in Input) Report {
 		return v.report // the content was not read
 	}
 	v.controls()
+	v.order()
 	if len(in.Cut) == 0 {
 		v.report.Base = baseObservations
 		v.facts()
@@ -168,6 +177,7 @@ func Verify(in Input) Report {
 		v.report.Base, v.report.Cut = baseJourneys, in.Cut
 		v.held()
 	}
+	v.placedDisputes()
 	due := v.books()
 	ledger := v.ledger()
 	v.conserved(due, ledger)
@@ -238,6 +248,7 @@ func (v *verifier) controls() {
 			}
 		}
 	}
+	v.follow(all, last)
 	v.report.Controls = len(all)
 	for n := int64(1); n <= last; n++ {
 		if c := all[n]; c != nil {
@@ -267,9 +278,25 @@ func (v *verifier) enforce(c *avro.Control) {
 		if err != nil {
 			v.problem("broadcast %d: rate %s/%s of %s: %v", c.Number, c.Rate.Base, c.Rate.Quote, c.Rate.Day, err)
 		}
+	case c.Period != nil:
+		v.close(c.Number, c.Period)
 	case c.Horizon == nil:
 		v.problem("broadcast %d of kind %q has no record", c.Number, c.Kind)
 	}
+}
+
+// close takes a closing or the opening of days again behind those before it.
+func (v *verifier) close(number int64, r *avro.PeriodRecord) {
+	day, err := money.ParseDay(r.Day)
+	if err != nil {
+		v.problem("broadcast %d: period of %s: %v", number, r.Campaign, err)
+		return
+	}
+	if r.Action == "reopen" {
+		day--
+	}
+	v.report.Closings++
+	v.closings[r.Campaign] = append(v.closings[r.Campaign], closing{number: number, offsets: map[int32]int64{}, until: day, at: r.At})
 }
 
 func controlText(c *avro.Control) string {
@@ -281,6 +308,8 @@ func controlText(c *avro.Control) string {
 		return fmt.Sprintf("rate %s/%s of %s = %s", c.Rate.Base, c.Rate.Quote, c.Rate.Day, c.Rate.Rate)
 	case c.Horizon != nil:
 		return "horizon " + c.Horizon.Day
+	case c.Period != nil:
+		return fmt.Sprintf("%s %s %s", c.Period.Action, c.Period.Campaign, c.Period.Day)
 	}
 	return c.Kind
 }

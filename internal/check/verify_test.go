@@ -1,6 +1,9 @@
 package check_test
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -75,7 +78,12 @@ func facts() []check.Observation {
 }
 
 func agreement() avro.Control {
-	return avro.Control{Kind: "contract", Number: 1, Contract: &avro.ContractRecord{Campaign: "ai-launch-tour", Revision: 1, Document: string(example.AILaunchTour()), Hash: "abc"}}
+	return avro.Control{Kind: "contract", Number: 1, Contract: &avro.ContractRecord{Campaign: "ai-launch-tour", Revision: 1, Document: string(example.AILaunchTour()), Hash: hashOf(string(example.AILaunchTour()))}}
+}
+
+func hashOf(document string) string {
+	sum := sha256.Sum256([]byte(document))
+	return hex.EncodeToString(sum[:])
 }
 
 func rate() avro.Control {
@@ -126,6 +134,28 @@ func journeys(f []check.Observation) []avro.JourneyEvent {
 	}
 }
 
+// Confidence in what that deal counts for: one of two touches is of somebody who is
+// known, of both the asset is not, and by the first touch nobody has what is theirs by
+// the last. Who sourced it is the same under every model.
+var shared, sourced = avro.FactsConfidence{Identity: 850_000, Taxonomy: 666_666, Currency: 1_000_000, Agreement: 1_000_000, Overall: 703_333},
+	avro.FactsConfidence{Identity: 850_000, Taxonomy: 666_666, Currency: 1_000_000, Agreement: 1_000_000, Spread: 1_000_000, Overall: 903_333}
+
+func confidenceIn(measure string) avro.FactsConfidence {
+	if measure == "pipeline_sourced" {
+		return sourced
+	}
+	return shared
+}
+
+// sure lets an entry that is its key's only one say how sure it is.
+func sure(e avro.CreditEntry) avro.CreditEntry {
+	e.Confidence, e.Confident = confidenceIn(e.Measure).Overall, nil
+	for _, n := range e.Delta {
+		e.Confident = append(e.Confident, n*int64(e.Confidence)/1_000_000)
+	}
+	return e
+}
+
 // The ledger of that deal, by hand: the first touch is globex's, the last one
 // acme's, and an odd cent goes to the earlier. Both influenced it, and acme did not
 // source it.
@@ -144,7 +174,7 @@ func credits() []avro.CreditEntry {
 		for i, delta := range deltas {
 			e := avro.CreditEntry{
 				Kind: "entry", Contract: "ai-launch-tour", Revision: 1, Account: domain, Conversion: "acme/salesforce/opportunity/006",
-				Measure: m.measure, Day: "2026-03-05", Partner: "globex", Channel: "Email", Asset: "(unknown)", Region: "EMEA",
+				Measure: m.measure, Day: "2026-03-05", Partner: "globex", Channel: "Email", Asset: "(unknown)", Region: "EMEA", Escrow: "(none)", Booked: "2026-03-05",
 				Segment: "Mid-Market", Source: "globex", TouchCampaign: "this", Currency: m.currency, Exponent: m.exponent,
 				Models: []string{"first-touch", "last-touch", "linear"}, Delta: delta, Running: slices.Clone(delta),
 				Generation: 7, Sequence: int64(len(list)), ChangeID: "7-0-1", EntryCount: 14,
@@ -152,7 +182,7 @@ func credits() []avro.CreditEntry {
 			if i == 1 {
 				e.Partner, e.Channel, e.Source, e.TouchCampaign = "acme", "Organic Social", "acme", "(none)"
 			}
-			list = append(list, e)
+			list = append(list, sure(e))
 		}
 	}
 	for _, m := range []struct {
@@ -172,7 +202,7 @@ func credits() []avro.CreditEntry {
 		if e.Currency, e.Exponent = "USD", 2; m.value == 1_000_000 {
 			e.Currency, e.Exponent = "", 6
 		}
-		list = append(list, e)
+		list = append(list, sure(e))
 	}
 	return list
 }
@@ -193,7 +223,7 @@ func told() []check.Fact {
 	} {
 		m.InScope, m.Path, m.Influenced, m.CoSell = true, []int32{0, 1}, []string{"acme", "globex"}, []string{"acme"}
 		if m.Held == "" {
-			m.Day = "2026-03-05"
+			m.Day, m.Confidence = "2026-03-05", confidenceIn(m.Measure)
 		}
 		f.Measures = append(f.Measures, m)
 	}
@@ -214,13 +244,13 @@ func rows(entries []avro.CreditEntry) []check.Row {
 			}
 			k := avro.ContributionKey{
 				Contract: e.Contract, Measure: e.Measure, Model: model, Day: e.Day, Partner: e.Partner, Channel: e.Channel, Asset: e.Asset,
-				Region: e.Region, Segment: e.Segment, Source: e.Source, TouchCampaign: e.TouchCampaign,
+				Region: e.Region, Segment: e.Segment, Source: e.Source, TouchCampaign: e.TouchCampaign, Escrow: e.Escrow, Booked: e.Booked,
 			}
 			r := avro.ContributionRow{
 				Contract: k.Contract, Measure: k.Measure, Model: k.Model, Day: k.Day, Partner: k.Partner, Channel: k.Channel, Asset: k.Asset,
-				Region: k.Region, Segment: k.Segment, Source: k.Source, TouchCampaign: k.TouchCampaign, Currency: e.Currency, Version: 1,
+				Region: k.Region, Segment: k.Segment, Source: k.Source, TouchCampaign: k.TouchCampaign, Escrow: k.Escrow, Booked: k.Booked, Currency: e.Currency, Version: 1,
 			}
-			if err := r.SetValue(e.Running[m], e.Exponent); err != nil {
+			if err := errors.Join(r.SetValue(e.Running[m], e.Exponent), r.SetConfident(e.Confident[m], e.Exponent)); err != nil {
 				panic(err)
 			}
 			list = append(list, check.Row{Key: k, Row: &r})
@@ -252,7 +282,7 @@ func world() check.Input {
 			Group: "tracksource.resolve", Input: "tracksource.observations", Committed: 8, InputEnd: 9,
 			Chain: stream.Chain{Started: true, Next: 8, Sequence: 3},
 		}},
-		ObservationPartitions: 1, JourneyPartitions: 1,
+		ObservationPartitions: 1, JourneyPartitions: 1, Control: placed([]avro.Control{agreement(), rate()}),
 		Observations: placed(append(observations, f...)), Journeys: placed(append(events, journeys(f)...)),
 		Credits: placed(credits()), Facts: placed(told()), Rows: placed(rows(credits())),
 		DeadLetters: []avro.DeadLetter{{Code: "undecodable", RawTopic: rawAcme, RawOffset: 7}},
@@ -294,7 +324,8 @@ func TestTampered(t *testing.T) {
 	}{
 		{"a partner lacks a row", func(in *check.Input) { in.PartnerRows["acme"] = drop(in.PartnerRows["acme"], 1) }, "rows of acme: ai-launch-tour opportunities"},
 		{"a partner has a row that is gone", func(in *check.Input) {
-			in.PartnerRows["acme"][0].Value.Key.Day = "2026-03-07"
+			k := &in.PartnerRows["acme"][0].Value.Key
+			k.Day, k.Booked = "2026-03-07", "2026-03-07"
 		}, "2026-03-07 [globex | Email | (unknown) | EMEA | Mid-Market | globex | this] is not among the rows of all"},
 		{"a partner has another version of a row", func(in *check.Input) {
 			row := *in.PartnerRows["globex"][3].Value.Row

@@ -1,0 +1,364 @@
+package check
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"tracksource/contract"
+	"tracksource/identity"
+	"tracksource/money"
+	"tracksource/schemas/avro"
+)
+
+// decided are the records of the control topic, judged again in their order: what all
+// partitions must be told, and what deals.
+type decided struct {
+	campaigns map[string]*campaign
+	disputes  map[string]*said // by id
+	passed    []decision       // that are broadcast
+	refused   []decision
+}
+
+// decision is a record of the control topic.
+type decision struct {
+	offset int64
+	record *avro.Control
+	why    error // it is refused
+}
+
+// campaign is what is in force of one.
+type campaign struct {
+	revision  int64
+	contract  *contract.Contract // the newest; nil for none
+	proposal  *avro.ContractRecord
+	approved  map[string]bool               // of the proposal, by partner: its last word
+	closed    money.Day                     // the last day
+	reopening map[money.Day]map[string]bool // as approved, by the first day to be opened, since the last closing
+}
+
+// said is a dispute as control tells of it.
+type said struct {
+	campaign, partner string
+	deal              avro.DealName
+	fields            map[string]string // of the object that it is on the deal's account
+}
+
+func (s *said) open() bool { return s.fields["state"] == "" }
+
+func decide(records []At[avro.Control]) *decided {
+	d := &decided{campaigns: map[string]*campaign{}, disputes: map[string]*said{}}
+	for i := range records {
+		r := decision{offset: records[i].Offset, record: &records[i].Value}
+		var broadcast bool
+		if broadcast, r.why = d.take(r.record); r.why != nil {
+			d.refused = append(d.refused, r)
+		} else if broadcast {
+			d.passed = append(d.passed, r)
+		}
+	}
+	return d
+}
+
+// take judges a record by what was said before and takes it in.
+func (d *decided) take(c *avro.Control) (broadcast bool, err error) {
+	switch {
+	case c.Contract != nil:
+		return true, d.of(c.Contract.Campaign).revise(c.Contract)
+	case c.Rate != nil:
+		day, err := money.ParseDay(c.Rate.Day)
+		if err != nil {
+			return false, err
+		}
+		return true, new(money.Rates).Set(c.Rate.Base, c.Rate.Quote, day, c.Rate.Rate)
+	case c.Horizon != nil:
+		_, err := money.ParseDay(c.Horizon.Day)
+		return true, err
+	case c.Period != nil:
+		return true, d.of(c.Period.Campaign).period(c.Period)
+	case c.Approval != nil:
+		return false, d.of(c.Approval.Campaign).approve(c.Approval)
+	case c.Dispute != nil:
+		return false, d.dispute(c.Dispute)
+	}
+	return false, nil // nothing on observations or journeys follows from it that is judged here
+}
+
+func (d *decided) of(name string) *campaign {
+	if d.campaigns[name] == nil {
+		d.campaigns[name] = &campaign{closed: nothingClosed, approved: map[string]bool{}, reopening: map[money.Day]map[string]bool{}}
+	}
+	return d.campaigns[name]
+}
+
+// revise judges a revision of the contract, a proposal of one and its withdrawal.
+func (c *campaign) revise(r *avro.ContractRecord) error {
+	if r.Proposed && r.Document == "" {
+		if c.proposal == nil || c.proposal.Hash != r.Hash {
+			return errors.New("no such proposal stands")
+		}
+		c.proposal, c.approved = nil, map[string]bool{}
+		return nil
+	}
+	if sum := sha256.Sum256([]byte(r.Document)); r.Hash != hex.EncodeToString(sum[:]) {
+		return errors.New("the document does not have its hash")
+	}
+	agreed, err := contract.Parse([]byte(r.Document))
+	switch {
+	case err != nil:
+		return err
+	case r.Revision != c.revision+1 || r.Previous != c.revision:
+		return fmt.Errorf("revision %d on top of %d is stale", r.Revision, r.Previous)
+	case agreed.Campaign != r.Campaign:
+		return errors.New("the document is of another campaign")
+	case c.contract != nil && agreed.HasRestateFrom && !alike(c.contract, agreed):
+		return errors.New("restate_from, and days before it are in other units or models")
+	}
+	if r.Proposed {
+		c.proposal, c.approved = r, map[string]bool{}
+		return nil
+	}
+	approvers := slices.Clone(agreed.Approvals.Revision)
+	if c.contract != nil {
+		approvers = append(approvers, c.contract.Approvals.Revision...)
+	}
+	proposed := c.proposal != nil && c.proposal.Hash == r.Hash && c.proposal.Revision == r.Revision
+	for _, partner := range approvers {
+		if !proposed || !c.approved[partner] {
+			return fmt.Errorf("%s has not approved it", partner)
+		}
+	}
+	if c.revision, c.contract = r.Revision, agreed; c.proposal != nil && c.proposal.Hash == r.Hash {
+		c.proposal, c.approved = nil, map[string]bool{}
+	}
+	return nil
+}
+
+// alike is whether the totals of two contracts are made of the same.
+func alike(a, b *contract.Contract) bool {
+	return a.Zone.String() == b.Zone.String() && a.Currency == b.Currency && slices.Equal(a.Models, b.Models)
+}
+
+// period judges a closing or the opening of closed days again.
+func (c *campaign) period(r *avro.PeriodRecord) error {
+	day, err := money.ParseDay(r.Day)
+	switch {
+	case err != nil:
+		return err
+	case c.contract == nil:
+		return errors.New("the campaign has no contract")
+	}
+	if err := office(r.By, r.Why, r.At); err != nil {
+		return err
+	}
+	switch r.Action {
+	case "close":
+		if day <= c.closed || day >= c.contract.Day(r.At) {
+			return fmt.Errorf("closed is up to %s, and a day is closed when it is over", c.closed)
+		}
+	case "reopen":
+		if day > c.closed {
+			return fmt.Errorf("closed is up to %s only", c.closed)
+		}
+		for _, partner := range c.contract.Approvals.Reopen {
+			if !c.reopening[day][partner] {
+				return fmt.Errorf("%s has not approved that days from %s on are opened again", partner, day)
+			}
+		}
+		day--
+	default:
+		return fmt.Errorf("action is %q", r.Action)
+	}
+	c.closed, c.reopening = day, map[money.Day]map[string]bool{}
+	return nil
+}
+
+// approve notes the word of a partner on what stands. The word of one who is not asked
+// changes nothing.
+func (c *campaign) approve(r *avro.ApprovalRecord) error {
+	if err := office(r.By, r.Why, r.At); err != nil {
+		return err
+	}
+	if r.Decision != "approved" && r.Decision != "refused" {
+		return fmt.Errorf("decision is %q", r.Decision)
+	}
+	switch r.Of {
+	case "revision":
+		if c.proposal == nil || c.proposal.Hash != r.Hash || c.proposal.Revision != r.Revision {
+			return errors.New("no such proposal stands")
+		}
+		c.approved[r.Partner] = r.Decision == "approved"
+	case "reopen":
+		day, err := money.ParseDay(r.Day)
+		if err != nil {
+			return err
+		}
+		if c.reopening[day] == nil {
+			c.reopening[day] = map[string]bool{}
+		}
+		c.reopening[day][r.Partner] = r.Decision == "approved"
+	default:
+		return fmt.Errorf("an approval of %q", r.Of)
+	}
+	return nil
+}
+
+// signed is whether a partner has signed the newest revision.
+func (c *campaign) signed(partner string) bool {
+	return c.contract != nil && slices.ContainsFunc(c.contract.Partners, func(p contract.Partner) bool { return p.ID == partner })
+}
+
+// dispute judges one step of a dispute and adds it to what the deal is told.
+func (d *decided) dispute(r *avro.DisputeRecord) error {
+	if err := office(r.By, r.Why, r.At); err != nil {
+		return err
+	}
+	at := r.At.UTC().Format(time.RFC3339Nano)
+	if r.Action == "open" {
+		if err := d.mayOpen(r); err != nil {
+			return err
+		}
+		d.disputes[r.ID] = &said{r.Campaign, r.Partner, r.Deal, map[string]string{
+			"campaign": r.Campaign, "deal": r.Deal.Reporter + "/" + r.Deal.Source + "/opportunity/" + r.Deal.ID, "partner": r.Partner,
+			"about": r.About, "against": r.Against, "opened_at": at, "opened_by": r.By, "opened_why": r.Why,
+		}}
+		return nil
+	}
+	was := d.disputes[r.ID]
+	if was == nil || was.campaign != r.Campaign || !was.open() {
+		return errors.New("no such dispute is open")
+	}
+	state := map[string]string{"withdraw": "withdrawn", "resolve": r.Outcome}[r.Action]
+	switch {
+	case r.Action == "withdraw" && r.Partner != was.partner:
+		return fmt.Errorf("it is a dispute of %s", was.partner)
+	case r.Action == "resolve" && state != "upheld" && state != "rejected", state == "":
+		return fmt.Errorf("action %q, outcome %q", r.Action, r.Outcome)
+	case state == "upheld" && !d.mayGet(was, r.To), state == "rejected" && r.To != "":
+		return fmt.Errorf("%s in favour of %q", state, r.To)
+	}
+	maps.Copy(was.fields, map[string]string{"state": state, "to": r.To, "settled_at": at, "settled_by": r.By, "settled_why": r.Why})
+	return nil
+}
+
+func (d *decided) mayOpen(r *avro.DisputeRecord) error {
+	c := d.of(r.Campaign)
+	if _, err := identity.NewNode(identity.Object, r.Deal.Reporter, r.Deal.ID); err != nil {
+		return err
+	}
+	switch {
+	case !c.signed(r.Partner):
+		return fmt.Errorf("%s has not signed", r.Partner)
+	case r.ID == "" || d.disputes[r.ID] != nil:
+		return errors.New("the id is none, or used")
+	case r.About == aboutSourcing && r.Against != "":
+		return errors.New("sourcing is disputed, and against somebody")
+	case r.About == aboutCredit && (r.Against == r.Partner || !c.signed(r.Against) && r.Against != contract.None && r.Against != contract.Held):
+		return fmt.Errorf("credit of %q is disputed", r.Against)
+	case r.About != aboutSourcing && r.About != aboutCredit:
+		return fmt.Errorf("it is about %q", r.About)
+	}
+	for id, other := range d.disputes {
+		if other.open() && other.campaign == r.Campaign && other.partner == r.Partner && other.deal == r.Deal {
+			return fmt.Errorf("dispute %s of the deal is open", id)
+		}
+	}
+	return nil
+}
+
+// mayGet is whether what was disputed can go to somebody.
+func (d *decided) mayGet(was *said, to string) bool {
+	if was.fields["about"] == aboutSourcing && (to == contract.MarketingSourced || to == contract.Unsourced) {
+		return true
+	}
+	return d.of(was.campaign).signed(to)
+}
+
+// office is whether a record says who decided, and is no person's, why and when.
+func office(by, why string, at time.Time) error {
+	if strings.TrimSpace(by) == "" || strings.TrimSpace(why) == "" || len(by) > 200 || len(why) > 1000 || strings.Contains(by, "@") || at.IsZero() {
+		return errors.New("it does not say who of which office decided, why and when")
+	}
+	return nil
+}
+
+// follow holds what was broadcast against what control says: the records that are not
+// refused, in their order and no others.
+func (v *verifier) follow(all map[int64]*avro.Control, last int64) {
+	v.decided = decide(v.in.Control)
+	passed := v.decided.passed
+	for n := range min(last, int64(len(passed))) {
+		got, want := all[n+1], passed[n]
+		if got == nil || same(got, want.record) {
+			continue // one that is missing was named before
+		}
+		for _, r := range v.decided.refused {
+			if same(got, r.record) {
+				v.problem("broadcast %d: %s is in force and control's record %d of it was to be refused: %v", n+1, controlText(got), r.offset, r.why)
+				return
+			}
+		}
+		v.problem("broadcast %d is %s, and by control it is its record %d, %s", n+1, controlText(got), want.offset, controlText(want.record))
+		return // all behind it are off by one
+	}
+	if n := int64(len(passed)); n > last {
+		v.problem("control's record %d, %s, was broadcast to nobody", passed[last].offset, controlText(passed[last].record))
+	} else if n < last {
+		v.problem("broadcast %d of %s follows from no record of control", n+1, controlText(all[n+1]))
+	}
+}
+
+func same(a, b *avro.Control) bool {
+	return controlText(a) == controlText(b) && (a.Contract == nil || a.Contract.Document == b.Contract.Document)
+}
+
+// placedDisputes holds the disputes on the accounts against those that control tells of: each
+// is on the account of its deal, once, with all that was said of it.
+func (v *verifier) placedDisputes() {
+	found := map[string]bool{}
+	var wrong []string
+	say := func(format string, args ...any) { wrong = append(wrong, "disputes: "+fmt.Sprintf(format, args...)) }
+	for _, a := range v.accounts {
+		for i := range a.objects {
+			o := &a.objects[i]
+			if o.state.Type != "dispute" {
+				continue
+			}
+			_, id, _ := strings.Cut(o.state.ID, "/")
+			is := v.decided.disputes[id]
+			if is == nil || o.state.ID != is.campaign+"/"+id {
+				say("%s follows from no record of control", o.key)
+				continue
+			}
+			found[id] = true
+			deal := identity.Node{Level: identity.Object, Scope: is.deal.Reporter, ID: is.deal.ID}
+			if o.key.node != string(deal.Bytes()) || o.key.reporter != is.deal.Reporter || o.key.source != is.deal.Source {
+				say("%s is not of its deal %s/%s/%s", o.key, is.deal.Reporter, is.deal.Source, is.deal.ID)
+			}
+			fields := map[string]string{}
+			for _, f := range o.state.Fields {
+				fields[f.Name] = o.field(f.Name)
+			}
+			maps.DeleteFunc(fields, func(_, text string) bool { return text == "" })
+			want := maps.Clone(is.fields)
+			maps.DeleteFunc(want, func(_, text string) bool { return text == "" })
+			if !maps.Equal(fields, want) {
+				say("%s says %q, and control %q", o.key, fields, want)
+			}
+		}
+	}
+	for id := range v.decided.disputes {
+		if v.report.Disputes++; !found[id] {
+			say("%s is on no account", id)
+		}
+	}
+	slices.Sort(wrong)
+	for _, w := range wrong {
+		v.problem("%s", w)
+	}
+}
