@@ -1,6 +1,7 @@
 package check_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -50,10 +51,15 @@ func withdrawn() avro.Control {
 
 // decided puts controls behind those of the world.
 func decided(controls ...avro.Control) check.Input {
-	in := world()
+	in, number := world(), int64(2)
+	controls = slices.Clone(controls)
 	for i := range controls {
 		in.Control = append(in.Control, check.At[avro.Control]{Offset: int64(2 + i), Value: controls[i]})
-		controls[i].Number = int64(3 + i)
+		if controls[i].Approval != nil || controls[i].Dispute != nil {
+			continue
+		}
+		number++
+		controls[i].Number = number
 		in.Observations = append(in.Observations, check.At[check.Observation]{Offset: 1, Value: check.Observation{
 			Observation: avro.Observation{Kind: "control", Control: &controls[i]},
 		}})

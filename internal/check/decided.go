@@ -292,24 +292,27 @@ func office(by, why string, at time.Time) error {
 func (v *verifier) follow(all map[int64]*avro.Control, last int64) {
 	v.decided = decide(v.in.Control)
 	passed := v.decided.passed
-	for n := range min(last, int64(len(passed))) {
-		got, want := all[n+1], passed[n]
-		if got == nil || same(got, want.record) {
+	for n := range last {
+		got := all[n+1]
+		if got == nil || n < int64(len(passed)) && same(got, passed[n].record) {
 			continue // one that is missing was named before
 		}
+		what := fmt.Sprintf("broadcast %d of %s", n+1, controlText(got))
 		for _, r := range v.decided.refused {
 			if same(got, r.record) {
-				v.problem("broadcast %d: %s is in force and control's record %d of it was to be refused: %v", n+1, controlText(got), r.offset, r.why)
+				v.problem("%s is in force, and control's record %d of it was to be refused: %v", what, r.offset, r.why)
 				return
 			}
 		}
-		v.problem("broadcast %d is %s, and by control it is its record %d, %s", n+1, controlText(got), want.offset, controlText(want.record))
+		if n < int64(len(passed)) {
+			v.problem("%s is by control its record %d, %s", what, passed[n].offset, controlText(passed[n].record))
+		} else {
+			v.problem("%s follows from no record of control", what)
+		}
 		return // all behind it are off by one
 	}
-	if n := int64(len(passed)); n > last {
+	if int64(len(passed)) > last {
 		v.problem("control's record %d, %s, was broadcast to nobody", passed[last].offset, controlText(passed[last].record))
-	} else if n < last {
-		v.problem("broadcast %d of %s follows from no record of control", n+1, controlText(all[n+1]))
 	}
 }
 
