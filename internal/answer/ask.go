@@ -15,6 +15,7 @@ import (
 	"tracksource/internal/follow"
 	"tracksource/money"
 	"tracksource/report"
+	"tracksource/schemas/avro"
 )
 
 // Config says what is answered from. Follow and Clock are required.
@@ -26,6 +27,9 @@ type Config struct {
 	Line Line
 	// Counters says what the line did where one process knows it; nil: nobody does.
 	Counters func(context.Context) (*Counters, error)
+	// Decide writes a record to the control topic, and returns when it is durable: one
+	// that it returns an error for may have been written. Nil: no decisions are taken.
+	Decide func(context.Context, avro.Control) error
 }
 
 // Answers answers questions. It is safe for concurrent use.

@@ -35,12 +35,14 @@ type Query struct {
 	// Cohort is lead_month, created_month or won_month, Value what its cells are of.
 	Cohort, Value string
 	// Partner, State and Prefix narrow deals: whoever has to do with it, its state
-	// and how its id begins.
+	// and how its id begins. Of a decision Partner is for whom the operator says it.
 	Partner, State, Prefix string
 	// Kind and Severity narrow alerts.
 	Kind, Severity string
 	// Opportunity is the id of a deal, Contribution the key of a row.
 	Opportunity, Contribution string
+	// Dispute is the id of one.
+	Dispute string
 	// Reporter is whose CRM an export is of, Columns what its columns are, as
 	// FIELD=NAME with commas between.
 	Reporter, Columns string
@@ -56,7 +58,20 @@ type Error struct {
 	Detail    string   // for people
 	Allowed   []string // what there is
 	Unknown   bool     // what was asked about does not exist, for this viewer
+	Refused   Refusal  // of a decision: why it is not taken
 }
+
+// Refusal is why a decision is not taken.
+type Refusal int
+
+// The refusals.
+const (
+	NotRefused Refusal = iota
+	Forbidden          // it is not the viewer's to decide
+	Unusable           // what is said is no decision
+	Conflict           // what was decided before does not allow it
+	NotTaken           // nobody's decisions are taken here
+)
 
 func (e *Error) Error() string {
 	if e.Parameter == "" {

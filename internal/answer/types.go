@@ -446,3 +446,72 @@ type Counters struct {
 	DeadLetters string `json:"dead_letters"`
 	Unresolved  string `json:"unresolved"`
 }
+
+// Said is who says something, and why.
+type Said struct {
+	By  string `json:"by"`  // the name of an office, not of a person
+	Why string `json:"why"` // the reason, for whoever audits it
+}
+
+// DisputeOpening is a partner's dispute of what a deal is credited with.
+type DisputeOpening struct {
+	ID      string `json:"id,omitempty"` // a name of the asker's own for it; left out: one is made
+	Deal    string `json:"deal"`         // the id of a deal, whole or as its CRM has it
+	About   string `json:"about"`        // sourcing: who sourced the deal; credit: what one partner is credited with
+	Against string `json:"against"`      // whose credit is disputed, (none) and (held) among them; empty for sourcing
+	Said
+}
+
+// DisputeOutcome is how a dispute is resolved.
+type DisputeOutcome struct {
+	Outcome string `json:"outcome"` // upheld or rejected
+	To      string `json:"to"`      // who gets what was disputed, where it is upheld; else empty
+	Said
+}
+
+// ApprovalWord is what a partner says to a proposed revision of the contract, or to
+// opening a closed period again.
+type ApprovalWord struct {
+	Of       string `json:"of"`       // revision or reopen
+	Revision int64  `json:"revision"` // the revision that is proposed; 0 for reopen
+	Hash     string `json:"hash"`     // of the proposed document; empty for reopen
+	Day      string `json:"day"`      // the first day to be opened again, YYYY-MM-DD; empty for a revision
+	Decision string `json:"decision"` // approved or refused
+	Said
+}
+
+// PeriodOrder closes all days up to one, or opens those from one on again.
+type PeriodOrder struct {
+	Action string `json:"action"` // close or reopen
+	Day    string `json:"day"`    // the last day that is closed, or the first that is open again
+	Said
+}
+
+// PackageWord is what a partner says to a reporting package.
+type PackageWord struct {
+	Hash     string `json:"hash"`     // SHA-256 of the package's manifest, in lower-case hexadecimal
+	Title    string `json:"title"`    // what the package is of, as its manifest says it
+	Decision string `json:"decision"` // approved or disputed
+	Said
+}
+
+// AlertTaken is that somebody has taken an alert on.
+type AlertTaken struct {
+	Alert string `json:"alert"` // the id of the alert
+	Said
+}
+
+// SurveyScore is how content a partner is with the campaign's numbers.
+type SurveyScore struct {
+	Day   string `json:"day,omitempty"` // left out: today in the contract's zone
+	Score string `json:"score"`         // from 0 to 10, with at most one decimal place
+	Said
+}
+
+// DecisionAnswer says what became of a decision that was written.
+type DecisionAnswer struct {
+	Envelope
+	Kind  string `json:"kind"`  // dispute, period, approval, signature, acknowledgement or survey
+	ID    string `json:"id"`    // of the dispute; of others a name for this answer
+	State string `json:"state"` // accepted, or pending: written, and not judged yet
+}

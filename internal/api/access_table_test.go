@@ -1,8 +1,10 @@
 package api_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -42,6 +44,8 @@ type look struct {
 	// the status of refused.
 	sees    map[string][]string
 	refused int
+	// but says with which other status some are refused.
+	but map[string]int
 }
 
 // everyone lists what each of those who take part sees.
@@ -53,6 +57,17 @@ func everyone(operator, open, own []string) map[string][]string {
 func same(what ...string) map[string][]string { return everyone(what, what, what) }
 
 const export = "Opportunity ID,Amount,Currency,Stage,Close Date\nD-shared,5432.10,EUR,Closed Won,2026-03-10\n"
+
+// because is the body of a decision that says by whom it is and why, and nothing else.
+const because = `{"by":"Partner Operations","why":"as the board has it"}`
+
+// hash is of no package.
+const hash = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+// disputed is the body of a dispute.
+func disputed(deal, about, against string) string {
+	return fmt.Sprintf(`{"deal":%q,"about":%q,"against":%q,%s`, deal, about, against, because[1:])
+}
 
 // lookouts is the table of access. An endpoint that is not here fails the test.
 var lookouts = map[string][]look{
@@ -110,6 +125,40 @@ var lookouts = map[string][]look{
 	"POST /api/v1/reconcile": {
 		{query: "campaign=summit&window=all", body: export, refused: 400, sees: everyone([]string{"D-acme"}, []string{}, []string{})},
 	},
+	"POST /api/v1/disputes": {
+		{query: "campaign=summit", body: disputed("D-shared", "sourcing", ""), refused: 400, but: map[string]int{"operator": 422}, sees: map[string][]string{"open": {`"kind":"dispute"`, `"accepted"`}, "own": {`"accepted"`}}},
+		{query: "campaign=summit&partner=acme", body: disputed("D-shared", "credit", "corp"), refused: 403, but: map[string]int{"stranger": 400}, sees: map[string][]string{"operator": {`"accepted"`}}},
+		{query: "campaign=summit&partner=blue", body: disputed("D-acme", "credit", "acme"), refused: 403, but: map[string]int{"stranger": 400}, sees: map[string][]string{"operator": {`"accepted"`}}},
+		// A deal that one does not see is as one that there is not.
+		{query: "campaign=summit", body: disputed("D-acme", "credit", "(none)"), refused: 404, but: map[string]int{"operator": 422, "stranger": 400}},
+		{query: "campaign=summit", body: disputed("D-nothing", "credit", "(none)"), refused: 404, but: map[string]int{"operator": 422, "stranger": 400}},
+	},
+	"POST /api/v1/disputes/{dispute}/withdrawal": {
+		{query: "campaign=summit", body: because, refused: 404, but: map[string]int{"operator": 422, "stranger": 400}}, // it is of acme
+		{query: "campaign=summit&partner=blue", body: because, refused: 403, but: map[string]int{"operator": 404, "stranger": 400}},
+	},
+	"POST /api/v1/disputes/{dispute}/resolution": {
+		{query: "campaign=summit", body: `{"outcome":"rejected","to":"",` + because[1:], refused: 403, sees: map[string][]string{"operator": {`"accepted"`, "made-by-acme"}}},
+	},
+	"POST /api/v1/approvals": {
+		{query: "campaign=summit", body: `{"of":"revision","revision":2,"hash":"` + hash + `","day":"","decision":"approved",` + because[1:], refused: 409, but: map[string]int{"operator": 422, "stranger": 400}},
+	},
+	"POST /api/v1/periods": {
+		{query: "campaign=summit", body: `{"action":"close","day":"2026-03-01",` + because[1:], refused: 403, sees: map[string][]string{"operator": {`"period"`, `"accepted"`}}},
+	},
+	"POST /api/v1/signatures": {
+		{query: "campaign=summit", body: `{"hash":"` + hash + `","title":"March","decision":"approved",` + because[1:], refused: 400, but: map[string]int{"operator": 422}, sees: map[string][]string{"open": {`"accepted"`}, "own": {`"accepted"`}}},
+		{query: "campaign=summit&partner=acme", body: `{"hash":"` + hash + `","title":"March","decision":"disputed",` + because[1:], refused: 403, but: map[string]int{"stranger": 400}, sees: map[string][]string{"operator": {`"accepted"`}}},
+	},
+	"POST /api/v1/acknowledgements": {
+		{query: "campaign=summit", body: `{"alert":"alert-summit-blue",` + because[1:], refused: 404, but: map[string]int{"stranger": 400}, sees: map[string][]string{"operator": {`"accepted"`}, "own": {`"accepted"`}}},
+		{query: "campaign=summit", body: `{"alert":"alert-winter-zeta",` + because[1:], refused: 404, but: map[string]int{"stranger": 400}},
+		{query: "campaign=winter", body: `{"alert":"alert-winter-zeta",` + because[1:], refused: 400, sees: map[string][]string{"operator": {`"accepted"`}, "stranger": {`"accepted"`}}},
+	},
+	"POST /api/v1/surveys": {
+		{query: "campaign=summit", body: `{"score":"8.5",` + because[1:], refused: 400, but: map[string]int{"operator": 422}, sees: map[string][]string{"open": {`"accepted"`}, "own": {`"accepted"`}}},
+		{query: "campaign=summit&partner=corp", body: `{"score":"8.5",` + because[1:], refused: 403, but: map[string]int{"stranger": 400}, sees: map[string][]string{"operator": {`"accepted"`}}},
+	},
 	"GET /api/v1/alerts": {
 		{query: "campaign=summit", refused: 400, sees: everyone([]string{"subject-of-acme", "alert-summit-"}, []string{"subject-of-corp"}, []string{"subject-of-blue"})},
 		{query: "campaign=winter", refused: 400, sees: map[string][]string{"operator": {"subject-of-zeta"}, "stranger": {"subject-of-zeta"}}},
@@ -159,7 +208,7 @@ func TestAccess(t *testing.T) {
 						problem(t, w, http.StatusUnauthorized)
 						return
 					case !let && l.refused != 0:
-						problem(t, w, l.refused)
+						problem(t, w, cmp.Or(l.but[who], l.refused))
 						return
 					case w.Code >= 300:
 						t.Fatalf("%s gets %d: %s", who, w.Code, body)
@@ -199,7 +248,7 @@ func request(t testing.TB, route api.Route, l look) *http.Request {
 		cancel() // what would follow is the matter of other tests
 	}
 	t.Cleanup(cancel)
-	target := strings.ReplaceAll(route.Path, "{campaign}", summit)
+	target := strings.NewReplacer("{campaign}", summit, "{dispute}", "made-by-acme").Replace(route.Path)
 	if l.query != "" {
 		target += "?" + l.query
 	}
@@ -256,15 +305,18 @@ func TestStrangersCannotTell(t *testing.T) {
 		}
 		asked++
 		get := func(campaign string) (int, string) {
-			target := strings.ReplaceAll(route.Path, "{campaign}", campaign)
+			target, body := strings.ReplaceAll(route.Path, "{campaign}", campaign), "Id,Amount\n1,2\n"
 			if takes(route, "campaign") {
 				target += "?campaign=" + campaign
+			}
+			if route.Decides {
+				body = because
 			}
 			headers := []string{"Authorization", "Bearer " + tokens["stranger"]}
 			if route.Body != "" {
 				headers = append(headers, "Content-Type", route.Body)
 			}
-			w := do(s, route.Method, target, "Id,Amount\n1,2\n", headers...)
+			w := do(s, route.Method, target, body, headers...)
 			return w.Code, w.Body.String()
 		}
 		for _, there := range []string{summit, summit + "~proposed"} {

@@ -27,6 +27,9 @@ func TestDocumentedRequests(t *testing.T) {
 		if strings.Contains(line[1], "--data-binary") {
 			method, body = http.MethodPost, "Opportunity ID,Amount,Currency,Stage,Close Date\nD-shared,6666.66,EUR,Closed Won,2026-03-10\n"
 		}
+		if m := regexp.MustCompile(`--data '([^']+)'`).FindStringSubmatch(line[1]); m != nil {
+			method, body = http.MethodPost, m[1]
+		}
 		var headers []string
 		for _, h := range regexp.MustCompile(`-H "([^:]+): ([^"]+)"`).FindAllStringSubmatch(line[1], -1) {
 			headers = append(headers, h[1], h[2])
@@ -34,7 +37,7 @@ func TestDocumentedRequests(t *testing.T) {
 		if strings.HasSuffix(line[2], "/events") {
 			method = http.MethodHead // it would not end
 		}
-		if w := do(s, method, line[2], body, headers...); w.Code != http.StatusOK {
+		if w := do(s, method, line[2], body, headers...); w.Code != http.StatusOK && w.Code != http.StatusCreated {
 			t.Errorf("%s gives %d: %s", line[0], w.Code, w.Body)
 		}
 	}

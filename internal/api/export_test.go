@@ -41,7 +41,7 @@ func Made(cfg Config, changes Changes, asks ...Ask) (*Server, error) {
 // Bare makes a server of the real table without anything to answer from.
 func Bare(cfg Config, changes Changes) (*Server, error) {
 	cfg.Changes = changes
-	return build(cfg, append(asks(nil), own()...))
+	return build(cfg, slices.Concat(asks(nil), decisions(nil), own()))
 }
 
 // ParseQuery reads a query as the route of a breakdown does.
@@ -108,6 +108,7 @@ func (s *Server) HTTPServer(ctx context.Context, header time.Duration) *http.Ser
 type Route struct {
 	Method, Path, Summary    string
 	SignedIn, Tagged, Stream bool
+	Decides                  bool
 	Parameters               []Parameter
 	Body                     string
 	Upload, Answer           reflect.Type
@@ -125,11 +126,11 @@ type Parameter struct {
 func Table() []Route {
 	kinds := map[kind]string{text: "text", day: "day", number: "number", list: "list", choice: "choice"}
 	var out []Route
-	for _, r := range append(asks(nil), own()...) {
+	for _, r := range slices.Concat(asks(nil), decisions(nil), own()) {
 		if r.hidden {
 			continue
 		}
-		row := Route{Method: r.method, Path: r.path, Summary: r.summary, SignedIn: r.who == signedIn, Tagged: r.tagged, Stream: r.stream, Body: r.body, Upload: r.upload, Answer: r.answer}
+		row := Route{Method: r.method, Path: r.path, Summary: r.summary, SignedIn: r.who == signedIn, Tagged: r.tagged, Stream: r.stream, Decides: r.decides, Body: r.body, Upload: r.upload, Answer: r.answer}
 		for _, p := range r.parameters {
 			row.Parameters = append(row.Parameters, Parameter{p.name, p.about, kinds[p.kind], p.many, p.must, p.max, p.choices})
 		}

@@ -10,11 +10,18 @@ import (
 	"tracksource/internal/api"
 	"tracksource/internal/dashboard"
 	"tracksource/internal/follow"
+	"tracksource/schemas/avro"
 	"tracksource/state"
 )
 
 // filled serves the world with the page, a while after its conversions.
 func filled(t testing.TB, change ...func(*api.Config)) *api.Server {
+	t.Helper()
+	return filledBy(t, func(w *world, f *follow.Follow) func(context.Context, avro.Control) error { return w.decider(f) }, change...)
+}
+
+// filledBy is filled with what writes decisions.
+func filledBy(t testing.TB, decide func(*world, *follow.Follow) func(context.Context, avro.Control) error, change ...func(*api.Config)) *api.Server {
 	t.Helper()
 	w := newWorld(t)
 	spec, err := kafka.Load(kafka.ProfileLocal, kafka.Options{Feeds: []kafka.Feed{{Kind: "crm", Partner: "acme"}, {Kind: "map", Partner: "blue"}, {Kind: "crm", Partner: "zeta"}}})
@@ -37,7 +44,7 @@ func filled(t testing.TB, change ...func(*api.Config)) *api.Server {
 			t.Fatal(err)
 		}
 	}
-	a, err := answer.New(answer.Config{Follow: f, Clock: cfg.Clock, Line: still{spec}})
+	a, err := answer.New(answer.Config{Follow: f, Clock: cfg.Clock, Line: still{spec}, Decide: decide(w, f)})
 	if err != nil {
 		t.Fatal(err)
 	}

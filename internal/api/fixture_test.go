@@ -1,16 +1,19 @@
 package api_test
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"tracksource/attribution"
 	"tracksource/contract"
 	"tracksource/identity"
+	"tracksource/internal/follow"
 	"tracksource/schemas/avro"
 	"tracksource/stream"
 )
@@ -72,6 +75,10 @@ func newWorld(t testing.TB) *world {
 	w.alert(summit, "")
 	w.deal("D-shared", "acme", "blue", "corp")
 	w.deal("D-acme", "acme")
+	w.control(avro.Control{Kind: "dispute", Dispute: &avro.DisputeRecord{
+		ID: "made-by-acme", Campaign: summit, Partner: "acme", Deal: avro.DealName{Reporter: "acme", Source: "salesforce", ID: "D-acme"}, Action: "open",
+		About: "sourcing", By: "RevOps of code_of_acme", Why: "subject-of-acme", At: noon(),
+	}})
 	return w
 }
 
@@ -91,6 +98,18 @@ func encoded[T any](w *world, c *avro.Codec[T], v *T) []byte {
 
 func (w *world) control(c avro.Control) {
 	w.put("tracksource.control", []byte(c.Kind), encoded(w, w.codecs.Control, &c))
+}
+
+// decider writes to the control topic as its service would have it read.
+func (w *world) decider(f *follow.Follow) func(context.Context, avro.Control) error {
+	var mu sync.Mutex
+	return func(_ context.Context, c avro.Control) error {
+		mu.Lock()
+		defer mu.Unlock()
+		w.control(c)
+		records := w.topics["tracksource.control"]
+		return f.Take("tracksource.control", records[len(records)-1])
+	}
 }
 
 func (w *world) contract(document string) {

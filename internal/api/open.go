@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"tracksource/internal/answer"
+	"tracksource/internal/control"
 	"tracksource/internal/dashboard"
 	"tracksource/internal/follow"
 	"tracksource/internal/line"
@@ -20,7 +21,10 @@ func Open(ctx context.Context, svc *line.Service, cfg Config, addr string) (url 
 		return "", err
 	}
 	svc.Tables = append(svc.Tables, f.Tables()...)
-	a, err := answer.New(answer.Config{Follow: f, Clock: l.Clock, Line: answer.NewBroker(l.Kafka, l.Spec, l.Log, l.Clock), Counters: cfg.Counters})
+	a, err := answer.New(answer.Config{
+		Follow: f, Clock: l.Clock, Line: answer.NewBroker(l.Kafka, l.Spec, l.Log, l.Clock), Counters: cfg.Counters,
+		Decide: answer.Decider(control.Config{Kafka: l.Kafka, Spec: l.Spec, Codecs: l.Codecs, Log: l.Log}),
+	})
 	if err != nil {
 		return "", err
 	}

@@ -169,7 +169,13 @@ func (d *describer) operation(r api.Route) object {
 	default:
 		ok["content"] = object{"application/json": object{"schema": object{"type": "object"}}}
 	}
+	if r.Decides {
+		ok["description"], status = "It was accepted.", "201"
+	}
 	responses := object{status: ok, "default": object{"$ref": "#/components/responses/Problem"}}
+	if r.Decides {
+		responses["202"] = object{"description": "It is written, and what becomes of it is not known yet.", "content": ok["content"]}
+	}
 	if r.Tagged {
 		ok["headers"] = object{"ETag": object{"description": "Stays while the answer does.", "schema": object{"type": "string"}}}
 		responses["304"] = object{"$ref": "#/components/responses/NotModified"}

@@ -54,6 +54,17 @@ func problemOf(err error) (p *Problem, ok bool) {
 		if refused.Unknown {
 			p.Title, p.Status = "Not found", http.StatusNotFound
 		}
+		switch refused.Refused {
+		case answer.NotRefused:
+		case answer.Forbidden:
+			p.Title, p.Status = "Not yours to decide", http.StatusForbidden
+		case answer.Unusable:
+			p.Title, p.Status = "Bad decision", http.StatusUnprocessableEntity
+		case answer.Conflict:
+			p.Title, p.Status = "Refused", http.StatusConflict
+		case answer.NotTaken:
+			p.Title, p.Status = "No decisions", http.StatusNotImplemented
+		}
 		return p, true
 	}
 	var tooLarge *http.MaxBytesError

@@ -12,7 +12,7 @@ import (
 
 // New makes a server of answers. Its errors say what to give.
 func New(cfg Config, a *answer.Answers) (*Server, error) {
-	return build(cfg, append(asks(a), own()...))
+	return build(cfg, slices.Concat(asks(a), decisions(a), own()))
 }
 
 // asks are the routes of questions.

@@ -48,6 +48,7 @@ type route struct {
 	stream       bool         // the answer goes on until the client leaves
 	file         bool         // served as it is, from memory
 	hidden       bool         // of the page, and not in the document
+	decides      bool         // the answer says what became of a decision
 
 	// Either ask or serve is set.
 	ask   askFunc
@@ -83,6 +84,7 @@ func (c *call) question(r *http.Request) answer.Query {
 		By: v.list("by"), Step: v.text("step"), Top: v.number("top"), Cohort: v.text("cohort"), Value: v.text("value"),
 		Partner: v.text("partner"), State: v.text("state"), Prefix: v.text("q"), Kind: v.text("kind"), Severity: v.text("severity"),
 		Opportunity: v.text("opportunity"), Contribution: v.text("contribution"), Reporter: v.text("reporter"), Columns: v.text("columns"), Limit: v.number("limit"), Cursor: v.text("cursor"),
+		Dispute: r.PathValue("dispute"),
 	}
 	if campaign := r.PathValue("campaign"); campaign != "" {
 		q.Campaign = campaign

@@ -54,8 +54,8 @@ type Config struct {
 	Metrics   *Metrics // nil: none
 }
 
-// Server answers over HTTP. It only reads; what it shows to whom, the answers
-// decide by the viewer that it finds.
+// Server answers over HTTP, and takes decisions. What it shows to whom, and whose
+// decisions they are, the answers decide by the viewer that it finds.
 type Server struct {
 	cfg      Config
 	access   *access
@@ -63,10 +63,12 @@ type Server struct {
 	limits   *limiter
 	answers  turns
 	uploads  turns
-	streams  *streams
-	shelf    *shelf
-	assets   map[string]asset
-	routes   map[string][]*route // by path pattern
+	// decisions bounds those that are under way.
+	decisions turns
+	streams   *streams
+	shelf     *shelf
+	assets    map[string]asset
+	routes    map[string][]*route // by path pattern
 	// boot tells this process's versions from those of the one before it, which
 	// counted from zero as well.
 	boot  string
@@ -92,7 +94,7 @@ func build(cfg Config, table []route) (*Server, error) {
 	s := &Server{
 		cfg: cfg, sessions: newSessions(cfg.Clock), streams: newStreams(), shelf: newShelf(),
 		limits:  newLimiter(cfg.Clock, cmp.Or(cfg.PerSecond, rateDefault)),
-		answers: make(turns, answersMax), uploads: make(turns, uploadsMax),
+		answers: make(turns, answersMax), uploads: make(turns, uploadsMax), decisions: make(turns, decisionsMax),
 		routes: map[string][]*route{}, boot: hex.EncodeToString(boot[:]), foreign: http.NewCrossOriginProtection(),
 		gzips: sync.Pool{New: func() any { return gzip.NewWriter(nil) }},
 	}

@@ -51,7 +51,7 @@ var mayImport = map[string][]string{
 	},
 
 	// The reporter's door: who is let in, and how questions and answers travel.
-	"internal/api": {"internal/answer", "internal/dashboard", "internal/follow", "internal/line", "report"},
+	"internal/api": {"internal/answer", "internal/control", "internal/dashboard", "internal/follow", "internal/line", "report"},
 
 	// Native events of made-up partners, and the judge that recomputes a whole
 	// run from them. The judge does not import the tiers that it judges.
@@ -61,7 +61,7 @@ var mayImport = map[string][]string{
 	"internal/governance": {"contract", "money", "schemas/avro"},
 	"internal/feedfile":   {},
 	"internal/follow":     {"attribution", "contract", "deploy/kafka", "internal/control", "internal/line", "internal/task", "money", "report", "schemas/avro", "state", "stream"},
-	"internal/answer":     {"attribution", "attribution/model", "contract", "deploy/kafka", "identity", "internal/control", "internal/follow", "internal/line", "money", "report", "schemas/avro", "state", "stream"},
+	"internal/answer":     {"attribution", "attribution/model", "contract", "deploy/kafka", "identity", "internal/control", "internal/follow", "internal/governance", "internal/line", "money", "report", "schemas/avro", "state", "stream"},
 	"internal/gaps":       {"contract", "identity", "money", "schemas/avro"},
 	"internal/check": {
 		"attribution", "attribution/model", "contract", "deploy/kafka", "identity", "internal/line", "internal/sample",

@@ -3,6 +3,7 @@ package follow
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"slices"
 	"strings"
@@ -31,13 +32,14 @@ type decisions struct {
 	book   *control.Book // guarded by mu; nil before the first question
 	parsed map[string]*contract.Contract
 	list   []*Campaign  // guarded by mu; never changed, replaced
+	heard  verdicts     // guarded by mu
 	rates  *money.Rates // guarded by mu; nil until they are asked for, and when another was decided; never changed
 }
 
 func (d *decisions) empty() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.book, d.list, d.next, d.rates = nil, nil, 0, nil
+	d.book, d.list, d.next, d.rates, d.heard = nil, nil, 0, nil, verdicts{}
 }
 
 func (f *Follow) decisionsChanged([]stream.Record) error {
@@ -45,6 +47,64 @@ func (f *Follow) decisionsChanged([]stream.Record) error {
 	defer f.decisions.mu.Unlock()
 	f.decisions.stale = true
 	return nil
+}
+
+// Decided calls fn with what control says as far as it is read. The book is fn's to
+// read until it returns, and nobody's to change.
+func (f *Follow) Decided(fn func(b *control.Book) error) error {
+	d := &f.decisions
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := f.catchUp(); err != nil {
+		return err
+	}
+	return fn(d.book)
+}
+
+// Verdict is what became of a record that somebody wrote to control: known is false
+// until it was read, refused nil for one that was taken in. The newest verdicts alone
+// are kept.
+func (f *Follow) Verdict(c *avro.Control) (refused error, known bool, err error) {
+	b, err := f.cfg.Codecs.Control.Append(nil, c)
+	if err != nil {
+		return nil, false, fmt.Errorf("encode %s: %w", c.Kind, err)
+	}
+	d := &f.decisions
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := f.catchUp(); err != nil {
+		return nil, false, err
+	}
+	refused, known = d.heard.of[sha256.Sum256(b)]
+	return refused, known, nil
+}
+
+// verdictsMax bounds the verdicts that are kept: who wrote a record asks within
+// seconds.
+const verdictsMax = 4096
+
+// verdicts are what became of records, by what their bytes hash to.
+type verdicts struct {
+	of    map[[sha256.Size]byte]error
+	order [][sha256.Size]byte // a ring once it is full
+	next  int
+}
+
+func (v *verdicts) note(record []byte, refused error) {
+	if v.of == nil {
+		v.of = map[[sha256.Size]byte]error{}
+	}
+	id := sha256.Sum256(record)
+	if _, twice := v.of[id]; twice {
+		return // the first one is what it came to
+	}
+	if v.of[id] = refused; len(v.order) < verdictsMax {
+		v.order = append(v.order, id)
+		return
+	}
+	delete(v.of, v.order[v.next])
+	v.order[v.next] = id
+	v.next = (v.next + 1) % verdictsMax
 }
 
 // Campaign is one book with its contract.
@@ -125,17 +185,10 @@ func (f *Follow) catchUp() error {
 			d.next = offset + 1
 			return true, nil
 		}
-		// Rates, accounts and mappings are many. Of them rates alone are asked for, by few.
-		switch c.Kind {
-		case control.Rate:
-			d.rates = nil
-		case control.Contract, control.Spend, control.Target, control.Cost,
-			control.Dispute, control.Period, control.Approval, control.Signature, control.Acknowledgement, control.Survey, control.Evaluation:
-			revised = revised || c.Kind == control.Contract
-			if err := d.book.Take(&c); err != nil {
-				return false, fmt.Errorf("decision at offset %d: %w", offset, err)
-			}
+		if err := d.take(&c, body); err != nil {
+			return false, fmt.Errorf("decision at offset %d: %w", offset, err)
 		}
+		revised = revised || c.Kind == control.Contract
 		d.next = offset + 1
 		return true, nil
 	})
@@ -147,6 +200,27 @@ func (f *Follow) catchUp() error {
 		return nil
 	}
 	return d.revise()
+}
+
+// take takes in the next record. Rates, accounts and mappings are many: of them rates
+// alone are asked for, by few. The caller holds mu.
+func (d *decisions) take(c *avro.Control, record []byte) error {
+	switch {
+	case c.Kind == control.Rate:
+		d.rates = nil
+		return nil
+	case signed(c):
+		d.heard.note(record, d.book.Judge(c))
+	case !slices.Contains([]string{control.Contract, control.Spend, control.Target, control.Cost}, c.Kind):
+		return nil
+	}
+	return d.book.Take(c)
+}
+
+// signed reports whether a record is what signatories decide, or what they watch came
+// to.
+func signed(c *avro.Control) bool {
+	return c.Dispute != nil || c.Period != nil || c.Approval != nil || c.Signature != nil || c.Acknowledgement != nil || c.Survey != nil || c.Evaluation != nil
 }
 
 // revise makes the list of campaigns anew.
