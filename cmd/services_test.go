@@ -41,6 +41,7 @@ func TestExitCodes(t *testing.T) {
 		{line + "--http nowhere", 2, "--http must be host:port"},
 		{line + "--tls-cert cert.pem", 2, "--tls-cert and --tls-key belong together"},
 		{line + "--throttle -1s", 2, "--throttle"},
+		{line + "--webhooks nowhere.yaml", 2, "--webhooks: read receivers"},
 	}}
 	for _, name := range services {
 		for _, tt := range append(slices.Clone(tests), own[name]...) {

@@ -144,6 +144,9 @@ func (s *Subscriber) act(ctx context.Context, cl *kgo.Client, records []*kgo.Rec
 		return nil
 	}
 	for _, r := range records {
+		if ctx.Err() != nil {
+			return nil
+		}
 		acted, err := s.s.Handle(ctx, Record{
 			Topic: r.Topic, Partition: r.Partition, Offset: r.Offset,
 			Key: r.Key, Value: r.Value, Headers: headers(r.Headers), Timestamp: r.Timestamp,

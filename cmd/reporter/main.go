@@ -16,6 +16,7 @@ import (
 	"tracksource/internal/follow"
 	"tracksource/internal/line"
 	"tracksource/internal/reporter"
+	"tracksource/internal/webhook"
 )
 
 func main() { daemon.Main(command()) }
@@ -24,6 +25,7 @@ func command() daemon.Command {
 	var (
 		flags    line.Flags
 		door     api.Flags
+		hooks    webhook.Flags
 		throttle *time.Duration
 	)
 	return daemon.Command{
@@ -36,13 +38,14 @@ func command() daemon.Command {
 		Flags: func(fs *flag.FlagSet) {
 			flags.Bind(fs, "reporter")
 			door.Bind(fs)
+			hooks.Bind(fs)
 			throttle = fs.Duration("throttle", reporter.ThrottleDefault, "how long changes of a row are held after it was published; 0 publishes each")
 		},
 		Check: func() error {
 			if *throttle < 0 || *throttle > time.Hour {
 				return fmt.Errorf("want 0 <= --throttle %v <= 1h", *throttle)
 			}
-			return cmp.Or(flags.Check(), door.Check())
+			return cmp.Or(flags.Check(), door.Check(), hooks.Check())
 		},
 		Run: func(ctx context.Context, env *daemon.Env) error {
 			cfg, err := flags.Config(env)
@@ -62,6 +65,7 @@ func command() daemon.Command {
 			if err != nil {
 				return errors.Join(err, svc.Close())
 			}
+			svc.Parts = append(svc.Parts, hooks.Parts(l)...)
 			env.Log.InfoContext(ctx, "page", "url", at)
 			return line.Serve(ctx, env, svc)
 		},

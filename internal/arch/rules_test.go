@@ -53,6 +53,9 @@ var mayImport = map[string][]string{
 	// The reporter's door: who is let in, and how questions and answers travel.
 	"internal/api": {"internal/answer", "internal/control", "internal/dashboard", "internal/follow", "internal/line", "report"},
 
+	// Alerts to whoever an operator wants them to reach.
+	"internal/webhook": {"internal/daemon", "internal/line", "schemas/avro", "stream"},
+
 	// Native events of made-up partners, and the judge that recomputes a whole
 	// run from them. The judge does not import the tiers that it judges.
 	"internal/sample":     {"contract", "contract/example", "identity", "money", "normalize", "schemas/avro"},
@@ -119,7 +122,7 @@ var owners = map[string][]string{
 	"github.com/dgraph-io":               {"state"},
 	"github.com/shopspring/decimal":      {"money"},
 	"cel.dev/cel-go":                     {"normalize/mapping"},
-	"go.yaml.in/yaml":                    {"contract", "normalize/mapping", "deploy/kafka", "internal/api"},
+	"go.yaml.in/yaml":                    {"contract", "normalize/mapping", "deploy/kafka", "internal/api", "internal/webhook"},
 	"golang.org/x/net/publicsuffix":      {"identity"},
 	"github.com/spf13":                   {}, // Commands only.
 }

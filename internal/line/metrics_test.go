@@ -15,6 +15,7 @@ import (
 	"tracksource/internal/api"
 	"tracksource/internal/attributor"
 	"tracksource/internal/reporter"
+	"tracksource/internal/webhook"
 	"tracksource/state"
 	"tracksource/stream"
 )
@@ -38,6 +39,7 @@ func TestMetricsAreDocumented(t *testing.T) {
 	attributor.NewMetrics(reg)
 	api.NewMetrics(reg)
 	reporter.NewMetrics(reg, &reporter.Stats{})
+	webhook.NewMetrics(reg)
 	descs := make(chan *prometheus.Desc, 1000)
 	reg.Describe(descs)
 	close(descs)
