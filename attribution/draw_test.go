@@ -2,7 +2,9 @@ package attribution_test
 
 import (
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +13,7 @@ import (
 
 	"tracksource/attribution"
 	"tracksource/contract"
+	"tracksource/money"
 )
 
 var start = time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
@@ -83,7 +86,7 @@ func drawDeal(t *rapid.T) attribution.Object {
 func drawObject(t *rapid.T) attribution.Object {
 	o := attribution.Object{
 		ID:   attribution.ItemID{Reporter: text(t, "reporter", "acme", "globex"), Source: "salesforce"},
-		Type: text(t, "type", "order", "account", "campaign_member", "lead", "contact", "contact_role", "deal_registration", "overlap_decision"),
+		Type: text(t, "type", "order", "account", "campaign_member", "lead", "contact", "contact_role", "deal_registration", "overlap_decision", contract.ObjectDispute),
 		Feed: "crm", ModifiedAt: moment(t, "modified"), Person: drawPerson(t),
 	}
 	o.ID.Item = o.Type + "/" + rapid.StringMatching(`[0-3]`).Draw(t, "id")
@@ -112,8 +115,41 @@ func drawObject(t *rapid.T) attribution.Object {
 			"campaign": "tour", "deal": "acme/salesforce/opportunity/" + deal, "other": "globex/salesforce/opportunity/" + rapid.StringMatching(`[0-3]`).Draw(t, "other"),
 			"decision": text(t, "decision", "same", "different"),
 		}
+	case contract.ObjectDispute:
+		o.ID.Item = "dispute/tour/" + rapid.StringMatching(`[0-3]`).Draw(t, "dispute")
+		o.Fields = drawDispute(t, text(t, "deal's CRM", "acme", "acme", "globex")+"/salesforce/opportunity/"+deal)
 	}
 	return o
+}
+
+// drawDispute draws what a dispute says of a deal.
+func drawDispute(t *rapid.T, deal string) map[string]string {
+	f := map[string]string{
+		"campaign": text(t, "whose", "tour", "tour", "tour", "other"), "deal": deal, "partner": text(t, "disputes", "acme", "globex", "stranger"),
+		"about": text(t, "about", attribution.DisputeCredit, attribution.DisputeCredit, attribution.DisputeSourcing), "opened_at": moment(t, "opened").Format(time.RFC3339),
+		"against": text(t, "against", "acme", "globex", contract.None, contract.Held),
+	}
+	if state := text(t, "state", "", attribution.DisputeUpheld, attribution.DisputeUpheld, attribution.DisputeRejected, attribution.DisputeWithdrawn); state != "" {
+		f["state"], f["settled_at"] = state, moment(t, "settled").Format(time.RFC3339)
+	}
+	if f["state"] == attribution.DisputeUpheld {
+		f["to"] = text(t, "to", "acme", "globex")
+		if f["about"] == attribution.DisputeSourcing {
+			f["to"] = text(t, "to whom", "acme", "globex", contract.MarketingSourced, contract.Unsourced)
+		}
+	}
+	return f
+}
+
+// drawClosings draws closings and reopenings around the conversions of a journey.
+func drawClosings(t *rapid.T) []attribution.Closing {
+	var closings []attribution.Closing
+	for range rapid.IntRange(0, 2).Draw(t, "closings") {
+		closings = append(closings, attribution.Closing{
+			Close: rapid.IntRange(0, 3).Draw(t, "reopened") > 0, Day: money.DayOf(moment(t, "closed until"), time.UTC), At: moment(t, "closed at"),
+		})
+	}
+	return closings
 }
 
 // drawAny deletes some of the objects.
@@ -129,6 +165,35 @@ func drawAny(draw func(*rapid.T) attribution.Object) *rapid.Generator[attributio
 type facts struct {
 	touches []attribution.Touch
 	objects []attribution.Object
+}
+
+// without leaves the disputes out.
+func (f facts) without() facts {
+	f.objects = slices.DeleteFunc(slices.Clone(f.objects), func(o attribution.Object) bool { return o.Type == contract.ObjectDispute })
+	return f
+}
+
+// deal draws one of the deals.
+func (f facts) deal(t *rapid.T) string {
+	var deals []string
+	for _, o := range f.objects {
+		if o.Type == "opportunity" {
+			deals = append(deals, o.ID.String())
+		}
+	}
+	return rapid.SampledFrom(deals).Draw(t, "disputed")
+}
+
+// disputes sets a field of every dispute.
+func (f facts) disputes(field, text string) facts {
+	f.objects = slices.Clone(f.objects)
+	for i, o := range f.objects {
+		if o.Type == contract.ObjectDispute {
+			f.objects[i].Fields = maps.Clone(o.Fields)
+			f.objects[i].Fields[field] = text
+		}
+	}
+	return f
 }
 
 func (f facts) journey() attribution.Journey {
@@ -147,6 +212,22 @@ var someFacts = rapid.Custom(func(t *rapid.T) facts {
 })
 
 var journeys = rapid.Map(someFacts, facts.journey)
+
+// disputedFacts have a touch of the campaign, a deal behind it and disputes of it, so
+// that most have something in dispute.
+var disputedFacts = rapid.Custom(func(t *rapid.T) facts {
+	f := someFacts.Draw(t, "facts")
+	touch, deal := drawTouch(t), drawDeal(t)
+	touch.Facts.Type, touch.Facts.UTMCampaign, touch.Facts.Bot, touch.At = "form", "tour", false, start
+	deal.ID.Reporter, deal.Fields["amount"], deal.Fields["currency"], deal.ModifiedAt = "acme", "100.01", "USD", start.AddDate(1, 0, 0)
+	f.touches, f.objects = append(f.touches, touch), append(f.objects, deal)
+	for range rapid.IntRange(1, 3).Draw(t, "disputes") {
+		o := drawObject(t)
+		o.ID.Item, o.Type, o.Fields, o.Stages = "dispute/tour/"+rapid.StringMatching(`[0-3]`).Draw(t, "dispute"), contract.ObjectDispute, drawDispute(t, deal.ID.String()), nil
+		f.objects = append(f.objects, o)
+	}
+	return f
+})
 
 // contracts are the one of the tests with every combination of what it says about
 // journeys.
@@ -171,10 +252,11 @@ func contracts(t testing.TB) *rapid.Generator[attribution.Rules] {
 		}
 	}
 	return rapid.Custom(func(t *rapid.T) attribution.Rules {
-		rules := attribution.Rules{{Number: 1, Contract: parse(t, draw(t)...)}}
+		closings := drawClosings(t)
+		rules := attribution.Rules{{Number: 1, Contract: parse(t, draw(t)...), Closings: closings}}
 		if rapid.Bool().Draw(t, "revised") {
 			from := moment(t, "restate from").Format(time.DateOnly)
-			rules = rules.Add(attribution.Revision{Number: 2, Contract: parse(t, append(draw(t), "restate_from: "+from)...)})
+			rules = rules.Add(attribution.Revision{Number: 2, Contract: parse(t, append(draw(t), "restate_from: "+from)...), Closings: closings})
 		}
 		return rules
 	})

@@ -34,7 +34,7 @@ func TestFactsExplainEachLine(t *testing.T) {
 
 // explained draws a journey, and holds what its facts come to against its book.
 func explained(rt *rapid.T, rates *money.Rates, rules attribution.Rules, measures map[string]bool) {
-	result := attribution.Book(rules, rates, someFacts.Draw(rt, "facts").journey())
+	result := attribution.Book(rules, rates, rapid.OneOf(someFacts, disputedFacts).Draw(rt, "facts").journey())
 	ledger := report.Book{}
 	for _, c := range result.Conversions {
 		if strings.HasPrefix(c.ID, "person:") {

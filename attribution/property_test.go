@@ -58,7 +58,7 @@ func TestOrderAndDuplicatesDoNotMatter(t *testing.T) {
 	rates, some := someRates(t), contracts(t)
 	rapid.Check(t, func(t *rapid.T) {
 		rules := some.Draw(t, "rules")
-		given := someFacts.Draw(t, "facts")
+		given := disputedFacts.Draw(t, "facts")
 		want := attribution.Book(rules, rates, given.journey())
 		random := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 1))
 		shuffled := facts{touches: again(random, given.touches), objects: again(random, given.objects)}
