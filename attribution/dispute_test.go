@@ -3,6 +3,7 @@ package attribution_test
 import (
 	"fmt"
 	"math/big"
+	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -13,6 +14,7 @@ import (
 
 	"tracksource/attribution"
 	"tracksource/contract"
+	"tracksource/money"
 )
 
 // undisputed is a result without what only tells of disputes. Lines of one
@@ -229,6 +231,67 @@ func TestUpheldSourcingMovesWhatIsSourced(t *testing.T) {
 	})
 	if moved == 0 && !testing.Short() { // which draws too few to count on it
 		t.Fatal("nothing was ever moved")
+	}
+}
+
+// TestBookPageExample computes what the page of rules shows of a dispute.
+func TestBookPageExample(t *testing.T) {
+	page, err := os.ReadFile("../docs/book.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	base, err := os.ReadFile("testdata/contract.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.NewReplacer("lookback: 10d", "lookback: 30d", "  - {id: globex", "  - {id: initech, currency: USD}\n  - {id: globex").Replace(string(base))
+	c, err := contract.Parse([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	book := func(lines ...string) attribution.Result {
+		var s script
+		for _, line := range append([]string{
+			"touch globex/ga4/1 2026-03-02T15:00:00Z type=visit utm_campaign=tour",
+			"touch acme/ga4/2 2026-03-03T15:00:00Z type=visit utm_campaign=tour",
+			"touch initech/ga4/3 2026-03-10T15:00:00Z type=visit utm_campaign=tour",
+			"deal 1 amount=100.01 created_at=2026-03-05T15:00:00Z close_date=2026-03-20 is_closed=true is_won=true",
+		}, lines...) {
+			s.add(t, line)
+		}
+		return attribution.Book(s.under(c), &s.rates, s.journey)
+	}
+	const dispute = "dispute d deal=1 partner=initech about=credit against=acme opened_at=2026-03-21T15:00:00Z"
+	const upheld = dispute + " state=upheld to=initech settled_at=2026-03-28T15:00:00Z"
+	linear := func(r attribution.Result, measure, partner string) string {
+		for _, conversion := range r.Conversions {
+			for _, l := range conversion.Lines {
+				if conversion.Measure == measure && l.Partner == partner {
+					cell := " " + money.Format(l.Minor[slices.Index(r.Models, "linear")], conversion.Exponent)
+					if l.Escrow == attribution.EscrowDisputed {
+						cell += ", `disputed`"
+					}
+					return cell
+				}
+			}
+		}
+		return ""
+	}
+	for _, partner := range []string{"globex", "acme", "initech"} {
+		row := "| " + partner + " |"
+		for _, r := range []attribution.Result{book(), book(dispute), book(upheld)} {
+			row += linear(r, attribution.MeasureRevenue, partner) + " |"
+		}
+		if !strings.Contains(string(page), row) {
+			t.Errorf("the page has no row %q", row)
+		}
+	}
+	closed := book("close 2026-03-10 2026-03-20T15:00:00Z", upheld)
+	if got := linear(closed, attribution.MeasurePipelineCreated, "acme"); got != " 50.00" {
+		t.Errorf("of what was closed acme has%s", got)
+	}
+	if got := linear(closed, attribution.MeasureRevenue, "acme"); got != "" {
+		t.Errorf("of what was open acme has%s", got)
 	}
 }
 
