@@ -329,8 +329,9 @@ func TestAnotherLayout(t *testing.T) {
 	l := testLine(t)
 	l.feed(agreement(1, 1), touch("a", "t", 1, day(2), "globex", "email"))
 	for name, change := range map[string]func(layout []byte) []byte{
-		"older": func(layout []byte) []byte { return bytes.Replace(layout, []byte("item 2"), []byte("item 1"), 1) },
-		"none":  func([]byte) []byte { return nil },
+		"older":            func(layout []byte) []byte { return bytes.Replace(layout, []byte("item 2"), []byte("item 1"), 1) },
+		"without closings": func(layout []byte) []byte { return bytes.Replace(layout, []byte("booked 2"), []byte("booked 1"), 1) },
+		"none":             func([]byte) []byte { return nil },
 	} {
 		kv := newOverlay()
 		for key, value := range l.kv.base {

@@ -30,6 +30,11 @@ func TestCauses(t *testing.T) {
 			"campaign": "ai-launch-tour", "deal": "acme/salesforce/opportunity/006A", "other": "globex/hubspot/opportunity/H1", "decision": word,
 		})
 	}
+	twin := func(d *avro.JourneyEvent) *avro.JourneyEvent {
+		setField(d, "deal", "globex/hubspot/opportunity/H1")
+		setField(d, "partner", "acme")
+		return d
+	}
 	first, second := form("t1", "acme", "acme"), form("t2", "globex", "globex")
 	visit := touch("a", "v1", 1, day(3), "globex", "email")
 	l := testLine(t)
@@ -49,6 +54,10 @@ func TestCauses(t *testing.T) {
 		{"decided to be another business", "", decision(1, "different")},
 		{"another CRM's deal", attributor.CauseNewConversion, other},
 		{"decided to be the same", attributor.CauseOverlap, decision(2, "same")},
+		{"the sourcing is disputed", attributor.CauseDispute, dispute("a", "d1", 1, "")},
+		{"the dispute is withdrawn", attributor.CauseDispute, dispute("a", "d1", 2, "", "state", "withdrawn")},
+		{"the other deal is disputed, which is the same business", attributor.CauseDispute, twin(dispute("a", "d2", 1, ""))},
+		{"that is taken back", attributor.CauseDispute, removed(twin(dispute("a", "d2", 1, "")), 2, "retraction")},
 		{"the deal is taken back", attributor.CauseDeletion, removed(opportunity, 2, "retraction")},
 	} {
 		var causes []string

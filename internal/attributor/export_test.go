@@ -74,6 +74,9 @@ func DecodeState(value []byte) [][]byte {
 		if v, err := decodeNumber(body); err == nil {
 			out = append(out, encodeNumber(v))
 		}
+		if v, err := decodeClosing(body); err == nil {
+			out = append(out, encodeClosing(v))
+		}
 	}
 	return out
 }

@@ -167,6 +167,8 @@ type line struct {
 	totals    map[string]int64      // by key, currency, exponent and model
 	certain   map[string]int64      // likewise, what of them is
 	restated  map[string]string     // keys of the same by the day alone
+	free      map[string]string     // and without the escrow
+	days      map[string]string     // that they are booked on, of what was agreed
 	worth     map[string]int64      // by conversion, measure, day, currency and model
 	facts     map[string]avro.Facts // by key as text, those of the newest generation
 	told      []string              // the records of the facts topic as text
@@ -201,7 +203,8 @@ func newLine(t tester, c *avro.Codecs) *line {
 			CreditsPartitions: creditsPartitions, FactsPartitions: factsPartitions, Log: quiet,
 		},
 		announced: map[int32]int64{}, sequences: map[int32]int64{}, totals: map[string]int64{}, worth: map[string]int64{}, facts: map[string]avro.Facts{},
-		certain: map[string]int64{}, restated: map[string]string{}, closings: map[string][]attribution.Closing{}, numbers: map[string][]int64{}, closing: map[string]int64{},
+		certain: map[string]int64{}, restated: map[string]string{}, free: map[string]string{}, days: map[string]string{},
+		closings: map[string][]attribution.Closing{}, numbers: map[string][]int64{}, closing: map[string]int64{},
 		items: map[string]*avro.JourneyEvent{}, contracts: map[string]attribution.Rules{}, proposed: map[string]string{},
 	}
 	l.open()
@@ -431,6 +434,11 @@ func (l *line) collect(o output) {
 		own := e
 		own.Booked = ""
 		l.certain[key], l.restated[key] = e.Confident[m], totalKey(&own, model)
+		if _, proposed := contract.CampaignOfBook(e.Contract); !proposed {
+			l.days[key] = e.Booked
+		}
+		own.Escrow = ""
+		l.free[key] = totalKey(&own, model)
 	}
 	l.entries = append(l.entries, e)
 }
@@ -492,12 +500,21 @@ func (l *line) counts(entries []avro.CreditEntry) {
 		}
 		return fmt.Sprintf("%q %q %s %s %s %s %s %s", e.Contract, e.Account, e.Conversion, e.Measure, e.Day, e.Currency, model, partner)
 	}
-	for _, e := range entries {
+	for i, e := range entries {
 		for m, model := range e.Models {
 			l.worth[worth(&e, model)] += e.Delta[m]
 		}
+		if i+1 < len(entries) && entries[i+1].ChangeID == e.ChangeID {
+			continue // a batch that a closing is in the middle of changes a conversion twice
+		}
+		l.worthy(entries[i+1-e.EntryCount:i+1], worth)
 	}
-	for _, e := range entries {
+}
+
+// worthy checks one change.
+func (l *line) worthy(change []avro.CreditEntry, worth func(e *avro.CreditEntry, model string) string) {
+	l.t.Helper()
+	for _, e := range change {
 		for _, model := range e.Models {
 			sum := l.worth[worth(&e, model)]
 			if e.ReportingAmount != "" && sum != 0 && money.Format(sum, e.Exponent) != e.ReportingAmount {

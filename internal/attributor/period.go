@@ -42,11 +42,9 @@ func (p period) open() money.Day {
 }
 
 // booking is the first day that changes of a book are booked on, and the number of
-// the closing that says so. A proposal is never closed: nobody agreed to its figures.
+// the closing that says so. Nothing is closed of a proposal's book, which has another
+// name than its campaign: nobody agreed to its figures.
 func (r *rules) booking(c *campaign) (open money.Day, closing int64) {
-	if c.proposed {
-		return money.DayMin, 0
-	}
 	p := r.periods[c.id]
 	return p.open(), p.number
 }

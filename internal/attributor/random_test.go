@@ -274,6 +274,7 @@ func FuzzDecodeState(f *testing.F) {
 	l.open()
 	l.feed(agreement(1, 1), touch("a", "t", 1, day(2), "globex", "email"), deal("a", "d", 1, "100", "EUR", "Closed Won"), deal("b", "e", 1, "100", "USD", "Qualification"))
 	l.feed(rate(2, "EUR", "USD", "2026-03-10", "1.1"))
+	l.feed(period(3, "close", "2026-03-10", day(11)), dispute("a", "q", 1, "globex"))
 	l.tell("a", day(1), known("d", 1))
 	for _, v := range l.kv.base {
 		if len(v) < 2000 {
