@@ -28,7 +28,7 @@ func fold(entries []avro.CreditEntry, asOf time.Time) map[string]int64 {
 
 // TestAsKnown: the ledger folded to the Kafka time of an event is what the books
 // were with the facts up to it, whatever came later; folded whole it is what they
-// are now.
+// are now. What is booked on closed days stays as it is while they are closed.
 func TestAsKnown(t *testing.T) {
 	c := codecs(t)
 	restated, adjusted := 0, 0
@@ -39,10 +39,16 @@ func TestAsKnown(t *testing.T) {
 		l.cfg.SliceAccounts = 1
 		l.open()
 		var then []map[string]int64
+		var frozen map[string]int64
 		for _, ev := range h.deliver(random, true) {
 			l.feed(ev)
 			l.rest()
 			then = append(then, l.bookings())
+			now := l.closedBookings()
+			if (ev.Control == nil || ev.Control.Period == nil) && !maps.Equal(now, frozen) {
+				t.Fatalf("booked on closed days:\n%s\nafter %s %s:\n%s", sumText(frozen), ev.Kind, ev.EventID, sumText(now))
+			}
+			frozen = now
 		}
 		l.check()
 		adjusted += l.adjusted
