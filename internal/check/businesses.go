@@ -14,6 +14,8 @@ import (
 type business struct {
 	deals  []object
 	valued bool
+	// doubted is whether a deal that has no value for that may be the same.
+	doubted bool
 }
 
 func (s *business) own() *object { return &s.deals[0] }
@@ -72,7 +74,11 @@ next:
 			}
 		}
 		s := &business{deals: []object{d}}
-		s.valued = p.isRecord(&d) || p.c.Deals.Others == contract.DealsCount && !p.suspected(list, s)
+		counts := p.isRecord(&d) || p.c.Deals.Others == contract.DealsCount
+		s.valued = counts && (p.isRecord(&d) || !p.suspected(list, s))
+		for _, other := range list {
+			other.doubted = other.doubted || counts && !s.valued && p.suspected([]*business{other}, s)
+		}
 		list = append(list, s)
 	}
 	return list

@@ -67,7 +67,7 @@ func (p *page) confidence(e *event, path []*step, to lines) certainty {
 		c.taxonomy = known * sureness / (3 * n)
 		c.agreement = agreed / n
 	}
-	if p.doubted(e.business) {
+	if e.business != nil && e.business.doubted {
 		c.agreement /= 2
 	}
 	if !isSourced(e.measure) {
@@ -91,9 +91,6 @@ func (p *page) accountSure() int64 {
 	}
 	return 600_000
 }
-
-// doubted is whether a business may be that of another deal.
-func (p *page) doubted(*business) bool { return false }
 
 // spread is the greatest part of a value on which two models do not agree, partner by
 // partner.

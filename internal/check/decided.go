@@ -20,8 +20,8 @@ import (
 // partitions must be told, and what deals.
 type decided struct {
 	campaigns map[string]*campaign
-	disputes  map[string]*said // by id
-	passed    []decision       // that are broadcast
+	disputes  map[disputeName]*said
+	passed    []decision // that are broadcast
 	refused   []decision
 }
 
@@ -37,22 +37,35 @@ type campaign struct {
 	revision  int64
 	contract  *contract.Contract // the newest; nil for none
 	proposal  *avro.ContractRecord
-	approved  map[string]bool               // of the proposal, by partner: its last word
-	closed    money.Day                     // the last day
-	reopening map[money.Day]map[string]bool // as approved, by the first day to be opened, since the last closing
+	approved  map[string]bool    // of the proposal, by partner: its last word
+	closed    money.Day          // the last day
+	decided   time.Time          // when that was said
+	reopening map[string]opening // by partner: its last word since the last closing
 }
+
+// opening is what a partner says to days being opened again from one on.
+type opening struct {
+	day      money.Day
+	approved bool
+}
+
+// disputeName is what a dispute is told by: the campaign names it too.
+type disputeName struct{ campaign, id string }
+
+func (n disputeName) String() string { return n.campaign + "/" + n.id }
 
 // said is a dispute as control tells of it.
 type said struct {
-	campaign, partner string
-	deal              avro.DealName
-	fields            map[string]string // of the object that it is on the deal's account
+	partner string
+	deal    avro.DealName
+	opened  time.Time
+	fields  map[string]string // of the object that it is on the deal's account
 }
 
 func (s *said) open() bool { return s.fields["state"] == "" }
 
 func decide(records []At[avro.Control]) *decided {
-	d := &decided{campaigns: map[string]*campaign{}, disputes: map[string]*said{}}
+	d := &decided{campaigns: map[string]*campaign{}, disputes: map[disputeName]*said{}}
 	for i := range records {
 		r := decision{offset: records[i].Offset, record: &records[i].Value}
 		var broadcast bool
@@ -91,7 +104,7 @@ func (d *decided) take(c *avro.Control) (broadcast bool, err error) {
 
 func (d *decided) of(name string) *campaign {
 	if d.campaigns[name] == nil {
-		d.campaigns[name] = &campaign{closed: nothingClosed, approved: map[string]bool{}, reopening: map[money.Day]map[string]bool{}}
+		d.campaigns[name] = &campaign{closed: nothingClosed, approved: map[string]bool{}, reopening: map[string]opening{}}
 	}
 	return d.campaigns[name]
 }
@@ -119,15 +132,17 @@ func (c *campaign) revise(r *avro.ContractRecord) error {
 	case c.contract != nil && agreed.HasRestateFrom && !alike(c.contract, agreed):
 		return errors.New("restate_from, and days before it are in other units or models")
 	}
+	proposed := c.proposal != nil && c.proposal.Hash == r.Hash && c.proposal.Revision == r.Revision
 	if r.Proposed {
-		c.proposal, c.approved = r, map[string]bool{}
+		if !proposed { // else what was said to it stands
+			c.proposal, c.approved = r, map[string]bool{}
+		}
 		return nil
 	}
 	approvers := slices.Clone(agreed.Approvals.Revision)
 	if c.contract != nil {
 		approvers = append(approvers, c.contract.Approvals.Revision...)
 	}
-	proposed := c.proposal != nil && c.proposal.Hash == r.Hash && c.proposal.Revision == r.Revision
 	for _, partner := range approvers {
 		if !proposed || !c.approved[partner] {
 			return fmt.Errorf("%s has not approved it", partner)
@@ -156,6 +171,9 @@ func (c *campaign) period(r *avro.PeriodRecord) error {
 	if err := office(r.By, r.Why, r.At); err != nil {
 		return err
 	}
+	if r.At.Before(c.decided) {
+		return fmt.Errorf("periods were decided on %s last", c.decided.UTC().Format(time.RFC3339))
+	}
 	switch r.Action {
 	case "close":
 		if day <= c.closed || day >= c.contract.Day(r.At) {
@@ -166,7 +184,7 @@ func (c *campaign) period(r *avro.PeriodRecord) error {
 			return fmt.Errorf("closed is up to %s only", c.closed)
 		}
 		for _, partner := range c.contract.Approvals.Reopen {
-			if !c.reopening[day][partner] {
+			if c.reopening[partner] != (opening{day, true}) {
 				return fmt.Errorf("%s has not approved that days from %s on are opened again", partner, day)
 			}
 		}
@@ -174,7 +192,7 @@ func (c *campaign) period(r *avro.PeriodRecord) error {
 	default:
 		return fmt.Errorf("action is %q", r.Action)
 	}
-	c.closed, c.reopening = day, map[money.Day]map[string]bool{}
+	c.closed, c.decided, c.reopening = day, r.At, map[string]opening{}
 	return nil
 }
 
@@ -198,10 +216,10 @@ func (c *campaign) approve(r *avro.ApprovalRecord) error {
 		if err != nil {
 			return err
 		}
-		if c.reopening[day] == nil {
-			c.reopening[day] = map[string]bool{}
+		if day > c.closed {
+			return fmt.Errorf("closed is up to %s only", c.closed)
 		}
-		c.reopening[day][r.Partner] = r.Decision == "approved"
+		c.reopening[r.Partner] = opening{day, r.Decision == "approved"}
 	default:
 		return fmt.Errorf("an approval of %q", r.Of)
 	}
@@ -218,28 +236,30 @@ func (d *decided) dispute(r *avro.DisputeRecord) error {
 	if err := office(r.By, r.Why, r.At); err != nil {
 		return err
 	}
-	at := r.At.UTC().Format(time.RFC3339Nano)
+	at, name := r.At.UTC().Format(time.RFC3339Nano), disputeName{r.Campaign, r.ID}
 	if r.Action == "open" {
 		if err := d.mayOpen(r); err != nil {
 			return err
 		}
-		d.disputes[r.ID] = &said{r.Campaign, r.Partner, r.Deal, map[string]string{
+		d.disputes[name] = &said{r.Partner, r.Deal, r.At, map[string]string{
 			"campaign": r.Campaign, "deal": r.Deal.Reporter + "/" + r.Deal.Source + "/opportunity/" + r.Deal.ID, "partner": r.Partner,
 			"about": r.About, "against": r.Against, "opened_at": at, "opened_by": r.By, "opened_why": r.Why,
 		}}
 		return nil
 	}
-	was := d.disputes[r.ID]
-	if was == nil || was.campaign != r.Campaign || !was.open() {
+	was := d.disputes[name]
+	if was == nil || !was.open() {
 		return errors.New("no such dispute is open")
 	}
 	state := map[string]string{"withdraw": "withdrawn", "resolve": r.Outcome}[r.Action]
 	switch {
-	case r.Action == "withdraw" && r.Partner != was.partner:
+	case r.Deal != (avro.DealName{}) && r.Deal != was.deal, r.About != "" || r.Against != "", r.At.Before(was.opened):
+		return errors.New("it is not what was opened")
+	case r.Partner != was.partner && (r.Action == "withdraw" || r.Partner != ""), r.Action == "withdraw" && r.Outcome+r.To != "":
 		return fmt.Errorf("it is a dispute of %s", was.partner)
 	case r.Action == "resolve" && state != "upheld" && state != "rejected", state == "":
 		return fmt.Errorf("action %q, outcome %q", r.Action, r.Outcome)
-	case state == "upheld" && !d.mayGet(was, r.To), state == "rejected" && r.To != "":
+	case state == "upheld" && !d.mayGet(r.Campaign, was, r.To), state == "rejected" && r.To != "":
 		return fmt.Errorf("%s in favour of %q", state, r.To)
 	}
 	maps.Copy(was.fields, map[string]string{"state": state, "to": r.To, "settled_at": at, "settled_by": r.By, "settled_why": r.Why})
@@ -254,8 +274,10 @@ func (d *decided) mayOpen(r *avro.DisputeRecord) error {
 	switch {
 	case !c.signed(r.Partner):
 		return fmt.Errorf("%s has not signed", r.Partner)
-	case r.ID == "" || d.disputes[r.ID] != nil:
+	case r.ID == "" || len(r.ID) > 200 || d.disputes[disputeName{r.Campaign, r.ID}] != nil:
 		return errors.New("the id is none, or used")
+	case r.Deal.Source == "" || r.Outcome+r.To != "":
+		return errors.New("it names no deal, or an outcome")
 	case r.About == aboutSourcing && r.Against != "":
 		return errors.New("sourcing is disputed, and against somebody")
 	case r.About == aboutCredit && (r.Against == r.Partner || !c.signed(r.Against) && r.Against != contract.None && r.Against != contract.Held):
@@ -263,20 +285,20 @@ func (d *decided) mayOpen(r *avro.DisputeRecord) error {
 	case r.About != aboutSourcing && r.About != aboutCredit:
 		return fmt.Errorf("it is about %q", r.About)
 	}
-	for id, other := range d.disputes {
-		if other.open() && other.campaign == r.Campaign && other.partner == r.Partner && other.deal == r.Deal {
-			return fmt.Errorf("dispute %s of the deal is open", id)
+	for name, other := range d.disputes {
+		if other.open() && name.campaign == r.Campaign && other.partner == r.Partner && other.deal == r.Deal {
+			return fmt.Errorf("dispute %s of the deal is open", name.id)
 		}
 	}
 	return nil
 }
 
 // mayGet is whether what was disputed can go to somebody.
-func (d *decided) mayGet(was *said, to string) bool {
+func (d *decided) mayGet(campaign string, was *said, to string) bool {
 	if was.fields["about"] == aboutSourcing && (to == contract.MarketingSourced || to == contract.Unsourced) {
 		return true
 	}
-	return d.of(was.campaign).signed(to)
+	return d.of(campaign).signed(to) && (was.fields["about"] == aboutSourcing || to != was.fields["against"])
 }
 
 // office is whether a record says who decided, and is no person's, why and when.
@@ -323,7 +345,7 @@ func same(a, b *avro.Control) bool {
 // placedDisputes holds the disputes on the accounts against those that control tells of: each
 // is on the account of its deal, once, with all that was said of it.
 func (v *verifier) placedDisputes() {
-	found := map[string]bool{}
+	found := map[disputeName]bool{}
 	var wrong []string
 	say := func(format string, args ...any) { wrong = append(wrong, "disputes: "+fmt.Sprintf(format, args...)) }
 	for _, a := range v.accounts {
@@ -332,13 +354,13 @@ func (v *verifier) placedDisputes() {
 			if o.state.Type != "dispute" {
 				continue
 			}
-			_, id, _ := strings.Cut(o.state.ID, "/")
-			is := v.decided.disputes[id]
-			if is == nil || o.state.ID != is.campaign+"/"+id {
+			campaign, id, _ := strings.Cut(o.state.ID, "/")
+			is := v.decided.disputes[disputeName{campaign, id}]
+			if is == nil {
 				say("%s follows from no record of control", o.key)
 				continue
 			}
-			found[id] = true
+			found[disputeName{campaign, id}] = true
 			deal := identity.Node{Level: identity.Object, Scope: is.deal.Reporter, ID: is.deal.ID}
 			if o.key.node != string(deal.Bytes()) || o.key.reporter != is.deal.Reporter || o.key.source != is.deal.Source {
 				say("%s is not of its deal %s/%s/%s", o.key, is.deal.Reporter, is.deal.Source, is.deal.ID)
@@ -355,9 +377,9 @@ func (v *verifier) placedDisputes() {
 			}
 		}
 	}
-	for id := range v.decided.disputes {
-		if v.report.Disputes++; !found[id] {
-			say("%s is on no account", id)
+	for name := range v.decided.disputes {
+		if v.report.Disputes++; !found[name] {
+			say("%s is on no account", name)
 		}
 	}
 	slices.Sort(wrong)

@@ -172,7 +172,7 @@ func TestGovernedTampered(t *testing.T) {
 		{"a dispute without its record", func(in *check.Input) { in.Control = drop(in.Control, 3) }, "dispute/ai-launch-tour/d1 of provisional:object/acme/006 follows from no record of control"},
 		{"a dispute is lost", func(in *check.Input) {
 			in.Observations, in.Journeys = in.Observations[:len(in.Observations)-1], in.Journeys[:len(in.Journeys)-1]
-		}, "disputes: d1 is on no account"},
+		}, "disputes: ai-launch-tour/d1 is on no account"},
 		{"a dispute says something else", func(in *check.Input) {
 			for _, fields := range [][]avro.Field{in.Observations[len(in.Observations)-1].Value.Object.Fields, in.Journeys[len(in.Journeys)-1].Value.Object.Fields} {
 				fields[6].Value = text("nobody asked")
@@ -265,6 +265,8 @@ func TestApprovals(t *testing.T) {
 		{"opened again without a word", append(slices.Clone(closed), closing(0, "reopen", "2026-03-18", 23)), "globex has not approved that days from 2026-03-18 on are opened again"},
 		{"opened again from another day on", append(slices.Clone(closed), reopening("2026-03-18", "approved"), closing(0, "reopen", "2026-03-17", 23)), "globex has not approved that days from 2026-03-17"},
 		{"opened again by an older word", append(slices.Clone(agreed), reopening("2026-03-18", "approved"), closing(0, "close", "2026-03-19", 22), closing(0, "reopen", "2026-03-18", 23)), "globex has not approved that days"},
+		{"closed before it was closed", append(slices.Clone(closed), closing(0, "close", "2026-03-20", 21)), "periods were decided on 2026-03-22"},
+		{"proposed again once approved", []avro.Control{propose(second), approval(second, "approved"), propose(second), second}, ""},
 		{"opened again that is open", append(slices.Clone(closed), reopening("2026-03-20", "approved"), closing(0, "reopen", "2026-03-20", 23)), "closed is up to 2026-03-19 only"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -286,16 +288,17 @@ func said(change func(r *avro.DisputeRecord)) avro.Control {
 // settle is a step that settles it.
 func settle(action, outcome, to, partner string) avro.Control {
 	return said(func(r *avro.DisputeRecord) {
-		r.Action, r.Outcome, r.To, r.Partner, r.At = action, outcome, to, partner, day(9)
+		r.Action, r.Outcome, r.To, r.Partner, r.About, r.Against, r.At = action, outcome, to, partner, "", "", day(9)
 	})
 }
 
 // TestDisputes: what control must refuse is on no account, and what it must not
 // refuse is. The deal of this world is told of none.
 func TestDisputes(t *testing.T) {
-	const taken = "disputes: d1 is on no account"
+	const taken = "disputes: ai-launch-tour/d1 is on no account"
 	open := disputing("d1")
-	again := disputing("d2")
+	again, early := disputing("d2"), settle("withdraw", "", "", "acme")
+	early.Dispute.At = day(7)
 	for _, tt := range []struct {
 		name     string
 		controls []avro.Control
@@ -306,14 +309,16 @@ func TestDisputes(t *testing.T) {
 		{"of what nobody is credited with", []avro.Control{said(func(r *avro.DisputeRecord) { r.Against = "(none)" })}, taken},
 		{"of what is held", []avro.Control{said(func(r *avro.DisputeRecord) { r.Against = "(held)" })}, taken},
 		{"twice", []avro.Control{open, again}, taken},
-		{"again once settled", []avro.Control{open, settle("withdraw", "", "", "acme"), again}, "disputes: d2 is on no account"},
+		{"again once settled", []avro.Control{open, settle("withdraw", "", "", "acme"), again}, "disputes: ai-launch-tour/d2 is on no account"},
 		{"withdrawn by another", []avro.Control{open, settle("withdraw", "", "", "globex"), again}, taken},
-		{"upheld", []avro.Control{open, settle("resolve", "upheld", "acme", ""), again}, "disputes: d2 is on no account"},
+		{"upheld", []avro.Control{open, settle("resolve", "upheld", "acme", ""), again}, "disputes: ai-launch-tour/d2 is on no account"},
 		{"upheld in favour of a stranger", []avro.Control{open, settle("resolve", "upheld", "zeta", ""), again}, taken},
 		{"upheld in favour of those who source", []avro.Control{open, settle("resolve", "upheld", "unsourced", ""), again}, taken},
 		{"rejected in favour of somebody", []avro.Control{open, settle("resolve", "rejected", "acme", ""), again}, taken},
+		{"upheld in favour of whom it is against", []avro.Control{open, settle("resolve", "upheld", "globex", ""), again}, taken},
+		{"settled before it was opened", []avro.Control{open, early, again}, taken},
 		{"settled somehow", []avro.Control{open, settle("resolve", "forgotten", "", ""), again}, taken},
-		{"rejected", []avro.Control{open, settle("resolve", "rejected", "", ""), again}, "disputes: d2 is on no account"},
+		{"rejected", []avro.Control{open, settle("resolve", "rejected", "", ""), again}, "disputes: ai-launch-tour/d2 is on no account"},
 		{"of a campaign without a contract", []avro.Control{said(func(r *avro.DisputeRecord) { r.Campaign = "tour" })}, ""},
 		{"by who has not signed", []avro.Control{said(func(r *avro.DisputeRecord) { r.Partner = "zeta" })}, ""},
 		{"against who has not signed", []avro.Control{said(func(r *avro.DisputeRecord) { r.Against = "zeta" })}, ""},

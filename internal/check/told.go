@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"tracksource/money"
 	"tracksource/schemas/avro"
 )
 
@@ -51,7 +52,7 @@ func (p *page) conclude() {
 	for _, s := range p.businesses {
 		c := p.conclusion(s)
 		for _, d := range p.disputes[s] {
-			c.disputes = append(c.disputes, d.text())
+			c.disputes = append(c.disputes, p.disputeText(d, s))
 		}
 	}
 }
@@ -64,13 +65,25 @@ func (p *page) conclusion(s *business) *conclusion {
 	return p.told[k]
 }
 
-// text is all of a dispute that facts say.
-func (d *dispute) text() string {
-	return disputeText(avro.FactsDispute{
+// disputeText is all of a dispute that facts say.
+func (p *page) disputeText(d *dispute, s *business) string {
+	from := d.closed + 1
+	switch {
+	case d.about != aboutSourcing:
+	case p.beforeClose(d, s):
+		from = money.DayMin
+	default:
+		from = money.DayMax // its days are closed, whenever it counts
+	}
+	said := avro.FactsDispute{
 		ID: d.id, Partner: d.partner, About: d.about, Against: d.against, State: cmp.Or(d.state, "open"), To: d.to,
 		By: d.object.field("opened_by"), Why: d.object.field("opened_why"), OpenedAt: d.opened,
 		SettledBy: d.object.field("settled_by"), SettledWhy: d.object.field("settled_why"), SettledAt: maybe(d.settled),
-	})
+	}
+	if from > money.DayMin {
+		said.From = from.String()
+	}
+	return disputeText(said)
 }
 
 func maybe(at time.Time) *time.Time {
@@ -87,8 +100,8 @@ func disputeText(d avro.FactsDispute) string {
 		}
 		return t.UTC().Format(time.RFC3339Nano)
 	}
-	return fmt.Sprintf("%s by %s about %s against %q, opened by %q at %s: %q; %s to %q by %q at %s: %q",
-		d.ID, d.Partner, d.About, d.Against, d.By, at(&d.OpenedAt), d.Why, d.State, d.To, d.SettledBy, at(d.SettledAt), d.SettledWhy)
+	return fmt.Sprintf("%s by %s about %s against %q of days from %q on, opened by %q at %s: %q; %s to %q by %q at %s: %q",
+		d.ID, d.Partner, d.About, d.Against, d.From, d.By, at(&d.OpenedAt), d.Why, d.State, d.To, d.SettledBy, at(d.SettledAt), d.SettledWhy)
 }
 
 // toldOf holds what facts say of disputes and of confidence against the books.
