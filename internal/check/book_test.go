@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -18,11 +19,15 @@ import (
 )
 
 // attributed is what attribution makes of the same facts, in the words of the
-// judge.
-func attributed(rules []revision, rates *money.Rates, root string, a account) sums {
+// judge, and what it tells of each deal.
+func attributed(rules []revision, closings []closing, rates *money.Rates, root string, a account) (sums, map[factsKey]*conclusion) {
 	var revisions attribution.Rules
+	var closed []attribution.Closing
+	for _, c := range closings {
+		closed = append(closed, attribution.Closing{Close: true, Day: c.until, At: c.at})
+	}
 	for _, r := range rules {
-		revisions = revisions.Add(attribution.Revision{Number: r.number, Contract: r.contract})
+		revisions = revisions.Add(attribution.Revision{Number: r.number, Contract: r.contract, Closings: closed})
 	}
 	result := attribution.Book(revisions, rates, journeyOf(root, a))
 	have := newSums()
@@ -36,14 +41,41 @@ func attributed(rules []revision, rates *money.Rates, root string, a account) su
 				if share.partner = l.Partner; !attribution.IsAdditive(c.Measure) {
 					add(have.shares, share, big.NewInt(l.Minor[m]))
 				}
-				add(have.amounts, amountKey{avro.ContributionKey{
+				k := amountKey{avro.ContributionKey{
 					Contract: result.Contract, Measure: c.Measure, Model: model, Day: c.Day.String(), Partner: l.Partner, Channel: l.Channel, Asset: l.Asset,
-					Region: l.Region, Segment: l.Segment, Source: l.Source, TouchCampaign: l.TouchCampaign, Escrow: escrowNone,
-				}, c.Currency, c.Exponent}, big.NewInt(l.Minor[m]))
+					Region: l.Region, Segment: l.Segment, Source: l.Source, TouchCampaign: l.TouchCampaign, Escrow: l.Escrow,
+				}, c.Currency, c.Exponent}
+				add(have.amounts, k, big.NewInt(l.Minor[m]))
+				add(have.certain, k, big.NewInt(c.Confidence.Of(l.Minor[m])))
 			}
 		}
 	}
-	return have
+	return have, tells(result.Facts, root)
+}
+
+// tells is what facts say of disputes, and of confidence in what is booked.
+func tells(facts []attribution.Facts, root string) map[factsKey]*conclusion {
+	told := map[factsKey]*conclusion{}
+	for _, f := range facts {
+		c := &conclusion{sure: map[string]certainty{}}
+		for _, d := range f.Disputes {
+			said := avro.FactsDispute{
+				ID: d.ID, Partner: d.Partner, About: d.About, Against: d.Against, State: d.State, To: d.To, By: d.By, Why: d.Why,
+				OpenedAt: d.OpenedAt, SettledBy: d.SettledBy, SettledWhy: d.SettledWhy, SettledAt: maybe(d.SettledAt),
+			}
+			if d.From > money.DayMin {
+				said.From = d.From.String()
+			}
+			c.disputes = append(c.disputes, disputeText(said))
+		}
+		for _, m := range f.Measures {
+			if s := m.Confidence; m.InScope && m.Held == "" && m.Value != 0 {
+				c.sure[m.Measure] = certainty{int64(s.Identity), int64(s.Taxonomy), int64(s.Currency), int64(s.Agreement), int64(s.Spread), int64(s.Overall)}
+			}
+		}
+		told[factsKey{contract: f.Contract, conversion: f.Deal.String(), account: root, revision: f.Revision}] = c
+	}
+	return told
 }
 
 func journeyOf(root string, a account) attribution.Journey {
@@ -77,7 +109,13 @@ func journeyOf(root string, a account) attribution.Journey {
 }
 
 // differences are the numbers on which the two do not agree.
-func differences(got, want sums) (list []string) {
+func differences(got, want sums, gotTold, wantTold map[factsKey]*conclusion) (list []string) {
+	list = append(list, unequal(got.certain, want.certain, func(k amountKey) string { return "what is certain of " + keyText(k.ContributionKey) + " " + k.currency })...)
+	for k, c := range gotTold {
+		if is := wantTold[k]; is == nil || !slices.Equal(c.disputes, is.disputes) || !maps.Equal(c.sure, is.sure) {
+			list = append(list, fmt.Sprintf("facts of %s: attribution %+v, judge %+v", k, c, is))
+		}
+	}
 	list = append(list, unequal(got.shares, want.shares, func(k shareKey) string {
 		return fmt.Sprintf("value of %s %s %s under %s %s", k.conversion, k.what(), k.day, k.model, k.currency)
 	})...)
@@ -109,8 +147,11 @@ func unequal[K comparable](got, want map[K]*big.Int, text func(K) string) (list 
 }
 
 // factsText shows what was drawn.
-func factsText(rules []revision, a account) string {
+func factsText(rules []revision, closings []closing, a account) string {
 	var out strings.Builder
+	for _, c := range closings {
+		fmt.Fprintf(&out, "closed until %s at %s\n", c.until, c.at.Format(time.RFC3339))
+	}
 	for _, r := range rules {
 		c := r.contract
 		fmt.Fprintf(&out, "revision %d: %+v %+v %+v sourced %d", r.number, c.Journey, c.Overlap, c.Deals, c.SourcedDays)
@@ -132,16 +173,22 @@ func factsText(rules []revision, a account) string {
 // contract, a rate and an identity say, compute the same book.
 func TestBooksAgree(t *testing.T) {
 	rates := drawnRates(t)
-	name := string(identity.Node{Level: identity.Domain, ID: "bigco.com"}.Bytes())
+	var roots []string
+	for _, n := range []identity.Node{
+		{Level: identity.Domain, ID: "bigco.com"}, {Level: identity.CRMAccount, Scope: "acme", ID: "001"}, {Level: identity.Email, ID: "1"}, {Level: identity.Imported, ID: "b1"},
+	} {
+		roots = append(roots, string(n.Bytes()))
+	}
 	seen := map[string]int{}
 	one := func(t *rapid.T) {
-		rules, facts := drawRules(t), drawAccount(t)
-		want := newSums()
-		b := book{name: "tour", rules: left(rules), rates: rates, root: name, account: &facts, due: &want, told: map[factsKey]*conclusion{}}
+		rules, closings, facts := drawRules(t), drawClosings(t), drawAccount(t)
+		name := rapid.SampledFrom(roots).Draw(t, "account")
+		want, told := newSums(), map[factsKey]*conclusion{}
+		b := book{name: "tour", rules: left(rules), rates: rates, root: name, account: &facts, due: &want, told: told, closings: closings}
 		b.all()
-		got := attributed(rules, rates, name, facts)
-		if list := differences(got, want); len(list) > 0 {
-			t.Fatalf("%s\n%s", factsText(rules, facts), strings.Join(list[:min(len(list), 40)], "\n"))
+		got, gotTold := attributed(rules, closings, rates, name, facts)
+		if list := differences(got, want, gotTold, told); len(list) > 0 {
+			t.Fatalf("%s\n%s", factsText(rules, closings, facts), strings.Join(list[:min(len(list), 40)], "\n"))
 		}
 		for k := range want.shares {
 			seen[k.measure]++
@@ -149,15 +196,33 @@ func TestBooksAgree(t *testing.T) {
 		for k := range want.amounts {
 			seen[k.Partner]++
 			seen[k.Measure+" by "+k.Partner]++
+			seen[k.Escrow+" "+k.Measure]++
+		}
+		for _, c := range told {
+			for _, text := range c.disputes {
+				seen["a dispute"]++
+				if strings.Contains(text, "9999-12-31") {
+					seen["of what is closed"]++
+				}
+			}
+			for _, s := range c.sure {
+				for part, n := range map[string]int64{"identity": s.identity, "taxonomy": s.taxonomy, "currency": s.currency, "agreement": s.agreement, "spread": s.spread} {
+					if n > 0 && n < sureness {
+						seen["some "+part]++
+					}
+				}
+			}
 		}
 	}
-	for range 20 { // of a hundred draws each
+	for range 15 { // of a hundred draws each
 		rapid.Check(t, one)
 	}
 	for _, word := range []string{
 		"opportunities", "pipeline_created", "pipeline_open", "pipeline_sourced", "revenue", "revenue_sourced", "orders", "won", "lost", "MQL", "SQL",
 		"opportunities_influenced", "pipeline_influenced", "pipeline_co_sell", "revenue_influenced", "revenue_co_sell",
 		"acme", "globex", "(none)", "(held)", "(unattributed)", "marketing-sourced", "unsourced",
+		"disputed pipeline_created", "disputed pipeline_sourced", "disputed opportunities_influenced", "a dispute", "of what is closed",
+		"some identity", "some taxonomy", "some currency", "some agreement", "some spread",
 		"revenue_co_sell by acme", "revenue_co_sell by globex", "pipeline_co_sell by acme", "pipeline_co_sell by globex",
 	} {
 		if seen[word] == 0 && !testing.Short() { // which draws too few to count on it

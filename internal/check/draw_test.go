@@ -148,6 +148,26 @@ func drawFields(t *rapid.T, typ string) map[string]string {
 			"opportunity_id": deal, "partner": oneOf(t, "partner", "", "Acme ", "globex", "stranger"), "status": oneOf(t, "status", "Approved", "active", "pending"),
 			"expires": drawnDay(t, "expires"), "approved_at": oneOf(t, "approved", drawnInstant(t, "approved at"), drawnDay(t, "approved on")),
 		}
+	case "dispute":
+		f := map[string]string{
+			"campaign": oneOf(t, "campaign", "tour", "tour", "tour", "tour", "another"), "partner": oneOf(t, "partner", "acme", "globex", "globex", "initech", "initech", "stranger"),
+			"deal":  oneOf(t, "system of deal", "acme/salesforce", "acme/salesforce", "acme/salesforce", "acme/hubspot", "globex/salesforce") + "/opportunity/" + deal,
+			"about": oneOf(t, "about", "sourcing", "credit", "credit"), "opened_at": drawnMoment(t, "opened").Format(time.RFC3339Nano),
+			"opened_by": "alliances", "opened_why": "ours", "state": oneOf(t, "state", "", "", "", "upheld", "upheld", "upheld", "rejected", "withdrawn"),
+		}
+		to := []string{"acme", "globex", "initech"}
+		if f["about"] == "credit" {
+			f["against"] = oneOf(t, "against", "acme", "acme", "globex", "globex", "(none)", "(held)")
+		} else {
+			to = append(to, contract.MarketingSourced, contract.Unsourced)
+		}
+		if f["state"] != "" {
+			f["settled_at"], f["settled_by"], f["settled_why"] = drawnMoment(t, "settled").Format(time.RFC3339Nano), "board", "seen"
+		}
+		if f["state"] == "upheld" {
+			f["to"] = oneOf(t, "to", to...)
+		}
+		return f
 	case "overlap_decision":
 		other := oneOf(t, "other", "globex/salesforce/opportunity/", "acme/hubspot/opportunity/") + rapid.StringMatching(`[01]`).Draw(t, "other deal")
 		f := map[string]string{
@@ -170,7 +190,13 @@ func drawObject(types ...string) *rapid.Generator[object] {
 		if typ == "opportunity" {
 			ids = ids[:2]
 		}
-		system := strings.Split(oneOf(t, "system", "acme/salesforce", "acme/salesforce", "acme/hubspot", "globex/salesforce"), "/")
+		of := oneOf(t, "system", "acme/salesforce", "acme/salesforce", "acme/hubspot", "globex/salesforce")
+		system := strings.Split(of, "/")
+		for i := range ids {
+			if typ == "dispute" { // whose ids nobody uses twice
+				ids[i] = "tour/" + of + "/" + ids[i]
+			}
+		}
 		o := object{
 			key:  itemKey{reporter: system[0], source: system[1], item: typ + "/" + oneOf(t, "id", ids...)},
 			feed: "crm", person: drawnPerson(t),
@@ -200,6 +226,7 @@ func drawObject(types ...string) *rapid.Generator[object] {
 func drawAccount(t *rapid.T) account {
 	all := slices.Concat(
 		rapid.SliceOfN(drawObject("opportunity"), 0, 4).Draw(t, "deals"),
+		rapid.SliceOfN(drawObject("dispute"), 0, 3).Draw(t, "disputes"),
 		rapid.SliceOfN(drawObject("order", "account", "campaign_member", "lead", "contact", "contact_role", "contact_role", "deal_registration", "deal_registration", "overlap_decision"), 0, 9).Draw(t, "objects"))
 	slices.SortStableFunc(all, func(a, b object) int {
 		return cmp.Or(compareItem(a.key, b.key), a.state.ModifiedAt.Compare(b.state.ModifiedAt))
@@ -234,6 +261,14 @@ func drawRules(t *rapid.T) (rules []revision) {
 		rules = append(rules, revision{number: int64(n + 1), contract: c})
 	}
 	return rules
+}
+
+// drawClosings draws which days are closed and opened again, as of different times.
+func drawClosings(t *rapid.T) (list []closing) {
+	for range rapid.SampledFrom([]int{0, 0, 0, 1, 1, 2, 3}).Draw(t, "closings") {
+		list = append(list, closing{until: money.DayOf(drawnMoment(t, "closed until"), time.UTC), at: drawnMoment(t, "closed at")})
+	}
+	return list
 }
 
 // drawnRates are those of some days: before and after them a rate is missing.
