@@ -230,3 +230,53 @@ func TestBooksAgree(t *testing.T) {
 		}
 	}
 }
+
+// quarrelled is an account with a deal that three partners touched, was created and won.
+func quarrelled() account {
+	field := func(name, text string) avro.Field { return avro.Field{Name: name, Value: &text} }
+	deal := object{
+		key: itemKey{reporter: "acme", source: "salesforce", item: "opportunity/0"}, feed: "crm",
+		state: avro.ObjectState{
+			Type: "opportunity", ID: "0", ModifiedAt: drawnStart.AddDate(0, 0, 12),
+			Fields: []avro.Field{
+				field("amount", "100.01"), field("campaign_id", "701tour"), field("close_date", "2026-03-12"), field("created_at", "2026-03-07T12:00:00Z"),
+				field("is_closed", "true"), field("is_won", "true"), field("stage", "s"),
+			},
+			Stages: []avro.StageChange{{Stage: "Qualified", At: drawnStart.AddDate(0, 0, 9)}},
+		},
+	}
+	var touches []touch
+	for i, source := range []string{"globex", "acme", "", "globex", "initech"} {
+		touches = append(touches, touch{
+			key: itemKey{node: "a", reporter: "acme", source: "ga4", item: fmt.Sprint(i)}, feed: "analytics", at: drawnStart.AddDate(0, 0, 2*i),
+			facts: &avro.TouchFacts{Type: "visit", UTMSource: source, UTMMedium: "email", UTMCampaign: "tour"},
+		})
+	}
+	return account{touches: touches, objects: []object{deal}}
+}
+
+// TestDisputesAgree: attribution and the judge agree on a deal with many disputes: which
+// have an effect, in which order they settle, and what they leave alone.
+func TestDisputesAgree(t *testing.T) {
+	rates, root := drawnRates(t), string(identity.Node{Level: identity.Domain, ID: "bigco.com"}.Bytes())
+	c, err := contract.Parse([]byte(drawnContract))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rules := []revision{{number: 1, contract: c}}
+	rapid.Check(t, func(t *rapid.T) {
+		facts, closings := quarrelled(), drawClosings(t)
+		for i, o := range rapid.SliceOfN(drawObject("dispute"), 1, 8).Draw(t, "disputes") {
+			o.state.ID = fmt.Sprint("tour/", i)
+			o.key.item = "dispute/" + o.state.ID
+			facts.objects = append(facts.objects, o)
+		}
+		want, told := newSums(), map[factsKey]*conclusion{}
+		b := book{name: "tour", rules: rules, rates: rates, root: root, account: &facts, due: &want, told: told, closings: closings}
+		b.all()
+		got, gotTold := attributed(rules, closings, rates, root, facts)
+		if list := differences(got, want, gotTold, told); len(list) > 0 {
+			t.Fatalf("%s\n%s", factsText(rules, closings, facts), strings.Join(list[:min(len(list), 40)], "\n"))
+		}
+	})
+}

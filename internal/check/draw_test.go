@@ -2,6 +2,7 @@ package check
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -49,6 +50,11 @@ var drawnStart = time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
 // occur often.
 func drawnMoment(t *rapid.T, name string) time.Time {
 	return drawnStart.Add(time.Duration(rapid.IntRange(0, 16*4).Draw(t, name)) * 6 * time.Hour)
+}
+
+// drawnStep is an instant of a step of a dispute, of even fewer.
+func drawnStep(t *rapid.T, name string) string {
+	return drawnStart.Add(time.Duration(rapid.IntRange(0, 5).Draw(t, name)) * 72 * time.Hour).Format(time.RFC3339Nano)
 }
 
 func oneOf(t *rapid.T, name string, of ...string) string { return rapid.SampledFrom(of).Draw(t, name) }
@@ -151,8 +157,8 @@ func drawFields(t *rapid.T, typ string) map[string]string {
 	case "dispute":
 		f := map[string]string{
 			"campaign": oneOf(t, "campaign", "tour", "tour", "tour", "tour", "another"), "partner": oneOf(t, "partner", "acme", "globex", "globex", "initech", "initech", "stranger"),
-			"deal":  oneOf(t, "system of deal", "acme/salesforce", "acme/salesforce", "acme/salesforce", "acme/hubspot", "globex/salesforce") + "/opportunity/" + deal,
-			"about": oneOf(t, "about", "sourcing", "credit", "credit"), "opened_at": drawnMoment(t, "opened").Format(time.RFC3339Nano),
+			"deal":  oneOf(t, "disputed deal", "acme/salesforce/opportunity/0", "acme/salesforce/opportunity/0", "acme/salesforce/opportunity/0", "acme/hubspot/opportunity/0", "globex/salesforce/opportunity/"+deal),
+			"about": oneOf(t, "about", "sourcing", "credit", "credit"), "opened_at": drawnStep(t, "opened"),
 			"opened_by": "alliances", "opened_why": "ours", "state": oneOf(t, "state", "", "", "", "upheld", "upheld", "upheld", "rejected", "withdrawn"),
 		}
 		to := []string{"acme", "globex", "initech"}
@@ -162,7 +168,7 @@ func drawFields(t *rapid.T, typ string) map[string]string {
 			to = append(to, contract.MarketingSourced, contract.Unsourced)
 		}
 		if f["state"] != "" {
-			f["settled_at"], f["settled_by"], f["settled_why"] = drawnMoment(t, "settled").Format(time.RFC3339Nano), "board", "seen"
+			f["settled_at"], f["settled_by"], f["settled_why"] = drawnStep(t, "settled"), "board", "seen"
 		}
 		if f["state"] == "upheld" {
 			f["to"] = oneOf(t, "to", to...)
@@ -226,7 +232,7 @@ func drawObject(types ...string) *rapid.Generator[object] {
 func drawAccount(t *rapid.T) account {
 	all := slices.Concat(
 		rapid.SliceOfN(drawObject("opportunity"), 0, 4).Draw(t, "deals"),
-		rapid.SliceOfN(drawObject("dispute"), 0, 3).Draw(t, "disputes"),
+		rapid.SliceOfN(drawObject("dispute"), 0, 5).Draw(t, "disputes"),
 		rapid.SliceOfN(drawObject("order", "account", "campaign_member", "lead", "contact", "contact_role", "contact_role", "deal_registration", "deal_registration", "overlap_decision"), 0, 9).Draw(t, "objects"))
 	slices.SortStableFunc(all, func(a, b object) int {
 		return cmp.Or(compareItem(a.key, b.key), a.state.ModifiedAt.Compare(b.state.ModifiedAt))
@@ -271,12 +277,14 @@ func drawClosings(t *rapid.T) (list []closing) {
 	return list
 }
 
-// drawnRates are those of some days: before and after them a rate is missing.
+// drawnRates are those of some days: before and after them a rate is missing, and one
+// currency has none to the contract's.
 func drawnRates(t testing.TB) *money.Rates {
 	t.Helper()
 	rates := &money.Rates{}
 	for day := range money.Day(8) {
-		if err := rates.Set("EUR", "USD", money.DayOf(drawnStart, time.UTC)+day, fmt.Sprintf("1.0%d", day+1)); err != nil {
+		on := money.DayOf(drawnStart, time.UTC) + day
+		if err := errors.Join(rates.Set("EUR", "USD", on, fmt.Sprintf("1.0%d", day+1)), rates.Set("EUR", "JPY", on, fmt.Sprintf("16%d", day))); err != nil {
 			t.Fatal(err)
 		}
 	}
