@@ -113,7 +113,7 @@ func (j *judge) dispute(r *avro.DisputeRecord) error {
 	}
 	switch {
 	case r.Action == DisputeOpen && known:
-		return Refuse("dispute %s: the id is used by a dispute of %s", cut(r.ID), d.DealText())
+		return Refuse("dispute %s: the id is used", cut(r.ID)) // by whom and about what is not the sender's to know
 	case r.Action == DisputeOpen:
 		d, err = j.openDispute(r)
 	case r.Action != DisputeWithdraw && r.Action != DisputeResolve:
@@ -167,6 +167,8 @@ func (j *judge) openDispute(r *avro.DisputeRecord) (*Dispute, error) {
 func (j *judge) settleDispute(d *Dispute, r *avro.DisputeRecord) error {
 	what := "dispute " + cut(r.ID)
 	switch {
+	case r.Action == DisputeWithdraw && r.Partner != d.Partner:
+		return Refuse("%s: only who opened it can withdraw it", what)
 	case !d.IsOpen():
 		return Refuse("%s: it is %s since %s", what, d.State, d.SettledAt.Format(time.RFC3339))
 	case r.Deal != (avro.DealName{}) && r.Deal != d.Deal:
@@ -175,8 +177,6 @@ func (j *judge) settleDispute(d *Dispute, r *avro.DisputeRecord) error {
 		return Refuse("%s: what it is about was said when it was opened", what)
 	case instant(r.At).Before(d.OpenedAt):
 		return Refuse("%s: it was opened on %s and cannot be settled before", what, d.OpenedAt.Format(time.RFC3339))
-	case r.Action == DisputeWithdraw && r.Partner != d.Partner:
-		return Refuse("%s: it is of %s, who alone can withdraw it", what, d.Partner)
 	case r.Action == DisputeWithdraw && (r.Outcome != "" || r.To != ""):
 		return Refuse("%s: an outcome is of a resolution", what)
 	case r.Action == DisputeResolve && r.Partner != "" && r.Partner != d.Partner:

@@ -2,7 +2,6 @@ package governance
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -31,10 +30,20 @@ type watch struct {
 	Band  contract.Band `json:"band"`  // of Day
 	Since string        `json:"since"` // first day of the run of that band
 	Reds  int           `json:"reds"`  // evaluated days of the run that are red
-	// Told is what the alert that is out says, empty for none.
-	Told string `json:"told"`
+	// Told is what the alert that is out says, nil without one.
+	Told *told `json:"told"`
 	// Board is whether this run of red went to the board.
 	Board bool `json:"board"`
+}
+
+// told is what of an alert is told again when it changes.
+type told struct {
+	Band     contract.Band `json:"band"`
+	Since    string        `json:"since"`
+	Rung     string        `json:"rung"`
+	Owner    string        `json:"owner"`
+	Fallback string        `json:"fallback"`
+	Deadline string        `json:"deadline"`
 }
 
 func watchKey(r *avro.EvaluationRecord) Key {
@@ -50,47 +59,17 @@ func GuardrailAlert(campaign, guardrail, subject string) string {
 	return id
 }
 
-// valueDecimals is how many decimal places a value has at most, and valueDigits how
-// many digits before them.
-const (
-	valueDecimals = 9
-	valueDigits   = 9
-)
-
-// Band holds a value, decimal text in the guardrail's unit without its sign, against
-// the bounds, exactly. No value has no data.
+// Band holds a value, as the guardrail's unit writes it, against the bounds. No value
+// is no data.
 func Band(g contract.Guardrail, value string) (contract.Band, error) {
 	if value == "" {
 		return NoData, nil
 	}
-	n, err := decimal(value)
-	if err != nil {
-		return "", err
+	n, ok := g.Unit.ParseValue(value)
+	if !ok {
+		return "", fmt.Errorf("a value of %q; write one such as %s", cut(value), g.Unit.Text(g.Limit))
 	}
-	perUnit := int64(1000) // of 10^-9 in a bound of 10^-6
-	switch g.Unit {
-	case contract.UnitPercent:
-		perUnit = 100_000
-	case contract.UnitHours:
-		perUnit = 1_000_000_000
-	case contract.UnitTimes, contract.UnitMonths:
-	}
-	g.Target, g.Limit = g.Target*perUnit, g.Limit*perUnit
 	return g.Judge(n), nil
-}
-
-// decimal reads an exact decimal in parts of 10^-9.
-func decimal(text string) (int64, error) {
-	digits, negative := strings.CutPrefix(text, "-")
-	whole, part, split := strings.Cut(digits, ".")
-	if whole == "" || split && part == "" || len(whole) > valueDigits || len(part) > valueDecimals || strings.Trim(whole+part, "0123456789") != "" {
-		return 0, fmt.Errorf("value %q; write a decimal of at most %d digits and %d decimal places", cut(text), valueDigits, valueDecimals)
-	}
-	n, err := strconv.ParseInt(whole+part+strings.Repeat("0", valueDecimals-len(part)), 10, 64)
-	if negative {
-		n = -n
-	}
-	return n, err
 }
 
 func (j *judge) evaluation(r *avro.EvaluationRecord) error {
@@ -143,6 +122,8 @@ func (j *judge) checkEvaluation(r *avro.EvaluationRecord) (day money.Day, band c
 		err = Refuse("%s of %s: %s is to come", what, r.Guardrail, r.Day)
 	case r.Revision != j.now.Revision:
 		err = Refuse("%s of %s: the bounds of revision %d are stale, the newest is %d", what, r.Guardrail, r.Revision, j.now.Revision)
+	case r.Target != bound(g, g.Target) || r.Limit != bound(g, g.Limit):
+		err = Refuse("%s of %s: bounds of %s and %s, the contract has %s and %s", what, r.Guardrail, r.Target, r.Limit, bound(g, g.Target), bound(g, g.Limit))
 	case r.Band != string(band):
 		err = Refuse("%s of %s: a value of %q is %s and not %q", what, r.Guardrail, cut(r.Value), band, cut(r.Band))
 	}
@@ -159,9 +140,9 @@ func (j *judge) step(w *watch, r *avro.EvaluationRecord, day money.Day, band con
 		w.Reds++
 	}
 	if band == contract.BandGreen {
-		if w.Told != "" {
-			w.Told = ""
-			j.out.Alerts = append(j.out.Alerts, j.kept(r))
+		if w.Told != nil {
+			j.out.Alerts = append(j.out.Alerts, j.kept(r, w.Told))
+			w.Told = nil
 		}
 		return nil
 	}
@@ -170,9 +151,8 @@ func (j *judge) step(w *watch, r *avro.EvaluationRecord, day money.Day, band con
 		return fmt.Errorf("read a watch: %w", err) // checked when it was evaluated
 	}
 	a := j.breach(w, r, since, day, band)
-	told := strings.Join([]string{string(band), w.Since, a.Rung, a.Owner, a.Fallback, a.Deadline}, "\n")
-	if told != w.Told {
-		w.Told = told
+	if now := (told{band, w.Since, a.Rung, a.Owner, a.Fallback, a.Deadline}); w.Told == nil || *w.Told != now {
+		w.Told = &now
 		j.out.Alerts = append(j.out.Alerts, a)
 	}
 	return nil
@@ -183,14 +163,14 @@ func (j *judge) breach(w *watch, r *avro.EvaluationRecord, since, day money.Day,
 	e := &j.now.Agreed.Escalation
 	a := j.guardrailAlert(r)
 	a.State, a.Since, a.Evidence = AlertOpen, since.String(), r.Evidence
-	rung, at := e.Ladder[0], 0
+	rung := e.Ladder[0]
 	switch {
 	case band != contract.BandRed:
 		a.Severity = severityWarning
 	case w.Board || r.Guardrail == contract.GuardAccuracy && w.Reds > 1:
 		w.Board, rung, a.Severity = true, e.Board, severityCritical
 	default:
-		at = min(int(day-since)/e.ClimbDays, len(e.Ladder)-1)
+		at := min(int(day-since)/e.ClimbDays, len(e.Ladder)-1)
 		if a.Severity = severityError; at > 0 {
 			a.Severity = severityCritical
 		}
@@ -200,20 +180,19 @@ func (j *judge) breach(w *watch, r *avro.EvaluationRecord, since, day money.Day,
 		}
 	}
 	a.Rung, a.Owner, a.Fallback = rung.Name, rung.Owner, rung.Fallback
-	a.Message = fmt.Sprintf("%s is %s since %s: %s, with a target of %s and a limit of %s", named(r), band, since, r.Value, r.Target, r.Limit)
+	a.Message = fmt.Sprintf("%s is %s since %s: %s, with a target of %s and a limit of %s", named(r), band, since, j.value(r), r.Target, r.Limit)
 	if r.Detail != "" {
 		a.Message += "; " + r.Detail
 	}
 	return a
 }
 
-// kept is the alert of a guardrail that is kept again.
-func (j *judge) kept(r *avro.EvaluationRecord) avro.Alert {
+// kept is the alert of a guardrail that is kept again: it goes to whom it was with.
+func (j *judge) kept(r *avro.EvaluationRecord, was *told) avro.Alert {
 	a := j.guardrailAlert(r)
-	rung := j.now.Agreed.Escalation.Ladder[0]
-	a.State, a.Severity, a.Since, a.Evidence = AlertSettled, severityInfo, r.Day, r.Evidence
-	a.Rung, a.Owner, a.Fallback = rung.Name, rung.Owner, rung.Fallback
-	a.Message = fmt.Sprintf("%s is kept again on %s: %s, with a target of %s", named(r), r.Day, r.Value, r.Target)
+	a.State, a.Severity, a.Since, a.Evidence = AlertSettled, severityInfo, was.Since, r.Evidence
+	a.Rung, a.Owner, a.Fallback = was.Rung, was.Owner, was.Fallback
+	a.Message = fmt.Sprintf("%s is kept again on %s: %s, with a target of %s", named(r), r.Day, j.value(r), r.Target)
 	return a
 }
 
@@ -222,6 +201,14 @@ func (j *judge) guardrailAlert(r *avro.EvaluationRecord) avro.Alert {
 		ID: GuardrailAlert(r.Campaign, r.Guardrail, r.Subject), Kind: AlertGuardrail, Campaign: r.Campaign, Partner: feedOwner(r.Subject),
 		Subject: r.Subject, RaisedAt: r.At.UTC().Truncate(time.Microsecond),
 	}
+}
+
+// bound writes a bound as contracts do.
+func bound(g contract.Guardrail, n int64) string { return g.Unit.Text(n) + string(g.Unit) }
+
+// value is what was evaluated, with its unit.
+func (j *judge) value(r *avro.EvaluationRecord) string {
+	return r.Value + string(j.now.Agreed.Guardrail(r.Guardrail).Unit)
 }
 
 func named(r *avro.EvaluationRecord) string {
