@@ -149,7 +149,7 @@ func reader(cfg Config, codecs *avro.Codecs, mappings *ingest.Mappings, f kafka.
 	}
 	return &ingest.Feed{
 		Codecs: codecs, Foreign: foreign, Pseudonymizer: throwaway, Mappings: mappings, ID: ingest.FeedID{Feed: f.Kind, Reporter: f.Partner},
-		Observations: cfg.Spec.Observations(), DeadLetters: cfg.Spec.DeadLetterTopic(f.Kind, f.Partner),
+		Observations: cfg.Spec.Observations(), DeadLetters: cfg.Spec.DeadLetterTopic(f.Kind, f.Partner), Control: cfg.Spec.Control(),
 	}, nil
 }
 

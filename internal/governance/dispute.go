@@ -95,7 +95,9 @@ func (j *judge) dispute(r *avro.DisputeRecord) error {
 		return err
 	}
 	words := *r
-	words.Origin, words.At = "", instant(r.At) // a feed that is sent again has other places
+	if words.At = instant(r.At); r.Origin != "" { // a feed that is sent again has other places and arrives later
+		words.Origin, words.At = "", time.Time{}
+	}
 	name, err := content(words)
 	if err != nil {
 		return err

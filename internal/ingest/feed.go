@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"tracksource/identity"
+	"tracksource/internal/control"
 	"tracksource/normalize"
 	"tracksource/normalize/mapping"
 	"tracksource/schemas/avro"
@@ -25,6 +26,7 @@ type Feed struct {
 	Observations  string // topic
 	DeadLetters   string // topic
 	Alerts        string // topic; empty: none
+	Control       string // topic, to which disputes go
 }
 
 // Pending implements stream.Processor.
@@ -103,6 +105,15 @@ func (f *Feed) one(ctx context.Context, reader *normalize.Reader, rec *stream.Re
 	}
 	if total != nil {
 		return f.total(rec, total, out)
+	}
+	step, err := normalize.ReadDispute(src, payload)
+	if err == nil && step != nil {
+		err = f.dispute(rec, step, out)
+	}
+	if errors.As(err, &bad) {
+		return f.refuse(rec, []*normalize.Problem{bad}, 0, out)
+	} else if err != nil || step != nil {
+		return err
 	}
 	var newest *mapping.Mapping
 	if len(revisions) > 0 {
@@ -244,6 +255,28 @@ func (f *Feed) observe(rec *stream.Record, ev normalize.Event, revision int64, s
 		}
 		out.Emit(f.Observations, obs.Node, b)
 	}
+	return nil
+}
+
+// dispute puts a step of a dispute on control, in the transaction of the event that
+// says it. It is of the partner whose feed it is, and was said when the broker took
+// the event in, which no partner can set.
+func (f *Feed) dispute(rec *stream.Record, step *normalize.DisputeStep, out Emitter) error {
+	c := avro.Control{Kind: control.Dispute, Dispute: &avro.DisputeRecord{
+		ID: step.ID, Campaign: step.Campaign, Partner: f.ID.Reporter, Action: step.Action, About: step.About, Against: step.Against,
+		Origin: fmt.Sprintf("%s/%d@%d", rec.Topic, rec.Partition, rec.Offset), By: step.By, Why: step.Why, At: rec.Timestamp,
+	}}
+	if step.Deal != "" {
+		var err error
+		if c.Dispute.Deal, err = control.ParseDeal(step.Deal); err != nil {
+			return &normalize.Problem{Code: normalize.BadField, Message: "deal of a dispute is not written as reporter/source/id"}
+		}
+	}
+	m, err := control.Messages(f.Codecs, f.Control, c)
+	if err != nil {
+		return err
+	}
+	out.EmitTo(f.Control, m[0].Partition, m[0].Key, m[0].Value)
 	return nil
 }
 

@@ -53,7 +53,7 @@ func newFeed(t *testing.T, registry avro.Registry) *ingest.Feed {
 	}
 	return &ingest.Feed{
 		Codecs: codecs(t), Foreign: foreign, Pseudonymizer: p, ID: ingest.FeedID{Feed: "analytics", Reporter: "acme"},
-		Observations: "observations", DeadLetters: "dead",
+		Observations: "observations", DeadLetters: "dead", Control: "control",
 	}
 }
 
@@ -402,6 +402,52 @@ func TestFeedPlainAddresses(t *testing.T) {
 			}
 			if !strings.HasPrefix(got, tt.want) || (got == "") != (tt.want == "") {
 				t.Errorf("alerts %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+// TestFeedDisputes: a step of a dispute in a feed goes to control, as the owner of the
+// feed's and as of its arrival, whatever the event says; what cannot be one is a dead
+// letter that keeps the bytes, and nothing of it is anywhere else.
+func TestFeedDisputes(t *testing.T) {
+	const said = `"type": "tracksource.dispute", "campaign": "ai-launch-tour", "by": "Partner Operations", "why": "ours"`
+	const open = `{` + said + `, "action": "open", "id": "d1", "deal": "globex/salesforce/0065g00000XyZab", "about": "credit", "against": "globex"`
+	for _, tt := range []struct{ name, event, code string }{
+		{"opened", open + `}`, ""},
+		{"in another's name", open + `, "partner": "globex", "at": "2026-02-01T00:00:00Z"}`, ""},
+		{"withdrawn", `{` + said + `, "action": "withdraw", "id": "d1"}`, ""},
+		{"resolved", `{` + said + `, "action": "resolve", "id": "d1"}`, "bad_field"},
+		{"of no deal", `{` + said + `, "action": "open", "id": "d1", "about": "sourcing"}`, "missing_field"},
+		{"of a deal that is none", `{` + said + `, "action": "open", "id": "d1", "deal": "secret", "about": "sourcing"}`, "bad_field"},
+		{"by a person", strings.Replace(open, "Partner Operations", "secret@acme.com", 1) + `}`, "bad_field"},
+		{"from the future", open + `, "at": "2027-01-01T00:00:00Z"}`, "time_future"},
+		{"in a list", `[` + open + `}]`, "unknown_shape"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			f := newFeed(t, avro.NewMemory())
+			var out outbox
+			rec := stream.Record{Topic: "raw", Partition: 3, Offset: 7, Value: []byte(tt.event), Timestamp: start}
+			rec.Headers = []stream.Header{{Key: ingest.HeaderReceived, Value: fmt.Append(nil, start.Add(-time.Hour).UnixMicro())}}
+			if err := f.Fold(context.Background(), []stream.Record{rec}, &out); err != nil {
+				t.Fatal(err)
+			}
+			if len(out.all) != 1 {
+				t.Fatalf("%d outputs, want one", len(out.all))
+			}
+			got := out.all[0]
+			if tt.code != "" {
+				if got.topic != "dead" || got.headers["tracksource.code"] != tt.code || strings.Contains(fmt.Sprint(got.headers), "secret") || string(got.value) != tt.event {
+					t.Errorf("on %s with %v", got.topic, got.headers)
+				}
+				return
+			}
+			var c avro.Control
+			if err := f.Codecs.Control.Decode(got.value, &c); err != nil || got.topic != "control" || c.Dispute == nil {
+				t.Fatalf("on %s: %+v, %v", got.topic, c, err)
+			}
+			if d := c.Dispute; d.Partner != "acme" || !d.At.Equal(start) || d.Origin != "raw/3@7" || d.ID != "d1" || d.Action == "open" && d.Deal.ID != "0065g00000XyZabAAF" {
+				t.Errorf("%+v", d)
 			}
 		})
 	}

@@ -151,6 +151,11 @@ func TestGoverned(t *testing.T) {
 	upheld := dispute("d1", "", "resolve", func(r *avro.DisputeRecord) {
 		r.Outcome, r.To, r.At, r.Deal = "upheld", "globex", start.Add(time.Hour), avro.DealName{}
 	})
+	byFeed := func(offset int, at time.Time) avro.Control {
+		return dispute("d3", "globex", "open", func(r *avro.DisputeRecord) {
+			r.About, r.At, r.Origin = "sourcing", at, fmt.Sprintf("raw/0@%d", offset)
+		})
+	}
 	long := strings.Repeat("x", 300)
 	for _, tt := range []struct {
 		name   string
@@ -174,7 +179,9 @@ func TestGoverned(t *testing.T) {
 		{"twice", dispute("d2", "globex", "open", func(r *avro.DisputeRecord) { r.About = "sourcing" }), "refused: dispute d1 of acme/salesforce/006 by globex is open"},
 		{"resolved", upheld, "settled dispute/ai-launch-tour/d1, told dispute/2 ai-launch-tour/d1"},
 		{"resolved again", upheld, ""},
-		{"said again by a feed", dispute("d1", "globex", "open", func(r *avro.DisputeRecord) { r.About, r.Origin = "sourcing", "raw/0@7" }), ""},
+		{"said the same by a feed", dispute("d1", "globex", "open", func(r *avro.DisputeRecord) { r.About, r.Origin = "sourcing", "raw/0@7" }), "refused: the id is used"},
+		{"said by a feed", byFeed(7, start), "open dispute/ai-launch-tour/d3, told dispute/3 ai-launch-tour/d3"},
+		{"said again by the feed", byFeed(9, start.Add(time.Hour)), ""},
 		{"withdrawn too late", dispute("d1", "globex", "withdraw", nil), "refused: it is upheld"},
 
 		{"a closing of today", period("close", "2026-03-01", start), "refused: 2026-03-01 is not over"},

@@ -123,7 +123,7 @@ func feedInputs(l *line.Line, cfg Config, mappings *Mappings, name string) ([]st
 		feed := &Feed{
 			Codecs: l.Codecs, Foreign: foreign, Pseudonymizer: cfg.Pseudonymizer, Mappings: mappings,
 			ID:           FeedID{Feed: f.Kind, Reporter: f.Partner},
-			Observations: l.Spec.Observations(), DeadLetters: l.Spec.DeadLetterTopic(f.Kind, f.Partner), Alerts: l.Spec.Alerts(),
+			Observations: l.Spec.Observations(), DeadLetters: l.Spec.DeadLetterTopic(f.Kind, f.Partner), Alerts: l.Spec.Alerts(), Control: l.Spec.Control(),
 		}
 		inputs = append(inputs, stream.Input{
 			Topic: l.Spec.RawTopic(f.Kind, f.Partner),
