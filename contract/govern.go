@@ -48,6 +48,14 @@ const (
 	GuardWinRate = "win_rate"
 )
 
+// Targets that are no measures of a book: what two guardrails are held against.
+const (
+	// TargetQuota is the pipeline of a quarter that its sellers are to bring, as money.
+	TargetQuota = "quota"
+	// TargetReach is how many people are planned at the first milestone.
+	TargetReach = "reach"
+)
+
 // Guardrail is the bounds of one thing that is watched.
 type Guardrail struct {
 	Name string

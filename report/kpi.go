@@ -28,14 +28,6 @@ const (
 	UnitDays  = "days"
 )
 
-// The targets that are no measures of a book.
-const (
-	// TargetQuota is the pipeline of a quarter that its sellers are to bring in sales.
-	TargetQuota = "quota"
-	// TargetReach is how many people are planned at the contract's first milestone.
-	TargetReach = "reach"
-)
-
 // Figure is one key figure.
 type Figure struct {
 	KPI  string
@@ -186,7 +178,7 @@ func Quarter(day money.Day) Span { return Span{quarterStart(day), day} }
 // last day of the quarter the quota is all of it.
 func (q *KPIQuestion) coverage(deals []Deal) Figure {
 	quarter := Quarter(q.Day)
-	quota := In(GoalsOf(q.Targets, TargetQuota, q.Contract.Currency, q.Partner), quarter, q.Contract.Exponent)
+	quota := In(GoalsOf(q.Targets, contract.TargetQuota, q.Contract.Currency, q.Partner), quarter, q.Contract.Exponent)
 	var pipeline Value
 	for i := range deals {
 		if !q.of(&deals[i]) {
@@ -240,7 +232,7 @@ func (q *KPIQuestion) payback(c *closed) Figure {
 // reach is by how much of the plan those who came differ from it, up to the day.
 func (q *KPIQuestion) reach() Figure {
 	f := Figure{KPI: KPIReach, Unit: string(contract.UnitPercent)}
-	goal, ok := GoalOn(GoalsOf(q.Targets, TargetReach, "", ""), q.Day)
+	goal, ok := GoalOn(GoalsOf(q.Targets, contract.TargetReach, "", ""), q.Day)
 	planned := goal.Until(q.Day, 0)
 	switch {
 	case !ok || planned.Sign() <= 0:

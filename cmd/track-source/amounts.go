@@ -48,7 +48,9 @@ func (a amounts) importCommand(stdout, stderr io.Writer) *cobra.Command {
 		"what it was stays in the history. An empty partner, channel or asset stands for all together."
 	if a.kind == control.Target {
 		long += "\nThe day is the last of the period that the target is for; measure is one of\n" +
-			strings.Join(control.Measures(), ", ") + ", the first where the column is empty."
+			strings.Join(control.Measures(), ", ") + ", the first where the column is empty.\n" +
+			"quota is the money that sellers are to bring in the period, which pipeline coverage is held against;\n" +
+			"reach is how many people are planned at the first milestone of the contract, without a currency."
 	}
 	cmd := &cobra.Command{
 		Use: "import FILE", Short: "Import amounts from a CSV file", Long: long,

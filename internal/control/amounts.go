@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"tracksource/attribution"
+	"tracksource/contract"
 	"tracksource/internal/governance"
 	"tracksource/money"
 	"tracksource/schemas/avro"
@@ -35,11 +36,14 @@ func isAmount(kind string) bool { return kind == Spend || kind == Target || kind
 
 // Measures lists what a target may be of; those that are money come first.
 func Measures() []string {
-	return []string{attribution.MeasurePipelineCreated, attribution.MeasureRevenue, attribution.MeasureOpportunities, attribution.MeasureWon}
+	return []string{
+		attribution.MeasurePipelineCreated, attribution.MeasureRevenue, contract.TargetQuota,
+		attribution.MeasureOpportunities, attribution.MeasureWon, contract.TargetReach,
+	}
 }
 
 func counted(measure string) bool {
-	return measure == attribution.MeasureOpportunities || measure == attribution.MeasureWon
+	return measure == attribution.MeasureOpportunities || measure == attribution.MeasureWon || measure == contract.TargetReach
 }
 
 // nameMax bounds each name of an amount, in bytes.

@@ -46,6 +46,8 @@ func TestAmountsRefused(t *testing.T) {
 		{control.Spend, spend + "2026-03-01,acme,x,1,EUR\n\n2026-03-01,acme,x,2,EUR\n", "line 4: the same day and names as line 2: give their sum"},
 		{control.Spend, spend + "2026-03-01,acme,,1,EUR,more\n", "line 2: 6 columns under a header of 5"},
 		{control.Spend, spend + "2026-03-01," + strings.Repeat("x", 300) + ",,1,EUR\n", "line 2: a name of 300 bytes, at most 200"},
+		{control.Target, target + "2026-03-01,acme,reach,1,EUR\n", "line 2: reach are counted and have no currency"},
+		{control.Target, target + "2026-03-01,acme,quota,1,\n", "line 2: "},
 		{control.Target, target + "2026-03-01,acme,joy,1,EUR\n", `line 2: measure "joy", there are pipeline_created, `},
 		{control.Target, target + "2026-03-01,acme,won,1,EUR\n", "line 2: won are counted and have no currency"},
 		{control.Target, target + "2026-03-01,acme,won,1.5,\n", "line 2: amount 1.5 has more than 0 decimal places"},
