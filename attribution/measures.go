@@ -58,6 +58,7 @@ const (
 	dimSegment       = "segment"
 	dimSource        = "source"
 	dimTouchCampaign = "touch_campaign"
+	dimEscrow        = "escrow"
 	dimDay           = "day"
 )
 
@@ -107,13 +108,13 @@ func Measures() []Measure {
 // MeasureNamed returns the measure of that name. One that is not in [Measures] is
 // taken for a milestone, which is an additive count.
 func MeasureNamed(name string) Measure {
-	m := Measure{Name: name, Grain: []string{dimPartner, dimChannel, dimAsset, dimRegion, dimSegment, dimSource, dimTouchCampaign, dimDay}}
+	m := Measure{Name: name, Grain: []string{dimPartner, dimChannel, dimAsset, dimRegion, dimSegment, dimSource, dimTouchCampaign, dimEscrow, dimDay}}
 	switch name {
 	case MeasureRevenue, MeasureRevenueSourced, MeasurePipelineCreated, MeasurePipelineOpen, MeasurePipelineSourced:
 		return m
 	}
 	if m.Of = follows(name); m.Of != "" {
-		m.Grain, m.Apart = []string{dimPartner, dimRegion, dimSegment, dimDay}, []string{dimPartner}
+		m.Grain, m.Apart = []string{dimPartner, dimRegion, dimSegment, dimEscrow, dimDay}, []string{dimPartner}
 	}
 	m.Count = m.Of == "" || m.Of == MeasureOpportunities
 	return m

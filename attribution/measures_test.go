@@ -28,7 +28,7 @@ func TestMeasures(t *testing.T) {
 			t.Errorf("%s is additive: %t and %t", m.Name, m.Additive(), attribution.IsAdditive(m.Name))
 		}
 	}
-	const grain = " partner+region+segment+day of "
+	const grain = " partner+region+segment+escrow+day of "
 	want := []string{
 		"revenue money all", "revenue_sourced money all", "revenue_influenced money" + grain + "revenue", "revenue_co_sell money" + grain + "revenue",
 		"pipeline_created money all", "pipeline_open money all", "pipeline_sourced money all",
@@ -38,7 +38,7 @@ func TestMeasures(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}
-	if m := attribution.MeasureNamed("MQL"); !m.Count || !m.Additive() || len(m.Grain) != 8 {
+	if m := attribution.MeasureNamed("MQL"); !m.Count || !m.Additive() || len(m.Grain) != 9 {
 		t.Errorf("a milestone is %+v", m)
 	}
 	for _, tt := range []struct {
