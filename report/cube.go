@@ -22,15 +22,17 @@ type Cube struct {
 
 	// The columns. A row that is deleted keeps its place, so that what is older than
 	// its deletion is known to be.
-	days     []int32
-	codes    [texts][]uint32
-	currency []uint8
-	state    []uint8
-	minor    []int64
-	versions []int64
-	// odd are the values, in 10^-9, that are no whole number of minor units within
-	// 64 bits.
-	odd map[uint32]*big.Int
+	days      []int32
+	booked    []int32
+	codes     [texts][]uint32
+	currency  []uint8
+	state     []uint8
+	minor     []int64
+	confident []int64
+	versions  []int64
+	// odd are the rows of which a value is no whole number of minor units within 64
+	// bits; they have neither in the columns.
+	odd map[uint32]oddRow
 
 	// index finds a row by its key: open addressing, a place plus one, zero for none.
 	index []uint32
@@ -38,16 +40,19 @@ type Cube struct {
 }
 
 // texts is how many dimensions of a row are text.
-const texts = 7
+const texts = 8
 
 // textDimensions are the dimensions of the columns of codes, in their order.
-var textDimensions = [...]Dimension{Partner, Channel, Asset, Region, Segment, Source, TouchCampaign}
+var textDimensions = [...]Dimension{Partner, Channel, Asset, Region, Segment, Source, TouchCampaign, Escrow}
 
 const (
 	rowDead uint8 = iota
 	rowLive
 	rowOdd // and live
 )
+
+// oddRow is the values of a row in 10^-9.
+type oddRow struct{ value, confident *big.Int }
 
 type dictionary struct {
 	code  map[string]uint32
@@ -77,15 +82,15 @@ type cubeCurrency struct {
 }
 
 // NewCube makes a cube without rows.
-func NewCube() *Cube { return &Cube{odd: map[uint32]*big.Int{}} }
+func NewCube() *Cube { return &Cube{odd: map[uint32]oddRow{}} }
 
 // Rows returns how many rows there are.
 func (c *Cube) Rows() int { return len(c.days) - c.dead }
 
 // Bytes returns about how much memory the cube takes.
 func (c *Cube) Bytes() int64 {
-	const perRow = 4 + 4*texts + 1 + 1 + 8 + 8
-	const perName, perOdd = 64, 96
+	const perRow = 4 + 4 + 4*texts + 1 + 1 + 8 + 8 + 8
+	const perName, perOdd = 64, 160
 	n := int64(cap(c.days))*perRow + int64(len(c.index))*4 + int64(len(c.odd))*perOdd
 	for i := range c.dicts {
 		n += int64(c.dicts[i].bytes) + int64(len(c.dicts[i].names))*perName
@@ -95,12 +100,12 @@ func (c *Cube) Bytes() int64 {
 
 // cubeKey is a row's key in codes.
 type cubeKey struct {
-	day   int32
-	codes [texts]uint32
+	day, booked int32
+	codes       [texts]uint32
 }
 
 func (k *cubeKey) hash() uint64 {
-	h := uint64(uint32(k.day)) + 0x9e3779b97f4a7c15
+	h := (uint64(uint32(k.day)) | uint64(uint32(k.booked-k.day))<<32) + 0x9e3779b97f4a7c15
 	for _, c := range k.codes {
 		h = (h ^ uint64(c)) * 0xff51afd7ed558ccd
 		h ^= h >> 32
@@ -113,15 +118,22 @@ func (c *Cube) keyOf(r *Row) (cubeKey, error) {
 	if err != nil {
 		return cubeKey{}, err
 	}
-	k := cubeKey{day: int32(day)}
-	for i, name := range [texts]string{r.Partner, r.Channel, r.Asset, r.Region, r.Segment, r.Source, r.TouchCampaign} {
+	k := cubeKey{day: int32(day), booked: int32(day)}
+	if r.Booked != "" && r.Booked != r.Day {
+		booked, err := money.ParseDay(r.Booked)
+		if err != nil {
+			return cubeKey{}, err
+		}
+		k.booked = int32(booked)
+	}
+	for i, name := range [texts]string{r.Partner, r.Channel, r.Asset, r.Region, r.Segment, r.Source, r.TouchCampaign, r.Escrow} {
 		k.codes[i] = c.dicts[i].of(name)
 	}
 	return k, nil
 }
 
 func (c *Cube) is(at uint32, k *cubeKey) bool {
-	if c.days[at] != k.day {
+	if c.days[at] != k.day || c.booked[at] != k.booked {
 		return false
 	}
 	for i := range c.codes {
@@ -164,12 +176,12 @@ func (c *Cube) place(k *cubeKey) uint32 {
 	}
 	at = uint32(len(c.days))
 	c.index[slot] = at + 1
-	c.days = append(c.days, k.day)
+	c.days, c.booked = append(c.days, k.day), append(c.booked, k.booked)
 	for i := range c.codes {
 		c.codes[i] = append(c.codes[i], k.codes[i])
 	}
 	c.currency, c.state = append(c.currency, 0), append(c.state, rowDead)
-	c.minor, c.versions = append(c.minor, 0), append(c.versions, versionNone)
+	c.minor, c.confident, c.versions = append(c.minor, 0), append(c.confident, 0), append(c.versions, versionNone)
 	c.dead++
 	return at
 }
@@ -178,7 +190,7 @@ func (c *Cube) place(k *cubeKey) uint32 {
 const versionNone = -1 << 63
 
 func (c *Cube) keyAt(at int) cubeKey {
-	k := cubeKey{day: c.days[at]}
+	k := cubeKey{day: c.days[at], booked: c.booked[at]}
 	for i := range c.codes {
 		k.codes[i] = c.codes[i][at]
 	}
@@ -206,20 +218,28 @@ func (c *Cube) Upsert(r *Row, version int64) error {
 	}
 	delete(c.odd, at)
 	c.versions[at], c.currency[at], c.state[at] = version, currency, rowLive
-	units, unit := r.Value.int(), c.currencies[currency].unit
-	if units.IsInt64() {
-		if n := unit.Int64(); units.Int64()%n == 0 {
-			c.minor[at] = units.Int64() / n
-			return nil
-		}
-	}
-	if minor, rest := new(big.Int).QuoRem(units, unit, new(big.Int)); rest.Sign() == 0 && minor.IsInt64() {
-		c.minor[at] = minor.Int64()
+	unit := c.currencies[currency].unit
+	minor, whole := minorOf(r.Value.int(), unit)
+	confident, alike := minorOf(r.Confident.int(), unit)
+	if whole && alike {
+		c.minor[at], c.confident[at] = minor, confident
 		return nil
 	}
-	c.minor[at], c.state[at] = 0, rowOdd
-	c.odd[at] = new(big.Int).Set(r.Value.int())
+	c.minor[at], c.confident[at], c.state[at] = 0, 0, rowOdd
+	c.odd[at] = oddRow{new(big.Int).Set(r.Value.int()), new(big.Int).Set(r.Confident.int())}
 	return nil
+}
+
+// minorOf is units as a number of minor ones, false where it is none within 64 bits.
+func minorOf(units, unit *big.Int) (int64, bool) {
+	if n := unit.Int64(); units.IsInt64() && units.Int64()%n == 0 {
+		return units.Int64() / n, true
+	}
+	minor, rest := new(big.Int).QuoRem(units, unit, new(big.Int))
+	if rest.Sign() != 0 || !minor.IsInt64() {
+		return 0, false
+	}
+	return minor.Int64(), true
 }
 
 // Delete deletes the row of r's key, unless a newer version of it was set.
@@ -236,7 +256,7 @@ func (c *Cube) Delete(r *Row, version int64) error {
 		c.dead++
 	}
 	delete(c.odd, at)
-	c.versions[at], c.minor[at], c.state[at] = version, 0, rowDead
+	c.versions[at], c.minor[at], c.confident[at], c.state[at] = version, 0, 0, rowDead
 	return nil
 }
 
@@ -255,14 +275,15 @@ func (c *Cube) Compact() {
 	if c.dead < deadMin || 2*c.dead < len(c.days) {
 		return
 	}
-	next := &Cube{dicts: c.dicts, currencies: c.currencies, odd: map[uint32]*big.Int{}}
+	next := &Cube{dicts: c.dicts, currencies: c.currencies, odd: map[uint32]oddRow{}}
 	for at := range c.days {
 		if c.state[at] == rowDead {
 			continue
 		}
 		k := c.keyAt(at)
 		to := next.place(&k)
-		next.currency[to], next.state[to], next.minor[to], next.versions[to] = c.currency[at], c.state[at], c.minor[at], c.versions[at]
+		next.currency[to], next.state[to], next.versions[to] = c.currency[at], c.state[at], c.versions[at]
+		next.minor[to], next.confident[to] = c.minor[at], c.confident[at]
 		if v, ok := c.odd[uint32(at)]; ok {
 			next.odd[to] = v
 		}
@@ -296,11 +317,47 @@ func (c *Cube) currencyOf(name string) (uint8, error) {
 // Span is days from the first to the last, both included.
 type Span struct{ From, To money.Day }
 
+// View is by which day rows are told. A row is of the day of its conversions, and is
+// booked on that or, where it was closed when the value changed, on a later one.
+type View string
+
+// The views.
+const (
+	// Restated tells rows by the day that they are of, whenever they came to be known.
+	Restated View = "restated"
+	// AsKnown tells them by the day that they are booked on, so that a closed period
+	// stays as it was closed.
+	AsKnown View = "as_known"
+	// Adjustments is AsKnown of the rows alone that are of another day than they are
+	// booked on.
+	Adjustments View = "adjustments"
+)
+
+// Views returns the views, the one that is meant where none is named first.
+func Views() []View { return []View{Restated, AsKnown, Adjustments} }
+
+// Row is a row as the view has it, by its day; false for one that it does not have.
+func (v View) Row(r Row) (Row, bool) {
+	booked := cmp.Or(r.Booked, r.Day)
+	switch v {
+	case AsKnown:
+		r.Day = booked
+	case Adjustments:
+		if booked == r.Day {
+			return Row{}, false
+		}
+		r.Day = booked
+	case Restated:
+	}
+	return r, true
+}
+
 // ByMax bounds the dimensions of one breakdown: groups multiply.
 const ByMax = 3
 
 // Ask is a question to a Cube.
 type Ask struct {
+	View   View                   // whose days are meant; empty: Restated
 	Within *Span                  // nil: all days
 	Any    map[Dimension][]string // rows have one of the values in each of these
 	By     []Dimension
@@ -309,8 +366,14 @@ type Ask struct {
 	First int
 }
 
-// Matches reports whether the question is about r.
-func (a *Ask) Matches(r *Row) bool {
+// Take returns the row as the question's view has it, and whether the question is
+// about it.
+func (a *Ask) Take(r *Row) (Row, bool) {
+	row, ok := a.View.Row(*r)
+	return row, ok && a.matches(&row)
+}
+
+func (a *Ask) matches(r *Row) bool {
 	if a.Within != nil {
 		day, err := money.ParseDay(r.Day)
 		if err != nil || day < a.Within.From || day > a.Within.To {
@@ -345,6 +408,8 @@ func (c *Cube) Sum(a Ask) ([]Breakdown, error) {
 // summing is one pass over the columns.
 type summing struct {
 	*Cube
+	day      []int32 // the days of the view
+	moved    bool    // only rows that are booked on another day
 	from, to int32
 	filters  []cubeFilter
 	by       []cubeColumn
@@ -368,50 +433,72 @@ type cubeColumn struct {
 	values uint32
 }
 
-type cubeTotal struct{ all, nobody sum128 }
+type cubeTotal struct{ all, nobody cubeSum }
 
 type cubeGroup struct {
 	at       uint32 // a row of it
 	currency uint8
-	sum      sum128
+	sum      cubeSum
 }
 
-// sum128 is a sum in 128 bits, which four thousand million rows of 64 do not fill, and
-// beside it of what is odd.
+// cubeSum is the sum of rows, and beside it of those that are odd.
+type cubeSum struct {
+	minor, confident sum128
+	rows             int
+	odd              *oddRow
+}
+
+// sum128 is a sum in 128 bits, which four thousand million rows of 64 do not fill.
 type sum128 struct {
 	high int64
 	low  uint64
-	rows int
-	odd  *big.Int
 }
 
 func (s *sum128) add(minor int64) {
 	low, carry := bits.Add64(s.low, uint64(minor), 0)
 	s.low = low
 	s.high += minor>>63 + int64(carry)
+}
+
+func (s *sum128) value(unit *big.Int) *big.Int {
+	v := new(big.Int).Lsh(big.NewInt(s.high), 64)
+	v.Add(v, new(big.Int).SetUint64(s.low))
+	return v.Mul(v, unit)
+}
+
+func (s *cubeSum) add(minor, confident int64) {
+	s.minor.add(minor)
+	s.confident.add(confident)
 	s.rows++
 }
 
-func (s *sum128) addOdd(v *big.Int) {
+func (s *cubeSum) addOdd(r oddRow) {
 	if s.odd == nil {
-		s.odd = new(big.Int)
+		s.odd = &oddRow{new(big.Int), new(big.Int)}
 	}
-	s.odd.Add(s.odd, v)
+	s.odd.value.Add(s.odd.value, r.value)
+	s.odd.confident.Add(s.odd.confident, r.confident)
 }
 
-func (s *sum128) compare(other *sum128, unit *big.Int) int {
+func (s *cubeSum) compare(other *cubeSum, unit *big.Int) int {
 	if s.odd != nil || other.odd != nil {
 		return s.value(unit).Cmp(other.value(unit))
 	}
-	return cmp.Or(cmp.Compare(s.high, other.high), cmp.Compare(s.low, other.low))
+	return cmp.Or(cmp.Compare(s.minor.high, other.minor.high), cmp.Compare(s.minor.low, other.minor.low))
 }
 
-func (s *sum128) value(unit *big.Int) Value {
-	v := new(big.Int).Lsh(big.NewInt(s.high), 64)
-	v.Add(v, new(big.Int).SetUint64(s.low))
-	v.Mul(v, unit)
+func (s *cubeSum) value(unit *big.Int) Value {
+	v := s.minor.value(unit)
 	if s.odd != nil {
-		v.Add(v, s.odd)
+		v.Add(v, s.odd.value)
+	}
+	return Value{v}
+}
+
+func (s *cubeSum) certain(unit *big.Int) Value {
+	v := s.confident.value(unit)
+	if s.odd != nil {
+		v.Add(v, s.odd.confident)
 	}
 	return Value{v}
 }
@@ -421,7 +508,14 @@ const denseMax = 1 << 20
 
 // plan is nil where no row can match.
 func (c *Cube) plan(a *Ask) (*summing, error) {
-	s := &summing{Cube: c, from: int32(money.DayMin), to: int32(money.DayMax), nobody: ^uint32(0), totals: make([]cubeTotal, len(c.currencies))}
+	s := &summing{Cube: c, day: c.days, from: int32(money.DayMin), to: int32(money.DayMax), nobody: ^uint32(0), totals: make([]cubeTotal, len(c.currencies))}
+	switch a.View {
+	case "", Restated:
+	case AsKnown, Adjustments:
+		s.day, s.moved = c.booked, a.View == Adjustments
+	default:
+		return nil, fmt.Errorf("view %q is unknown", a.View)
+	}
 	if a.Within != nil {
 		s.from, s.to = int32(a.Within.From), int32(a.Within.To)
 	}
@@ -452,7 +546,7 @@ func (c *Cube) plan(a *Ask) (*summing, error) {
 		return nil, nil
 	}
 	// Only the days that there are make groups.
-	s.from, s.to = max(s.from, slices.Min(c.days)), min(s.to, slices.Max(c.days))
+	s.from, s.to = max(s.from, slices.Min(s.day)), min(s.to, slices.Max(s.day))
 	if s.from > s.to {
 		return nil, nil
 	}
@@ -476,7 +570,7 @@ func (c *Cube) plan(a *Ask) (*summing, error) {
 
 func (s *summing) run() {
 	for at, state := range s.state {
-		if state == rowDead || s.days[at] < s.from || s.days[at] > s.to {
+		if state == rowDead || s.day[at] < s.from || s.day[at] > s.to || s.moved && s.days[at] == s.booked[at] {
 			continue
 		}
 		if !s.passes(at) {
@@ -486,11 +580,11 @@ func (s *summing) run() {
 		group := &s.groups[s.group(at, currency)]
 		total := &s.totals[currency]
 		nobody := s.codes[0][at] == s.nobody
-		minor := s.minor[at]
-		group.sum.add(minor)
-		total.all.add(minor)
+		minor, confident := s.minor[at], s.confident[at]
+		group.sum.add(minor, confident)
+		total.all.add(minor, confident)
 		if nobody {
-			total.nobody.add(minor)
+			total.nobody.add(minor, confident)
 		}
 		if state == rowOdd {
 			odd := s.odd[uint32(at)]
@@ -518,7 +612,7 @@ func (s *summing) group(at int, currency uint8) int32 {
 	place := uint64(currency)
 	for i := range s.by {
 		b := &s.by[i]
-		code := uint32(s.days[at] - s.from)
+		code := uint32(s.day[at] - s.from)
 		if b.codes != nil {
 			code = b.codes[at]
 		}
@@ -558,7 +652,7 @@ func (s *summing) breakdowns(by []Dimension, first int) []Breakdown {
 		unit := s.currencies[i].unit
 		b := Breakdown{
 			Dimensions: slices.Clone(by), Currency: s.currencies[i].name, Rows: t.all.rows,
-			Total: t.all.value(unit), Unattributed: t.nobody.value(unit),
+			Total: t.all.value(unit), Confident: t.all.certain(unit), Unattributed: t.nobody.value(unit),
 		}
 		// Sums are compared as they are, and only what is wanted is written out: groups
 		// may be as many as rows.
@@ -569,7 +663,7 @@ func (s *summing) breakdowns(by []Dimension, first int) []Breakdown {
 		}
 		b.Groups = make([]Group, len(wanted))
 		for n, g := range wanted {
-			b.Groups[n] = Group{s.key(g.at, by), g.sum.value(unit)}
+			b.Groups[n] = Group{s.key(g.at, by), g.sum.value(unit), g.sum.certain(unit)}
 		}
 		out = append(out, b)
 	}
@@ -584,7 +678,7 @@ func (s *summing) compareKeys(x, y uint32) int {
 	for i := range s.by {
 		b := &s.by[i]
 		if b.codes == nil {
-			if c := cmp.Compare(s.days[x], s.days[y]); c != 0 {
+			if c := cmp.Compare(s.day[x], s.day[y]); c != 0 {
 				return c
 			}
 			continue
@@ -600,7 +694,7 @@ func (s *summing) key(at uint32, by []Dimension) []string {
 	key := make([]string, len(by))
 	for i, d := range by {
 		if d == Day {
-			key[i] = money.Day(s.days[at]).String()
+			key[i] = money.Day(s.day[at]).String()
 			continue
 		}
 		column := slices.Index(textDimensions[:], d)

@@ -142,7 +142,7 @@ func dimension(f *attribution.Facts, t *attribution.FactTouch, partner string, d
 		if t.Source != contract.Unknown {
 			return t.Source
 		}
-	case Region, Segment, Day:
+	case Region, Segment, Escrow, Day:
 	}
 	return ofDeal(f, d)
 }
@@ -152,7 +152,7 @@ func ofDeal(f *attribution.Facts, d Dimension) string {
 	switch d {
 	case Partner, Channel, Asset:
 		return Unattributed
-	case TouchCampaign:
+	case TouchCampaign, Escrow:
 		return contract.None
 	case Region:
 		return f.Region

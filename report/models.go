@@ -253,7 +253,7 @@ func (s *modelSums) result() (ModelResult, error) {
 		if narrowed && s.spec.Model.IsGroup() && !slices.Contains(only, key) {
 			continue
 		}
-		r.Groups = append(r.Groups, Group{[]string{key}, v})
+		r.Groups = append(r.Groups, Group{Key: []string{key}, Value: v})
 		r.Total = r.Total.Add(v)
 	}
 	sortGroups(r.Groups)

@@ -10,6 +10,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"math/big"
 	"slices"
 	"strings"
@@ -28,11 +29,12 @@ const (
 	Segment       Dimension = "segment"
 	Source        Dimension = "source"
 	TouchCampaign Dimension = "touch_campaign"
+	Escrow        Dimension = "escrow"
 )
 
 // Dimensions returns all dimensions in the order in which they are listed.
 func Dimensions() []Dimension {
-	return []Dimension{Partner, Channel, Asset, Region, Segment, Source, TouchCampaign, Day}
+	return []Dimension{Partner, Channel, Asset, Region, Segment, Source, TouchCampaign, Escrow, Day}
 }
 
 // Unattributed is the partner of value that no eligible touch preceded.
@@ -44,12 +46,13 @@ var ErrMixed = errors.New("rows cannot be added")
 // Row is one contribution.
 type Row struct {
 	Campaign, Measure, Model string
-	Day                      string // YYYY-MM-DD
+	Day, Booked              string // YYYY-MM-DD; Booked may be empty for Day
 	Partner, Channel, Asset  string
 	Region, Segment, Source  string
-	TouchCampaign            string
+	TouchCampaign, Escrow    string
 	Currency                 string // empty for counts
 	Value                    Value
+	Confident                Value // what of it is certain: of each conversion by the confidence in it
 }
 
 // Get returns the row's value of a dimension, and false for an unknown one.
@@ -71,6 +74,8 @@ func (r *Row) Get(d Dimension) (string, bool) {
 		return r.Source, true
 	case TouchCampaign:
 		return r.TouchCampaign, true
+	case Escrow:
+		return r.Escrow, true
 	}
 	return "", false
 }
@@ -100,8 +105,9 @@ func (rs Rows) Select(f Filter) Rows {
 
 // Group is the rows that share a value of each dimension of a breakdown.
 type Group struct {
-	Key   []string // in the order of the breakdown's dimensions
-	Value Value
+	Key       []string // in the order of the breakdown's dimensions
+	Value     Value
+	Confident Value // what of it is certain
 }
 
 // Breakdown is a total and the groups that it is made of. The groups sum to
@@ -110,6 +116,7 @@ type Breakdown struct {
 	Dimensions   []Dimension
 	Currency     string // empty for counts
 	Total        Value
+	Confident    Value // what of Total is certain
 	Unattributed Value // part of Total
 	Rows         int
 	Groups       []Group // largest first, then by key
@@ -142,15 +149,13 @@ func (b Breakdown) Margin(d Dimension) (Breakdown, error) {
 	if at < 0 {
 		return Breakdown{}, fmt.Errorf("the breakdown is not by %s", d)
 	}
-	sums := map[string]Value{}
+	sums := map[string]Group{}
 	for _, g := range b.Groups {
-		sums[g.Key[at]] = sums[g.Key[at]].Add(g.Value)
+		sum := sums[g.Key[at]]
+		sums[g.Key[at]] = Group{[]string{g.Key[at]}, sum.Value.Add(g.Value), sum.Confident.Add(g.Confident)}
 	}
 	m := b
-	m.Dimensions, m.Groups = []Dimension{d}, nil
-	for key, v := range sums {
-		m.Groups = append(m.Groups, Group{[]string{key}, v})
-	}
+	m.Dimensions, m.Groups = []Dimension{d}, slices.Collect(maps.Values(sums))
 	sortGroups(m.Groups)
 	return m, nil
 }
@@ -164,9 +169,9 @@ type Tally struct {
 }
 
 type book struct {
-	rows                int
-	total, unattributed Value
-	groups              map[string]Group
+	rows                           int
+	total, confident, unattributed Value
+	groups                         map[string]Group
 }
 
 // NewTally begins a tally by dimensions, none of which may repeat.
@@ -187,7 +192,7 @@ func (t *Tally) Add(r *Row) {
 		t.books[r.Currency] = b
 	}
 	b.rows++
-	b.total = b.total.Add(r.Value)
+	b.total, b.confident = b.total.Add(r.Value), b.confident.Add(r.Confident)
 	if r.Partner == Unattributed {
 		b.unattributed = b.unattributed.Add(r.Value)
 	}
@@ -201,7 +206,7 @@ func (t *Tally) Add(r *Row) {
 	if !ok {
 		g.Key = key
 	}
-	g.Value = g.Value.Add(r.Value)
+	g.Value, g.Confident = g.Value.Add(r.Value), g.Confident.Add(r.Confident)
 	b.groups[id.String()] = g
 }
 
@@ -211,7 +216,7 @@ func (t *Tally) Breakdowns() []Breakdown {
 	var out []Breakdown
 	for currency, b := range t.books {
 		d := Breakdown{
-			Dimensions: t.dims, Currency: currency, Total: b.total, Unattributed: b.unattributed, Rows: b.rows,
+			Dimensions: t.dims, Currency: currency, Total: b.total, Confident: b.confident, Unattributed: b.unattributed, Rows: b.rows,
 		}
 		for _, g := range b.groups {
 			d.Groups = append(d.Groups, g)

@@ -57,7 +57,7 @@ func NewTimeline(b Breakdown, span Span, step Step, top int) (Timeline, error) {
 	}
 	var order []Group
 	for key, v := range rank {
-		order = append(order, Group{[]string{key}, v})
+		order = append(order, Group{Key: []string{key}, Value: v})
 	}
 	sortGroups(order)
 	rest := make([]Value, len(t.Starts))

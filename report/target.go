@@ -131,12 +131,21 @@ func StatusOf(reached, expected Value) Status {
 
 // Ratio is a part of a whole as decimal text with four places, rounded half away from
 // zero; false for a whole of zero.
-func Ratio(part, whole Value) (string, bool) {
+func Ratio(part, whole Value) (string, bool) { return ratio(part, whole, 4) }
+
+// Certainty is what is certain of a value, as a part of it with six places, rounded as
+// Ratio does; false for a value of zero.
+func Certainty(certain, value Value) (string, bool) { return ratio(certain, value, 6) }
+
+func ratio(part, whole Value, places int) (string, bool) {
 	if whole.int().Sign() == 0 {
 		return "", false
 	}
-	const places = 4
-	n := new(big.Int).Mul(part.int(), big.NewInt(2*10_000))
+	unit := int64(1)
+	for range places {
+		unit *= 10
+	}
+	n := new(big.Int).Mul(part.int(), big.NewInt(2*unit))
 	negative := n.Sign()*whole.int().Sign() < 0
 	n.Abs(n)
 	w := new(big.Int).Abs(whole.int())
@@ -144,6 +153,6 @@ func Ratio(part, whole Value) (string, bool) {
 	if negative {
 		n.Neg(n)
 	}
-	v := Value{n.Mul(n, big.NewInt(100_000))} // 10^-4 in 10^-9
+	v := Value{n.Mul(n, big.NewInt(1_000_000_000/unit))} // in 10^-9
 	return v.Text(places), true
 }

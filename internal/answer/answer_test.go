@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -38,6 +39,13 @@ func answered(groups []answer.Group) string {
 		out = append(out, fmt.Sprintf("%q %s", g.Key, g.Value))
 	}
 	return strings.Join(out, "\n")
+}
+
+func deref(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
 }
 
 // TestModelsAreTheLedger: what is computed from facts under a model of the ledger is
@@ -149,6 +157,7 @@ func TestPlain(t *testing.T) {
 		r := newRig(t, room)
 		r.agree()
 		r.world(11, 40)
+		r.adjust()
 		names := map[string]bool{}
 		for _, row := range r.rows {
 			names[row.Measure] = true
@@ -157,6 +166,7 @@ func TestPlain(t *testing.T) {
 			q := answer.Query{
 				Measure: rapid.SampledFrom(sorted(names)).Draw(t, "measure"), Model: rapid.SampledFrom(parsed(r.t).Models).Draw(t, "model"),
 				Filter: map[string][]string{}, Window: rapid.SampledFrom([]string{"all", "90d", "45d", "1d"}).Draw(t, "window"),
+				View: rapid.SampledFrom([]string{"", "restated", "as_known", "adjustments"}).Draw(t, "view"),
 			}
 			m := attribution.MeasureNamed(q.Measure)
 			q.By = append(q.By, rapid.SliceOfNDistinct(rapid.SampledFrom(m.Grain), 0, 3, rapid.ID[string]).Draw(t, "by")...)
@@ -169,11 +179,14 @@ func TestPlain(t *testing.T) {
 			if rapid.Bool().Draw(t, "narrowed by region") {
 				q.Filter["region"] = []string{"EMEA", "APAC"}
 			}
+			if m.Additive() && rapid.Bool().Draw(t, "in escrow") {
+				q.Filter["escrow"] = []string{"disputed"}
+			}
 			got, err := r.answers.Breakdown(ctx, operator, q)
 			if err != nil {
 				t.Fatalf("%+v: %v", q, err)
 			}
-			ask := report.Ask{Any: map[report.Dimension][]string{}}
+			ask := report.Ask{View: report.View(q.View), Any: map[report.Dimension][]string{}}
 			for name, values := range q.Filter {
 				ask.Any[report.Dimension(name)] = values
 			}
@@ -193,10 +206,18 @@ func TestPlain(t *testing.T) {
 			if got, want := answered(got.Groups), groupsText(want.Groups, places); got != want || got != "" && len(q.By) == 0 && want == "" {
 				t.Fatalf("%+v:\ngot\n%s\nwant\n%s", q, got, want)
 			}
+			for i, g := range got.Groups {
+				if want, _ := report.Certainty(want.Groups[i].Confident, want.Groups[i].Value); deref(g.Confidence) != want {
+					t.Fatalf("%+v: %q has a confidence of %q, want %q", q, g.Key, deref(g.Confidence), want)
+				}
+			}
 			if !m.Additive() {
 				return
 			}
 			total := value(r.t, got.Total)
+			if certain, _ := report.Certainty(want.Confident, want.Total); deref(got.Confidence) != certain {
+				t.Fatalf("%+v: confidence %q, want %q", q, deref(got.Confidence), certain)
+			}
 			if total.Cmp(want.Total) != 0 || value(r.t, got.Attributed).Add(value(r.t, got.Unattributed)).Cmp(total) != 0 {
 				t.Fatalf("%+v: total %s = %s + %s, want %s", q, *got.Total, *got.Attributed, *got.Unattributed, want.Total.Text(places))
 			}
@@ -230,7 +251,7 @@ func TestPlain(t *testing.T) {
 			if steps.Cmp(total) != 0 || len(over.By) > 0 && series.Cmp(total) != 0 || len(line.Total) != len(line.Starts) || len(line.Series) > 3 {
 				t.Fatalf("%+v: steps sum to %s, series to %s, want %s", over, steps.Text(places), series.Text(places), *got.Total)
 			}
-			var rows report.Value
+			var rows, certain report.Value
 			list := q
 			list.Limit = rapid.IntRange(1, 60).Draw(t, "limit")
 			for {
@@ -239,8 +260,8 @@ func TestPlain(t *testing.T) {
 					t.Fatal(err)
 				}
 				for _, row := range page.Rows {
-					rows = rows.Add(number(r.t, row.Value))
-					if k, err := answer.ParseKey(row.Key); err != nil || k.Day != row.Day || k.Asset != row.Asset {
+					rows, certain = rows.Add(number(r.t, row.Value)), certain.Add(number(r.t, row.ConfidentValue))
+					if k, err := answer.ParseKey(row.Key); err != nil || k.Day != row.Day || k.Asset != row.Asset || k.Booked != row.Booked || k.Escrow != row.Escrow {
 						t.Fatalf("key %s of %+v reads as %+v, %v", row.Key, row, k, err)
 					}
 				}
@@ -249,10 +270,42 @@ func TestPlain(t *testing.T) {
 				}
 				list.Cursor = *page.Next
 			}
-			if rows.Cmp(total) != 0 {
-				t.Fatalf("%+v: the rows sum to %s, want %s", q, rows.Text(places), *got.Total)
+			if rows.Cmp(total) != 0 || certain.Cmp(want.Confident) != 0 {
+				t.Fatalf("%+v: the rows sum to %s, of which %s is certain, want %s and %s", q, rows.Text(places), certain.Text(places), *got.Total, want.Confident.Text(places))
 			}
 		})
+	}
+}
+
+// adjust adds to some of the rows what came later: in escrow, booked on another day,
+// of another confidence.
+func (r *rig) adjust() {
+	r.t.Helper()
+	for i, key := range slices.Sorted(maps.Keys(r.rows)) {
+		row := r.rows[key]
+		exponent := 2
+		if row.Currency == "" {
+			exponent = attribution.CountExponent
+		}
+		minor := int64(100*i) - 3000
+		if err := errors.Join(row.SetValue(minor, exponent), row.SetConfident(minor/3, exponent)); err != nil {
+			r.t.Fatal(err)
+		}
+		day, err := money.ParseDay(row.Day)
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		switch i % 5 {
+		case 0:
+			row.Escrow = attribution.EscrowDisputed
+		case 1:
+			row.Booked = day.Add(i % 40).String()
+		case 2:
+			row.Booked, row.Escrow = "2026-05-20", attribution.EscrowDisputed
+		default:
+			continue
+		}
+		r.publish(row)
 	}
 }
 

@@ -68,6 +68,7 @@ type asked struct {
 	campaign *follow.Campaign
 	today    money.Day
 	window   report.Window
+	view     report.View
 	any      map[report.Dimension][]string
 }
 
@@ -129,10 +130,23 @@ func (a *Answers) askRows(v report.Viewer, q *Query) (*asked, error) {
 	if err := out.readWindow(q); err != nil {
 		return nil, err
 	}
+	if err := out.readView(q); err != nil {
+		return nil, err
+	}
 	if err := out.readFilter(q); err != nil {
 		return nil, err
 	}
 	return out, out.readModel(q)
+}
+
+func (q *asked) readView(of *Query) error {
+	var views []string
+	for _, v := range report.Views() {
+		views = append(views, string(v))
+	}
+	view, err := one("view", of.View, views)
+	q.view, q.View = report.View(view), view
+	return err
 }
 
 func (q *asked) readWindow(of *Query) error {

@@ -1,6 +1,7 @@
 package answer_test
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 
@@ -26,13 +27,13 @@ func (r *rig) fill(measure, model string, n int) {
 		row := avro.ContributionRow{
 			Contract: campaign, Measure: measure, Model: model, Day: today.Add(-i % 365).String(), Partner: partners[i%7], Channel: fmt.Sprint("Channel ", i%11),
 			Asset: fmt.Sprint("asset-", i%223), Region: fmt.Sprint("Region ", i%5), Segment: fmt.Sprint("Segment ", i%3), Source: fmt.Sprint("source-", i%1009),
-			TouchCampaign: "this", Currency: "USD", Version: 1, UpdatedAt: now, AsOf: now,
+			TouchCampaign: "this", Escrow: contract.None, Booked: today.Add(-i % 365).String(), Currency: "USD", Version: 1, UpdatedAt: now, AsOf: now,
 		}
 		exponent := 2
 		if m.Count {
 			row.Currency, exponent = "", attribution.CountExponent
 		}
-		if err := row.SetValue(int64(100+i), exponent); err != nil {
+		if err := errors.Join(row.SetValue(int64(100+i), exponent), row.SetConfident(int64(90+i), exponent)); err != nil {
 			r.t.Fatal(err)
 		}
 		k := keyOf(&row)

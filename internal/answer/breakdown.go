@@ -36,7 +36,7 @@ func (a *Answers) Breakdown(_ context.Context, v report.Viewer, q Query) (Breakd
 	}
 	out := BreakdownAnswer{
 		Measure: m.Name, Kind: kindOf(m), Currency: f.Currency, Rows: f.Breakdown.Rows, By: []string{}, Margins: []Margin{},
-		Total: f.text(f.total), Attributed: f.text(f.attributed()), Unattributed: f.text(f.unattributed),
+		Total: f.text(f.total), Attributed: f.text(f.attributed()), Unattributed: f.text(f.unattributed), Confidence: f.confidence(),
 	}
 	groups, next, err := part(f.Breakdown.Groups, &q)
 	if err != nil {

@@ -1,6 +1,7 @@
 package answer
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"slices"
@@ -14,9 +15,10 @@ import (
 // keyFormat begins the text of a contribution's key.
 var keyFormat = state.Keyspace{ID: 1, Version: 1, Name: "contribution"}
 
-func keyParts(k *avro.ContributionKey) [11]*string {
+func keyParts(k *avro.ContributionKey) [13]*string {
 	return [...]*string{
 		&k.Contract, &k.Measure, &k.Model, &k.Day, &k.Partner, &k.Channel, &k.Asset, &k.Region, &k.Segment, &k.Source, &k.TouchCampaign,
+		&k.Escrow, &k.Booked,
 	}
 }
 
@@ -66,7 +68,7 @@ func (a *Answers) Contributions(_ context.Context, v report.Viewer, q Query) (Co
 	}
 	out := ContributionsAnswer{Rows: []ContributionLine{}}
 	last := follow.RowPlace(at)
-	err = of.follow.Rows(of.campaign.Book, m.Name, of.Model, of.window.Span, last, func(row *avro.ContributionRow, at follow.RowPlace) (bool, error) {
+	err = of.follow.Rows(of.campaign.Book, m.Name, of.Model, of.view, of.window.Span, last, func(row *avro.ContributionRow, at follow.RowPlace) (bool, error) {
 		if !of.passes(row) {
 			return true, nil
 		}
@@ -101,14 +103,16 @@ func (q *asked) passes(r *avro.ContributionRow) bool {
 }
 
 func lineOf(r *avro.ContributionRow) (ContributionLine, error) {
-	value, err := r.ValueText(placesOf(r.Currency))
+	row, err := follow.RowOf(r)
 	return ContributionLine{
 		Measure: r.Measure, Model: r.Model, Day: r.Day, Partner: r.Partner, Channel: r.Channel, Asset: r.Asset, Region: r.Region,
-		Segment: r.Segment, Source: r.Source, TouchCampaign: r.TouchCampaign, Value: value, Currency: r.Currency, Version: r.Version,
+		Segment: r.Segment, Source: r.Source, TouchCampaign: r.TouchCampaign,
+		Escrow: r.Escrow, Booked: cmp.Or(r.Booked, r.Day), Value: text(row.Value, r.Currency), ConfidentValue: text(row.Confident, r.Currency), Currency: r.Currency, Version: r.Version,
 		IsFinal: r.IsFinal, AsOf: r.AsOf, UpdatedAt: r.UpdatedAt, CreditsPartition: r.CreditsPartition, CreditsOffset: r.CreditsOffset,
 		Key: KeyText(avro.ContributionKey{
 			Contract: r.Contract, Measure: r.Measure, Model: r.Model, Day: r.Day, Partner: r.Partner, Channel: r.Channel,
 			Asset: r.Asset, Region: r.Region, Segment: r.Segment, Source: r.Source, TouchCampaign: r.TouchCampaign,
+			Escrow: r.Escrow, Booked: cmp.Or(r.Booked, r.Day),
 		}),
 	}, err
 }

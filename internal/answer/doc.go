@@ -25,6 +25,9 @@ type Query struct {
 	// Window is Nd or all; From and To are its other form, days as YYYY-MM-DD, both
 	// included. The default is 90d.
 	Window, From, To string
+	// View is whose days are meant, of rows: restated, as_known or adjustments. The
+	// default is restated.
+	View string
 	// Filter lets rows pass that have one of the values in each dimension named.
 	Filter map[string][]string
 	// By names the dimensions of a breakdown.

@@ -2,6 +2,7 @@ package answer_test
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"testing"
 	"time"
@@ -122,9 +123,9 @@ func (b *booked) deal(d *report.Deal, entries []follow.Entry) {
 			}
 			row := avro.ContributionRow{
 				Contract: e.Contract, Measure: e.Measure, Model: model, Day: e.Day, Partner: e.Partner, Channel: e.Channel, Asset: e.Asset,
-				Region: e.Region, Segment: e.Segment, Source: e.Source, TouchCampaign: e.TouchCampaign, Currency: e.Currency, Version: b.next, AsOf: e.AsOf, UpdatedAt: e.AsOf,
+				Region: e.Region, Segment: e.Segment, Source: e.Source, TouchCampaign: e.TouchCampaign, Escrow: e.Escrow, Booked: e.Booked, Currency: e.Currency, Version: b.next, AsOf: e.AsOf, UpdatedAt: e.AsOf,
 			}
-			if err := row.SetValue(e.Running[m], e.Exponent); err != nil {
+			if err := errors.Join(row.SetValue(e.Running[m], e.Exponent), row.SetConfident(0, e.Exponent)); err != nil {
 				b.t.Fatal(err)
 			}
 			b.send(b.spec.Contributions(), encoded(b.t, b.codecs.ContributionKey, rowKey(&row)), encoded(b.t, b.codecs.ContributionRow, row))
@@ -135,7 +136,7 @@ func (b *booked) deal(d *report.Deal, entries []follow.Entry) {
 func rowKey(r *avro.ContributionRow) avro.ContributionKey {
 	return avro.ContributionKey{
 		Contract: r.Contract, Measure: r.Measure, Model: r.Model, Day: r.Day, Partner: r.Partner, Channel: r.Channel, Asset: r.Asset,
-		Region: r.Region, Segment: r.Segment, Source: r.Source, TouchCampaign: r.TouchCampaign,
+		Region: r.Region, Segment: r.Segment, Source: r.Source, TouchCampaign: r.TouchCampaign, Escrow: r.Escrow, Booked: r.Booked,
 	}
 }
 

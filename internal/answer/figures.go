@@ -13,8 +13,9 @@ import (
 type figures struct {
 	Breakdown report.Breakdown // groups that it may see
 	Currency  string
-	// total and unattributed are nil where they are withheld, or are no sums.
-	total, unattributed *report.Value
+	// total, what is certain of it and unattributed are nil where they are withheld, or
+	// are no sums.
+	total, certain, unattributed *report.Value
 }
 
 func (f *figures) text(v *report.Value) *string {
@@ -22,6 +23,28 @@ func (f *figures) text(v *report.Value) *string {
 		return nil
 	}
 	return ref(text(*v, f.Currency))
+}
+
+// confidence is that in the total, nil where there is none.
+func (f *figures) confidence() *string {
+	if f.total == nil || f.certain == nil {
+		return nil
+	}
+	return confidence(*f.certain, *f.total)
+}
+
+// confidence is that in a value, nil where it is zero.
+func confidence(certain, value report.Value) *string {
+	c, ok := report.Certainty(certain, value)
+	if !ok {
+		return nil
+	}
+	return &c
+}
+
+// give lets the viewer have the total of a breakdown.
+func (f *figures) give(b *report.Breakdown) {
+	f.total, f.certain, f.unattributed = &b.Total, &b.Confident, &b.Unattributed
 }
 
 // attributed is what of the total is somebody's.
@@ -34,7 +57,7 @@ func (f *figures) attributed() *report.Value {
 
 // askFor completes a question of rows with the window and the filter.
 func (q *asked) askFor(dims ...report.Dimension) report.Ask {
-	return report.Ask{Within: q.window.Span, Any: q.any, By: dims}
+	return report.Ask{View: q.view, Within: q.window.Span, Any: q.any, By: dims}
 }
 
 // figures adds up rows of a measure. A breakdown that would add what must not be
@@ -86,7 +109,7 @@ func (q *asked) figures(m attribution.Measure, ask report.Ask) (*figures, error)
 		return out, nil
 	}
 	if addable(m, ask) {
-		out.total, out.unattributed = &total.Total, &total.Unattributed
+		out.give(&total)
 	}
 	return out, nil
 }
@@ -107,9 +130,9 @@ func (q *asked) ownTotal(out *figures, m attribution.Measure, ask report.Ask, wh
 	switch {
 	case !addable(m, ask):
 	case !others:
-		out.total, out.unattributed = &out.Breakdown.Total, &out.Breakdown.Unattributed
+		out.give(&out.Breakdown)
 	case partners >= report.PartnersMin:
-		out.total, out.unattributed = &whole.Total, &whole.Unattributed
+		out.give(&whole)
 	}
 	q.Withheld = q.Withheld || others
 }
@@ -176,19 +199,19 @@ func grain(m attribution.Measure, ask report.Ask) error {
 func (f *figures) groups(list []report.Group) []Group {
 	out := make([]Group, len(list))
 	for i, g := range list {
-		out[i] = Group{g.Key, text(g.Value, f.Currency)}
+		out[i] = Group{g.Key, text(g.Value, f.Currency), confidence(g.Confident, g.Value)}
 	}
 	return out
 }
 
-// keyed writes the groups of a breakdown by one dimension.
+// keyed writes the groups of a breakdown by one dimension, at most so many; 0: all.
 func (f *figures) keyed(most int) []KeyValue {
 	out := []KeyValue{}
 	for _, g := range f.Breakdown.Groups {
-		if len(out) == most {
+		if len(out) == most && most > 0 {
 			break
 		}
-		out = append(out, KeyValue{g.Key[0], text(g.Value, f.Currency)})
+		out = append(out, KeyValue{g.Key[0], text(g.Value, f.Currency), confidence(g.Confident, g.Value)})
 	}
 	return out
 }

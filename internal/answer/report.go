@@ -60,8 +60,37 @@ func (a *Answers) Report(_ context.Context, v report.Viewer, q Query) (ReportAns
 		}
 		*top.to = f.keyed(topMax)
 	}
+	if out.Escrow, err = of.escrow(); err != nil {
+		return ReportAnswer{}, err
+	}
 	out.Envelope = of.Envelope
 	return out, nil
+}
+
+// escrow is what of each measure of money is disputed.
+func (q *asked) escrow() ([]EscrowLine, error) {
+	lines := []EscrowLine{}
+	for _, m := range q.measures() {
+		if m.Count || !m.Additive() {
+			continue
+		}
+		ask := q.askFor(report.Partner)
+		ask.Any = maps.Clone(ask.Any)
+		if ask.Any == nil {
+			ask.Any = map[report.Dimension][]string{}
+		}
+		if asked, narrowed := ask.Any[report.Escrow]; !narrowed || slices.Contains(asked, attribution.EscrowDisputed) {
+			ask.Any[report.Escrow] = []string{attribution.EscrowDisputed}
+		} else {
+			ask.Any[report.Escrow] = nil
+		}
+		f, err := q.figures(m, ask)
+		if err != nil {
+			return nil, err
+		}
+		lines = append(lines, EscrowLine{Measure: m.Name, Currency: f.Currency, Total: f.text(f.total), Partners: f.keyed(0)})
+	}
+	return lines, nil
 }
 
 func (q *asked) moneyMeasures() []string {
@@ -101,7 +130,7 @@ func (q *asked) tile(m attribution.Measure, targets []report.Target) (Tile, erro
 	}
 	t := Tile{
 		Measure: m.Name, Kind: kindOf(m), Currency: f.Currency, Status: string(report.NoGoal),
-		Total: f.text(f.total), Attributed: f.text(f.attributed()), Unattributed: f.text(f.unattributed),
+		Total: f.text(f.total), Attributed: f.text(f.attributed()), Unattributed: f.text(f.unattributed), Confidence: f.confidence(),
 	}
 	if span, ok := q.window.Previous(); ok {
 		before := q.askFor()
@@ -289,7 +318,7 @@ func (q *asked) partners(spent *spending) ([]PartnerLine, error) {
 		if lines[partner] == nil {
 			lines[partner] = &PartnerLine{
 				Partner: partner, Name: partner, Credited: map[string]string{}, Sourced: map[string]string{},
-				Influenced: map[string]string{}, CoSell: map[string]string{}, Share: map[string]string{}, Spend: text(report.Value{}, c.Currency),
+				Influenced: map[string]string{}, CoSell: map[string]string{}, Share: map[string]string{}, Confidence: map[string]string{}, Spend: text(report.Value{}, c.Currency),
 			}
 			order = append(order, partner)
 		}
@@ -314,7 +343,7 @@ func (q *asked) partners(spent *spending) ([]PartnerLine, error) {
 		}
 		for _, g := range f.Breakdown.Groups {
 			if partner := g.Key[0]; partner != report.Unattributed {
-				q.give(line(partner), m, f, g.Value)
+				q.give(line(partner), m, f, g)
 			}
 		}
 	}
@@ -332,7 +361,8 @@ func (q *asked) partners(spent *spending) ([]PartnerLine, error) {
 
 // give puts what a partner has of a measure under the name of the measure whose deals
 // and values these are.
-func (q *asked) give(l *PartnerLine, m attribution.Measure, f *figures, v report.Value) {
+func (q *asked) give(l *PartnerLine, m attribution.Measure, f *figures, g report.Group) {
+	v := g.Value
 	switch m.Name {
 	case attribution.MeasurePipelineSourced:
 		l.Sourced[attribution.MeasurePipelineCreated] = text(v, f.Currency)
@@ -344,6 +374,9 @@ func (q *asked) give(l *PartnerLine, m attribution.Measure, f *figures, v report
 		l.CoSell[m.Of] = text(v, f.Currency)
 	default:
 		l.Credited[m.Name] = text(v, f.Currency)
+		if c, ok := report.Certainty(g.Confident, v); ok {
+			l.Confidence[m.Name] = c
+		}
 		if whole := f.attributed(); whole != nil {
 			if share, ok := report.Ratio(v, *whole); ok {
 				l.Share[m.Name] = share

@@ -1,8 +1,10 @@
 package answer_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -124,10 +126,15 @@ func (r *rig) Emit(topic string, key, value []byte, _ ...stream.Header) {
 	for i, model := range e.Models {
 		row := avro.ContributionRow{
 			Contract: e.Contract, Measure: e.Measure, Model: model, Day: e.Day, Partner: e.Partner, Channel: e.Channel, Asset: e.Asset, Region: e.Region,
-			Segment: e.Segment, Source: e.Source, TouchCampaign: e.TouchCampaign, Currency: e.Currency, Version: r.offsets[topic],
-			IsDeleted: e.Running[i] == 0, UpdatedAt: now, AsOf: e.AsOf, CreditsOffset: r.offsets[topic] - 1,
+			Segment: e.Segment, Source: e.Source, TouchCampaign: e.TouchCampaign, Escrow: cmp.Or(e.Escrow, contract.None), Booked: cmp.Or(e.Booked, e.Day), Currency: e.Currency, Version: r.offsets[topic],
+			UpdatedAt: now, AsOf: e.AsOf, CreditsOffset: r.offsets[topic] - 1,
 		}
-		if err := row.SetValue(e.Running[i], e.Exponent); err != nil {
+		confident := int64(0)
+		if len(e.Confident) > 0 {
+			confident = e.Confident[i]
+		}
+		row.IsDeleted = e.Running[i] == 0 && confident == 0
+		if err := errors.Join(row.SetValue(e.Running[i], e.Exponent), row.SetConfident(confident, e.Exponent)); err != nil {
 			r.t.Fatal(err)
 		}
 		r.publish(row)
@@ -143,7 +150,7 @@ func (r *rig) Emitted() (records, size int) { return 0, 0 }
 func keyOf(row *avro.ContributionRow) avro.ContributionKey {
 	return avro.ContributionKey{
 		Contract: row.Contract, Measure: row.Measure, Model: row.Model, Day: row.Day, Partner: row.Partner, Channel: row.Channel,
-		Asset: row.Asset, Region: row.Region, Segment: row.Segment, Source: row.Source, TouchCampaign: row.TouchCampaign,
+		Asset: row.Asset, Region: row.Region, Segment: row.Segment, Source: row.Source, TouchCampaign: row.TouchCampaign, Escrow: row.Escrow, Booked: row.Booked,
 	}
 }
 
@@ -310,8 +317,8 @@ func (r *rig) plain(measure, model string, ask report.Ask) report.Breakdown {
 		if err != nil {
 			r.t.Fatal(err)
 		}
-		if row.Contract == campaign && row.Measure == measure && row.Model == model && ask.Matches(&plain) {
-			tally.Add(&plain)
+		if seen, ok := ask.Take(&plain); ok && row.Contract == campaign && row.Measure == measure && row.Model == model {
+			tally.Add(&seen)
 		}
 	}
 	if all := tally.Breakdowns(); len(all) > 0 {

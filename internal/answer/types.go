@@ -10,6 +10,7 @@ type Envelope struct {
 	Behind   Behind  `json:"behind"`
 	Window   *Window `json:"window,omitempty"`
 	Model    string  `json:"model,omitempty"`
+	View     string  `json:"view,omitempty"` // restated, as_known or adjustments; of answers about rows
 	// AsOf is the time of the newest input in the answer; null without one.
 	AsOf *time.Time `json:"as_of"`
 	// Withheld is whether the visibility of the contract left something out.
@@ -110,6 +111,16 @@ type ReportAnswer struct {
 	Partners []PartnerLine `json:"partners"`
 	Spend    Spend         `json:"spend"`
 	Top      Top           `json:"top"`
+	Escrow   []EscrowLine  `json:"escrow"`
+}
+
+// EscrowLine is what of a measure of money is disputed. It is part of the measure's
+// total, and of what its partners are credited with.
+type EscrowLine struct {
+	Measure  string     `json:"measure"`
+	Currency string     `json:"currency"`
+	Total    *string    `json:"total"`    // null: withheld
+	Partners []KeyValue `json:"partners"` // whose credit is disputed, the largest first
 }
 
 // Tile is one measure in the window, against the window before and against the target
@@ -122,7 +133,8 @@ type Tile struct {
 	Total        *string `json:"total"`    // null: withheld
 	Attributed   *string `json:"attributed"`
 	Unattributed *string `json:"unattributed"`
-	Previous     *string `json:"previous"` // total of as many days before; null for all
+	Confidence   *string `json:"confidence"` // in the total, of one; null without a value
+	Previous     *string `json:"previous"`   // total of as many days before; null for all
 	Target       *string `json:"target"`
 	TargetFrom   string  `json:"target_from"` // YYYY-MM-DD, empty without a target
 	TargetTo     string  `json:"target_to"`
@@ -145,6 +157,8 @@ type PartnerLine struct {
 	Spend      string            `json:"spend"`
 	Return     *string           `json:"return"` // credited revenue over spend; null without spend
 	Share      map[string]string `json:"share"`  // of what is attributed
+	// Confidence is in what is credited, by measure, of one.
+	Confidence map[string]string `json:"confidence"`
 }
 
 // Spend is what was spent in the window, by currency.
@@ -171,8 +185,9 @@ type Top struct {
 
 // KeyValue is a value of a dimension and what it has.
 type KeyValue struct {
-	Key   string `json:"key"`
-	Value string `json:"value"`
+	Key        string  `json:"key"`
+	Value      string  `json:"value"`
+	Confidence *string `json:"confidence"` // in the value, of one; null without a value
 }
 
 // BreakdownAnswer is a measure by up to three dimensions.
@@ -184,6 +199,7 @@ type BreakdownAnswer struct {
 	Total        *string  `json:"total"` // null: withheld, or not additive over what is asked
 	Attributed   *string  `json:"attributed"`
 	Unattributed *string  `json:"unattributed"`
+	Confidence   *string  `json:"confidence"` // in the total, of one; null without a value
 	Rows         int      `json:"rows"`
 	By           []string `json:"by"`
 	Groups       []Group  `json:"groups"` // largest first, then by key
@@ -193,8 +209,9 @@ type BreakdownAnswer struct {
 
 // Group is one group; Key is in the order of By.
 type Group struct {
-	Key   []string `json:"key"`
-	Value string   `json:"value"`
+	Key        []string `json:"key"`
+	Value      string   `json:"value"`
+	Confidence *string  `json:"confidence"` // in the value, of one; null without a value
 }
 
 // Margin is the breakdown by one dimension of several.
@@ -222,7 +239,10 @@ type ContributionLine struct {
 	Segment          string    `json:"segment"`
 	Source           string    `json:"source"`
 	TouchCampaign    string    `json:"touch_campaign"`
+	Escrow           string    `json:"escrow"` // disputed or (none)
+	Booked           string    `json:"booked"` // another than day where that was closed when the value changed
 	Value            string    `json:"value"`
+	ConfidentValue   string    `json:"confident_value"` // what of the value is certain
 	Currency         string    `json:"currency"`
 	Version          int64     `json:"version"`
 	IsFinal          bool      `json:"is_final"`

@@ -28,7 +28,7 @@ var never = map[string][]string{
 	"own": {
 		"code_of_acme", "touch-by-acme", "touch-by-corp", "person-of-acme", "person-of-corp", "D-acme", "stage-of-D-acme", "d-acme.example",
 		"subject-of-acme", "subject-of-corp", "subject-of-zeta", winter, "zeta", `"9999.`,
-		"asset-of-acme", "asset-of-corp", "source-of-acme", "source-of-corp", `"1111.1`, `"3333.3`, `"171.51`, `"373.53`,
+		"asset-of-acme", "asset-of-corp", "source-of-acme", "source-of-corp", `"1111.1`, `"3333.3`, `"277.7`, `"833.3`, `"171.51`, `"373.53`,
 	},
 	"stranger": {
 		summit, "code_of_acme", "code_of_blue", "acme-of", "touch-by", "person-of", "D-shared", "D-acme", "subject-of-acme", "subject-of-blue", "subject-of-corp",
@@ -97,6 +97,7 @@ var lookouts = map[string][]look{
 	"GET /api/v1/contributions": {
 		{query: "campaign=summit&window=all", refused: 400, sees: everyone([]string{"source-of-acme", "44.46"}, []string{"source-of-acme", "asset-of-blue"}, []string{"asset-of-blue", "2222.24"})},
 		{query: "campaign=summit&window=all&partner=corp", refused: 400, sees: everyone([]string{"3333.35"}, []string{"3333.35"}, []string{`"rows":[]`})},
+		{query: "campaign=summit&window=all&view=as_known", refused: 400, sees: everyone([]string{"833.33"}, []string{"833.33"}, []string{"555.56"})},
 	},
 	"GET /api/v1/timeseries": {
 		{query: "campaign=summit&window=all&by=asset", refused: 400, sees: everyone([]string{"asset-of-acme", "1111.13"}, []string{"asset-of-acme", "3333.35"}, []string{"asset-of-blue", "6711.18"})},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -149,7 +150,7 @@ func (w *world) rows(campaign, partner, owner string, minor int64) {
 			} else {
 				value, exponent = 250_000, 6
 			}
-			if err := r.SetValue(value, exponent); err != nil {
+			if err := errors.Join(r.SetValue(value, exponent), r.SetConfident(value/4, exponent)); err != nil {
 				w.t.Fatal(err)
 			}
 			key := avro.ContributionKey{

@@ -80,7 +80,7 @@ func (c *call) question(r *http.Request) answer.Query {
 	v := c.values
 	q := answer.Query{
 		Campaign: v.text("campaign"), Model: v.text("model"), Measure: v.text("measure"),
-		Window: v.text("window"), From: v.text("from"), To: v.text("to"),
+		Window: v.text("window"), From: v.text("from"), To: v.text("to"), View: v.text("view"),
 		By: v.list("by"), Step: v.text("step"), Top: v.number("top"), Cohort: v.text("cohort"), Value: v.text("value"),
 		Partner: v.text("partner"), State: v.text("state"), Prefix: v.text("q"), Kind: v.text("kind"), Severity: v.text("severity"),
 		Opportunity: v.text("opportunity"), Contribution: v.text("contribution"), Reporter: v.text("reporter"), Columns: v.text("columns"), Limit: v.number("limit"), Cursor: v.text("cursor"),
@@ -150,6 +150,14 @@ func window() []parameter {
 		{name: "from", kind: day, about: "First day, with to and instead of window."},
 		{name: "to", kind: day, about: "Last day, with from and instead of window."},
 	}
+}
+
+func view() []parameter {
+	var views []string
+	for _, v := range report.Views() {
+		views = append(views, string(v))
+	}
+	return []parameter{{name: "view", kind: choice, choices: views, about: "By which day rows are told: restated by the one that they are of, as_known by the one that they are booked on, which is a later one where their own was closed, adjustments as as_known and only those of another day. Default: restated."}}
 }
 
 func filter() []parameter {

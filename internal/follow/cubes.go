@@ -265,8 +265,8 @@ func (c *cubes) fromDisk(name cubeName, asks []report.Ask) ([]Sums, error) {
 			asOf = r.AsOf
 		}
 		for i := range asks {
-			if asks[i].Matches(&row) {
-				tallies[i].Add(&row)
+			if seen, ok := asks[i].Take(&row); ok {
+				tallies[i].Add(&seen)
 			}
 		}
 		return nil

@@ -10,14 +10,14 @@ import "tracksource/state"
 
 // The keyspaces of the stores, by store.
 var (
-	spaceRow         = state.Keyspace{ID: 0x50, Version: 1, Name: "row"}
+	spaceRow         = state.Keyspace{ID: 0x50, Version: 2, Name: "row"}
 	spaceFacts       = state.Keyspace{ID: 0x51, Version: 1, Name: "facts"}
 	spaceFactsLife   = state.Keyspace{ID: 0x52, Version: 1, Name: "facts-life"}
 	spaceDecision    = state.Keyspace{ID: 0x53, Version: 1, Name: "decision"}
 	spaceAlert       = state.Keyspace{ID: 0x54, Version: 1, Name: "alert"}
 	spaceAlertNewest = state.Keyspace{ID: 0x55, Version: 1, Name: "alert-newest"}
 	spaceEntry       = state.Keyspace{ID: 0x56, Version: 1, Name: "entry"}
-	spacePointer     = state.Keyspace{ID: 0x57, Version: 1, Name: "pointer"}
+	spacePointer     = state.Keyspace{ID: 0x57, Version: 2, Name: "pointer"}
 	spaceLedgerLife  = state.Keyspace{ID: 0x58, Version: 1, Name: "ledger-life"}
 )
 
@@ -30,4 +30,4 @@ func Keyspaces() []state.Keyspace {
 }
 
 // layout names the form of what all stores hold. It changes with any keyspace.
-const layout = "1"
+const layout = "2"

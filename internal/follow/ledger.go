@@ -1,6 +1,7 @@
 package follow
 
 import (
+	"cmp"
 	"fmt"
 
 	"tracksource/schemas/avro"
@@ -19,6 +20,7 @@ func pointerRange(k *avro.ContributionKey) state.Key {
 	key := spacePointer.Key()
 	for _, part := range [...]string{
 		k.Contract, k.Measure, k.Day, k.Partner, k.Channel, k.Asset, k.Region, k.Segment, k.Source, k.TouchCampaign,
+		k.Escrow, cmp.Or(k.Booked, k.Day),
 	} {
 		key = key.String(part)
 	}
@@ -41,7 +43,7 @@ func (f *Follow) projectEntry(r *stream.Record, put func(key, value []byte)) err
 		put(place(spaceEntry.Key().String(e.Contract).String(e.Conversion)), spaceEntry.Value(r.Value))
 		k := avro.ContributionKey{
 			Contract: e.Contract, Measure: e.Measure, Day: e.Day, Partner: e.Partner, Channel: e.Channel, Asset: e.Asset,
-			Region: e.Region, Segment: e.Segment, Source: e.Source, TouchCampaign: e.TouchCampaign,
+			Region: e.Region, Segment: e.Segment, Source: e.Source, TouchCampaign: e.TouchCampaign, Escrow: e.Escrow, Booked: e.Booked,
 		}
 		put(place(pointerRange(&k)), spacePointer.Value(state.Key{}.String(e.Conversion)))
 	}

@@ -1,6 +1,8 @@
 package follow
 
 import (
+	"cmp"
+	"encoding/binary"
 	"fmt"
 	"slices"
 	"time"
@@ -25,11 +27,21 @@ func rowKey(k *avro.ContributionKey) (state.Key, error) {
 	if err != nil {
 		return nil, err
 	}
+	booked, err := money.ParseDay(cmp.Or(k.Booked, k.Day))
+	if err != nil {
+		return nil, err
+	}
 	key := rowRange(k.Contract, k.Measure, k.Model).Uint32(dayPart(day))
-	for _, part := range [...]string{k.Partner, k.Channel, k.Asset, k.Region, k.Segment, k.Source, k.TouchCampaign} {
+	for _, part := range [...]string{k.Partner, k.Channel, k.Asset, k.Region, k.Segment, k.Source, k.TouchCampaign, k.Escrow} {
 		key = key.Ordered(part)
 	}
-	return key, nil
+	return key.Uint32(dayPart(booked)), nil
+}
+
+// daysOf are the day of a row and the one that it is booked on, as its key has them
+// behind a prefix of this many bytes.
+func daysOf(key []byte, prefix int) (day, booked uint32) {
+	return binary.BigEndian.Uint32(key[prefix:]), binary.BigEndian.Uint32(key[len(key)-4:])
 }
 
 func (f *Follow) projectRow(r *stream.Record, put func(key, value []byte)) error {
@@ -76,28 +88,34 @@ func RowOf(r *avro.ContributionRow) (report.Row, error) {
 	if err != nil {
 		return report.Row{}, err
 	}
+	certain, err := r.ConfidentUnits()
+	if err != nil {
+		return report.Row{}, err
+	}
 	row := NameOf(r)
-	row.Value = report.ValueOfUnits(units)
+	row.Value, row.Confident = report.ValueOfUnits(units), report.ValueOfUnits(certain)
 	return row, nil
 }
 
-// NameOf is a contribution as report wants it, without its value.
+// NameOf is a contribution as report wants it, without its values.
 func NameOf(r *avro.ContributionRow) report.Row {
 	return report.Row{
 		Campaign: r.Contract, Measure: r.Measure, Model: r.Model, Day: r.Day, Partner: r.Partner, Channel: r.Channel,
-		Asset: r.Asset, Region: r.Region, Segment: r.Segment, Source: r.Source, TouchCampaign: r.TouchCampaign, Currency: r.Currency,
+		Asset: r.Asset, Region: r.Region, Segment: r.Segment, Source: r.Source, TouchCampaign: r.TouchCampaign, Escrow: r.Escrow, Booked: r.Booked, Currency: r.Currency,
 	}
 }
 
 // RowPlace is a place between rows, from which a reading of them goes on.
 type RowPlace []byte
 
-// Rows calls fn for each row of a campaign, measure and model that is on one of the
-// days (nil: any) and not deleted, by day and then by name, behind a place (nil: from
-// the first), until it returns false. The place that fn is given is behind the row.
-func (f *Follow) Rows(campaign, measure, model string, within *report.Span, behind RowPlace, fn func(row *avro.ContributionRow, at RowPlace) (bool, error)) error {
+// Rows calls fn for each row of a campaign, measure and model that a view has on one of
+// the days (nil: any) and that is not deleted, by its own day and then by name, behind a
+// place (nil: from the first), until it returns false. The place that fn is given is
+// behind the row.
+func (f *Follow) Rows(campaign, measure, model string, view report.View, within *report.Span, behind RowPlace, fn func(row *avro.ContributionRow, at RowPlace) (bool, error)) error {
 	from, to := rowRange(campaign, measure, model).Range()
-	if within != nil {
+	known := view == report.AsKnown || view == report.Adjustments
+	if within != nil && !known {
 		from = rowRange(campaign, measure, model).Uint32(dayPart(within.From))
 		to = rowRange(campaign, measure, model).Uint32(dayPart(within.To.Add(1)))
 	}
@@ -108,6 +126,13 @@ func (f *Follow) Rows(campaign, measure, model string, within *report.Span, behi
 		}
 	}
 	return f.rows.scan(from, to, func(key, value []byte) (bool, error) {
+		// Rows lie by their own days: of all of them few are asked for, and the others
+		// are not decoded.
+		switch day, booked := daysOf(key, prefix); {
+		case view == report.Adjustments && booked == day,
+			known && within != nil && (booked < dayPart(within.From) || booked > dayPart(within.To)):
+			return true, nil
+		}
 		row, err := f.row(value)
 		if err != nil {
 			return false, err
@@ -199,7 +224,7 @@ func (f *Follow) rowsChanged(records []stream.Record) error {
 			c.gone = true
 			c.row = avro.ContributionRow{
 				Contract: k.Contract, Measure: k.Measure, Model: k.Model, Day: k.Day, Partner: k.Partner, Channel: k.Channel,
-				Asset: k.Asset, Region: k.Region, Segment: k.Segment, Source: k.Source, TouchCampaign: k.TouchCampaign,
+				Asset: k.Asset, Region: k.Region, Segment: k.Segment, Source: k.Source, TouchCampaign: k.TouchCampaign, Escrow: k.Escrow, Booked: k.Booked,
 			}
 		} else if f.cfg.Codecs.ContributionRow.Decode(r.Value, &c.row) != nil {
 			continue // as above
