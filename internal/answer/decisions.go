@@ -2,6 +2,7 @@ package answer
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"time"
 
@@ -31,6 +32,9 @@ func (a *Answers) OpenDispute(ctx context.Context, v report.Viewer, q Query, d D
 		return DecisionAnswer{}, err
 	}
 	deal, err := (&chain{asked: of}).dealNamed(ctx, d.Deal)
+	if unknown := (*Error)(nil); errors.As(err, &unknown) {
+		unknown.Parameter = "deal"
+	}
 	if err != nil {
 		return DecisionAnswer{}, err
 	}

@@ -58,6 +58,7 @@ func TestDispute(t *testing.T) {
 		"its own credit":               {"open", "disputes", disputed("D-shared", "credit", "corp"), 409, "nobody disputes its own credit"},
 		"against a stranger":           {"open", "disputes", disputed("D-shared", "credit", "zeta"), 409, "write a signatory"},
 		"an id that others have":       {"open", "disputes", `{"id":"made-by-acme",` + disputed("D-shared", "credit", "acme")[1:], 409, "of another dispute"},
+		"a deal that there is not":     {"own", "disputes", disputed("D-sha", "credit", "corp"), 404, "no such deal"},
 		"about nothing":                {"open", "disputes", disputed("D-shared", "weather", ""), 422, "no such about"},
 		"by a person":                  {"open", "disputes", `{"deal":"D-shared","about":"sourcing","against":"","by":"ann@corp.example","why":"so"}`, 422, "office"},
 		"without a reason":             {"open", "disputes", `{"deal":"D-shared","about":"sourcing","against":"","by":"RevOps","why":" "}`, 422, "why"},
@@ -69,6 +70,9 @@ func TestDispute(t *testing.T) {
 		"of a proposal that is no one": {"own", "disputes?campaign=summit~proposed", disputed("D-shared", "sourcing", ""), 400, "no such campaign"},
 	} {
 		p := problem(t, post(s, tokens[c.who], c.path, c.body), c.status)
+		if c.says == "no such deal" && (p.Parameter != "deal" || len(p.Allowed) != 1) {
+			t.Errorf("%s: %+v", what, p)
+		}
 		if !strings.Contains(p.Detail, c.says) || strings.Contains(p.Detail, "D-acme") {
 			t.Errorf("%s: %s", what, p.Detail)
 		}
