@@ -51,7 +51,8 @@ func (o Own) Feeds() []kafka.Feed {
 }
 
 // feed sends what the topics do not hold yet: the contract and the rates, then
-// the events from where the last run stopped.
+// the events from where the last run stopped, and with the history behind them what
+// the sample's partners decide.
 func (d *demo) feed(ctx context.Context) error {
 	p, err := stream.NewProducer(line.StreamConn(d.conn), d.cfg.Log)
 	if err != nil {
@@ -79,7 +80,20 @@ func (d *demo) feed(ctx context.Context) error {
 	if !d.cfg.Once {
 		atOnce = atOnce * liveHistoryPercent / 100
 	}
-	for len(missing) > 0 {
+	governed := d.cfg.Once || in.start.IsZero()
+	for {
+		if !governed && done >= atOnce {
+			governed = true
+			if err := d.rest(ctx); err != nil {
+				return err
+			}
+			if err := d.govern(ctx, in.start); err != nil {
+				return err
+			}
+		}
+		if len(missing) == 0 {
+			return nil
+		}
 		n := sendChunk
 		if done >= atOnce {
 			n = liveChunk
@@ -95,7 +109,6 @@ func (d *demo) feed(ctx context.Context) error {
 		}
 		done, missing = done+n, missing[n:]
 	}
-	return nil
 }
 
 // missing returns the messages that the raw topics do not hold. A run that was

@@ -29,6 +29,7 @@ type input struct {
 	amounts  []avro.Control // spend and targets
 	events   []stream.Message
 	about    string
+	start    time.Time // of the sample; zero: what the partners decide is their own matter
 }
 
 func (d *demo) input() (input, error) {
@@ -50,7 +51,7 @@ func (d *demo) input() (input, error) {
 		return input{}, err
 	}
 	world := sample.Generate(sample.Config{Seed: d.cfg.Seed, Events: d.cfg.Events, Start: start})
-	in := input{contract: example.AILaunchTour(), at: world.Start, events: messages(d.spec, world.Events)}
+	in := input{contract: example.AILaunchTour(), at: world.Start, start: world.Start, events: messages(d.spec, world.Events)}
 	for _, r := range world.Rates {
 		in.rates = append(in.rates, avro.RateRecord{Base: r.Base, Quote: r.Quote, Day: r.Day, Rate: r.Rate, Source: "sample"})
 	}

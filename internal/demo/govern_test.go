@@ -1,0 +1,86 @@
+package demo_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"tracksource/internal/answer"
+	"tracksource/internal/demo"
+)
+
+// TestGoverned: the partners of a demo that is watched disagree, close a period and
+// settle one dispute of two; the next run on the same directory decides nothing twice.
+func TestGoverned(t *testing.T) {
+	if testing.Short() {
+		t.Skip("two runs of the whole line")
+	}
+	dir := t.TempDir()
+	var decided []string
+	for run := range 2 {
+		var alerts answer.AlertsAnswer
+		watch(t, dir, func(page string) bool {
+			response, err := http.Get(page + "/api/v1/alerts?kind=dispute")
+			if err != nil {
+				return false
+			}
+			defer func() { _ = response.Body.Close() }()
+			return response.StatusCode == http.StatusOK && json.NewDecoder(response.Body).Decode(&alerts) == nil && len(alerts.Alerts) == 2 && settledOne(alerts.Alerts)
+		})
+		var told []string
+		for _, a := range alerts.Alerts {
+			told = append(told, a.ID+" "+a.Message+" "+a.RaisedAt.String())
+		}
+		if run > 0 && strings.Join(told, "\n") != strings.Join(decided, "\n") {
+			t.Errorf("the second run says\n%s\nand the first\n%s", told, decided)
+		}
+		decided = told
+	}
+}
+
+// settledOne reports whether one of the disputes is upheld.
+func settledOne(list []answer.AlertLine) bool {
+	for _, a := range list {
+		if strings.Contains(a.Message, "is upheld, it goes to globex") {
+			return true
+		}
+	}
+	return false
+}
+
+// watch runs a demo with a page until it shows what is wanted.
+func watch(t *testing.T, dir string, wanted func(page string) bool) {
+	t.Helper()
+	out, in := io.Pipe()
+	cfg := config(dir, in)
+	cfg.Once, cfg.JSON = false, false
+	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+	defer stop()
+	ended := make(chan error, 1)
+	go func() {
+		err := demo.Run(ctx, cfg)
+		_ = in.CloseWithError(io.EOF)
+		ended <- err
+	}()
+	lines := bufio.NewScanner(out)
+	for lines.Scan() {
+		if page, ok := strings.CutPrefix(lines.Text(), "page:"); ok {
+			go func() { _, _ = io.Copy(io.Discard, out) }() // ends with the demo
+			for tick := time.NewTicker(100 * time.Millisecond); ctx.Err() == nil && !wanted(strings.TrimSpace(page)); <-tick.C {
+			}
+			break
+		}
+	}
+	if ctx.Err() != nil {
+		t.Error("the page never showed it")
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+}
