@@ -76,8 +76,6 @@ func Revise(now Now, r *avro.ContractRecord, doc *contract.Contract) (Outcome, e
 	case doc == nil:
 		j.drop(proposalKey(r.Campaign))
 		return j.out, nil
-	case r.Proposed && same && p.Revision == r.Revision:
-		return j.out, nil // what was said to it stands
 	case r.Proposed:
 		err := j.store(proposalKey(r.Campaign), propose(now.Agreed, r, doc))
 		return j.out, err

@@ -221,6 +221,34 @@ func (h *history) record(words []string, day money.Day, at time.Time) avro.Contr
 	return avro.Control{}
 }
 
+// play returns a script with what follows from each of its lines.
+func (h *history) play(script string) string {
+	var got strings.Builder
+	for _, line := range strings.Split(strings.TrimSuffix(script, "\n"), "\n") {
+		if strings.HasPrefix(line, " ") {
+			continue // what followed
+		}
+		got.WriteString(line + "\n")
+		if line != "" && !strings.HasPrefix(line, "#") {
+			got.WriteString(h.say(line))
+		}
+	}
+	return got.String()
+}
+
+// TestDocumentedHistory: the history that docs/governance.md shows is one.
+func TestDocumentedHistory(t *testing.T) {
+	text, err := os.ReadFile("../../docs/governance.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, want, _ := strings.Cut(string(text), "```history\n")
+	want, _, found := strings.Cut(want, "```")
+	if got := newHistory(t).play(want); !found || got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
 // TestHistories: what was said, what was raised and settled by it, on which rung,
 // until when, and what was refused.
 func TestHistories(t *testing.T) {
@@ -234,23 +262,13 @@ func TestHistories(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			h := newHistory(t)
-			var got strings.Builder
-			for _, line := range strings.Split(strings.TrimSuffix(string(want), "\n"), "\n") {
-				if strings.HasPrefix(line, " ") {
-					continue // what followed
-				}
-				got.WriteString(line + "\n")
-				if line != "" && !strings.HasPrefix(line, "#") {
-					got.WriteString(h.say(line))
-				}
-			}
+			got := newHistory(t).play(string(want))
 			if *update {
-				if err := os.WriteFile(file, []byte(got.String()), 0o600); err != nil {
+				if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
 					t.Fatal(err)
 				}
-			} else if got.String() != string(want) {
-				t.Errorf("got\n%s\nwant\n%s", got.String(), want)
+			} else if got != string(want) {
+				t.Errorf("got\n%s\nwant\n%s", got, want)
 			}
 		})
 	}

@@ -1,8 +1,6 @@
 package governance
 
 import (
-	"maps"
-	"slices"
 	"strings"
 	"time"
 
@@ -18,9 +16,10 @@ const (
 
 // closing is what is closed of a campaign.
 type closing struct {
-	Until string    `json:"until"` // the last closed day; empty for none
-	At    time.Time `json:"at"`    // of the last record
-	Said  string    `json:"said"`  // content of the last record
+	Until  string    `json:"until"`  // the last closed day; empty for none
+	At     time.Time `json:"at"`     // of the last record
+	Said   string    `json:"said"`   // content of the last record
+	Number int64     `json:"number"` // of records so far
 }
 
 func periodKey(campaign string) Key { return Key{Of: "period", Campaign: campaign} }
@@ -79,7 +78,7 @@ func (j *judge) period(r *avro.PeriodRecord) error {
 		return Refuse("period: %q; write %s or %s", cut(r.Action), PeriodClose, PeriodReopen)
 	}
 	c.At, c.Said = words.At, name
-	j.drop(reopeningKey(r.Campaign)) // what was approved, was of the days as they were
+	c.Number++ // what was approved, was of the days as they were
 	return j.store(periodKey(r.Campaign), c)
 }
 
@@ -100,15 +99,9 @@ func (j *judge) reopenPeriod(c closing, r *avro.PeriodRecord) error {
 	case r.Day > c.Until:
 		return Refuse("period: %s is open; all days until %s are closed", r.Day, c.Until)
 	}
-	words := map[string]reopening{}
-	if _, err := j.load(reopeningKey(r.Campaign), &words); err != nil {
+	missing, err := j.missingForReopen(c, r.Campaign, r.Day)
+	if err != nil {
 		return err
-	}
-	var missing []string
-	for _, partner := range j.now.Agreed.Approvals.Reopen {
-		if w := words[partner]; w.Day != r.Day || w.Decision != Approved {
-			missing = append(missing, partner)
-		}
 	}
 	if len(missing) > 0 {
 		return Refuse("period: opening %s again needs the approval of %s", r.Day, strings.Join(missing, ", "))
@@ -116,28 +109,52 @@ func (j *judge) reopenPeriod(c closing, r *avro.PeriodRecord) error {
 	return nil
 }
 
-// reopening is a partner's last word to opening a period again, since the last
-// record about periods.
-type reopening struct {
-	Day      string `json:"day"`
-	Decision string `json:"decision"`
-	Said     string `json:"said"`
+// missingForReopen returns which partners have not approved that a day is opened
+// again since the last record about periods, which c is.
+func (j *judge) missingForReopen(c closing, campaign, day string) (missing []string, err error) {
+	said, err := j.reopening(c, campaign, day)
+	if err != nil {
+		return nil, err
+	}
+	for _, partner := range j.now.Agreed.Approvals.Reopen {
+		if said.Words[partner].Decision != Approved {
+			missing = append(missing, partner)
+		}
+	}
+	return missing, nil
 }
 
-func reopeningKey(campaign string) Key { return Key{Of: "reopening", Campaign: campaign} }
+// reopening is what was said to opening the days from one on again.
+type reopening struct {
+	Number int64           `json:"number"` // of the records about periods when it was said
+	Words  map[string]Word `json:"words"`  // the last of each partner
+}
+
+func reopeningKey(campaign, day string) Key {
+	return Key{Of: "reopening", Campaign: campaign, Name: day}
+}
+
+// reopening loads what was said since the last record about periods, which c is.
+func (j *judge) reopening(c closing, campaign, day string) (reopening, error) {
+	var said reopening
+	if _, err := j.load(reopeningKey(campaign, day), &said); err != nil {
+		return said, err
+	}
+	if said.Words == nil || said.Number != c.Number {
+		said = reopening{Number: c.Number, Words: map[string]Word{}}
+	}
+	return said, nil
+}
 
 // MissingForReopen returns which partners have yet to approve that the days of a
 // campaign are open again from one on.
 func MissingForReopen(now Now, campaign string, from money.Day) ([]string, error) {
 	j := judge{now: now}
-	words := map[string]reopening{}
-	if _, err := j.load(reopeningKey(campaign), &words); err != nil || now.Agreed == nil {
+	var c closing
+	if _, err := j.load(periodKey(campaign), &c); err != nil || now.Agreed == nil {
 		return nil, err
 	}
-	return slices.DeleteFunc(slices.Clone(now.Agreed.Approvals.Reopen), func(partner string) bool {
-		w := words[partner]
-		return w.Day == from.String() && w.Decision == Approved
-	}), nil
+	return j.missingForReopen(c, campaign, from.String())
 }
 
 func (j *judge) approveReopening(r *avro.ApprovalRecord, name string) error {
@@ -154,12 +171,11 @@ func (j *judge) approveReopening(r *avro.ApprovalRecord, name string) error {
 	if _, err := j.load(periodKey(r.Campaign), &c); err != nil {
 		return err
 	}
-	words := map[string]reopening{}
-	if _, err := j.load(reopeningKey(r.Campaign), &words); err != nil {
-		return err
-	}
+	said, err := j.reopening(c, r.Campaign, r.Day)
 	switch {
-	case words[r.Partner].Said == name:
+	case err != nil:
+		return err
+	case said.Words[r.Partner].Said == name:
 		j.out.Again = true
 		return nil
 	case c.Until == "":
@@ -167,7 +183,6 @@ func (j *judge) approveReopening(r *avro.ApprovalRecord, name string) error {
 	case r.Day > c.Until:
 		return Refuse("approval: %s is open; all days until %s are closed", r.Day, c.Until)
 	}
-	words = maps.Clone(words)
-	words[r.Partner] = reopening{Day: r.Day, Decision: r.Decision, Said: name}
-	return j.store(reopeningKey(r.Campaign), words)
+	said.Words[r.Partner] = Word{Decision: r.Decision, Said: name}
+	return j.store(reopeningKey(r.Campaign, r.Day), said)
 }

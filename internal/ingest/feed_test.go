@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -450,5 +451,41 @@ func TestFeedDisputes(t *testing.T) {
 				t.Errorf("%+v", d)
 			}
 		})
+	}
+}
+
+// TestDocumentedDispute: the events that docs/governance.md shows are taken in, by the
+// feed and by who owns control, and the second one withdraws what the first one opens.
+func TestDocumentedDispute(t *testing.T) {
+	text, err := os.ReadFile("../../docs/governance.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := newFeed(t, avro.NewMemory())
+	f.ID = ingest.FeedID{Feed: "crm", Reporter: "globex"}
+	g := newGoverned(t)
+	agreed, err := control.Revise(example.AILaunchTour(), 0, start)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.take(agreed)
+	states := []string{"open", "settled"}
+	blocks := strings.Split(string(text), "```json\n")[1:]
+	if len(blocks) != len(states) {
+		t.Fatalf("%d events are shown", len(blocks))
+	}
+	for i, block := range blocks {
+		event, _, _ := strings.Cut(block, "```")
+		var out outbox
+		if err := f.Fold(context.Background(), []stream.Record{{Topic: "raw", Offset: int64(i), Value: []byte(event), Timestamp: start}}, &out); err != nil {
+			t.Fatal(err)
+		}
+		var c avro.Control
+		if err := f.Codecs.Control.Decode(out.all[0].value, &c); err != nil || out.all[0].topic != "control" {
+			t.Fatalf("event %d: on %s with %v", i, out.all[0].topic, out.all[0].headers)
+		}
+		if got := g.take(c); len(got.alerts) != 1 || got.alerts[0].State != states[i] || got.alerts[0].Kind != "dispute" {
+			t.Errorf("event %d, %s: %+v, want the dispute %s", i, c.Dispute.ID, got.alerts, states[i])
+		}
 	}
 }
