@@ -20,7 +20,8 @@ func contractCommand(stdout, stderr io.Writer) *cobra.Command {
 		Args: noArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(contractValidateCommand(stdout), contractDiffCommand(stdout, stderr), contractApplyCommand(stdout, stderr), contractSchemaCommand(stdout),
-		contractProposeCommand(stdout, stderr), contractWithdrawCommand(stdout, stderr), contractCompareCommand(stdout, stderr))
+		contractProposeCommand(stdout, stderr), contractWithdrawCommand(stdout, stderr), contractCompareCommand(stdout, stderr),
+		contractApproveCommand(stdout, stderr), contractShowCommand(stdout, stderr))
 	return cmd
 }
 
@@ -163,7 +164,8 @@ func contractApplyCommand(stdout, stderr io.Writer) *cobra.Command {
 			"their order and restate what it changes: all conversion days, or with restate_from those from that\n" +
 			"day on, and then zone, currency and models must be as they were. --previous names the revision that\n" +
 			"the author knew: when another one has come meanwhile, nothing is sent. What was proposed and is\n" +
-			"applied unchanged is a proposal no longer.",
+			"applied unchanged is a proposal no longer. A contract that names approvals for its revisions, or follows\n" +
+			"one that does, has to be proposed first and approved by each of them.",
 		Example: "  track-source contract apply ai-launch-tour.yaml --previous 1" + controlExample,
 		RunE:    func(cmd *cobra.Command, args []string) error { return r.run(cmd.Context(), args) },
 	}
@@ -238,7 +240,13 @@ func (r *revising) run(ctx context.Context, args []string) error {
 	if r.proposed {
 		what = "proposal of revision"
 	}
-	return r.say("campaign %s: %s %d, contract %.12s, %s\n", c.Campaign, what, last.Revision+1, hash, verb)
+	if err := r.say("campaign %s: %s %d, contract %.12s, %s\n", c.Campaign, what, last.Revision+1, hash, verb); err != nil || !r.proposed {
+		return err
+	}
+	if err := book.Take(&record); err != nil {
+		return err
+	}
+	return sayMissing(r.stdout, book, c.Campaign)
 }
 
 func (r *revising) say(format string, args ...any) error {

@@ -54,7 +54,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root.AddCommand(demoCommand(stdout, stderr), topicsCommand(stdout), fsckCommand(stdout, stderr), checkCommand(stdout, stderr), deadletterCommand(stdout, stderr),
 		sendCommand(stdout, stderr), contractCommand(stdout, stderr), fxCommand(stdout, stderr), accountsCommand(stdout, stderr), mappingCommand(stdout, stderr),
 		eraseCommand(stdout, stderr), overlapCommand(stdout, stderr), taxonomyCommand(stdout), schemaCommand(stdout), attributeCommand(stdout), tokenCommand(stdout),
-		explainCommand(stdout), reconcileCommand(stdout))
+		explainCommand(stdout), reconcileCommand(stdout), disputeCommand(stdout, stderr), periodCommand(stdout, stderr), signCommand(stdout, stderr),
+		alertsCommand(stdout, stderr), surveyCommand(stdout, stderr))
 	root.AddCommand(amountsCommands(stdout, stderr)...)
 	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
