@@ -26,7 +26,7 @@ type input struct {
 	renew    bool // whether it replaces another contract of its campaign
 	at       time.Time
 	rates    []avro.RateRecord
-	amounts  []avro.Control // spend and targets
+	amounts  []avro.Control // spend, targets and costs
 	events   []stream.Message
 	about    string
 	start    time.Time // of the sample; zero: what the partners decide is their own matter
@@ -60,11 +60,7 @@ func (d *demo) input() (input, error) {
 		return in, nil // nobody would see the amounts
 	}
 	for _, a := range world.Amounts {
-		kind := control.Spend
-		if a.Target {
-			kind = control.Target
-		}
-		in.amounts = append(in.amounts, avro.Control{Kind: kind, Amount: &avro.AmountRecord{
+		in.amounts = append(in.amounts, avro.Control{Kind: a.Kind, Amount: &avro.AmountRecord{
 			Campaign: example.Campaign, Day: a.Day, Payer: a.Payer, Channel: a.Channel, Measure: a.Measure,
 			Amount: a.Text, Currency: a.Currency, RecordedAt: world.Start,
 		}})

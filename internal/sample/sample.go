@@ -53,7 +53,7 @@ type World struct {
 
 // Amount is money beside the contract.
 type Amount struct {
-	Target                  bool   // else spend
+	Kind                    string // spend, target or cost
 	Day                     string // YYYY-MM-DD
 	Payer, Channel, Measure string
 	Text, Currency          string // decimal text; no currency for counts
@@ -124,18 +124,27 @@ const (
 )
 
 // amounts are targets that a sample of any size is in part ahead of and in part
-// behind, and what was spent on it each week.
+// behind, and what was spent on it and what it cost otherwise each week.
 func amounts(cfg Config) []Amount {
+	const target = "target"
 	day := func(d int) string { return cfg.Start.AddDate(0, 0, d).Format(time.DateOnly) }
 	var list []Amount
 	for _, goal := range []struct {
 		measure, currency string
 		amount            int // for two thousand events
-	}{{"pipeline_created", "USD", 4_500_000}, {"revenue", "USD", 400_000}, {"opportunities", "", 126}, {"won", "", 8}} {
+	}{{"pipeline_created", "USD", 4_500_000}, {"revenue", "USD", 400_000}, {"opportunities", "", 126}, {"won", "", 8}, {"reach", "", 48}} {
 		// The target of nothing ends the period before, so that this one begins with
 		// the campaign.
 		for d, amount := range map[int]int{-1: 0, targetDays - 1: max(1, goal.amount*cfg.Events/2000)} {
-			list = append(list, Amount{Target: true, Day: day(d), Measure: goal.measure, Text: strconv.Itoa(amount), Currency: goal.currency})
+			list = append(list, Amount{Kind: target, Day: day(d), Measure: goal.measure, Text: strconv.Itoa(amount), Currency: goal.currency})
+		}
+	}
+	for _, at := range []time.Time{cfg.Start, cfg.Start.AddDate(0, 0, targetDays/2)} {
+		// A quota is of a quarter, and the campaign begins in one and may end in another.
+		end := time.Date(at.Year(), (at.Month()-1)/3*3+4, 0, 0, 0, 0, 0, time.UTC)
+		quota := Amount{Kind: target, Day: end.Format(time.DateOnly), Measure: "quota", Text: strconv.Itoa(max(1, 700_000*cfg.Events/2000)), Currency: "USD"}
+		if !slices.Contains(list, quota) {
+			list = append(list, quota)
 		}
 	}
 	for week := range spendWeeks {
@@ -143,11 +152,12 @@ func amounts(cfg Config) []Amount {
 			payer, channel, currency string
 			amount                   int
 		}{{"acme", "Paid Search", "USD", 1850}, {"acme", "Events", "USD", 2400}, {"globex", "Partner", "EUR", 1600}} {
-			list = append(list, Amount{Day: day(7 * week), Payer: s.payer, Channel: s.channel, Text: strconv.Itoa(s.amount + 25*week), Currency: s.currency})
+			list = append(list, Amount{Kind: "spend", Day: day(7 * week), Payer: s.payer, Channel: s.channel, Text: strconv.Itoa(s.amount + 25*week), Currency: s.currency})
 		}
+		list = append(list, Amount{Kind: "cost", Day: day(7 * week), Payer: "acme", Text: strconv.Itoa(max(1, 14_000*cfg.Events/2000)), Currency: "USD"})
 	}
 	slices.SortFunc(list, func(a, b Amount) int {
-		return cmp.Or(strings.Compare(a.Day, b.Day), strings.Compare(a.Payer, b.Payer), strings.Compare(a.Channel, b.Channel), strings.Compare(a.Measure, b.Measure))
+		return cmp.Or(strings.Compare(a.Day, b.Day), strings.Compare(a.Kind, b.Kind), strings.Compare(a.Payer, b.Payer), strings.Compare(a.Channel, b.Channel), strings.Compare(a.Measure, b.Measure))
 	})
 	return list
 }
