@@ -463,7 +463,7 @@ func TestDocumentedDispute(t *testing.T) {
 	}
 	f := newFeed(t, avro.NewMemory())
 	f.ID = ingest.FeedID{Feed: "crm", Reporter: "globex"}
-	g := newGoverned(t)
+	g := newGoverned(t, f.Codecs)
 	agreed, err := control.Revise(example.AILaunchTour(), 0, start)
 	if err != nil {
 		t.Fatal(err)

@@ -21,18 +21,21 @@ import (
 	"tracksource/stream"
 )
 
-// governed is a book of tools and the service beside it, which is another one for
-// each record, over what the one before has left.
+// governed is a book of tools and the service beside it, which is started anew each
+// so many records, over what the one before has left.
 type governed struct {
 	t      *testing.T
 	codecs *avro.Codecs
 	book   *control.Book
 	kv     *task.Memory
 	offset int64
+
+	service *ingest.Controller
+	restart int64
 }
 
-func newGoverned(t *testing.T) *governed {
-	return &governed{t: t, codecs: codecs(t), book: control.NewBook(), kv: task.NewMemory()}
+func newGoverned(t *testing.T, codecs *avro.Codecs) *governed {
+	return &governed{t: t, codecs: codecs, book: control.NewBook(), kv: task.NewMemory(), restart: 1}
 }
 
 // said is one output of the service in a word: an alert, a broadcast to one of the
@@ -73,29 +76,42 @@ func (s *said) EmitTo(topic string, partition int32, _, value []byte, _ ...strea
 	s.all = append(s.all, fmt.Sprintf("broadcast %s %d", ev.Control.Kind, ev.Control.Number))
 }
 
-// take gives a record to both and fails if they differ in whether it is taken in.
-func (g *governed) take(c avro.Control) *said {
-	g.t.Helper()
+// fataler is a test, or a drawn one.
+type fataler interface {
+	Helper()
+	Fatal(args ...any)
+}
+
+// give gives a record to both and tells whether each of them refused it.
+func (g *governed) give(t fataler, c avro.Control) (out *said, byTools, byService bool) {
+	t.Helper()
 	m, err := control.Messages(g.codecs, "control", c)
 	if err != nil {
-		g.t.Fatal(err)
+		t.Fatal(err)
 	}
 	refused := g.book.Refused
 	if err := g.book.Add(g.codecs, m[0].Value); err != nil {
-		g.t.Fatal(err)
+		t.Fatal(err)
 	}
-	out := &said{codecs: g.codecs}
-	service := ingest.NewController(ingest.ControlConfig{
-		Codecs: g.codecs, Observations: ingest.Broadcast{Topic: "observations", Partitions: 2}, Journeys: ingest.Broadcast{Topic: "journeys", Partitions: 2},
-		Alerts: "alerts", Log: quiet(),
-	}, g.kv)
-	g.offset++
+	out = &said{codecs: g.codecs}
+	if g.offset++; g.offset%g.restart == 0 || g.service == nil {
+		g.service = ingest.NewController(ingest.ControlConfig{
+			Codecs: g.codecs, Observations: ingest.Broadcast{Topic: "observations", Partitions: 2}, Journeys: ingest.Broadcast{Topic: "journeys", Partitions: 2},
+			Alerts: "alerts", Log: quiet(),
+		}, g.kv)
+	}
 	rec := stream.Record{Topic: "control", Offset: g.offset, Key: m[0].Key, Value: m[0].Value, Timestamp: start}
-	if err := service.Fold(context.Background(), []stream.Record{rec}, out); err != nil {
-		g.t.Fatal(err)
+	if err := g.service.Fold(context.Background(), []stream.Record{rec}, out); err != nil {
+		t.Fatal(err)
 	}
-	byService := len(out.alerts) == 1 && out.alerts[0].Kind == "control_refused"
-	if byTools := g.book.Refused > refused; byTools != byService {
+	return out, g.book.Refused > refused, len(out.alerts) == 1 && out.alerts[0].Kind == "control_refused"
+}
+
+// take is give of a record that both must judge alike.
+func (g *governed) take(c avro.Control) *said {
+	g.t.Helper()
+	out, byTools, byService := g.give(g.t, c)
+	if byTools != byService {
 		g.t.Errorf("refused by the tools: %t, by the service: %t: %v", byTools, byService, out.alerts)
 	}
 	return out
@@ -123,7 +139,7 @@ func dispute(id, partner, action string, change func(*avro.DisputeRecord)) avro.
 // service alike, which is started anew before each record; what is taken in is told
 // once to whom it concerns, and what is said again to nobody.
 func TestGoverned(t *testing.T) {
-	g := newGoverned(t)
+	g := newGoverned(t, codecs(t))
 	revise := func(lines string, last int64, proposed bool) avro.Control {
 		c, err := control.Revise(tourContract(lines), last, start)
 		if err != nil {
@@ -229,7 +245,7 @@ func TestGoverned(t *testing.T) {
 // TestRefusedConcerns: an alert about a record that was refused is the partner's whose
 // record it was, and of its campaign, and neither of what no one is called.
 func TestRefusedConcerns(t *testing.T) {
-	g := newGoverned(t)
+	g := newGoverned(t, codecs(t))
 	c, err := control.Revise(example.AILaunchTour(), 0, start)
 	if err != nil {
 		t.Fatal(err)
@@ -252,7 +268,7 @@ func TestRefusedConcerns(t *testing.T) {
 // moves, of which the steps are updates: in whatever order they meet the deal, what it
 // is at rest is the same.
 func TestDisputeTold(t *testing.T) {
-	g := newGoverned(t)
+	g := newGoverned(t, codecs(t))
 	c, err := control.Revise(example.AILaunchTour(), 0, start)
 	if err != nil {
 		t.Fatal(err)
@@ -301,6 +317,78 @@ func TestDisputeTold(t *testing.T) {
 			if s := strings.Join(got, " "); s != fields || !ev.Object.ModifiedAt.Equal(start.Add(time.Hour)) {
 				t.Fatalf("at %v: %s\nwant %s", ev.Object.ModifiedAt, s, fields)
 			}
+		}
+	})
+}
+
+// TestGovernedAlike: whatever is said in whatever order, tools and the service take in
+// the same, and a service that is started anew goes on where the one before it was.
+func TestGovernedAlike(t *testing.T) {
+	codecs := codecs(t)
+	rapid.Check(t, func(t *rapid.T) {
+		pick := func(what string, of ...string) string { return rapid.SampledFrom(of).Draw(t, what) }
+		partner := func() string { return pick("partner", "acme", "globex", "hooli", "") }
+		at := func() time.Time {
+			return start.Add(time.Duration(rapid.IntRange(-50, 50).Draw(t, "hours")) * time.Hour)
+		}
+		day := func() string { return pick("day", "2026-02-26", "2026-02-27", "2026-02-28", "2026-03-02") }
+		documents := []string{"", "approvals: {revision: [globex], reopen: [acme]}\n"}
+		revision, hashes := int64(0), []string{control.Hash(tourContract(documents[0])), control.Hash(tourContract(documents[1]))}
+		g := newGoverned(nil, codecs)
+		g.restart = 5
+		first, err := control.Revise(tourContract(documents[0]), 0, start)
+		if err != nil {
+			t.Fatal(err)
+		}
+		g.give(t, first)
+		revision = 1
+		for range rapid.IntRange(5, 30).Draw(t, "records") {
+			var c avro.Control
+			switch pick("kind", "contract", "dispute", "settle", "period", "approval", "evaluation") {
+			case "contract":
+				r, err := control.Revise(tourContract(pick("document", documents...)), revision, start)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if c = r; rapid.Bool().Draw(t, "proposed") {
+					c.Contract.Proposed = true
+				}
+			case "dispute":
+				c = dispute(pick("id", "d1", "d2", "d3"), partner(), "open", func(r *avro.DisputeRecord) {
+					r.About, r.Against, r.At = pick("about", "sourcing", "credit"), pick("against", "", "acme", "(held)"), at()
+					r.Deal.ID = pick("deal", "006", "007")
+				})
+			case "settle":
+				c = dispute(pick("id", "d1", "d2", "d3"), partner(), pick("step", "withdraw", "resolve"), func(r *avro.DisputeRecord) {
+					r.Deal, r.At, r.Outcome, r.To = avro.DealName{}, at(), pick("outcome", "", "upheld", "rejected"), pick("to", "", "globex", "unsourced")
+				})
+			case "period":
+				c = avro.Control{Kind: control.Period, Period: &avro.PeriodRecord{
+					Campaign: tour, Action: pick("action", "close", "reopen"), Day: day(), By: "Finance", Why: "quarter", At: at(),
+				}}
+			case "approval":
+				r := &avro.ApprovalRecord{Campaign: tour, Partner: partner(), Of: pick("of", "revision", "reopen"), Decision: pick("decision", "approved", "refused"), By: "Legal", Why: "read", At: at()}
+				if r.Of == "reopen" {
+					r.Day = day()
+				} else {
+					r.Revision, r.Hash = revision+1, pick("hash", hashes...)
+				}
+				c = avro.Control{Kind: control.Approval, Approval: r}
+			case "evaluation":
+				v := rapid.SampledFrom([][2]string{{"", "no_data"}, {"94", "red"}, {"97", "amber"}, {"99", "green"}, {"99", "red"}}).Draw(t, "value")
+				c = avro.Control{Kind: control.Evaluation, Evaluation: &avro.EvaluationRecord{
+					Campaign: tour, Day: day(), Guardrail: "accuracy", Revision: revision, Value: v[0], Band: v[1], Target: "98%", Limit: "95%", Attempts: 1, At: at().AddDate(0, 0, 7),
+				}}
+			}
+			out, byTools, byService := g.give(t, c)
+			if byTools != byService {
+				t.Fatalf("refused by the tools: %t, by the service: %t: %v", byTools, byService, out.alerts)
+			}
+			newest, _ := g.book.Newest(tour)
+			revision = newest.Revision
+		}
+		if d, closed, err := g.book.ClosedUntil(tour); err != nil || closed && len(g.book.Periods[tour]) == 0 {
+			t.Fatalf("closed until %v, %v", d, err)
 		}
 	})
 }
