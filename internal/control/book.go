@@ -217,18 +217,18 @@ func Messages(codecs *avro.Codecs, topic string, controls ...avro.Control) ([]st
 		if err != nil {
 			return nil, fmt.Errorf("encode %s: %w", controls[i].Kind, err)
 		}
-		ms[i] = stream.Message{Topic: topic, Partition: 0, Pinned: true, Key: KeyOf(&controls[i], b), Value: b}
+		ms[i] = stream.Message{Topic: topic, Partition: 0, Pinned: true, Key: key(&controls[i], b), Value: b}
 	}
 	return ms, nil
 }
 
-// KeyOf returns the key of a record in the control topic. Value is the record as it
-// is encoded.
-func KeyOf(c *avro.Control, value []byte) []byte {
+// key returns the key of a record in the control topic. Value is the record as it is
+// encoded.
+func key(c *avro.Control, value []byte) []byte {
 	switch {
 	case isSaid(c):
-		// Each is kept, those that are refused as well: were one of two under a key
-		// compacted away, the other might be taken in where it was refused before.
+		// No two share a key: were one of them ever compacted away, another that was
+		// refused because of it would be taken in.
 		campaign, _ := governance.Concerns(c)
 		sum := sha256.Sum256(value)
 		return state.Key{}.String(c.Kind).String(campaign).String(hex.EncodeToString(sum[:]))

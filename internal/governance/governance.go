@@ -201,10 +201,17 @@ func said(what, by, why string, at time.Time) error {
 		return Refuse("%s: who says so has at most %d bytes, and the reason %d", what, NameMax, WhyMax)
 	case strings.Contains(by, "@"):
 		return Refuse("%s: who says so is an office, such as Partner Operations, and no address", what)
-	case at.IsZero() || at.Year() > 9999:
+	case !timely(at):
 		return Refuse("%s: it says when it was said", what)
 	}
 	return nil
+}
+
+// timely reports whether a record can have been said at an instant: what lies beyond
+// is a unit mistaken, and not all of it can be written.
+func timely(at time.Time) bool {
+	year := at.UTC().Year()
+	return year >= 2000 && year <= 9999
 }
 
 // dayFor reads a day of a record.

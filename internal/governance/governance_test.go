@@ -2,6 +2,7 @@ package governance_test
 
 import (
 	"errors"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -85,6 +86,8 @@ func TestRefusals(t *testing.T) {
 		{"for no reason", sign(func(r *avro.SignatureRecord) { r.Why = "" }), "who says so, and why"},
 		{"for a long reason", sign(func(r *avro.SignatureRecord) { r.Why = strings.Repeat("x", 1001) }), "the reason 1000"},
 		{"at no time", sign(func(r *avro.SignatureRecord) { r.At = time.Time{} }), "when it was said"},
+		{"before all times", sign(func(r *avro.SignatureRecord) { r.At = time.UnixMicro(math.MinInt64) }), "when it was said"},
+		{"behind all times", sign(func(r *avro.SignatureRecord) { r.At = time.UnixMicro(math.MaxInt64) }), "when it was said"},
 
 		{"an acknowledgement", ack(func(*avro.AcknowledgementRecord) {}), ""},
 		{"by the operator", ack(func(r *avro.AcknowledgementRecord) { r.Partner = "" }), ""},
@@ -111,6 +114,7 @@ func TestRefusals(t *testing.T) {
 		{"a stale revision", eval(func(r *avro.EvaluationRecord) { r.Revision = 2 }), "revision 2 are stale, the newest is 1"},
 		{"no guardrail", eval(func(r *avro.EvaluationRecord) { r.Guardrail = "weather" }), `there is no guardrail "weather"`},
 		{"no value", eval(func(r *avro.EvaluationRecord) { r.Value = "1e2" }), "a value of"},
+		{"before all days", eval(func(r *avro.EvaluationRecord) { r.At = time.UnixMicro(math.MinInt64) }), "when it was made"},
 		{"of a day to come", eval(func(r *avro.EvaluationRecord) { r.Day = "2026-03-03" }), "to come"},
 		{"too many attempts", eval(func(r *avro.EvaluationRecord) { r.Attempts = 4 }), "4 attempts"},
 		{"too much evidence", eval(func(r *avro.EvaluationRecord) { r.Evidence = make([]string, 21) }), "evidence"},

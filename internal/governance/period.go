@@ -73,7 +73,9 @@ func (j *judge) period(r *avro.PeriodRecord) error {
 		if err := j.reopenPeriod(c, r); err != nil {
 			return err
 		}
-		c.Until = day.Add(-1).String()
+		if c.Until = ""; day > money.DayMin {
+			c.Until = day.Add(-1).String()
+		}
 	default:
 		return Refuse("period: %q; write %s or %s", cut(r.Action), PeriodClose, PeriodReopen)
 	}

@@ -116,7 +116,7 @@ func (j *judge) checkEvaluation(r *avro.EvaluationRecord) (day money.Day, band c
 		err = Refuse("%s of %s: more than %d bytes of detail or %d pieces of evidence", what, r.Guardrail, detailMax, evidenceMax)
 	case r.Attempts < 1 || r.Attempts > attemptsMax:
 		err = Refuse("%s of %s: %d attempts, there are 1 to %d", what, r.Guardrail, r.Attempts, attemptsMax)
-	case r.At.IsZero() || r.At.Year() > 9999:
+	case !timely(r.At):
 		err = Refuse("%s of %s: it says when it was made", what, r.Guardrail)
 	case day > j.now.Agreed.Day(r.At):
 		err = Refuse("%s of %s: %s is to come", what, r.Guardrail, r.Day)
