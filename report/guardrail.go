@@ -214,12 +214,12 @@ func (a *accuracy) value(f *attribution.Facts, day money.Day, why string) {
 	}
 }
 
-// Reconciled is the accuracy that a reconciliation with an export shows: the value of
-// the deals that are worth the same on both sides over that of the export; nil where
-// the export has no value.
-func (r *Reconciliation) Reconciled() *big.Rat {
+// Accuracy is the accuracy that a reconciliation with an export shows, as the value of
+// the guardrail: the value of the deals that are worth the same on both sides over that
+// of the export; false where the export has no value.
+func (r *Reconciliation) Accuracy() (string, bool) {
 	if r.Theirs.Sign() <= 0 {
-		return nil
+		return "", false
 	}
 	matched := r.Theirs
 	for i := range r.Deals {
@@ -228,7 +228,7 @@ func (r *Reconciliation) Reconciled() *big.Rat {
 	if matched.Sign() < 0 {
 		matched = Value{}
 	}
-	return new(big.Rat).Quo(matched.rat(), r.Theirs.rat())
+	return contract.UnitPercent.Text(held(new(big.Rat).Quo(matched.rat(), r.Theirs.rat()), contract.UnitPercent, false)), true
 }
 
 // Confidence is the confident part of what is attributed, times the completeness of

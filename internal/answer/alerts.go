@@ -8,7 +8,9 @@ import (
 
 	"tracksource/attribution"
 	"tracksource/contract"
+	"tracksource/internal/control"
 	"tracksource/internal/follow"
+	"tracksource/internal/governance"
 	"tracksource/report"
 	"tracksource/schemas/avro"
 )
@@ -27,6 +29,14 @@ func (a *Answers) Alerts(ctx context.Context, v report.Viewer, q Query) (AlertsA
 	if _, err := one("severity", q.Severity, severities); err != nil {
 		return AlertsAnswer{}, &Error{Parameter: "severity", Detail: "there is no such severity", Allowed: severities[1:]}
 	}
+	state, err := one("state", q.State, []string{governance.AlertOpen, governance.AlertSettled, alertsAll})
+	if err != nil {
+		return AlertsAnswer{}, err
+	}
+	acknowledged, err := of.acknowledged()
+	if err != nil {
+		return AlertsAnswer{}, err
+	}
 	n, err := limit(&q)
 	if err != nil {
 		return AlertsAnswer{}, err
@@ -38,7 +48,7 @@ func (a *Answers) Alerts(ctx context.Context, v report.Viewer, q Query) (AlertsA
 	out := AlertsAnswer{Alerts: []AlertLine{}}
 	last := follow.AlertPlace(at)
 	err = a.follow.Alerts(last, func(alert *avro.Alert, at follow.AlertPlace) (bool, error) {
-		if !of.seesAlert(alert) || q.Kind != "" && alert.Kind != q.Kind || q.Severity != "" && alert.Severity != q.Severity {
+		if !of.seesAlert(alert) || q.Kind != "" && alert.Kind != q.Kind || q.Severity != "" && alert.Severity != q.Severity || state != alertsAll && state != stateOf(alert) {
 			return true, ctx.Err()
 		}
 		if len(out.Alerts) == n {
@@ -46,10 +56,7 @@ func (a *Answers) Alerts(ctx context.Context, v report.Viewer, q Query) (AlertsA
 			return false, nil
 		}
 		last = at
-		out.Alerts = append(out.Alerts, AlertLine{
-			ID: alert.ID, Kind: alert.Kind, Severity: alert.Severity, Rung: alert.Rung, Partner: alert.Partner, Subject: alert.Subject,
-			Message: alert.Message, Evidence: append([]string{}, alert.Evidence...), RaisedAt: alert.RaisedAt,
-		})
+		out.Alerts = append(out.Alerts, of.alertLine(alert, acknowledged[alert.ID]))
 		return true, nil
 	})
 	if err != nil {
@@ -60,6 +67,39 @@ func (a *Answers) Alerts(ctx context.Context, v report.Viewer, q Query) (AlertsA
 	}
 	out.Envelope = of.Envelope
 	return out, nil
+}
+
+// alertsAll asks for alerts in every state.
+const alertsAll = "all"
+
+// stateOf is the state of an alert; those from before there were states are open.
+func stateOf(a *avro.Alert) string { return cmp.Or(a.State, governance.AlertOpen) }
+
+func (q *asked) alertLine(a *avro.Alert, by *avro.AcknowledgementRecord) AlertLine {
+	line := AlertLine{
+		ID: a.ID, Kind: a.Kind, Severity: a.Severity, Rung: a.Rung, Owner: a.Owner, Fallback: a.Fallback, Since: a.Since, Deadline: a.Deadline,
+		State: stateOf(a), Partner: a.Partner, Subject: a.Subject, Message: a.Message, Evidence: append([]string{}, a.Evidence...), RaisedAt: a.RaisedAt,
+	}
+	if by != nil {
+		line.Acknowledged = &Acknowledged{Partner: by.Partner, At: by.At}
+		line.Acknowledged.By, line.Acknowledged.Why = q.words(by.Partner, by.By, by.Why)
+	}
+	return line
+}
+
+// acknowledged are the last words of who has taken an alert on, by alert.
+func (q *asked) acknowledged() (map[string]*avro.AcknowledgementRecord, error) {
+	out := map[string]*avro.AcknowledgementRecord{}
+	campaign, _ := contract.CampaignOfBook(q.Campaign)
+	err := q.follow.Decided(func(b *control.Book) error {
+		for _, of := range []string{"", campaign} {
+			for _, r := range b.Acknowledgements[of] {
+				out[r.Alert] = &r
+			}
+		}
+		return nil
+	})
+	return out, err
 }
 
 // seesAlert reports whether an alert is of the campaign, or of none, and the viewer's
@@ -97,7 +137,7 @@ func feedOwner(subject string) string {
 func (q *asked) actions(ctx context.Context) ([]Action, error) {
 	counts, seen := map[string]int{}, 0
 	err := q.follow.Alerts(nil, func(a *avro.Alert, _ follow.AlertPlace) (bool, error) {
-		if q.seesAlert(a) {
+		if q.seesAlert(a) && stateOf(a) == governance.AlertOpen {
 			counts[a.Kind]++
 			seen++
 		}
@@ -138,7 +178,14 @@ func actionFor(kind string) Action {
 		}
 	case "data_gap":
 		return Action{What: "Export the objects again from the source", Why: "Changes of them were lost on the way, which nothing else can mend."}
-	case "control_total":
+	case governance.AlertDispute:
+		return Action{
+			What: "Settle the disputes", Why: why + "what they are about is in escrow.",
+			Command: ref("track-source dispute list"),
+		}
+	case governance.AlertGuardrail:
+		return Action{What: "Bring what is watched back within its bounds", Why: "A breach that persists climbs the ladder of the contract."}
+	case control.AlertControlTotal:
 		return Action{What: "Compare what was sent with what came", Why: "The partner says that it sent more or less than was taken in.", Command: ref("track-source deadletter list")}
 	case "plain_address":
 		return Action{What: "Let the source hash addresses", Why: "The contract has the partner send hashes, and addresses came plain."}

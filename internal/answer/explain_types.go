@@ -174,6 +174,9 @@ type ReconcileAnswer struct {
 	Reasons    []ReasonLine     `json:"reasons"`
 	Deals      []ReconciledDeal `json:"deals"` // the largest first
 	Matched    string           `json:"matched"`
+	// Accuracy is the value of the deals that are worth the same on both sides over
+	// Theirs, in percent, as the guardrail of that name has it; null where Theirs is nothing.
+	Accuracy *string `json:"accuracy"`
 	// Unreadable are rows that could not be used; what they are about is in none of
 	// the sums above. So is Unconverted, what there is in currencies without a rate.
 	Unreadable     []UnreadableLine `json:"unreadable"`

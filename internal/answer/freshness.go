@@ -16,6 +16,7 @@ import (
 	"tracksource/deploy/kafka"
 	"tracksource/internal/control"
 	"tracksource/internal/follow"
+	"tracksource/internal/governance"
 	"tracksource/internal/line"
 	"tracksource/money"
 	"tracksource/report"
@@ -295,7 +296,7 @@ func (a *Answers) totals(ctx context.Context, last money.Day) (map[string]*feedT
 			out[feed] = &feedTotals{}
 		}
 		of := out[feed]
-		if alert.State != "settled" && of.short == "" {
+		if stateOf(alert) != governance.AlertSettled && of.short == "" {
 			of.short = fmt.Sprintf("%s (%s)", alert.Message, alert.RaisedAt.Format(time.DateOnly))
 		}
 		if t, ok := control.TotalOf(alert); ok {

@@ -23,7 +23,7 @@ type GuardrailLine struct {
 	Subject   string `json:"subject"` // a feed, or a measure; empty where there is one only
 	Unit      string `json:"unit"`    // % x h or mo
 	AtMost    bool   `json:"at_most"` // less is better
-	Target    string `json:"target"`
+	Target    string `json:"target"`  // in the unit
 	Limit     string `json:"limit"`
 	Day       string `json:"day"`  // that was last evaluated, YYYY-MM-DD; empty before the first
 	Band      string `json:"band"` // green, amber, red or no_data; empty before the first
@@ -193,6 +193,6 @@ type KPILine struct {
 	Missing  string  `json:"missing"`  // what is missing where there is no value
 	Detail   string  `json:"detail"`   // what it is made of
 	Band     string  `json:"band"`     // by the contract's guardrail; empty where there is none
-	Target   string  `json:"target"`   // as the contract writes it
-	Limit    string  `json:"limit"`
+	Target   *string `json:"target"`   // of that guardrail, in the unit
+	Limit    *string `json:"limit"`
 }

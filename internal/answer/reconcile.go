@@ -183,6 +183,9 @@ func (q *asked) reconciled(r *report.Reconciliation) ReconcileAnswer {
 		}
 		out.Elsewhere = append(out.Elsewhere, ElsewhereLine{e.What, strconv.Itoa(e.Deals), e.Amount.Text(places)})
 	}
+	if accuracy, ok := r.Accuracy(); ok {
+		out.Accuracy = &accuracy
+	}
 	out.Envelope = q.Envelope
 	return out
 }

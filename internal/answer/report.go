@@ -231,9 +231,12 @@ type spending struct {
 // whom. It is known by partner, channel and asset alone: a question that is narrowed by
 // something else has no spend. What was paid in another currency than the contract's is
 // valued at the rate of its day, as deals are, and where there is none stays what it is.
-func (q *asked) spend() (*spending, error) {
+func (q *asked) spend() (*spending, error) { return q.paid(control.Spend) }
+
+// paid is spend of a kind of amount that has a payer.
+func (q *asked) paid(kind string) (*spending, error) {
 	out := &spending{map[string]report.Value{}, map[string]map[string]report.Value{}}
-	records, err := q.follow.Amounts(control.Spend, q.campaign.Contract.Campaign)
+	records, err := q.follow.Amounts(kind, q.campaign.Contract.Campaign)
 	if err != nil {
 		return nil, err
 	}

@@ -401,12 +401,27 @@ type AlertLine struct {
 	ID       string    `json:"id"`
 	Kind     string    `json:"kind"`
 	Severity string    `json:"severity"`
-	Rung     string    `json:"rung"`
+	Rung     string    `json:"rung"`     // whom it is with; empty where it has none
+	Owner    string    `json:"owner"`    // who answers for the rung; empty for who holds its office
+	Fallback string    `json:"fallback"` // who answers when the owner does not
+	Since    string    `json:"since"`    // first contract day, YYYY-MM-DD; empty where it has none
+	Deadline string    `json:"deadline"` // contract day before it climbs; empty where it does not
+	State    string    `json:"state"`    // open or settled
 	Partner  string    `json:"partner"`
 	Subject  string    `json:"subject"`
 	Message  string    `json:"message"`
 	Evidence []string  `json:"evidence"`
 	RaisedAt time.Time `json:"raised_at"`
+	// Acknowledged is who took it on last; null: nobody. It stops no climbing.
+	Acknowledged *Acknowledged `json:"acknowledged"`
+}
+
+// Acknowledged is who has taken an alert on.
+type Acknowledged struct {
+	Partner string    `json:"partner"` // empty for the operator
+	By      string    `json:"by"`
+	Why     string    `json:"why"`
+	At      time.Time `json:"at"`
 }
 
 // Action is what would settle alerts of a kind.

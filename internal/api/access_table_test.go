@@ -29,6 +29,7 @@ var never = map[string][]string{
 		"code_of_acme", "touch-by-acme", "touch-by-corp", "person-of-acme", "person-of-corp", "D-acme", "stage-of-D-acme", "d-acme.example",
 		"subject-of-acme", "subject-of-corp", "subject-of-zeta", winter, "zeta", `"9999.`,
 		"asset-of-acme", "asset-of-corp", "source-of-acme", "source-of-corp", `"1111.1`, `"3333.3`, `"277.7`, `"833.3`, `"171.51`, `"373.53`,
+		"dispute-by-acme-of", "99.1234", `"30"`, "77.7777", `"7.9"`, `"3.3"`,
 	},
 	"stranger": {
 		summit, "code_of_acme", "code_of_blue", "acme-of", "touch-by", "person-of", "D-shared", "D-acme", "subject-of-acme", "subject-of-blue", "subject-of-corp",
@@ -163,6 +164,22 @@ var lookouts = map[string][]look{
 	"GET /api/v1/alerts": {
 		{query: "campaign=summit", refused: 400, sees: everyone([]string{"subject-of-acme", "alert-summit-"}, []string{"subject-of-corp"}, []string{"subject-of-blue"})},
 		{query: "campaign=winter", refused: 400, sees: map[string][]string{"operator": {"subject-of-zeta"}, "stranger": {"subject-of-zeta"}}},
+	},
+	"GET /api/v1/governance": {
+		{query: "campaign=summit", refused: 400, sees: everyone(
+			[]string{"code_of_acme", "99.1234", `"adherence":"1.0000"`, `"7.9"`, "asset-of-corp"}, []string{"99.1234", `"30"`, `"7.9"`, `"3.3"`, "77.7777"},
+			[]string{"subject-of-blue", `"6.1"`, `"band":"green"`, `"withheld":true`},
+		)},
+	},
+	"GET /api/v1/disputes": {
+		{query: "campaign=summit", refused: 400, sees: everyone(
+			[]string{"made-by-acme", "subject-of-acme", "source-of-acme is better"}, []string{"dispute-by-acme-of", "source-of-corp it is"},
+			[]string{"acme/salesforce/D-shared", `"state":"withdrawn"`, `"partner":"(other)"`, `"withheld":true`},
+		)},
+		{query: "campaign=summit&state=open&partner=acme", refused: 400, sees: everyone([]string{"made-by-acme", `"deal_visible":true`}, []string{`"disputes":[]`}, []string{`"disputes":[]`})},
+	},
+	"GET /api/v1/kpis": {
+		{query: "campaign=summit&window=all", refused: 400, sees: everyone([]string{`"partner":"acme"`, "EUR 10864.20 of 2 deals"}, []string{`"partner":"acme"`, "EUR 10864.20 of 2 deals"}, []string{`"kpis":[]`, `"partner":"blue"`})},
 	},
 	"GET /api/v1/freshness": {
 		{sees: map[string][]string{"operator": {"code_of_acme", "code_of_zeta", "tracksource.resolve"}, "open": {`"feeds":[]`}, "own": {"code_of_blue"}, "stranger": {"code_of_zeta"}}},

@@ -80,7 +80,31 @@ func newWorld(t testing.TB) *world {
 		ID: "made-by-acme", Campaign: summit, Partner: "acme", Deal: avro.DealName{Reporter: "acme", Source: "salesforce", ID: "D-acme"}, Action: "open",
 		About: "sourcing", By: "RevOps of code_of_acme", Why: "subject-of-acme", At: noon(),
 	}})
+	w.governed()
 	return w
+}
+
+// governed puts what signatories said of the campaign in summer, as far as it is in no
+// other's way: what is evaluated, scores, and a dispute that was withdrawn.
+func (w *world) governed() {
+	shared := avro.DisputeRecord{ID: "dispute-by-acme-of", Campaign: summit, Partner: "acme", Deal: avro.DealName{Reporter: "acme", Source: "salesforce", ID: "D-shared"}, By: "RevOps", At: noon()}
+	open, withdrawn := shared, shared
+	open.Action, open.About, open.Against, open.Why = "open", "credit", "corp", "source-of-acme is better"
+	withdrawn.Action, withdrawn.Why = "withdraw", "source-of-corp it is"
+	w.control(avro.Control{Kind: "dispute", Dispute: &open})
+	w.control(avro.Control{Kind: "dispute", Dispute: &withdrawn})
+	for _, e := range []avro.EvaluationRecord{
+		{Guardrail: "accuracy", Value: "99.1234", Band: "green", Detail: "asset-of-corp is reconciled"},
+		{Guardrail: "freshness", Subject: "crm.acme", Value: "30", Band: "amber", Detail: "subject-of-acme", Evidence: []string{"code_of_acme"}},
+		{Guardrail: "freshness", Subject: "map.blue", Value: "20", Band: "green", Detail: "subject-of-blue", Evidence: []string{}},
+		{Guardrail: "pacing", Subject: "revenue/corp", Value: "77.7777", Band: "red", Detail: "asset-of-corp"},
+	} {
+		e.Campaign, e.Day, e.Revision, e.Attempts, e.At = summit, "2026-03-09", 1, 1, noon()
+		w.control(avro.Control{Kind: "evaluation", Evaluation: &e})
+	}
+	for partner, score := range map[string]string{"acme": "7.9", "blue": "6.1", "corp": "3.3"} {
+		w.control(avro.Control{Kind: "survey", Survey: &avro.SurveyRecord{Campaign: summit, Partner: partner, Day: "2026-03-09", Score: score, By: "RevOps", Why: "asked", At: noon()}})
+	}
 }
 
 func (w *world) put(topic string, key, value []byte) {

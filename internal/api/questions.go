@@ -55,7 +55,17 @@ func asks(a *answer.Answers) []route {
 			campaign(), []parameter{
 				{name: "kind", about: "Only alerts of this kind."},
 				{name: "severity", about: "Only alerts of this severity."},
+				{name: "state", kind: choice, choices: []string{"open", "settled", "all"}, about: "Only alerts in this state. Default: open."},
 			}, paged()),
+		get("/api/v1/governance", "How a campaign is governed and how it stands: guardrails, service levels, satisfaction, closed periods, approvals, signatures.", a.Governance,
+			campaign()),
+		get("/api/v1/disputes", "Disputes of deals that you are told of, or that you opened, the newest first.", a.Disputes,
+			campaign(), []parameter{
+				{name: "partner", about: "Only disputes that this partner opened, or that are against it."},
+				{name: "state", kind: choice, choices: []string{"open", "withdrawn", "upheld", "rejected"}, about: "Only disputes in this state."},
+			}, paged()),
+		get("/api/v1/kpis", "The key figures: win rate, contract value, velocity, coverage, payback and reach, in all and by partner.", a.KPIs,
+			campaign(), window()),
 		untagged(get("/api/v1/freshness", "How new what is known is, feed by feed.", a.Freshness)),
 		{
 			method: http.MethodPost, path: "/api/v1/reconcile", summary: "Hold a CRM's export against the book, deal by deal, with one reason for each difference.",

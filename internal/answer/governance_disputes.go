@@ -1,0 +1,177 @@
+package answer
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"tracksource/attribution"
+	"tracksource/attribution/model"
+	"tracksource/internal/control"
+	"tracksource/internal/governance"
+	"tracksource/money"
+	"tracksource/report"
+	"tracksource/schemas/avro"
+)
+
+// Disputes lists disputes, the newest first: for a partner those that it opened, and
+// those of deals that it is told of.
+func (a *Answers) Disputes(ctx context.Context, v report.Viewer, q Query) (DisputesAnswer, error) {
+	of, err := a.ask(v, &q)
+	if err != nil {
+		return DisputesAnswer{}, err
+	}
+	if _, err := one("state", q.State, []string{"", governance.DisputeOpen, governance.DisputeWithdrawn, governance.DisputeUpheld, governance.DisputeRejected}); err != nil {
+		return DisputesAnswer{}, err
+	}
+	lines := []DisputeLine{}
+	if !of.Proposed { // of a proposal's book nothing is disputed
+		if lines, err = of.disputes(ctx, &q); err != nil {
+			return DisputesAnswer{}, err
+		}
+	}
+	listed, next, err := part(lines, &q)
+	if err != nil {
+		return DisputesAnswer{}, err
+	}
+	return DisputesAnswer{Envelope: of.Envelope, Disputes: append([]DisputeLine{}, listed...), Next: next}, nil
+}
+
+func (q *asked) disputes(ctx context.Context, of *Query) ([]DisputeLine, error) {
+	said, err := q.decided(q.Campaign)
+	if err != nil || len(said.disputes) == 0 {
+		return []DisputeLine{}, err
+	}
+	closings, err := closingsOf(said.periods)
+	if err != nil {
+		return nil, err
+	}
+	deals := map[attribution.ItemID]*report.Deal{} // businesses, by all their deals
+	if err := q.allDeals(ctx, func(d *report.Deal) {
+		f := d.Newest()
+		for _, id := range append([]attribution.ItemID{f.Deal}, f.Merged...) {
+			deals[id] = d
+		}
+	}); err != nil {
+		return nil, err
+	}
+	lines := []DisputeLine{}
+	for i := range slices.Backward(said.disputes) {
+		d := &said.disputes[i]
+		deal := deals[attribution.ItemID{Reporter: d.Deal.Reporter, Source: d.Deal.Source, Item: "opportunity/" + d.Deal.ID}]
+		sees := deal != nil && q.viewer.Sees(q.sight, deal)
+		switch {
+		case !sees && q.sight != report.SeesAll && d.Partner != q.viewer.Partner:
+			q.Withheld = true
+		case of.State != "" && d.State != of.State, of.Partner != "" && d.Partner != of.Partner && d.Against != of.Partner:
+		default:
+			line := q.disputeLine(d, sees)
+			if sees && d.IsOpen() {
+				line.Escrow = q.inEscrow(d, deal, closings)
+			}
+			lines = append(lines, line)
+		}
+	}
+	return lines, nil
+}
+
+// disputeLine writes a dispute. Who sees its own rows alone is not told who else
+// disputes, whom it is about or what they say.
+func (q *asked) disputeLine(d *governance.Dispute, sees bool) DisputeLine {
+	line := DisputeLine{
+		ID: d.ID, Partner: d.Partner, Deal: control.DealText(d.Deal), About: d.About, Against: d.Against, State: d.State, To: d.To,
+		OpenedAt: d.OpenedAt, OpenedBy: d.OpenedBy, Why: d.OpenedWhy, Origin: d.Origin, Escrow: []Escrow{}, DealVisible: sees,
+	}
+	if !d.IsOpen() {
+		line.SettledAt, line.SettledBy, line.SettledWhy = ref(d.SettledAt), d.SettledBy, d.SettledWhy
+	}
+	if q.sight != report.SeesOwn || d.Partner == q.viewer.Partner {
+		return line
+	}
+	q.Withheld = true
+	line.ID, line.OpenedBy, line.Why, line.SettledBy, line.SettledWhy, line.Origin = "", "", "", "", "", ""
+	for _, name := range []*string{&line.Partner, &line.Against, &line.To} {
+		if *name != "" && *name != q.viewer.Partner {
+			*name = report.Other
+		}
+	}
+	return line
+}
+
+// closings are what was closed when, in order.
+type closing struct {
+	at    time.Time
+	until money.Day
+}
+
+func closingsOf(records []avro.PeriodRecord) ([]closing, error) {
+	var list []closing
+	for i := range records {
+		day, err := money.ParseDay(records[i].Day)
+		if err != nil {
+			return nil, err
+		}
+		if records[i].Action == governance.PeriodReopen {
+			day = day.Add(-1)
+		}
+		list = append(list, closing{records[i].At, day})
+	}
+	return list, nil
+}
+
+// closedAt is the last day that was closed at an instant, false for none.
+func closedAt(list []closing, at time.Time) (day money.Day, any bool) {
+	for _, c := range list {
+		if !c.at.After(at) {
+			day, any = c.until, true
+		}
+	}
+	return day, any
+}
+
+// inEscrow is what of a deal's measures of money is in escrow by an open dispute, under
+// the agreed model. What was closed when it was opened is not.
+func (q *asked) inEscrow(d *governance.Dispute, deal *report.Deal, closings []closing) []Escrow {
+	if q.sight == report.SeesOwn && d.About == governance.AboutCredit && d.Against != q.viewer.Partner {
+		return []Escrow{} // it would tell what another is credited with
+	}
+	closed, any := closedAt(closings, d.OpenedAt)
+	open := func(day money.Day) bool { return !any || day > closed }
+	if created := deal.Newest().CreatedAt; d.About == governance.AboutSourcing && !created.IsZero() && !open(q.campaign.Contract.Day(created)) {
+		return []Escrow{}
+	}
+	list := []Escrow{}
+	for _, m := range q.measures() {
+		f, fact, ok := deal.Measure(m.Name)
+		sourced := m.Name == attribution.MeasurePipelineSourced || m.Name == attribution.MeasureRevenueSourced
+		if m.Count || !m.Additive() || !ok || sourced != (d.About == governance.AboutSourcing) {
+			continue
+		}
+		minor := fact.Value
+		if !sourced {
+			if minor = 0; open(fact.Day) {
+				minor = q.creditOf(f, fact, d.Against)
+			}
+		}
+		if minor != 0 {
+			list = append(list, Escrow{m.Name, text(report.ValueOf(minor, fact.Exponent), fact.Currency), fact.Currency})
+		}
+	}
+	return list
+}
+
+// creditOf is what a partner is credited with of a measure under the agreed model.
+func (q *asked) creditOf(f *attribution.Facts, m *attribution.FactMeasure, partner string) (minor int64) {
+	c := q.campaign.At(m.Revision)
+	i := slices.Index(c.Models, c.MultiTouch)
+	var spec model.Spec
+	if i >= 0 {
+		spec = c.Specs[i]
+	}
+	for _, share := range report.SharesOf(f, m, spec) {
+		if share.Partner == partner {
+			minor += share.Amount
+		}
+	}
+	return minor
+}

@@ -1,0 +1,147 @@
+package answer
+
+import (
+	"context"
+	"maps"
+	"slices"
+
+	"tracksource/attribution"
+	"tracksource/contract"
+	"tracksource/internal/control"
+	"tracksource/money"
+	"tracksource/report"
+)
+
+// KPIs are the key figures of a campaign, and of each partner of the deals that it
+// sourced: for who sees its own rows its own alone.
+func (a *Answers) KPIs(ctx context.Context, v report.Viewer, q Query) (KPIsAnswer, error) {
+	of, err := a.ask(v, &q)
+	if err == nil {
+		err = of.readWindow(&q)
+	}
+	if err != nil {
+		return KPIsAnswer{}, err
+	}
+	day := of.today
+	if of.window.Span != nil {
+		day = of.window.Span.To
+	}
+	quarter := report.Quarter(day)
+	out := KPIsAnswer{KPIs: []KPILine{}, Partners: []KPIPartner{}, Quarter: Window{Name: report.WindowCustom, From: quarter.From.String(), To: quarter.To.String()}}
+	deals, ask, err := of.kpiQuestion(ctx, day)
+	if err != nil {
+		return KPIsAnswer{}, err
+	}
+	partners := report.SourcedBy(deals, of.campaign.Contract)
+	if of.sight == report.SeesOwn {
+		of.Withheld = true
+		partners = []string{of.viewer.Partner}
+	} else {
+		out.KPIs = of.kpis(report.KPIs(deals, ask.of("")))
+	}
+	for _, partner := range partners {
+		out.Partners = append(out.Partners, KPIPartner{partner, of.kpis(report.KPIs(deals, ask.of(partner)))})
+	}
+	out.Envelope = of.Envelope
+	return out, nil
+}
+
+func (q *asked) kpis(figures []report.Figure) []KPILine {
+	c := q.campaign.Contract
+	lines := make([]KPILine, 0, len(figures))
+	for i := range figures {
+		f := &figures[i]
+		line := KPILine{KPI: f.KPI, Unit: f.Unit, Missing: f.Missing, Detail: f.Detail}
+		if f.Unit == report.UnitMoney {
+			line.Currency = c.Currency
+		}
+		if f.Ratio != nil {
+			line.Value = ref(f.Text(c.Exponent))
+		}
+		if f.Guarded(c) {
+			g := c.Guardrail(f.KPI)
+			line.Target, line.Limit = ref(g.Unit.Text(g.Target)), ref(g.Unit.Text(g.Limit))
+			if r := f.Reading(c); r.Known {
+				line.Band = string(g.Judge(r.Value))
+			}
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+// kpiInputs are what key figures are made of besides deals.
+type kpiInputs struct {
+	report.KPIQuestion
+	currency    string
+	spend, cost *spending
+}
+
+// kpiQuestion reads what key figures are made of, with a day as the last one.
+func (q *asked) kpiQuestion(ctx context.Context, day money.Day) ([]report.Deal, *kpiInputs, error) {
+	c := q.campaign.Contract
+	deals := []report.Deal{}
+	if err := q.allDeals(ctx, func(d *report.Deal) { deals = append(deals, *d) }); err != nil {
+		return nil, nil, err
+	}
+	out := &kpiInputs{KPIQuestion: report.KPIQuestion{Contract: c, Within: q.window.Span, Day: day}, currency: c.Currency}
+	var err error
+	if out.Targets, err = q.targets(); err != nil {
+		return nil, nil, err
+	}
+	if out.spend, err = q.paid(control.Spend); err != nil {
+		return nil, nil, err
+	}
+	if out.cost, err = q.paid(control.Cost); err != nil {
+		return nil, nil, err
+	}
+	goal, planned := report.GoalOn(report.GoalsOf(out.Targets, contract.TargetReach, "", ""), day)
+	if planned && len(c.Milestones) > 0 && q.sight != report.SeesOwn {
+		reached, err := q.whole(attribution.MeasureNamed(c.Milestones[0]), report.Span{From: goal.Period.From, To: day})
+		if err != nil {
+			return nil, nil, err
+		}
+		out.Reached = &reached
+	}
+	return deals, out, nil
+}
+
+// whole is all of a measure that is added up, on the days of a span under the agreed
+// model, in the contract's currency.
+func (q *asked) whole(m attribution.Measure, within report.Span) (report.Value, error) {
+	sums, err := q.follow.Sum(q.campaign.Book, m.Name, q.campaign.Contract.MultiTouch, report.Ask{Within: &within})
+	if err != nil {
+		return report.Value{}, err
+	}
+	for _, b := range sums.Breakdowns {
+		if b.Currency == q.currency(m) {
+			return b.Total, nil
+		}
+	}
+	return report.Value{}, nil
+}
+
+// of is the question about one partner, empty for all.
+func (k *kpiInputs) of(partner string) report.KPIQuestion {
+	out := k.KPIQuestion
+	out.Partner = partner
+	unvalued := map[string]bool{}
+	amount := func(s *spending) *report.Value {
+		sums := s.total
+		if partner != "" {
+			sums = s.by[partner]
+		}
+		for currency := range sums {
+			if currency != k.currency {
+				unvalued[currency] = true
+			}
+		}
+		if v, ok := sums[k.currency]; ok {
+			return &v
+		}
+		return nil
+	}
+	out.Spend, out.Cost = amount(k.spend), amount(k.cost)
+	out.Unvalued = slices.Sorted(maps.Keys(unvalued))
+	return out
+}
