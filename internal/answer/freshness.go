@@ -233,7 +233,7 @@ func (a *Answers) Freshness(ctx context.Context, v report.Viewer, _ Query) (Fres
 		return out, nil
 	}
 	now := a.cfg.Clock()
-	totals, err := a.totals(ctx, money.DayOf(now, time.UTC))
+	totals, err := a.controlTotals(ctx, money.DayOf(now, time.UTC))
 	if err != nil {
 		return out, err
 	}
@@ -276,8 +276,8 @@ type feedTotals struct {
 	short  string // why the newest that does not agree does not
 }
 
-// totals are the control totals of the days that end on one, by feed.
-func (a *Answers) totals(ctx context.Context, last money.Day) (map[string]*feedTotals, error) {
+// controlTotals are those of the days that end on one, by feed.
+func (a *Answers) controlTotals(ctx context.Context, last money.Day) (map[string]*feedTotals, error) {
 	days := report.Span{From: last.Add(1 - report.TotalDays), To: last}
 	// A total may be said some time after its day, and a day begins somewhere before UTC's.
 	from := time.Unix(int64(days.From.Add(-1))*secondsPerDay, 0)

@@ -128,8 +128,11 @@ func (q *asked) guardrails(evaluations []avro.EvaluationRecord) []GuardrailLine 
 				histories[e.Subject] = append(histories[e.Subject], e)
 			}
 		}
-		if len(histories) == 0 {
+		switch {
+		case len(histories) == 0:
 			histories[""] = nil
+		case len(histories) > 1:
+			delete(histories, "") // days on which it could not be read at all
 		}
 		for _, subject := range slices.Sorted(maps.Keys(histories)) {
 			if partner := subjectPartner(subject); q.sight == report.SeesOwn && partner != "" && partner != q.viewer.Partner {

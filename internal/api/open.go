@@ -6,13 +6,15 @@ import (
 	"tracksource/internal/answer"
 	"tracksource/internal/control"
 	"tracksource/internal/dashboard"
+	"tracksource/internal/evaluate"
 	"tracksource/internal/follow"
 	"tracksource/internal/line"
+	"tracksource/schemas/avro"
 )
 
 // Open makes a service follow what answers are made of and serve the page and the
-// API at addr (host:port, port 0 for a free one) while it runs, and returns the page's
-// URL. Of cfg it takes who is let in, the limits and the counters. An error leaves
+// API at addr (host:port, port 0 for a free one) while it runs, and evaluate guardrails
+// day by day beside. It returns the page's URL. Of cfg it takes who is let in, the limits and the counters. An error leaves
 // nothing open that the service does not close.
 func Open(ctx context.Context, svc *line.Service, cfg Config, addr string) (url string, err error) {
 	l := svc.Line
@@ -21,9 +23,16 @@ func Open(ctx context.Context, svc *line.Service, cfg Config, addr string) (url 
 		return "", err
 	}
 	svc.Tables = append(svc.Tables, f.Tables()...)
+	to := control.Config{Kafka: l.Kafka, Spec: l.Spec, Codecs: l.Codecs, Log: l.Log}
 	a, err := answer.New(answer.Config{
-		Follow: f, Clock: l.Clock, Line: answer.NewBroker(l.Kafka, l.Spec, l.Log, l.Clock), Counters: cfg.Counters,
-		Decide: answer.Decider(control.Config{Kafka: l.Kafka, Spec: l.Spec, Codecs: l.Codecs, Log: l.Log}),
+		Follow: f, Clock: l.Clock, Line: answer.NewBroker(l.Kafka, l.Spec, l.Log, l.Clock), Counters: cfg.Counters, Decide: answer.Decider(to),
+	})
+	if err != nil {
+		return "", err
+	}
+	e, err := evaluate.New(evaluate.Config{
+		Books: a, Owns: func() bool { return first(svc) }, Clock: l.Clock, Log: l.Log,
+		Send: func(ctx context.Context, records []avro.Control) error { return control.Send(ctx, to, records, nil) },
 	})
 	if err != nil {
 		return "", err
@@ -40,6 +49,19 @@ func Open(ctx context.Context, svc *line.Service, cfg Config, addr string) (url 
 	if err != nil {
 		return "", err
 	}
-	svc.Parts = append(svc.Parts, ln.Serve)
+	svc.Parts = append(svc.Parts, ln.Serve, e.Run)
 	return ln.URL(), nil
+}
+
+// first reports whether a service has the first partition of the ledger, as one of all
+// instances has at a time: it evaluates guardrails.
+func first(svc *line.Service) bool {
+	for _, w := range svc.Status() {
+		for _, p := range w.Partitions {
+			if p.Topic == svc.Line.Spec.Credits() && p.Partition == 0 && p.Phase == "ready" {
+				return true
+			}
+		}
+	}
+	return false
 }

@@ -51,7 +51,7 @@ var mayImport = map[string][]string{
 	},
 
 	// The reporter's door: who is let in, and how questions and answers travel.
-	"internal/api": {"internal/answer", "internal/control", "internal/dashboard", "internal/follow", "internal/line", "report"},
+	"internal/api": {"internal/answer", "internal/control", "internal/dashboard", "internal/evaluate", "internal/follow", "internal/line", "report", "schemas/avro"},
 
 	// Alerts to whoever an operator wants them to reach.
 	"internal/webhook": {"internal/daemon", "internal/line", "schemas/avro", "stream"},
@@ -65,6 +65,7 @@ var mayImport = map[string][]string{
 	"internal/feedfile":   {},
 	"internal/follow":     {"attribution", "contract", "deploy/kafka", "internal/control", "internal/line", "internal/task", "money", "report", "schemas/avro", "state", "stream"},
 	"internal/answer":     {"attribution", "attribution/model", "contract", "deploy/kafka", "identity", "internal/control", "internal/follow", "internal/governance", "internal/line", "money", "report", "schemas/avro", "state", "stream"},
+	"internal/evaluate":   {"contract", "internal/answer", "internal/control", "internal/governance", "money", "report", "schemas/avro"},
 	"internal/gaps":       {"contract", "identity", "money", "schemas/avro"},
 	"internal/check": {
 		"attribution", "attribution/model", "contract", "deploy/kafka", "identity", "internal/line", "internal/sample",
