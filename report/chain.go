@@ -84,12 +84,11 @@ func (b Book) explain(f *attribution.Facts, m *attribution.FactMeasure, c *contr
 	for i, id := range c.Models {
 		shares := SharesOf(f, m, c.Specs[i])
 		if shares == nil {
-			line.Dimensions = LineOf(f, nil, "")
+			line.Dimensions = lineOf(f, m, nil, "")
 			b.Put(line, id, m.Value)
 		}
 		for _, s := range shares {
-			line.Dimensions = LineOf(f, &f.Touches[s.Touch], s.Partner)
-			line.Escrow = f.Escrow(m.Measure, s.Partner, m.Day)
+			line.Dimensions = lineOf(f, m, &f.Touches[s.Touch], s.Partner)
 			b.Put(line, id, s.Amount)
 		}
 	}
@@ -114,18 +113,18 @@ func (b Book) explain(f *attribution.Facts, m *attribution.FactMeasure, c *contr
 	}
 }
 
-// LineOf are the dimensions of one partner's part of a touch, and for a nil touch of
-// what nobody is credited with; in no escrow.
-func LineOf(f *attribution.Facts, t *attribution.FactTouch, partner string) attribution.Dimensions {
+// lineOf are the dimensions of one partner's part of a touch, and for a nil touch of
+// what nobody is credited with.
+func lineOf(f *attribution.Facts, m *attribution.FactMeasure, t *attribution.FactTouch, partner string) attribution.Dimensions {
 	of := func(d Dimension) string {
 		if t == nil {
 			return ofDeal(f, d)
 		}
-		return dimension(f, t, partner, d)
+		return dimension(f, m, t, partner, d)
 	}
 	return attribution.Dimensions{
 		Partner: of(Partner), Channel: of(Channel), Asset: of(Asset), Region: of(Region), Segment: of(Segment),
-		Source: of(Source), TouchCampaign: of(TouchCampaign), Escrow: attribution.EscrowNone,
+		Source: of(Source), TouchCampaign: of(TouchCampaign), Escrow: of(Escrow),
 	}
 }
 

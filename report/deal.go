@@ -41,8 +41,9 @@ func Counts(m *attribution.FactMeasure) bool { return m.InScope && m.Held == "" 
 
 // Share is one partner's part of one touch in a measure of a deal.
 type Share struct {
-	Touch   int // place in the facts' touches
-	Partner string
+	Touch   int    // place in the facts' touches
+	Partner string // who is credited
+	Judged  string // whom the contract credits: another where disputes were upheld
 	Weight  uint64 // of money.Whole
 	Amount  int64  // of the measure's value
 }
@@ -65,7 +66,8 @@ func SharesOf(f *attribution.Facts, m *attribution.FactMeasure, spec model.Spec)
 			if uint64(p) < weights[i]%n {
 				part++
 			}
-			shares, split = append(shares, Share{Touch: place, Partner: f.Credited(partner, m.Day), Weight: part}), append(split, part)
+			credited := f.Credited(partner, m.Day)
+			shares, split = append(shares, Share{Touch: place, Partner: credited, Judged: partner, Weight: part}), append(split, part)
 		}
 	}
 	if spec.Model.IsAdditive() {
@@ -76,7 +78,7 @@ func SharesOf(f *attribution.Facts, m *attribution.FactMeasure, spec model.Spec)
 	return shares
 }
 
-// PartnersOf are those between whom the credit of a touch is split.
+// PartnersOf are those between whom the contract splits the credit of a touch.
 func PartnersOf(t *attribution.FactTouch) []string { return strings.Split(t.Partner, "+") }
 
 // PathOf is what models look at of a measure.
@@ -127,8 +129,8 @@ func instants(f *attribution.Facts, m *attribution.FactMeasure) (at, closed time
 	return m.At, time.Time{}
 }
 
-// dimension is the value of a dimension of one partner's part of a touch.
-func dimension(f *attribution.Facts, t *attribution.FactTouch, partner string, d Dimension) string {
+// dimension is the value of a dimension of one partner's part of a touch in a measure.
+func dimension(f *attribution.Facts, m *attribution.FactMeasure, t *attribution.FactTouch, partner string, d Dimension) string {
 	switch d {
 	case Partner:
 		return partner
@@ -142,7 +144,9 @@ func dimension(f *attribution.Facts, t *attribution.FactTouch, partner string, d
 		if t.Source != contract.Unknown {
 			return t.Source
 		}
-	case Region, Segment, Escrow, Day:
+	case Escrow:
+		return f.Escrow(m.Measure, partner, m.Day)
+	case Region, Segment, Day:
 	}
 	return ofDeal(f, d)
 }
@@ -152,8 +156,10 @@ func ofDeal(f *attribution.Facts, d Dimension) string {
 	switch d {
 	case Partner, Channel, Asset:
 		return Unattributed
-	case TouchCampaign, Escrow:
+	case TouchCampaign:
 		return contract.None
+	case Escrow:
+		return attribution.EscrowNone
 	case Region:
 		return f.Region
 	case Segment:

@@ -126,11 +126,11 @@ func (s *modelSums) giveNobody(f *attribution.Facts, minor int64) {
 
 // passes reports whether the filter lets a part pass; t is nil for what no touch is
 // credited with.
-func (s *modelSums) passes(f *attribution.Facts, t *attribution.FactTouch, partner string) bool {
+func (s *modelSums) passes(f *attribution.Facts, m *attribution.FactMeasure, t *attribution.FactTouch, partner string) bool {
 	for d, values := range s.q.Any {
 		v := ofDeal(f, d)
 		if t != nil {
-			v = dimension(f, t, partner, d)
+			v = dimension(f, m, t, partner, d)
 		}
 		if !slices.Contains(values, v) {
 			return false
@@ -146,7 +146,7 @@ func (s *modelSums) add(f *attribution.Facts, m *attribution.FactMeasure, spec m
 	}
 	shares := SharesOf(f, m, spec)
 	if shares == nil {
-		if s.passes(f, nil, "") {
+		if s.passes(f, m, nil, "") {
 			s.giveNobody(f, m.Value)
 		}
 		return nil
@@ -156,8 +156,8 @@ func (s *modelSums) add(f *attribution.Facts, m *attribution.FactMeasure, spec m
 		seen := map[string]bool{}
 		for _, share := range shares {
 			t := &f.Touches[share.Touch]
-			key := dimension(f, t, share.Partner, s.q.By)
-			if !seen[key] && s.passes(f, t, share.Partner) {
+			key := dimension(f, m, t, share.Partner, s.q.By)
+			if !seen[key] && s.passes(f, m, t, share.Partner) {
 				seen[key] = true
 				s.give(key, m.Value)
 			}
@@ -165,25 +165,27 @@ func (s *modelSums) add(f *attribution.Facts, m *attribution.FactMeasure, spec m
 		return nil
 	}
 	for _, share := range shares {
-		if t := &f.Touches[share.Touch]; s.passes(f, t, share.Partner) {
-			s.give(dimension(f, t, share.Partner, s.q.By), share.Amount)
+		if t := &f.Touches[share.Touch]; s.passes(f, m, t, share.Partner) {
+			s.give(dimension(f, m, t, share.Partner, s.q.By), share.Amount)
 		}
 	}
 	return nil
 }
 
 // steps are the values of the dimension asked along a journey. A touch of several
-// partners is one step of each.
+// partners is one step of each, where the dimension tells them apart.
 func (s *modelSums) steps(f *attribution.Facts, m *attribution.FactMeasure, spec model.Spec) []string {
 	path := PathOf(f, m)
 	var steps []string
 	for _, i := range spec.Remaining(path) {
 		t := &f.Touches[m.Path[i]]
-		if s.q.By != Partner {
-			steps = append(steps, dimension(f, t, "", s.q.By))
+		if s.q.By != Partner && s.q.By != Escrow {
+			steps = append(steps, dimension(f, m, t, "", s.q.By))
 			continue
 		}
-		steps = append(steps, PartnersOf(t)...)
+		for _, partner := range PartnersOf(t) {
+			steps = append(steps, dimension(f, m, t, f.Credited(partner, m.Day), s.q.By))
+		}
 	}
 	if s.players == nil {
 		s.players = map[string]bool{}

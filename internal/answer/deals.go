@@ -97,12 +97,17 @@ func hasPrefix(f *attribution.Facts, prefix string) bool {
 	return false
 }
 
-// takesPart reports whether a partner sourced or reported a deal, or is credited with
-// a touch of it.
+// takesPart reports whether a partner sourced or reported a deal, disputes it, or is
+// credited with a touch of it.
 func takesPart(d *report.Deal, partner string) bool {
 	f := d.Newest()
 	if f.Sourced.Partner == partner || (report.Viewer{Partner: partner}).Reported(d) {
 		return true
+	}
+	for i := range f.Disputes {
+		if x := &f.Disputes[i]; x.Partner == partner || x.State == attribution.DisputeUpheld && x.To == partner {
+			return true
+		}
 	}
 	for i := range d.Parts {
 		for n := range d.Parts[i].Touches {
@@ -137,6 +142,11 @@ func dealOf(d *report.Deal) Deal {
 		}
 	}
 	out.Touches = len(touches)
+	for i := range f.Disputes {
+		if f.Disputes[i].State == attribution.DisputeOpen {
+			out.OpenDisputes++
+		}
+	}
 	return out
 }
 

@@ -92,7 +92,7 @@ func (x *chain) credited(partner string) bool {
 // it already.
 func (x *chain) head() {
 	f := x.deal.Newest()
-	d := &ExplainedDeal{Deal: dealOf(x.deal), SourcedBy: f.Sourced.By, Stages: []ExplainedStage{}, Merged: x.items(f.Merged), Suspected: x.items(f.Suspected), LeadAt: instantOf(f.LeadAt)}
+	d := &ExplainedDeal{Deal: dealOf(x.deal), SourcedBy: f.Sourced.By, Stages: []ExplainedStage{}, Merged: x.items(f.Merged), Suspected: x.items(f.Suspected), Disputes: []DisputedLine{}, LeadAt: instantOf(f.LeadAt)}
 	if f.Sourced.By != "" && x.sees(f.Sourced.Evidence) {
 		evidence := ItemLine(f.Sourced.Evidence)
 		d.SourcedEvidence = &evidence
@@ -110,7 +110,32 @@ func (x *chain) head() {
 		x.events[stage.EventID] = true
 		d.Stages = append(d.Stages, stage)
 	}
+	for i := range f.Disputes {
+		d.Disputes = append(d.Disputes, x.dispute(&f.Disputes[i]))
+	}
 	x.out.Deal = d
+}
+
+// dispute writes a dispute of the deal.
+func (x *chain) dispute(d *attribution.FactDispute) DisputedLine {
+	line := DisputedLine{
+		ID: d.ID, Partner: d.Partner, About: d.About, Against: d.Against, State: d.State, To: d.To, OpenedAt: d.OpenedAt, OpenedBy: d.By, Why: d.Why,
+		SettledAt: instantOf(d.SettledAt), SettledBy: d.SettledBy, SettledWhy: d.SettledWhy,
+	}
+	if d.From > money.DayMin {
+		line.From = d.From.String()
+	}
+	if x.sight != report.SeesOwn || d.Partner == x.viewer.Partner {
+		return line
+	}
+	x.withhold()
+	line.ID, line.OpenedBy, line.Why, line.SettledBy, line.SettledWhy = "", "", "", "", ""
+	for _, name := range []*string{&line.Partner, &line.Against, &line.To} {
+		if *name != "" && *name != x.viewer.Partner {
+			*name = report.Other
+		}
+	}
+	return line
 }
 
 func instantOf(at time.Time) *time.Time {
@@ -171,13 +196,18 @@ func (x *chain) measure(f *attribution.Facts, m *attribution.FactMeasure) Explai
 	if !report.Counts(m) {
 		return out
 	}
+	out.Confidence = ref(partsOf(&m.Confidence))
 	c := x.campaign.At(f.Revision)
 	for i, id := range c.Models {
 		out.Credits[id] = []ExplainedCredit{}
 		for _, s := range x.shares(f, m, c, i) {
-			if x.credited(s.Partner) {
-				out.Credits[id] = append(out.Credits[id], s)
+			if !x.credited(s.Partner) {
+				continue
 			}
+			if s.Judged != "" && !x.credited(s.Judged) {
+				s.Judged = report.Other
+			}
+			out.Credits[id] = append(out.Credits[id], s)
 		}
 	}
 	return out
@@ -195,9 +225,9 @@ func (x *chain) partners(list []string) []string {
 
 // shares are the parts of a measure under the i-th model of the contract.
 func (x *chain) shares(f *attribution.Facts, m *attribution.FactMeasure, c *contract.Contract, i int) []ExplainedCredit {
-	whole := ExplainedCredit{Partner: attribution.Unattributed, Weight: weightText(money.Whole), Amount: amountText(m.Value, m.Currency, m.Exponent)}
+	whole := ExplainedCredit{Partner: attribution.Unattributed, Escrow: attribution.EscrowNone, Weight: weightText(money.Whole), Amount: amountText(m.Value, m.Currency, m.Exponent)}
 	if attribution.IsSourced(m.Measure) {
-		whole.Partner = f.Sourced.Partner
+		whole.Partner, whole.Escrow = f.Sourced.Partner, f.Escrow(m.Measure, f.Sourced.Partner, m.Day)
 		if at := slices.IndexFunc(x.touches, func(t touch) bool { return f.Sourced.By == attribution.SourcedByTouch && t.ID == f.Sourced.Evidence }); at >= 0 {
 			whole.Touch = x.touches[at].n
 		}
@@ -210,7 +240,13 @@ func (x *chain) shares(f *attribution.Facts, m *attribution.FactMeasure, c *cont
 	out := make([]ExplainedCredit, len(shares))
 	for n, s := range shares {
 		at := slices.IndexFunc(x.touches, func(t touch) bool { return sameTouch(&t.FactTouch, &f.Touches[s.Touch]) })
-		out[n] = ExplainedCredit{Touch: at + 1, Partner: s.Partner, Weight: weightText(s.Weight), Amount: amountText(s.Amount, m.Currency, m.Exponent)}
+		out[n] = ExplainedCredit{
+			Touch: at + 1, Partner: s.Partner, Escrow: f.Escrow(m.Measure, s.Partner, m.Day),
+			Weight: weightText(s.Weight), Amount: amountText(s.Amount, m.Currency, m.Exponent),
+		}
+		if s.Judged != s.Partner {
+			out[n].Judged = s.Judged
+		}
 	}
 	return out
 }
@@ -238,7 +274,7 @@ func (x *chain) lines() {
 		}
 		out := ExplainedLine{
 			Measure: l.Measure, Day: l.Day.String(), Partner: l.Partner, Channel: l.Channel, Asset: l.Asset, Region: l.Region, Segment: l.Segment,
-			Source: l.Source, TouchCampaign: l.TouchCampaign, Currency: l.Currency,
+			Source: l.Source, TouchCampaign: l.TouchCampaign, Escrow: l.Escrow, Currency: l.Currency,
 			Computed: modelTexts(l, computed[l]), Ledger: modelTexts(l, ledger[l]), Agrees: same,
 		}
 		if x.ofOthers(l.Partner) {
@@ -305,8 +341,8 @@ func sortEntries(entries []follow.Entry) {
 func entryLine(e *follow.Entry) ExplainedEntry {
 	out := ExplainedEntry{
 		CreditsPartition: e.Partition, CreditsOffset: e.Offset, Conversion: e.Conversion, Measure: e.Measure, Day: e.Day, Partner: e.Partner,
-		Channel: e.Channel, Asset: e.Asset, Currency: e.Currency, Delta: map[string]string{}, Running: map[string]string{},
-		Cause: e.Cause, CauseEvent: e.CauseEvent, ChangeID: e.ChangeID, Revision: e.Revision, Rate: e.Rate, AsOf: e.AsOf,
+		Channel: e.Channel, Asset: e.Asset, Escrow: e.Escrow, Booked: cmp.Or(e.Booked, e.Day), Currency: e.Currency, Delta: map[string]string{}, Running: map[string]string{},
+		Confidence: certaintyText(int64(e.Confidence)), Cause: e.Cause, CauseEvent: e.CauseEvent, ChangeID: e.ChangeID, Revision: e.Revision, Rate: e.Rate, AsOf: e.AsOf,
 	}
 	for m, id := range e.Models {
 		out.Delta[id] = amountText(e.Delta[m], e.Currency, e.Exponent)
@@ -314,6 +350,17 @@ func entryLine(e *follow.Entry) ExplainedEntry {
 	}
 	return out
 }
+
+// partsOf writes a confidence.
+func partsOf(c *attribution.Confidence) ConfidenceParts {
+	of := func(part int) string { return certaintyText(int64(part)) }
+	return ConfidenceParts{
+		Overall: of(c.Overall), Identity: of(c.Identity), Taxonomy: of(c.Taxonomy), Currency: of(c.Currency), Agreement: of(c.Agreement), Spread: of(c.Spread),
+	}
+}
+
+// certaintyText is a confidence with six decimals.
+func certaintyText(parts int64) string { return money.Format(parts, 6) }
 
 // amountText writes money with all places of its currency, and a count without those
 // that say nothing.

@@ -172,7 +172,7 @@ func avroFacts(f *attribution.Facts) avro.Facts {
 		out := avro.FactsMeasure{
 			Measure: m.Measure, Day: m.Day.String(), At: instant(m.At), Value: m.Value, Currency: m.Currency, Exponent: m.Exponent,
 			OriginalAmount: m.Basis.Amount, OriginalCurrency: m.Basis.Currency, RateVia: m.Basis.Via, Held: m.Held, InScope: m.InScope,
-			Influenced: m.Influenced, CoSell: m.CoSell,
+			Influenced: m.Influenced, CoSell: m.CoSell, Confidence: avro.FactsConfidence(m.Confidence),
 		}
 		if m.Basis.Rate != "" && m.Basis.Via != money.ViaSame {
 			out.Rate, out.RateDay = m.Basis.Rate, m.Basis.RateDay.String()
@@ -181,6 +181,16 @@ func avroFacts(f *attribution.Facts) avro.Facts {
 			out.Path = append(out.Path, int32(place))
 		}
 		r.Measures = append(r.Measures, out)
+	}
+	for _, d := range f.Disputes {
+		out := avro.FactsDispute{
+			ID: d.ID, Partner: d.Partner, About: d.About, Against: d.Against, State: d.State, To: d.To, By: d.By, Why: d.Why,
+			OpenedAt: d.OpenedAt, SettledBy: d.SettledBy, SettledWhy: d.SettledWhy, SettledAt: instant(d.SettledAt),
+		}
+		if d.From > money.DayMin {
+			out.From = d.From.String()
+		}
+		r.Disputes = append(r.Disputes, out)
 	}
 	for i, t := range f.Touches {
 		var others []attribution.ItemID

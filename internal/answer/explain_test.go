@@ -56,7 +56,7 @@ func explainedTerms(t testing.TB, visibility string) *contract.Contract {
 
 // explainedDeal is a deal of euros that two partners touched, one of them twice, with
 // the ledger's entries of it.
-func explainedDeal(t testing.TB, c *contract.Contract) (*report.Deal, []follow.Entry) {
+func explainedDeal(t testing.TB, c *contract.Contract, disputes ...attribution.Dispute) (*report.Deal, []follow.Entry) {
 	t.Helper()
 	at := func(text string) time.Time {
 		instant, err := time.Parse(time.RFC3339, text)
@@ -74,6 +74,10 @@ func explainedDeal(t testing.TB, c *contract.Contract) (*report.Deal, []follow.E
 			},
 		}
 	}
+	account, err := identity.NewNode(identity.Domain, "", "initech.example")
+	if err != nil {
+		t.Fatal(err)
+	}
 	rates := new(money.Rates)
 	for _, day := range []string{"2026-03-05", "2026-03-20"} {
 		d, err := money.ParseDay(day)
@@ -85,6 +89,7 @@ func explainedDeal(t testing.TB, c *contract.Contract) (*report.Deal, []follow.E
 		}
 	}
 	result := attribution.Book(attribution.Rules{{Number: 1, Contract: c}}, rates, attribution.Journey{
+		Account: string(account.Bytes()), Disputes: disputes,
 		Touches: []attribution.Touch{
 			touch("globex", "marketo", "g1", "2026-02-01T15:00:00Z", "email_click", "globex", "ai-launch-tour-eu"),
 			touch("acme", "marketo", "a1", "2026-02-10T15:00:00Z", "form", "acme", "ai-launch-tour"),
@@ -108,7 +113,7 @@ func explainedDeal(t testing.TB, c *contract.Contract) (*report.Deal, []follow.E
 		e := follow.Entry{Partition: 0, Offset: int64(10 + i)}
 		e.CreditEntry = avro.CreditEntry{
 			Kind: "entry", Contract: c.Campaign, Revision: 1, Conversion: p.Conversion, Measure: p.Measure, Day: p.Day.String(),
-			Partner: p.Partner, Channel: p.Channel, Asset: p.Asset, Region: p.Region, Segment: p.Segment, Source: p.Source, TouchCampaign: p.TouchCampaign,
+			Partner: p.Partner, Channel: p.Channel, Asset: p.Asset, Region: p.Region, Segment: p.Segment, Source: p.Source, TouchCampaign: p.TouchCampaign, Escrow: p.Escrow, Booked: p.Day.String(), Confidence: p.Confidence,
 			Currency: p.Currency, Exponent: p.Exponent, Models: result.Models, Delta: p.Minor, Running: p.Minor, Cause: "new_conversion", CauseEvent: "crm-1",
 			ChangeID: "c1", AsOf: at("2026-03-05T15:00:01Z"),
 		}
@@ -116,10 +121,6 @@ func explainedDeal(t testing.TB, c *contract.Contract) (*report.Deal, []follow.E
 			e.Cause, e.CauseEvent, e.ChangeID, e.AsOf = "stage", "crm-2", "c2", at("2026-03-20T15:00:01Z")
 		}
 		entries = append(entries, e)
-	}
-	account, err := identity.NewNode(identity.Domain, "", "initech.example")
-	if err != nil {
-		t.Fatal(err)
 	}
 	return &report.Deal{Account: string(account.Bytes()), Parts: result.Facts}, entries
 }
@@ -237,6 +238,65 @@ func several(t testing.TB, visibility string, ids ...string) *booked {
 		b.deal(d, entries)
 	}
 	return b
+}
+
+// TestChainDisputed: a dispute that was upheld hands credit on, one that is open puts it
+// into escrow, and what follows from the facts is what the ledger has. Who sees its own
+// rows alone is not told who else disputes what, or why.
+func TestChainDisputed(t *testing.T) {
+	const deal = "acme/salesforce/opportunity/0065g00000AbCdEAAV"
+	dispute := func(reporter, id string) attribution.Dispute {
+		return attribution.Dispute{
+			ID: attribution.ItemID{Reporter: reporter, Source: "control", Item: "dispute/ai-launch-tour/" + id}, Campaign: "ai-launch-tour", Deal: deal,
+			Partner: reporter, OpenedAt: "2026-03-25T10:00:00Z", OpenedBy: "Partner Operations", OpenedWhy: "It was ours.",
+		}
+	}
+	upheld, open := dispute("acme", "d-1"), dispute("globex", "d-2")
+	upheld.About, upheld.Against, upheld.State, upheld.To = "credit", "globex", "upheld", "acme"
+	upheld.SettledAt, upheld.SettledBy, upheld.SettledWhy = "2026-03-27T10:00:00Z", "Board", "The newsletter is acme's."
+	open.About = "sourcing"
+	for _, visibility := range []string{"open", "own"} {
+		b := newBooked(t, []byte(strings.ReplaceAll(string(example.AILaunchTour()), "visibility: open", "visibility: "+visibility)))
+		d, entries := explainedDeal(t, explainedTerms(t, visibility), upheld, open)
+		b.deal(d, entries)
+		got := b.explain(report.Viewer{Operator: true}, answer.Query{Opportunity: deal})
+		if !got.Agrees || len(got.Deal.Disputes) != 2 || got.Deal.OpenDisputes != 1 {
+			t.Errorf("agrees %t, %d disputes, %d open", got.Agrees, len(got.Deal.Disputes), got.Deal.OpenDisputes)
+		}
+		var judged, escrow int
+		for _, m := range got.Measures {
+			for _, c := range m.Credits["linear"] {
+				if c.Judged == "globex" && c.Partner == "acme" {
+					judged++
+				}
+				if c.Escrow == attribution.EscrowDisputed {
+					escrow++
+				}
+				if c.Partner == "globex" || c.Escrow == attribution.EscrowDisputed != attribution.IsSourced(m.Measure) {
+					t.Errorf("%s: %+v", m.Measure, c)
+				}
+			}
+			if m.Confidence == nil || m.Confidence.Overall < "0.500000" || m.Confidence.Overall > "1.000000" {
+				t.Errorf("%s has a confidence of %+v", m.Measure, m.Confidence)
+			}
+		}
+		if judged == 0 || escrow != 2 {
+			t.Errorf("%d credits were handed on, %d are in escrow", judged, escrow)
+		}
+		of := b.explain(report.Viewer{Partner: "acme"}, answer.Query{Opportunity: deal}).Deal.Disputes
+		mine, others := of[0], of[1]
+		if mine.ID != "d-1" || mine.SettledWhy != "The newsletter is acme's." || mine.State != "upheld" || mine.To != "acme" {
+			t.Errorf("%s: acme is told of its dispute %+v", visibility, mine)
+		}
+		told := others.ID == "d-2" && others.Partner == "globex" && others.Why == "It was ours."
+		if visibility == "open" != told || others.State != "open" || !told && (others.ID+others.Why+others.OpenedBy != "" || others.Partner != report.Other) {
+			t.Errorf("%s: acme is told of another's dispute %+v", visibility, others)
+		}
+		list, err := b.answers().Deals(t.Context(), report.Viewer{Operator: true}, answer.Query{})
+		if err != nil || len(list.Deals) != 1 || list.Deals[0].OpenDisputes != 1 {
+			t.Errorf("deals: %v %+v", err, list.Deals)
+		}
+	}
 }
 
 // TestExplainOpportunity: a deal is found by each of its names, and of one that is not

@@ -30,12 +30,33 @@ type Subject struct {
 // ExplainedDeal is a deal with its history.
 type ExplainedDeal struct {
 	Deal
-	SourcedBy       string           `json:"sourced_by"`       // registration or touch; empty for neither
-	SourcedEvidence *ItemLine        `json:"sourced_evidence"` // the registration or the touch
+	SourcedBy       string           `json:"sourced_by"`       // registration, touch or decision; empty for none
+	SourcedEvidence *ItemLine        `json:"sourced_evidence"` // the registration, the touch or the settled dispute
 	LeadAt          *time.Time       `json:"lead_at"`
 	Stages          []ExplainedStage `json:"stages"`    // oldest first
 	Merged          []ItemLine       `json:"merged"`    // of other CRMs, this business
 	Suspected       []ItemLine       `json:"suspected"` // of other CRMs, may be
+	Disputes        []DisputedLine   `json:"disputes"`  // in the order in which they were opened
+}
+
+// DisputedLine is a dispute of a deal that the book heeds. Who sees its own rows alone
+// is told of those of others that there are, and how they ended.
+type DisputedLine struct {
+	ID         string     `json:"id"`
+	Partner    string     `json:"partner"` // that disputes
+	About      string     `json:"about"`   // sourcing or credit
+	Against    string     `json:"against"` // whose credit; empty for sourcing
+	State      string     `json:"state"`   // open, withdrawn, upheld or rejected
+	To         string     `json:"to"`      // who got it, where it was upheld
+	OpenedAt   time.Time  `json:"opened_at"`
+	OpenedBy   string     `json:"opened_by"`
+	Why        string     `json:"why"`
+	SettledAt  *time.Time `json:"settled_at"` // null while it is open
+	SettledBy  string     `json:"settled_by"`
+	SettledWhy string     `json:"settled_why"`
+	// From is the first day on which it acts, as those before it were closed when it was
+	// opened; empty for all.
+	From string `json:"from"`
 }
 
 // ExplainedStage is one step of a deal's history.
@@ -69,6 +90,8 @@ type ExplainedMeasure struct {
 	InScope          bool   `json:"in_scope"`
 	Truncated        bool   `json:"truncated"` // the account has more touches than may share it
 	Revision         int64  `json:"revision"`
+	// Confidence is in what is in a total; null for what is not.
+	Confidence *ConfidenceParts `json:"confidence"`
 	// Credits are by model, of a model in order of time. What no touch is credited
 	// with has the touch 0.
 	Credits    map[string][]ExplainedCredit `json:"credits"`
@@ -76,12 +99,26 @@ type ExplainedMeasure struct {
 	CoSell     []string                     `json:"co_sell"`
 }
 
+// ConfidenceParts is a confidence with what it is the mean of, each of one.
+type ConfidenceParts struct {
+	Overall   string `json:"overall"`
+	Identity  string `json:"identity"`  // by what evidence the touches belong to the account
+	Taxonomy  string `json:"taxonomy"`  // how much of the touches the contract could name
+	Currency  string `json:"currency"`  // how sure the value in the contract's currency is
+	Agreement string `json:"agreement"` // whether the reporters say the same
+	Spread    string `json:"spread"`    // how alike the ledger models share it among partners
+}
+
 // ExplainedCredit is one partner's part of a touch.
 type ExplainedCredit struct {
 	Touch   int    `json:"touch"` // its n
 	Partner string `json:"partner"`
-	Weight  string `json:"weight"` // of one
-	Amount  string `json:"amount"`
+	// Judged is whom the contract credits, where a dispute that was upheld handed the
+	// credit on; else empty.
+	Judged string `json:"judged"`
+	Escrow string `json:"escrow"` // disputed while a dispute of it is open, else (none)
+	Weight string `json:"weight"` // of one
+	Amount string `json:"amount"`
 }
 
 // ExplainedTouch is a touch with what the contract makes of it. What another partner
@@ -113,6 +150,7 @@ type ExplainedLine struct {
 	Segment       string `json:"segment"`
 	Source        string `json:"source"`
 	TouchCampaign string `json:"touch_campaign"`
+	Escrow        string `json:"escrow"`
 	Currency      string `json:"currency"`
 	// Computed is what follows from the facts, Ledger what the entries sum to.
 	Computed map[string]string `json:"computed"`
@@ -130,9 +168,12 @@ type ExplainedEntry struct {
 	Partner          string            `json:"partner"`
 	Channel          string            `json:"channel"`
 	Asset            string            `json:"asset"`
+	Escrow           string            `json:"escrow"`
+	Booked           string            `json:"booked"` // another than day where that was closed
 	Currency         string            `json:"currency"`
-	Delta            map[string]string `json:"delta"`   // by model
-	Running          map[string]string `json:"running"` // all of the row from this source, after the entry
+	Delta            map[string]string `json:"delta"`      // by model
+	Running          map[string]string `json:"running"`    // all of the row from this source, after the entry
+	Confidence       string            `json:"confidence"` // in the conversion after the entry, of one
 	Cause            string            `json:"cause"`
 	CauseEvent       string            `json:"cause_event"`
 	ChangeID         string            `json:"change_id"`

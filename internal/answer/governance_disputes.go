@@ -67,7 +67,7 @@ func (q *asked) disputes(ctx context.Context, of *Query) ([]DisputeLine, error) 
 		default:
 			line := q.disputeLine(d, sees)
 			if sees && d.IsOpen() {
-				line.Escrow = q.inEscrow(d, deal, closings)
+				line.Escrow = q.disputed(d, deal, closings)
 			}
 			lines = append(lines, line)
 		}
@@ -129,9 +129,9 @@ func closedAt(list []closing, at time.Time) (day money.Day, any bool) {
 	return day, any
 }
 
-// inEscrow is what of a deal's measures of money is in escrow by an open dispute, under
+// disputed is what of a deal's measures of money is in escrow by an open dispute, under
 // the agreed model. What was closed when it was opened is not.
-func (q *asked) inEscrow(d *governance.Dispute, deal *report.Deal, closings []closing) []Escrow {
+func (q *asked) disputed(d *governance.Dispute, deal *report.Deal, closings []closing) []Escrow {
 	if q.sight == report.SeesOwn && d.About == governance.AboutCredit && d.Against != q.viewer.Partner {
 		return []Escrow{} // it would tell what another is credited with
 	}

@@ -115,7 +115,7 @@ func (q *asked) readConfidence(ctx context.Context, within report.Span) ([]repor
 	c := q.campaign.Contract
 	var attributed, confident report.Value
 	for _, measure := range report.AccuracyMeasures() {
-		err := q.follow.Rows(q.campaign.Book, measure, c.MultiTouch, &within, nil, func(r *avro.ContributionRow, _ follow.RowPlace) (bool, error) {
+		err := q.follow.Rows(q.campaign.Book, measure, c.MultiTouch, report.Restated, &within, nil, func(r *avro.ContributionRow, _ follow.RowPlace) (bool, error) {
 			if r.Partner == report.Unattributed || r.Currency != c.Currency {
 				return ctx.Err() == nil, ctx.Err()
 			}

@@ -60,15 +60,15 @@ func (a *Answers) Report(_ context.Context, v report.Viewer, q Query) (ReportAns
 		}
 		*top.to = f.keyed(topMax)
 	}
-	if out.Escrow, err = of.escrow(); err != nil {
+	if out.Escrow, err = of.inEscrow(); err != nil {
 		return ReportAnswer{}, err
 	}
 	out.Envelope = of.Envelope
 	return out, nil
 }
 
-// escrow is what of each measure of money is disputed.
-func (q *asked) escrow() ([]EscrowLine, error) {
+// inEscrow is what of each measure of money is disputed.
+func (q *asked) inEscrow() ([]EscrowLine, error) {
 	lines := []EscrowLine{}
 	for _, m := range q.measures() {
 		if m.Count || !m.Additive() {

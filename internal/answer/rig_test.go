@@ -1,7 +1,6 @@
 package answer_test
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -126,7 +125,7 @@ func (r *rig) Emit(topic string, key, value []byte, _ ...stream.Header) {
 	for i, model := range e.Models {
 		row := avro.ContributionRow{
 			Contract: e.Contract, Measure: e.Measure, Model: model, Day: e.Day, Partner: e.Partner, Channel: e.Channel, Asset: e.Asset, Region: e.Region,
-			Segment: e.Segment, Source: e.Source, TouchCampaign: e.TouchCampaign, Escrow: cmp.Or(e.Escrow, contract.None), Booked: cmp.Or(e.Booked, e.Day), Currency: e.Currency, Version: r.offsets[topic],
+			Segment: e.Segment, Source: e.Source, TouchCampaign: e.TouchCampaign, Escrow: e.Escrow, Booked: e.Booked, Currency: e.Currency, Version: r.offsets[topic],
 			UpdatedAt: now, AsOf: e.AsOf, CreditsOffset: r.offsets[topic] - 1,
 		}
 		confident := int64(0)

@@ -378,6 +378,8 @@ type Deal struct {
 	Touches   int           `json:"touches"`
 	Measures  []DealMeasure `json:"measures"`
 	Excluded  string        `json:"excluded"` // why it is in no total; empty if it is
+	// OpenDisputes is how many disputes of it are open.
+	OpenDisputes int `json:"open_disputes"`
 }
 
 // DealMeasure is one measure of a deal that is in the totals.

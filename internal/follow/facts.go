@@ -179,6 +179,13 @@ func FactsOf(r *avro.Facts) (attribution.Facts, error) {
 		}
 		f.Measures = append(f.Measures, m)
 	}
+	for i := range r.Disputes {
+		d, err := disputeOf(&r.Disputes[i])
+		if err != nil {
+			return attribution.Facts{}, err
+		}
+		f.Disputes = append(f.Disputes, d)
+	}
 	for i := range r.Touches {
 		t := &r.Touches[i]
 		if t.Rule < 0 || int(t.Rule) >= len(r.Rules) {
@@ -193,11 +200,29 @@ func FactsOf(r *avro.Facts) (attribution.Facts, error) {
 	return f, nil
 }
 
+// disputeOf reads a dispute. One that does not say from which day on it acts does so on
+// all.
+func disputeOf(d *avro.FactsDispute) (attribution.FactDispute, error) {
+	out := attribution.FactDispute{
+		ID: d.ID, Partner: d.Partner, About: d.About, Against: d.Against, State: d.State, To: d.To, By: d.By, Why: d.Why,
+		OpenedAt: d.OpenedAt, SettledBy: d.SettledBy, SettledWhy: d.SettledWhy, SettledAt: at(d.SettledAt), From: money.DayMin,
+	}
+	if d.From == "" {
+		return out, nil
+	}
+	var err error
+	if out.From, err = money.ParseDay(d.From); err != nil {
+		return out, fmt.Errorf("dispute %s: %w", d.ID, err)
+	}
+	return out, nil
+}
+
 func measureOf(r *avro.Facts, m *avro.FactsMeasure) (attribution.FactMeasure, error) {
 	out := attribution.FactMeasure{
 		Measure: m.Measure, At: at(m.At), Value: m.Value, Currency: m.Currency, Exponent: m.Exponent,
 		Basis: attribution.Basis{Amount: m.OriginalAmount, Currency: m.OriginalCurrency, Rate: m.Rate, Via: m.RateVia},
 		Held:  m.Held, Revision: r.Revision, InScope: m.InScope, Influenced: m.Influenced, CoSell: m.CoSell,
+		Confidence: attribution.Confidence(m.Confidence),
 	}
 	var err error
 	if m.Day != "" {
