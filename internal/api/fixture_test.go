@@ -94,10 +94,10 @@ func (w *world) governed() {
 	w.control(avro.Control{Kind: "dispute", Dispute: &open})
 	w.control(avro.Control{Kind: "dispute", Dispute: &withdrawn})
 	for _, e := range []avro.EvaluationRecord{
-		{Guardrail: "accuracy", Value: "99.1234", Band: "green", Detail: "asset-of-corp is reconciled"},
-		{Guardrail: "freshness", Subject: "crm.acme", Value: "30", Band: "amber", Detail: "subject-of-acme", Evidence: []string{"code_of_acme"}},
-		{Guardrail: "freshness", Subject: "map.blue", Value: "20", Band: "green", Detail: "subject-of-blue", Evidence: []string{}},
-		{Guardrail: "pacing", Subject: "revenue/corp", Value: "77.7777", Band: "red", Detail: "asset-of-corp"},
+		{Guardrail: "accuracy", Value: "99.1234", Band: "green", Target: "98%", Limit: "95%", Detail: "asset-of-corp is reconciled"},
+		{Guardrail: "freshness", Subject: "crm.acme", Value: "30", Band: "amber", Target: "24h", Limit: "48h", Detail: "subject-of-acme", Evidence: []string{"code_of_acme"}},
+		{Guardrail: "freshness", Subject: "map.blue", Value: "20", Band: "green", Target: "24h", Limit: "48h", Detail: "subject-of-blue", Evidence: []string{}},
+		{Guardrail: "pacing", Subject: "revenue/corp", Value: "77.7777", Band: "red", Target: "100%", Limit: "90%", Detail: "asset-of-corp"},
 	} {
 		e.Campaign, e.Day, e.Revision, e.Attempts, e.At = summit, "2026-03-09", 1, 1, noon()
 		w.control(avro.Control{Kind: "evaluation", Evaluation: &e})
