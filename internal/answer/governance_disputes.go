@@ -3,15 +3,12 @@ package answer
 import (
 	"context"
 	"slices"
-	"time"
 
 	"tracksource/attribution"
 	"tracksource/attribution/model"
 	"tracksource/internal/control"
 	"tracksource/internal/governance"
-	"tracksource/money"
 	"tracksource/report"
-	"tracksource/schemas/avro"
 )
 
 // Disputes lists disputes, the newest first: for a partner those that it opened, and
@@ -42,10 +39,6 @@ func (q *asked) disputes(ctx context.Context, of *Query) ([]DisputeLine, error) 
 	if err != nil || len(said.disputes) == 0 {
 		return []DisputeLine{}, err
 	}
-	closings, err := closingsOf(said.periods)
-	if err != nil {
-		return nil, err
-	}
 	deals := map[attribution.ItemID]*report.Deal{} // businesses, by all their deals
 	if err := q.allDeals(ctx, func(d *report.Deal) {
 		f := d.Newest()
@@ -67,7 +60,7 @@ func (q *asked) disputes(ctx context.Context, of *Query) ([]DisputeLine, error) 
 		default:
 			line := q.disputeLine(d, sees)
 			if sees && d.IsOpen() {
-				line.Escrow = q.disputed(d, deal, closings)
+				line.Escrow = q.disputed(d, deal)
 			}
 			lines = append(lines, line)
 		}
@@ -98,60 +91,25 @@ func (q *asked) disputeLine(d *governance.Dispute, sees bool) DisputeLine {
 	return line
 }
 
-// closings are what was closed when, in order.
-type closing struct {
-	at    time.Time
-	until money.Day
-}
-
-func closingsOf(records []avro.PeriodRecord) ([]closing, error) {
-	var list []closing
-	for i := range records {
-		day, err := money.ParseDay(records[i].Day)
-		if err != nil {
-			return nil, err
-		}
-		if records[i].Action == governance.PeriodReopen {
-			day = day.Add(-1)
-		}
-		list = append(list, closing{records[i].At, day})
-	}
-	return list, nil
-}
-
-// closedAt is the last day that was closed at an instant, false for none.
-func closedAt(list []closing, at time.Time) (day money.Day, any bool) {
-	for _, c := range list {
-		if !c.at.After(at) {
-			day, any = c.until, true
-		}
-	}
-	return day, any
-}
-
 // disputed is what of a deal's measures of money is in escrow by an open dispute, under
 // the agreed model. What was closed when it was opened is not.
-func (q *asked) disputed(d *governance.Dispute, deal *report.Deal, closings []closing) []Escrow {
-	if q.sight == report.SeesOwn && d.About == governance.AboutCredit && d.Against != q.viewer.Partner {
-		return []Escrow{} // it would tell what another is credited with
-	}
-	closed, any := closedAt(closings, d.OpenedAt)
-	open := func(day money.Day) bool { return !any || day > closed }
-	if created := deal.Newest().CreatedAt; d.About == governance.AboutSourcing && !created.IsZero() && !open(q.campaign.Contract.Day(created)) {
-		return []Escrow{}
-	}
+func (q *asked) disputed(d *governance.Dispute, deal *report.Deal) []Escrow {
 	list := []Escrow{}
+	if q.sight == report.SeesOwn && d.About == governance.AboutCredit && d.Against != q.viewer.Partner {
+		return list // it would tell what another is credited with
+	}
 	for _, m := range q.measures() {
 		f, fact, ok := deal.Measure(m.Name)
-		sourced := m.Name == attribution.MeasurePipelineSourced || m.Name == attribution.MeasureRevenueSourced
-		if m.Count || !m.Additive() || !ok || sourced != (d.About == governance.AboutSourcing) {
+		if m.Count || !m.Additive() || !ok || attribution.IsSourced(m.Name) != (d.About == governance.AboutSourcing) {
+			continue
+		}
+		at := slices.IndexFunc(f.Disputes, func(of attribution.FactDispute) bool { return of.ID == d.ID && fact.Day >= of.From })
+		if at < 0 {
 			continue
 		}
 		minor := fact.Value
-		if !sourced {
-			if minor = 0; open(fact.Day) {
-				minor = q.creditOf(f, fact, d.Against)
-			}
+		if d.About == governance.AboutCredit {
+			minor = q.creditOf(f, fact, d.Against)
 		}
 		if minor != 0 {
 			list = append(list, Escrow{m.Name, text(report.ValueOf(minor, fact.Exponent), fact.Currency), fact.Currency})
