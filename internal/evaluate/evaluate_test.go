@@ -14,6 +14,7 @@ import (
 	"tracksource/contract"
 	"tracksource/contract/example"
 	"tracksource/internal/answer"
+	"tracksource/internal/control"
 	"tracksource/internal/evaluate"
 	"tracksource/money"
 	"tracksource/report"
@@ -161,6 +162,24 @@ func TestRecords(t *testing.T) {
 		}
 		if !slices.Equal(got, want) {
 			t.Errorf("written\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+		// The judge of the control topic takes all of it in.
+		book := control.NewBook()
+		agreed, err := control.Revise(example.AILaunchTour(), 0, time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		taken := []avro.Control{agreed}
+		for i := range b.sent {
+			taken = append(taken, avro.Control{Kind: control.Evaluation, Evaluation: &b.sent[i]})
+		}
+		for i := range taken {
+			if err := book.Judge(&taken[i]); err != nil {
+				t.Error(err)
+			}
+			if err := book.Take(&taken[i]); err != nil {
+				t.Error(err)
+			}
 		}
 	})
 }
