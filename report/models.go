@@ -126,8 +126,8 @@ func (s *modelSums) giveNobody(f *attribution.Facts, minor int64) {
 
 // passes reports whether the filter lets a part pass; t is nil for what no touch is
 // credited with.
-func (s *modelSums) passes(f *attribution.Facts, m *attribution.FactMeasure, t *attribution.FactTouch, partner string) bool {
-	for d, values := range s.q.Any {
+func (q *ModelQuestion) passes(f *attribution.Facts, m *attribution.FactMeasure, t *attribution.FactTouch, partner string) bool {
+	for d, values := range q.Any {
 		v := ofDeal(f, d)
 		if t != nil {
 			v = dimension(f, m, t, partner, d)
@@ -146,7 +146,7 @@ func (s *modelSums) add(f *attribution.Facts, m *attribution.FactMeasure, spec m
 	}
 	shares := SharesOf(f, m, spec)
 	if shares == nil {
-		if s.passes(f, m, nil, "") {
+		if s.q.passes(f, m, nil, "") {
 			s.giveNobody(f, m.Value)
 		}
 		return nil
@@ -157,7 +157,7 @@ func (s *modelSums) add(f *attribution.Facts, m *attribution.FactMeasure, spec m
 		for _, share := range shares {
 			t := &f.Touches[share.Touch]
 			key := dimension(f, m, t, share.Partner, s.q.By)
-			if !seen[key] && s.passes(f, m, t, share.Partner) {
+			if !seen[key] && s.q.passes(f, m, t, share.Partner) {
 				seen[key] = true
 				s.give(key, m.Value)
 			}
@@ -165,7 +165,7 @@ func (s *modelSums) add(f *attribution.Facts, m *attribution.FactMeasure, spec m
 		return nil
 	}
 	for _, share := range shares {
-		if t := &f.Touches[share.Touch]; s.passes(f, m, t, share.Partner) {
+		if t := &f.Touches[share.Touch]; s.q.passes(f, m, t, share.Partner) {
 			s.give(dimension(f, m, t, share.Partner, s.q.By), share.Amount)
 		}
 	}

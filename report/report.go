@@ -293,6 +293,12 @@ func (v Value) int() *big.Int {
 // Add returns v + w.
 func (v Value) Add(w Value) Value { return Value{new(big.Int).Add(v.int(), w.int())} }
 
+// Times returns v x w, rounded toward zero to nine places.
+func (v Value) Times(w Value) Value {
+	n := new(big.Int).Mul(v.int(), w.int())
+	return Value{n.Quo(n, big.NewInt(1_000_000_000))}
+}
+
 // Sub returns v - w.
 func (v Value) Sub(w Value) Value { return Value{new(big.Int).Sub(v.int(), w.int())} }
 

@@ -309,6 +309,73 @@ func (r *rig) adjust() {
 	}
 }
 
+// TestConfidence: what rows and facts say of it is the same, in total and narrowed: the
+// deals sum to the total, and what of them is certain to what is certain of it, but for
+// what each line rounds off.
+func TestConfidence(t *testing.T) {
+	r := newRig(t, 0)
+	r.agree()
+	r.world(13, 45)
+	told := 0
+	for _, measure := range report.ModelMeasures() {
+		for _, filter := range []map[string][]string{nil, {"partner": {"globex"}}, {"partner": {"acme", report.Unattributed}, "region": {"EMEA"}}, {"escrow": {attribution.EscrowDisputed}}} {
+			q := answer.Query{Measure: measure, Window: "all", Filter: filter, Limit: 7}
+			var sum, doubt report.Value
+			var before *report.Value
+			var first answer.ConfidenceAnswer
+			for page := 0; ; page++ {
+				got, err := r.answers.Confidence(ctx, operator, q)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if page == 0 {
+					first = got
+				}
+				for _, d := range got.Deals {
+					v := number(t, d.Doubt)
+					if before != nil && before.Cmp(v) < 0 {
+						t.Errorf("%s %v: a doubt of %s behind one of %s", measure, filter, d.Doubt, before.Text(2))
+					}
+					before, sum, doubt = &v, sum.Add(number(t, d.Value)), doubt.Add(v)
+					told++
+				}
+				if got.Next == nil {
+					break
+				}
+				q.Cursor = *got.Next
+			}
+			if total := value(t, first.Total); total.Cmp(sum) != 0 {
+				t.Errorf("%s %v: deals sum to %s, rows to %s", measure, filter, sum.Text(2), *first.Total)
+			}
+			// Each line of a deal is rounded toward zero by itself.
+			certain := value(t, first.ConfidentValue)
+			if off := sum.Sub(doubt).Sub(certain); off.Sign() < 0 || off.Cmp(number(t, "2")) > 0 {
+				t.Errorf("%s %v: %s of the deals is certain, %s of the rows", measure, filter, sum.Sub(doubt).Text(2), *first.ConfidentValue)
+			}
+			if (first.Parts == nil) != (sum.Sign() == 0) || deref(first.Joined) != deref(first.Confidence) {
+				t.Errorf("%s %v: parts %+v, joined %q with complete feeds, confidence %q", measure, filter, first.Parts, deref(first.Joined), deref(first.Confidence))
+			}
+			if p := first.Parts; p != nil {
+				mean := number(t, p.Identity).Add(number(t, p.Taxonomy)).Add(number(t, p.Currency)).Add(number(t, p.Agreement)).Add(number(t, p.Spread))
+				five := number(t, p.Overall).Times(number(t, "5"))
+				if off := mean.Sub(five); off.Sign() < 0 && off.Cmp(number(t, "-0.00001")) < 0 || off.Cmp(number(t, "0.00001")) > 0 {
+					t.Errorf("%s %v: parts %+v are not five times the overall", measure, filter, p)
+				}
+			}
+		}
+	}
+	if told < 100 {
+		t.Errorf("%d deals were told: the world is too small", told)
+	}
+	own, err := r.answers.Confidence(ctx, initech, answer.Query{Measure: "pipeline_created", Window: "all"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !own.Withheld || len(own.Deals) != 0 || len(own.Partners) != 1 || own.Joined != nil {
+		t.Errorf("who sees its own rows and reported no deal is told %+v", own)
+	}
+}
+
 func sorted(set map[string]bool) []string {
 	var out []string
 	for k := range set {
@@ -330,6 +397,7 @@ func (r *rig) ask(name string, v report.Viewer, q answer.Query) (any, error) {
 		"funnel":        func() (any, error) { return r.answers.Funnel(ctx, v, q) },
 		"cohorts":       func() (any, error) { return r.answers.Cohorts(ctx, v, q) },
 		"models":        func() (any, error) { return r.answers.Models(ctx, v, q) },
+		"confidence":    func() (any, error) { return r.answers.Confidence(ctx, v, q) },
 		"deals":         func() (any, error) { return r.answers.Deals(ctx, v, q) },
 		"alerts":        func() (any, error) { return r.answers.Alerts(ctx, v, q) },
 		"freshness":     func() (any, error) { return r.answers.Freshness(ctx, v, q) },
@@ -372,6 +440,8 @@ func TestRefused(t *testing.T) {
 		{"grain over time", "timeseries", answer.Query{Measure: "pipeline_co_sell"}, "by", "partner"},
 		{"step", "timeseries", answer.Query{Step: evil}, "step", "week"},
 		{"top", "timeseries", answer.Query{Top: 1000}, "top", ""},
+		{"measure of confidence", "confidence", answer.Query{Measure: "revenue_sourced"}, "measure", "pipeline_open"},
+		{"view", "breakdown", answer.Query{View: evil}, "view", "adjustments"},
 		{"measure of models", "models", answer.Query{Measure: "MQL"}, "measure", "orders"},
 		{"limit", "contributions", answer.Query{Limit: 5001}, "limit", ""},
 		{"cursor", "contributions", answer.Query{Cursor: evil}, "cursor", ""},
@@ -405,7 +475,7 @@ func TestSight(t *testing.T) {
 	r := newRig(t, 0)
 	r.agree()
 	r.world(5, 40)
-	names := []string{"contract", "report", "breakdown", "contributions", "timeseries", "funnel", "cohorts", "models", "deals", "alerts"}
+	names := []string{"contract", "report", "breakdown", "contributions", "timeseries", "funnel", "cohorts", "models", "confidence", "deals", "alerts"}
 	for _, name := range names {
 		_, err := r.ask(name, stranger, answer.Query{Campaign: campaign})
 		_, other := r.ask(name, stranger, answer.Query{Campaign: "nothing"})

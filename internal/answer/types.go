@@ -271,6 +271,44 @@ type Series struct {
 	Values []string `json:"values"`
 }
 
+// ConfidenceAnswer is how sure a measure is.
+type ConfidenceAnswer struct {
+	Envelope
+	Measure        string  `json:"measure"`
+	Kind           string  `json:"kind"`
+	Currency       string  `json:"currency"` // empty for counts
+	Total          *string `json:"total"`    // null: withheld
+	ConfidentValue *string `json:"confident_value"`
+	Confidence     *string `json:"confidence"` // confident_value over total
+	// Joined is the confidence times the completeness of the least complete feed; null
+	// where something is withheld.
+	Joined   *string    `json:"joined"`
+	Partners []KeyValue `json:"partners"`
+	// Parts is what it is made of, weighted by the value of the deals; null without any.
+	Parts *ConfidenceParts   `json:"parts"`
+	Feeds []FeedCompleteness `json:"feeds"` // of which control totals are known
+	Deals []DoubtedDeal      `json:"deals"` // the one with the most doubt first
+	Next  *string            `json:"next"`
+}
+
+// FeedCompleteness is how much of a feed came.
+type FeedCompleteness struct {
+	Feed         string       `json:"feed"`
+	Partner      string       `json:"partner"`
+	Completeness Completeness `json:"completeness"`
+}
+
+// DoubtedDeal is what a deal has of the measure asked, and how sure that is.
+type DoubtedDeal struct {
+	ID           string          `json:"id"`
+	Account      string          `json:"account"`
+	Day          string          `json:"day"`
+	Value        string          `json:"value"` // as far as the filter lets it pass
+	Doubt        string          `json:"doubt"` // what of it is not certain
+	Confidence   ConfidenceParts `json:"confidence"`
+	OpenDisputes int             `json:"open_disputes"`
+}
+
 // FunnelAnswer is how many came to each stage.
 type FunnelAnswer struct {
 	Envelope

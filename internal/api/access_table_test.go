@@ -114,6 +114,10 @@ var lookouts = map[string][]look{
 		{query: "campaign=summit&window=all&by=partner", refused: 400, sees: everyone([]string{`"acme","value"`, "7242.80"}, []string{`"acme","value"`}, []string{`"blue","value"`, "1810.70"})},
 		{query: "campaign=summit&window=all&by=asset", refused: 400, sees: map[string][]string{"operator": {"asset-of-acme"}, "open": {"asset-of-acme"}}},
 	},
+	"GET /api/v1/confidence": {
+		{query: "campaign=summit&window=all", refused: 400, sees: everyone([]string{"1111.13", "1677.78", "D-acme"}, []string{"1111.13", "D-shared"}, []string{"2222.24", "1810.70", "D-shared"})},
+		{query: "campaign=summit&window=all&partner=acme", refused: 400, sees: everyone([]string{"1111.13", "D-acme"}, []string{"1111.13", "D-shared"}, []string{`"total":null`, `"partners":[]`, `"deals":[]`})},
+	},
 	"GET /api/v1/deals": {
 		{query: "campaign=summit", refused: 400, sees: everyone([]string{"D-acme", "D-shared", "d-acme.example"}, []string{"D-shared"}, []string{"D-shared"})},
 		{query: "campaign=summit&partner=acme&q=D", refused: 400, sees: same()},

@@ -40,6 +40,8 @@ func asks(a *answer.Answers) []route {
 			}),
 		get("/api/v1/models", "All models against each other, computed from the deals' facts.", a.Models,
 			campaign(), measure(), by("A dimension. Default: partner."), window(), filter()),
+		get("/api/v1/confidence", "How sure a measure is: in total, by partner, what that is made of, how complete feeds are, and the deals with the most doubt first.", a.Confidence,
+			campaign(), model(), measure(), window(), filter(), paged()),
 		get("/api/v1/deals", "Deals, the newest first.", a.Deals,
 			campaign(), []parameter{
 				{name: "partner", about: "Only deals that this partner has to do with."},

@@ -1,0 +1,141 @@
+package answer
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"tracksource/attribution"
+	"tracksource/attribution/model"
+	"tracksource/deploy/kafka"
+	"tracksource/money"
+	"tracksource/report"
+)
+
+// Confidence is how sure a measure is: in total and by partner, as its rows say, what
+// that is made of, as the facts of its deals say, and which deals are doubted most.
+func (a *Answers) Confidence(ctx context.Context, v report.Viewer, q Query) (ConfidenceAnswer, error) {
+	q.View = "" // facts are of the days that they are of
+	of, err := a.askRows(v, &q)
+	if err != nil {
+		return ConfidenceAnswer{}, err
+	}
+	name, err := one("measure", q.Measure, report.ModelMeasures())
+	if err != nil {
+		return ConfidenceAnswer{}, err
+	}
+	m := attribution.MeasureNamed(name)
+	f, err := of.figures(m, of.askFor(report.Partner))
+	if err != nil {
+		return ConfidenceAnswer{}, err
+	}
+	out := ConfidenceAnswer{
+		Measure: name, Kind: kindOf(m), Currency: f.Currency, Total: f.text(f.total), ConfidentValue: f.text(f.certain), Confidence: f.confidence(),
+		Partners: f.keyed(0), Deals: []DoubtedDeal{},
+	}
+	if err := of.doubted(ctx, &q, m, f.Currency, &out); err != nil {
+		return ConfidenceAnswer{}, err
+	}
+	if out.Feeds, err = of.completeness(ctx); err != nil {
+		return ConfidenceAnswer{}, err
+	}
+	out.Joined = joined(f, out.Feeds, of.Withheld)
+	out.Envelope = of.Envelope
+	return out, nil
+}
+
+// doubted tells what the confidence is made of, and the deals behind it. Who sees its
+// own rows alone is told of what of each deal is its own.
+func (q *asked) doubted(ctx context.Context, of *Query, m attribution.Measure, currency string, out *ConfidenceAnswer) error {
+	deals := []report.Deal{}
+	if err := q.allDeals(ctx, func(d *report.Deal) { deals = append(deals, *d) }); err != nil {
+		return err
+	}
+	ask := report.ModelQuestion{Measure: m.Name, Currency: currency, Exponent: attribution.CountExponent, Within: q.window.Span, Any: q.any}
+	if !m.Count {
+		ask.Exponent = placesOf(currency)
+	}
+	if q.sight == report.SeesOwn {
+		ask.Any = maps.Clone(q.any)
+		if ask.Any == nil {
+			ask.Any = map[report.Dimension][]string{}
+		}
+		only := []string{q.viewer.Partner}
+		if asked, narrowed := q.any[report.Partner]; narrowed && !slices.Contains(asked, q.viewer.Partner) {
+			only = nil
+		}
+		ask.Any[report.Partner] = only
+	}
+	list := report.Certainties(deals, ask, func(revision int64) model.Spec {
+		c := q.campaign.At(revision)
+		if i := slices.Index(c.Models, q.Model); i >= 0 {
+			return c.Specs[i]
+		}
+		return q.campaign.Contract.Specs[slices.Index(q.campaign.Contract.Models, q.Model)]
+	})
+	if parts, known := report.WeighParts(list); known {
+		out.Parts = ref(ConfidenceParts(parts))
+	}
+	list = slices.DeleteFunc(list, func(c report.Certain) bool {
+		seen := q.viewer.Sees(q.sight, c.Deal)
+		q.Withheld = q.Withheld || !seen
+		return !seen
+	})
+	listed, next, err := part(list, of)
+	if err != nil {
+		return err
+	}
+	for i := range listed {
+		out.Deals = append(out.Deals, doubtedDeal(&listed[i], currency, ask.Exponent))
+	}
+	out.Next = next
+	return nil
+}
+
+func doubtedDeal(c *report.Certain, currency string, exponent int) DoubtedDeal {
+	d := dealOf(c.Deal)
+	return DoubtedDeal{
+		ID: d.ID, Account: d.Account, Day: c.Day.String(), Value: amountText(c.Minor, currency, exponent),
+		Doubt: amountText(c.Doubt(), currency, exponent), Confidence: partsOf(&c.Confidence), OpenDisputes: d.OpenDisputes,
+	}
+}
+
+// completeness is that of the feeds of the campaign's partners, of its own for a
+// partner.
+func (q *asked) completeness(ctx context.Context) ([]FeedCompleteness, error) {
+	totals, err := q.Answers.controlTotals(ctx, money.DayOf(q.cfg.Clock(), time.UTC))
+	if err != nil {
+		return nil, err
+	}
+	list := []FeedCompleteness{}
+	for _, name := range slices.Sorted(maps.Keys(totals)) {
+		feed, err := kafka.ParseFeed(name)
+		switch {
+		case err != nil || !q.campaign.Contract.IsPartner(feed.Partner):
+		case !q.viewer.Operator && feed.Partner != q.viewer.Partner:
+			q.Withheld = true
+		default:
+			list = append(list, FeedCompleteness{feed.Kind, feed.Partner, totals[name].completeness()})
+		}
+	}
+	return list, nil
+}
+
+// joined is the confidence times the completeness of the least complete feed. Where
+// something is withheld it is not known of all feeds, and is told to nobody.
+func joined(f *figures, feeds []FeedCompleteness, withheld bool) *string {
+	if withheld || f.total == nil || f.certain == nil {
+		return nil
+	}
+	least := report.ValueOf(1, 0)
+	for _, feed := range feeds {
+		if feed.Completeness.Share == nil {
+			continue
+		}
+		if share, err := report.ParseValue(*feed.Completeness.Share); err == nil && share.Cmp(least) < 0 {
+			least = share
+		}
+	}
+	return confidence(f.certain.Times(least), *f.total)
+}
