@@ -1,4 +1,4 @@
-import { asked, filters, span } from "./route.js";
+import { asked, days, filters, span } from "./route.js";
 
 // Problem is an answer of RFC 9457.
 export class Problem extends Error {
@@ -24,7 +24,14 @@ const takes = {
   explain: ["campaign", "model"],
   alerts: ["campaign"],
   freshness: [],
+  governance: ["campaign"],
+  kpis: ["campaign", ...span],
+  disputes: ["campaign"],
+  confidence: ["campaign", "model", "measure", ...span, ...filters],
 };
+
+// Answers about rows tell them by the days that the address names.
+const byDays = ["report", "breakdown", "contributions", "timeseries"];
 
 const kept = new Map(); // address -> {etag, body}; what was answered last
 const keptMax = 64;
@@ -33,6 +40,7 @@ const keptMax = 64;
 // parameters. An answer that has not changed is the same object as before.
 export async function ask(name, more = {}, signal) {
   const p = asked(takes[name] ?? []);
+  if (byDays.includes(name) && days()) p.set("view", days());
   for (const [k, v] of Object.entries(more)) {
     p.delete(k);
     for (const x of [v].flat()) if (x !== null && x !== undefined && x !== "") p.append(k, x);

@@ -16,7 +16,7 @@ const columns = [
   { id: "region", name: "Region" }, { id: "segment", name: "Segment" }, { id: "source", name: "Source" }, { id: "touch_campaign", name: "Campaign" },
   { id: "value", name: "Value", num: true }, { id: "is_final", name: "State" }, { id: "key", name: "" },
 ];
-const exported = ["day", "partner", "channel", "asset", "region", "segment", "source", "touch_campaign", "measure", "model", "value", "currency", "is_final", "as_of", "version", "credits_partition", "credits_offset", "key"];
+const exported = ["day", "partner", "channel", "asset", "region", "segment", "source", "touch_campaign", "escrow", "booked", "measure", "model", "value", "confident_value", "currency", "is_final", "as_of", "version", "credits_partition", "credits_offset", "key"];
 
 export function grid(node) {
   const bar = Object.assign(document.createElement("div"), { className: "grid-bar" });
@@ -180,9 +180,12 @@ export function grid(node) {
       e.cells[i].className = text.startsWith("(") ? "quiet" : "";
     }
     e.cells[0].textContent = num.day(r.day, true);
+    e.cells[0].title = r.booked && r.booked !== r.day ? `booked on ${num.day(r.booked, true)}: its own day was closed` : "";
     e.cells[8].textContent = num.show(r.value, d.money);
-    e.state.textContent = r.is_final ? "final" : "open";
-    e.state.className = r.is_final ? "muted" : "tag";
+    const disputed = r.escrow === "disputed";
+    const adjusted = r.booked && r.booked !== r.day;
+    e.state.textContent = disputed ? "disputed" : adjusted ? "adjusted" : r.is_final ? "final" : "open";
+    e.state.className = disputed ? "tag warn" : adjusted ? "tag accent" : r.is_final ? "muted" : "tag";
     e.link.href = d.open(r);
   }
 

@@ -9,6 +9,7 @@ import { filters, go, read, same, to } from "./route.js";
 import * as actions from "./view-actions.js";
 import * as cohorts from "./view-cohorts.js";
 import * as feeds from "./view-feeds.js";
+import * as governance from "./view-governance.js";
 import * as journey from "./view-journey.js";
 import * as models from "./view-models.js";
 import * as overview from "./view-overview.js";
@@ -17,18 +18,20 @@ import * as reconcile from "./view-reconcile.js";
 import * as rows from "./view-rows.js";
 import { signIn, signOut } from "./view-signin.js";
 
-const views = { overview, partner, models, journey, cohorts, rows, feeds, actions, reconcile };
-const groups = [["Numbers", ["overview", "partner", "models", "cohorts"]], ["Evidence", ["journey", "rows", "reconcile"]], ["Operations", ["feeds", "actions"]]];
+const views = { overview, partner, models, journey, cohorts, rows, feeds, actions, governance, reconcile };
+const groups = [["Numbers", ["overview", "partner", "models", "cohorts"]], ["Evidence", ["journey", "rows", "reconcile"]], ["Agreement", ["governance"]], ["Operations", ["feeds", "actions"]]];
 const short = ["overview", "partner", "models", "journey"];
 
 // What the head of each view offers to choose; the rest would change nothing there.
 const controls = {
-  overview: ["measure", "model", "window", "filters"], partner: ["measure", "model", "window"], models: ["measure", "window", "filters"],
-  journey: [], cohorts: [], rows: ["measure", "model", "window", "filters"], feeds: [], actions: [], reconcile: ["window"],
+  overview: ["measure", "model", "window", "days", "filters"], partner: ["measure", "model", "window", "days"], models: ["measure", "window", "filters"],
+  journey: [], cohorts: [], rows: ["measure", "model", "window", "days", "filters"], feeds: [], actions: [], governance: ["window"], reconcile: ["window"],
 };
 // These views add up, and offer the measures that can be.
 const summed = ["overview", "partner", "models"];
 const windows = [["7d", "7 d"], ["30d", "30 d"], ["90d", "90 d"], ["365d", "1 y"], ["all", "All"]];
+// By which days rows are told: those that they are of, or those that they are booked on.
+const tellings = [{ id: "", name: "Restated" }, { id: "as_known", name: "As known" }, { id: "adjustments", name: "Adjustments" }];
 const defaultWindow = "90d";
 const staleSeconds = 10;
 const retryMs = 3000;
@@ -224,16 +227,19 @@ addEventListener("afterprint", () => {
 function top(state, at) {
   const offers = controls[at];
   return [
-    h("div", { class: "top-title", key: "title" }, h("h1", {}, views[at].title), ctx.contract.proposed ? h("span", { class: "tag warn" }, "Proposed book") : null, last?.withheld ? h("span", { class: "tag", title: "The contract's visibility leaves something out of what you see here" }, "Partly withheld") : null, h("div", { class: "top-phone" }, campaigns("top-campaign"), pulse())),
+    h("div", { class: "top-title", key: "title" }, h("h1", {}, views[at].title), ctx.contract.proposed ? h("span", { class: "tag warn" }, "Proposed book") : null, offers.includes("days") && state.get("days") ? h("span", { class: "tag accent", title: told[state.get("days")] }, tellings.find((x) => x.id === state.get("days"))?.name ?? state.get("days")) : null, last?.withheld ? h("span", { class: "tag", title: "The contract's visibility leaves something out of what you see here" }, "Partly withheld") : null, h("div", { class: "top-phone" }, campaigns("top-campaign"), pulse())),
     h("div", { class: "top-controls", key: "controls" },
       offers.includes("measure") ? choose("measure", "Measure", measures(at), state.get("measure") ?? ctx.measure) : null,
       offers.includes("model") ? choose("model", "Model", (ctx.contract.models ?? []).filter((m) => m.in_ledger).map((m) => ({ id: m.id, name: `${modelName(ctx, m.id)}${m.agreed ? " (agreed)" : ""}` })), ctx.model) : null,
       offers.includes("window") ? windowControl(state) : null,
+      offers.includes("days") ? choose("days", "Told by", tellings, state.get("days") ?? "") : null,
       offers.includes("filters") ? filterControl(state) : null),
     offers.includes("filters") && state.filters.length ? h("ul", { class: "chips", key: "chips", "aria-label": "Filters" }, state.filters.map((f) => h("li", { key: `${f.name}=${f.value}` }, h("span", { class: "muted" }, label(f.name)), " ", named(ctx, f.name, f.value),
       h("a", { href: same({ [f.name]: state.all(f.name).filter((v) => v !== f.value) }), "aria-label": `Remove filter ${label(f.name)} ${f.value}` }, icon("close")))), h("li", { key: "all", class: "clear" }, h("a", { href: same(Object.fromEntries(filters.map((x) => [x, null]))) }, "Clear"))) : null,
   ];
 }
+
+const told = { as_known: "Each change on the day that it was booked on: a closed day stays as it was", adjustments: "Only what changed after its day was closed, on the day that it was booked on" };
 
 const measures = (at) => (ctx.contract.measures ?? []).filter((m) => m.additive || !summed.includes(at)).map((m) => ({ id: m.id, name: label(m.id) }));
 
@@ -291,7 +297,7 @@ function toast() {
 }
 
 function openKeys() {
-  const keys = [["/", "Search or filter"], ["g then o, p, m, c, j, r, f, a", "Go to a view"], ["t", "Switch the theme"], ["\u2191 \u2193", "Move in a table or the navigation"], ["Enter", "Open the chosen row"], ["Esc", "Close"], ["?", "This list"]];
+  const keys = [["/", "Search or filter"], ["g then o, p, m, c, j, r, v, f, a", "Go to a view"], ["t", "Switch the theme"], ["\u2191 \u2193", "Move in a table or the navigation"], ["Enter", "Open the chosen row"], ["Esc", "Close"], ["?", "This list"]];
   patch($("keys"), h("header", {}, h("h2", { id: "keys-title" }, "Keys"), h("button", { type: "button", class: "ghost", "aria-label": "Close", onclick: () => $("keys").close() }, icon("close"))),
     h("dl", { class: "keys" }, keys.map(([k, t]) => h("div", { key: k }, h("dt", {}, h("kbd", {}, k)), h("dd", {}, t)))));
   $("keys").showModal();
@@ -316,7 +322,7 @@ document.addEventListener("click", (e) => {
   for (const d of document.querySelectorAll("details.pop[open]")) if (!d.contains(e.target)) d.open = false;
 });
 
-const goKeys = { o: "overview", p: "partner", m: "models", c: "cohorts", j: "journey", r: "rows", f: "feeds", a: "actions", x: "reconcile" };
+const goKeys = { o: "overview", p: "partner", m: "models", c: "cohorts", j: "journey", r: "rows", f: "feeds", a: "actions", x: "reconcile", v: "governance" };
 let going = false;
 
 document.addEventListener("keydown", (e) => {
@@ -343,6 +349,7 @@ new MutationObserver(() => {
 
 addEventListener("route", () => refresh(true));
 addEventListener("popstate", () => refresh(true));
+addEventListener("decided", () => refresh(false));
 
 // One stream says when numbers changed; it reconnects by itself, but for an
 // answer that is no stream, after which it is opened anew.

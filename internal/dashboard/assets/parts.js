@@ -11,7 +11,7 @@ const words = {
   opportunities_influenced: "Influenced opportunities", touch_campaign: "Campaign of the touch",
 };
 const special = {
-  "(unattributed)": "Unattributed", "(unknown)": "Unknown", "(none)": "None", "(other)": "Other", "(all)": "All", "": "None",
+  "(unattributed)": "Unattributed", "(unknown)": "Unknown", "(none)": "None", "(other)": "Other", "(all)": "All", "(held)": "Held", "": "None",
   "marketing-sourced": "Marketing", unsourced: "Unsourced",
 };
 

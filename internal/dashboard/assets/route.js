@@ -1,8 +1,8 @@
 // The address is the state: which view, campaign, model, measure, window and
 // filters. What is not there is the default, so links stay short.
 
-export const filters = ["partner", "channel", "asset", "region", "segment", "source", "touch_campaign"];
-const common = ["campaign", "model", "measure", "window", "from", "to", ...filters];
+export const filters = ["partner", "channel", "asset", "region", "segment", "source", "touch_campaign", "escrow"];
+const common = ["campaign", "model", "measure", "window", "from", "to", "days", ...filters];
 
 // read is the state of the page.
 export function read() {
@@ -53,5 +53,8 @@ export function asked(names) {
   for (const name of names) for (const value of now.getAll(name)) p.append(name, value);
   return p;
 }
+
+// days is by which days rows are told, empty for those that they are of.
+export const days = () => new URLSearchParams(location.search).get("days") ?? "";
 
 export const span = ["window", "from", "to"];

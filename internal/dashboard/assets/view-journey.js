@@ -4,6 +4,7 @@ import { icon } from "./icons.js";
 import * as num from "./num.js";
 import * as p from "./parts.js";
 import { go, same, to } from "./route.js";
+import { about, openDispute, reasons, stateOf } from "./view-governance.js";
 
 export const title = "Journeys";
 export const bones = () => p.bones("line", "block", "chart");
@@ -56,7 +57,7 @@ export function dealRows(deals, ctx, nothing) {
 
 function stateTag(x) {
   const tone = { won: "good", lost: "bad", open: "accent" }[x.state] ?? "";
-  return h("span", { class: "stage-cell" }, h("span", { class: `tag ${tone}` }, p.label(x.state)), x.excluded ? h("span", { class: "tag warn" }, p.label(typeof x.excluded === "string" ? x.excluded : "excluded")) : null, x.stage && p.label(x.stage) !== p.label(x.state) ? h("span", { class: "muted" }, p.label(x.stage)) : null);
+  return h("span", { class: "stage-cell" }, h("span", { class: `tag ${tone}` }, p.label(x.state)), x.excluded ? h("span", { class: "tag warn" }, p.label(typeof x.excluded === "string" ? x.excluded : "excluded")) : null, x.open_disputes ? h("span", { class: "tag warn" }, "Disputed") : null, x.stage && p.label(x.stage) !== p.label(x.state) ? h("span", { class: "muted" }, p.label(x.stage)) : null);
 }
 
 const back = (text, href) => h("a", { class: "back", href }, icon("right", "flip"), text);
@@ -72,15 +73,16 @@ function story(s, state, ctx) {
   return [
     back("All deals", to("journey")),
     h("section", { class: "card deal", "aria-labelledby": "deal-title" },
-      h("div", { class: "deal-head" }, h("div", {}, h("h2", { id: "deal-title" }, p.dealId(deal.id ?? s.subject?.id)), h("p", { class: "muted" }, [deal.account, deal.id?.split("/").slice(0, -1).join(" / ")].filter(Boolean).join(" \u00b7 "))), stateTag(deal)),
+      h("div", { class: "deal-head" }, h("div", {}, h("h2", { id: "deal-title" }, p.dealId(deal.id ?? s.subject?.id)), h("p", { class: "muted" }, [deal.account, deal.id?.split("/").slice(0, -1).join(" / ")].filter(Boolean).join(" \u00b7 "))), h("div", { class: "deal-side" }, stateTag(deal), ctx.contract.proposed ? null : h("button", { type: "button", class: "button", onclick: () => openDispute(ctx, deal.id) }, "Dispute"))),
       h("dl", { class: "facts" },
         fact("Amount", [p.value(deal.amount, true), " ", deal.currency]), fact("Created", num.instant(deal.created_at)), fact("Closes", num.day(deal.close_date, true)),
         fact("First lead", deal.lead_at ? num.instant(deal.lead_at) : null),
         fact("Sourced by", deal.sourced ? [p.named(ctx, "sourced", deal.sourced), deal.sourced_by ? h("span", { class: "muted" }, ` by ${deal.sourced_by}`) : null] : null),
         fact("Merged with", items(deal.merged)), fact("Suspected overlap", items(deal.suspected)), fact("In no total", deal.excluded))),
+    deal.disputes?.length ? p.card("Disputes", { hint: "What is disputed is in escrow until it is settled" }, disputes(deal.disputes, ctx)) : null,
     s.measures.length ? p.card("Why this credit", { hint: m ? worth(m, ctx) : null,
       side: h("div", { class: "card-side" }, p.segmented("Measure", s.measures.map((x) => ({ id: x.measure, name: p.label(x.measure), href: same({ measure: x.measure }) })), m?.measure)) },
-    notes(m), shares(credits, m, model, ctx), line(s, credits, m, ctx)) : p.card("Why this credit", {}, p.empty("Not credited", "This deal is in no book of this campaign: no touch of it lies in the lookback, and its CRM campaign is another.")),
+    notes(m), shares(credits, m, model, ctx), certainty(m?.confidence), line(s, credits, m, ctx)) : p.card("Why this credit", {}, p.empty("Not credited", "This deal is in no book of this campaign: no touch of it lies in the lookback, and its CRM campaign is another.")),
     s.lines?.length ? p.card("Computed again", { hint: s.agrees ? "What the facts come to is what the ledger has, line by line" : "What the facts come to is not what the ledger has: it may still be on its way", side: s.agrees ? p.light("ok", "Agrees") : p.light("behind", "Differs") }, lines(s.lines, m, model, ctx)) : null,
     s.entries?.length ? p.card("Entries in the ledger", { hint: `Each change of this deal's ${p.label(m?.measure ?? "").toLowerCase()}, with its cause` }, entries(s.entries.filter((e) => e.measure === m?.measure), model, ctx)) : null,
   ];
@@ -117,6 +119,20 @@ function shares(credits, m, model, ctx) {
     h("ul", { class: "legend" }, list.map(([key, n], i) => h("li", { key }, p.swatch(p.colour(ctx, "partner", key, i)), h("strong", {}, p.named(ctx, "partner", key)), h("span", { class: "num" }, num.like(n, p.isMoney(ctx, m.measure), m.value)), h("span", { class: "muted num" }, num.percent(n, total)))), h("li", { key: "(model)", class: "muted" }, `by ${p.modelName(ctx, model)}`)));
 }
 
+const sureOf = [["identity", "who it was"], ["taxonomy", "what it was"], ["currency", "its currency"], ["agreement", "agreement"], ["spread", "likeness of models"]];
+
+// certainty is how sure the measure is, and what that is the mean of.
+const certainty = (c) => (c ? h("p", { class: "certainty muted small" }, h("strong", {}, `${num.share(c.overall, 0)} certain`), ": ", sureOf.map(([k, name], i) => [i ? ", " : "", `${name} ${num.share(c[k], 0)}`])) : null);
+
+function disputes(list, ctx) {
+  return p.table("Disputes", [
+    { name: "By", cell: (x) => p.named(ctx, "partner", x.partner) },
+    { name: "About", cls: "nowrap", cell: (x) => about(x, ctx) },
+    { name: "State", cell: (x) => stateOf(x, ctx) },
+    { name: "Why", cls: "wide", cell: (x) => reasons(x) },
+  ], list, { keyOf: (x) => x.id, min: "560px" });
+}
+
 // line is the journey: touches with what they got, stages between them.
 function line(s, credits, m, ctx) {
   // A touch that several partners share is credited to each of them.
@@ -145,7 +161,7 @@ function touch({ key, touch: t }, credits, m, ctx) {
         t.rule ? h("p", {}, h("span", { class: "muted" }, "Rule "), t.rule) : null,
         t.person ? h("p", {}, h("span", { class: "muted" }, "Person "), h("code", {}, t.person)) : null,
         (t.evidence ?? []).map((e, i) => h("p", { key: i }, h("span", { class: "muted" }, `${[e.reporter, e.source].filter(Boolean).join(" / ")} `), h("code", {}, e.item)))) : null),
-    h("div", { class: "line-credit num" }, credits ? credits.map((c) => [h("strong", {}, num.show(c.amount, m && p.isMoney(ctx, m.measure))), h("span", { class: "muted" }, [credits.length > 1 ? p.named(ctx, "partner", c.partner) : "", c.weight ? num.share(c.weight) : ""].filter(Boolean).join(" "))]) : h("span", { class: "quiet" }, "no credit")));
+    h("div", { class: "line-credit num" }, credits ? credits.map((c) => [h("strong", {}, c.escrow === "disputed" ? h("span", { class: "tag warn" }, "Disputed") : null, c.escrow === "disputed" ? " " : "", num.show(c.amount, m && p.isMoney(ctx, m.measure))), c.judged ? h("span", { class: "muted" }, `${p.named(ctx, "partner", c.partner)} instead of ${p.named(ctx, "partner", c.judged)}`) : null, h("span", { class: "muted" }, [credits.length > 1 ? p.named(ctx, "partner", c.partner) : "", c.weight ? num.share(c.weight) : ""].filter(Boolean).join(" "))]) : h("span", { class: "quiet" }, "no credit")));
 }
 
 // lines hold what follows from the facts against the sum of the ledger's entries.
@@ -160,7 +176,7 @@ function lines(list, m, model, ctx) {
     { name: "From the facts", num: true, cell: (x) => p.value(x.computed?.[model], money) },
     { name: "In the ledger", num: true, cell: (x) => p.value(x.ledger?.[model], money) },
     { name: "", cell: (x) => (x.agrees ? p.light("ok", "Same") : p.light("behind", "Differs")) },
-  ], shown, { keyOf: (x) => [x.day, x.partner, x.channel, x.asset, x.region, x.segment, x.source, x.touch_campaign, x.currency].join("|"), empty: "Nothing of this measure is in the ledger.", min: "720px" });
+  ], shown, { keyOf: (x) => [x.day, x.partner, x.channel, x.asset, x.region, x.segment, x.source, x.touch_campaign, x.escrow, x.currency].join("|"), empty: "Nothing of this measure is in the ledger.", min: "720px" });
 }
 
 function entries(list, model, ctx) {
@@ -168,8 +184,8 @@ function entries(list, model, ctx) {
   return p.table("Entries in the ledger", [
     { name: "When", cell: (e) => num.instant(e.as_of) },
     { name: "Cause", cell: (e) => h("span", { class: "tag" }, p.label(e.cause)) },
-    { name: "Measure", cell: (e) => p.label(e.measure) },
-    { name: "Partner", cell: (e) => p.named(ctx, "partner", e.partner) },
+    { name: "Day", cls: "nowrap", cell: (e) => h("span", { class: "feed-name" }, h("span", {}, num.day(e.day, true)), e.booked && e.booked !== e.day ? h("span", { class: "muted small", title: "its own day was closed" }, `booked on ${num.day(e.booked)}`) : null) },
+    { name: "Partner", cell: (e) => [p.named(ctx, "partner", e.partner), e.escrow === "disputed" ? [" ", h("span", { class: "tag warn" }, "Disputed")] : null] },
     { name: "Channel", cell: (e) => p.named(ctx, "channel", e.channel) },
     { name: "Change", num: true, cell: (e) => h("span", { class: num.units(at(e.delta)) < 0n ? "bad" : "" }, `${num.units(at(e.delta)) > 0n ? "+" : ""}${num.show(at(e.delta), p.isMoney(ctx, e.measure))}`) },
     { name: "Then", num: true, cell: (e) => num.show(at(e.running), p.isMoney(ctx, e.measure)) },

@@ -31,7 +31,7 @@ export async function load(ask, state, ctx, signal) {
     ask("funnel", {}, signal),
   ]);
   const step = series.step ?? asked;
-  const nothing = report.tiles.every((t) => t.total !== null && num.units(t.total) === 0n);
+  const nothing = !state.get("days") && report.tiles.every((t) => t.total !== null && num.units(t.total) === 0n);
   return { report, series, breakdown, funnel, step, measure, nothing };
 }
 
@@ -44,7 +44,8 @@ export function render(data, state, ctx) {
     p.ranked(ctx, title, dimension, groups, { money: true, total: ranked.total, href: (key) => to("rows", { measure: ranked.measure, [dimension]: key }) }));
   if (data.nothing) return nobody(report, ctx);
   return h("div", { key: "overview", class: "stack" },
-    headline(data, tile, ctx),
+    headline(data, tile, state, ctx),
+    state.get("days") ? null : escrowed(report, measure, ctx),
     tiles(report, state, ctx),
     overTime(data, state, ctx),
     p.card("Partner by channel", { hint: `${p.label(measure)}${data.breakdown.currency ? `, ${data.breakdown.currency}` : ""}, darker is more` }, matrix(data.breakdown, measure, ctx)),
@@ -63,7 +64,7 @@ function nobody(report, ctx) {
 }
 
 // headline is the one sentence that somebody reads who reads no more.
-function headline({ report, measure }, tile, ctx) {
+function headline({ report, measure }, tile, state, ctx) {
   if (!tile) return null;
   const money = tile.kind === "money";
   const best = [...report.partners].filter((x) => !p.isSpecial(x.partner)).sort((a, b) => num.compare(b.credited?.[measure], a.credited?.[measure]))[0];
@@ -72,13 +73,26 @@ function headline({ report, measure }, tile, ctx) {
   const share = best?.share?.[measure];
   const status = { ahead: "ahead of its target", on_track: "on track for its target", behind: "behind its target" }[tile.status];
   return h("p", { class: "headline lead" },
-    h("strong", {}, ctx.contract.name), " brought ",
+    h("strong", {}, ctx.contract.name), state.get("days") === "adjustments" ? " was adjusted by " : " brought ",
     h("strong", {}, p.value(tile.total, money, { flash: tile.total, "data-headline": "" }), tile.currency ? ` ${tile.currency}` : ""), ` of ${p.label(measure).toLowerCase()} ${p.windowWords(report.window)}`,
     change && change.sign ? [", ", h("span", { class: p.toneOf(measure, change.sign) }, `${change.text}${change.text.endsWith("%") ? (change.sign > 0 ? " more" : " less") : ""}`), change.text.endsWith("%") ? " than before" : ""] : null,
     ". ",
-    best && num.units(best.credited?.[measure]) > 0n ? [h("a", { href: to("partner", { id: best.partner }) }, best.name ?? best.partner), share ? ` is credited with the most, ${num.share(share)}. ` : " is credited with the most. "] : null,
+    best && state.get("days") !== "adjustments" && num.units(best.credited?.[measure]) > 0n ? [h("a", { href: to("partner", { id: best.partner }) }, best.name ?? best.partner), share ? ` is credited with the most, ${num.share(share)}. ` : " is credited with the most. "] : null,
     status ? ["It is ", h("span", { class: tile.status === "behind" ? "bad" : "good" }, status), tile.expected && num.units(tile.expected) > 0n ? `: ${num.percent(num.units(tile.reached ?? tile.total), num.units(tile.expected), 0)} of what was due by then.` : "."] : null);
 }
+
+// escrowed says how much of the measure is disputed: it is in every total, and whose it
+// is, is open.
+function escrowed(report, measure, ctx) {
+  const e = report.escrow?.find((x) => x.measure === measure);
+  const some = e?.partners?.filter((x) => num.units(x.value) !== 0n) ?? [];
+  if (!some.length && (!e?.total || num.units(e.total) === 0n)) return null;
+  return h("p", { class: "note", "data-escrow": "" }, p.light("warning", " "), h("span", {}, h("strong", {}, p.value(e.total ?? some[0]?.value, true), ` ${e.currency}`), ` of ${p.label(measure).toLowerCase()} is disputed`,
+    some.length ? [": ", some.map((x, i) => [i ? ", " : "", p.named(ctx, "sourced", x.key), " ", p.value(x.value, true)])] : null, ". ", h("a", { href: to("governance", { state: "open" }) }, "See the disputes")));
+}
+
+// sure is how certain a value is, as a percentage; nothing where nobody says.
+const sure = (t) => (t === null || t === undefined ? null : h("span", { title: "How certain it is, by value: identity, taxonomy, currency, agreement, spread" }, `${num.share(t, 0)} certain`));
 
 // tiles are the figures of the campaign; choosing one makes it the measure. Who
 // sourced and influenced is in the table of partners.
@@ -95,12 +109,12 @@ function tiles(report, state, ctx) {
 
 function progress(t) {
   const target = num.units(t.target);
-  if (!t.target || target <= 0n) return t.kind === "money" && t.total && num.units(t.unattributed) !== 0n ? h("span", { class: "tile-target muted" }, `${num.percent(num.units(t.unattributed), num.units(t.total))} unattributed`) : null;
+  if (!t.target || target <= 0n) return t.kind === "money" && t.total && num.units(t.unattributed) !== 0n ? h("span", { class: "tile-target muted" }, h("span", {}, `${num.percent(num.units(t.unattributed), num.units(t.total))} unattributed`, t.confidence ? [" \u00b7 ", sure(t.confidence)] : null)) : t.confidence ? h("span", { class: "tile-target muted" }, sure(t.confidence)) : null;
   return h("span", { class: "tile-target" },
     h("span", { class: "progress", "aria-hidden": "true" },
       h("span", { class: t.status === "behind" ? "bad" : "good", style: { "--w": `${num.ratio(num.units(t.reached ?? t.total), target) * 100}%` } }),
       t.expected ? h("i", { style: { "--x": `${num.ratio(num.units(t.expected), target) * 100}%` }, title: `due by now: ${num.show(t.expected, t.kind === "money")}` }) : null),
-    h("span", { class: "muted" }, `${num.share(t.progress, 0)} of ${num.show(t.target, t.kind === "money").replace(/\.00$/, "")}`));
+    h("span", { class: "muted" }, `${num.share(t.progress, 0)} of ${num.show(t.target, t.kind === "money").replace(/\.00$/, "")}`, t.confidence ? [" \u00b7 ", sure(t.confidence)] : null));
 }
 
 function overTime(data, state, ctx) {
@@ -207,6 +221,7 @@ function partners(report, measure, ctx) {
   return p.table("Partners", [
     { name: "Partner", cell: (x) => (p.isSpecial(x.partner) ? h("span", { class: "quiet" }, p.named(ctx, "partner", x.partner)) : h("a", { href: to("partner", { id: x.partner }) }, p.named(ctx, "partner", x.partner))) },
     ...cols.map(([name, kind, k]) => ({ name, num: true, cell: (x) => p.value(x[kind]?.[k], money, { flash: x[kind]?.[k] }) })),
+    { name: "Certain", num: true, cell: (x) => (x.confidence?.[measure] ? num.share(x.confidence[measure], 0) : h("span", { class: "quiet" }, "\u2013")) },
     { name: "Spend", num: true, cell: (x) => (num.units(x.spend) === 0n ? h("span", { class: "quiet" }, "\u2013") : p.value(x.spend, true)) },
     { name: "Return", num: true, cell: (x) => (x.return === null || x.return === undefined ? h("span", { class: "quiet" }, "\u2013") : `${num.fixed(num.units(x.return), 2)}\u00d7`) },
   ], report.partners, { keyOf: (x) => x.partner, empty: "No partner is credited in this window.", min: "560px" });

@@ -15,7 +15,7 @@ export async function load(ask, state, ctx, signal) {
 }
 
 export function render({ first, measure, next }, state, ctx) {
-  const asked = ["campaign", "model", "measure", "window", "from", "to"].map((k) => state.get(k)).concat(state.filters.map((f) => `${f.name}=${f.value}`)).join("|");
+  const asked = ["campaign", "model", "measure", "window", "from", "to", "days"].map((k) => state.get(k)).concat(state.filters.map((f) => `${f.name}=${f.value}`)).join("|");
   return h("div", { key: "rows", class: "stack" }, h("section", { class: "card flush", "aria-label": "Contributions", widget: { make: grid, data: {
     first, next, asked, money: p.isMoney(ctx, measure), name: `${first.campaign ?? ctx.contract.campaign}-${measure}`,
     sort: state.get("sort") ?? "day", down: state.get("dir") !== "up", find: state.get("q") ?? "",
