@@ -3,6 +3,8 @@ package api_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -186,4 +188,36 @@ func TestPageOfDecisions(t *testing.T) {
 	}
 	headers[len(headers)-1] = "same-site"
 	problem(t, do(s, http.MethodPost, "/api/v1/surveys", `{"score":"9",`+because[1:], headers...), http.StatusForbidden)
+}
+
+// TestApproval: who is asked to approve a proposed revision says its word to the very
+// document that stands, and so does a partner that only the proposal names, by its book.
+func TestApproval(t *testing.T) {
+	path, tokens := accessFile(t, [2]string{"open", "corp"}, [2]string{"stranger", "zeta"})
+	document := terms(summit, partner("acme", "host", "open"), partner("blue", "partner", "own"), partner("corp", "partner", "open"), partner("zeta", "partner", "own")) +
+		"approvals: {revision: [corp, zeta]}\n"
+	sum := sha256.Sum256([]byte(document))
+	standing := hex.EncodeToString(sum[:])
+	s := filledBy(t, func(w *world, f *follow.Follow) func(context.Context, avro.Control) error {
+		write := w.decider(f)
+		if err := write(t.Context(), avro.Control{Kind: "contract", Contract: &avro.ContractRecord{
+			Campaign: summit, Revision: 2, Previous: 1, Document: document, Hash: standing, Proposed: true, RecordedAt: noon(),
+		}}); err != nil {
+			t.Fatal(err)
+		}
+		return write
+	}, func(c *api.Config) { c.AccessFile = path })
+	word := func(hash string) string {
+		return `{"of":"revision","revision":2,"hash":"` + hash + `","day":"","decision":"approved",` + because[1:]
+	}
+	if p := problem(t, post(s, tokens["open"], "approvals", word(hash)), http.StatusConflict); !strings.Contains(p.Detail, "stale") {
+		t.Errorf("a document that does not stand: %s", p.Detail)
+	}
+	decided(t, post(s, tokens["open"], "approvals", word(standing)), http.StatusCreated)
+	problem(t, post(s, tokens["stranger"], "approvals?campaign=summit", word(standing)), http.StatusBadRequest)
+	decided(t, post(s, tokens["stranger"], "approvals?campaign=summit~proposed", word(standing)), http.StatusCreated)
+	problem(t, post(s, tokens["stranger"], "surveys?campaign=summit~proposed", `{"score":"8",`+because[1:]), http.StatusUnprocessableEntity)
+	if p := problem(t, post(s, tokens["open"], "approvals", `{"of":"reopen","revision":0,"hash":"","day":"2026-03-01","decision":"approved",`+because[1:]), http.StatusConflict); !strings.Contains(p.Detail, "nothing of summit is closed") {
+		t.Errorf("opening what is open: %s", p.Detail)
+	}
 }
