@@ -125,11 +125,11 @@ func showContract(w io.Writer, book *control.Book, campaign string) error {
 	} else {
 		line("in force", "nothing")
 	}
-	closed, any, err := book.ClosedUntil(campaign)
+	closed, some, err := book.ClosedUntil(campaign)
 	if err != nil {
 		return err
 	}
-	if any {
+	if some {
 		line("closed", "until "+closed.String())
 	}
 	p, proposed, err := book.Proposed(campaign)

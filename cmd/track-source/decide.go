@@ -41,6 +41,7 @@ func (s *saying) bind(cmd *cobra.Command, as whose) {
 	f.StringVar(&s.why, "why", "", "the reason (required)")
 	f.BoolVar(&s.flags.dryRun, "dry-run", false, "say what would be sent; send nothing")
 	switch as {
+	case ofNobody:
 	case ofAPartner:
 		f.StringVar(&s.as, "as", "", "partner that says so (required)")
 	case ofAnybody:

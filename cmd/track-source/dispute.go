@@ -114,8 +114,8 @@ func disputable(ctx context.Context, cfg control.Config, book *control.Book, r *
 	case d.Newest().Excluded != "":
 		return fmt.Errorf("deal %s is in no total of %s: %s; dispute the deal that counts", text, r.Campaign, d.Newest().Excluded)
 	}
-	closed, any, err := book.ClosedUntil(r.Campaign)
-	if err != nil || !any || report.Disputable(&d.Deal, c, r.About == governance.AboutSourcing, closed) {
+	closed, some, err := book.ClosedUntil(r.Campaign)
+	if err != nil || !some || report.Disputable(&d.Deal, c, r.About == governance.AboutSourcing, closed) {
 		return err
 	}
 	return fmt.Errorf("what is disputed of deal %s is closed until %s: the period has to be opened again first, with track-source period reopen", text, closed)

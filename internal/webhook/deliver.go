@@ -55,10 +55,10 @@ func (s *Sender) deliver(ctx context.Context, d *delivery) outcome {
 		}
 		s.cfg.Metrics.attempt(s.r.Name, string(result))
 		age := s.cfg.Clock().Sub(d.at)
-		switch result {
-		case delivered, gone:
+		if result == delivered || result == gone {
 			return result
-		case refused:
+		}
+		if result == refused {
 			if refusals++; refusals == refusalsMax {
 				s.log.ErrorContext(ctx, "the receiver refuses an alert, which is passed over", "alert", d.alert, "delivery", d.id, "why", why)
 				return refused

@@ -169,8 +169,13 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 func (m *Metrics) attempt(receiver, outcome string) {
 	m.attempts.WithLabelValues(receiver, outcome).Inc()
 }
-func (m *Metrics) alert(receiver, outcome string) { m.alerts.WithLabelValues(receiver, outcome).Inc() }
-func (m *Metrics) disabled(receiver string)       { m.off.WithLabelValues(receiver).Set(1) }
+
+func (m *Metrics) alert(receiver, outcome string) {
+	m.alerts.WithLabelValues(receiver, outcome).Inc()
+}
+
+func (m *Metrics) disabled(receiver string) { m.off.WithLabelValues(receiver).Set(1) }
+
 func (m *Metrics) wait(receiver string, age time.Duration) {
 	m.waiting.WithLabelValues(receiver).Set(max(0, age.Seconds()))
 }
