@@ -70,24 +70,24 @@ func overlapList(ctx context.Context, w io.Writer, cfg control.Config, book *con
 	if err != nil {
 		return err
 	}
-	rows := map[control.OverlapKey][]string{}
+	rows, raised := map[control.OverlapKey][]string{}, map[control.OverlapKey]string{}
 	for _, s := range suspected { // of one pair the newest comes last
 		if inRecord(c, s.Other) && !inRecord(c, s.Deal) {
 			s.Deal, s.Other = s.Other, s.Deal
 		}
-		rows[control.OverlapKey{Campaign: c.Campaign, Deal: s.Deal, Other: s.Other}] = []string{
-			overlapOpen, control.DealText(s.Deal), control.DealText(s.Other), instant(s.At), "", "", "",
+		key := control.OverlapKey{Campaign: c.Campaign, Deal: s.Deal, Other: s.Other}
+		if raised[key] = instant(s.At); s.Settled {
+			delete(rows, key)
+			continue
 		}
+		rows[key] = []string{overlapOpen, control.DealText(s.Deal), control.DealText(s.Other), raised[key], "", "", ""}
 	}
 	for key, all := range book.Overlaps {
 		if key.Campaign != c.Campaign {
 			continue
 		}
-		last, suspectedAt := all[len(all)-1], ""
-		if was, ok := rows[key]; ok {
-			suspectedAt = was[3]
-		}
-		rows[key] = []string{last.Decision, control.DealText(key.Deal), control.DealText(key.Other), suspectedAt, instant(last.At), last.By, last.Why}
+		last := all[len(all)-1]
+		rows[key] = []string{last.Decision, control.DealText(key.Deal), control.DealText(key.Other), raised[key], instant(last.At), last.By, last.Why}
 	}
 	var lines [][]string
 	for _, row := range rows {

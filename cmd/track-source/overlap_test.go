@@ -51,7 +51,13 @@ func TestOverlap(t *testing.T) {
 	turned.ID, turned.Subject = "overlap/3", "globex/hubspot/opportunity/4712"
 	turned.Evidence = []string{"acme/salesforce/opportunity/006000000000001AAA", turned.Subject}
 	short.ID, short.Evidence = "overlap/4", nil
-	for _, a := range []avro.Alert{alert, elsewhere, turned, short} {
+	// Nothing is suspected any more that was settled.
+	past := turned
+	past.ID, past.Evidence = "overlap/5", []string{"acme/salesforce/opportunity/006000000000001AAA", "globex/hubspot/opportunity/4713"}
+	past.Subject = past.Evidence[1]
+	settled := past
+	settled.State = "settled"
+	for _, a := range []avro.Alert{alert, elsewhere, turned, short, past, settled} {
 		b, err := codecs.Alert.Append(nil, &a)
 		if err != nil {
 			t.Fatal(err)

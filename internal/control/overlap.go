@@ -137,6 +137,7 @@ func OverlapObject(r *avro.OverlapRecord, number int64) (identity.Node, *avro.Ob
 type Suspicion struct {
 	Deal, Other avro.DealName
 	At          time.Time // when it was raised last
+	Settled     bool      // by a decision, or since the deals changed
 }
 
 // Suspicions reads the alerts about overlapping deals of a campaign, in the order of
@@ -156,6 +157,9 @@ func Suspicions(ctx context.Context, cfg Config, campaign string) ([]Suspicion, 
 			return nil
 		}
 		if s, ok := suspicion(&a); ok {
+			if was, known := found[a.ID]; known && s.Settled {
+				s.At = was.At
+			}
 			found[a.ID] = s
 		} else {
 			cfg.Log.WarnContext(ctx, "alert about an overlap names no two deals", "id", a.ID, "subject", a.Subject)
@@ -184,7 +188,7 @@ func suspicion(a *avro.Alert) (s Suspicion, ok bool) {
 	}
 	for _, text := range a.Evidence {
 		if other, err := ParseDeal(text); err == nil && other != deal {
-			return Suspicion{Deal: deal, Other: other, At: a.RaisedAt}, true
+			return Suspicion{Deal: deal, Other: other, At: a.RaisedAt, Settled: a.State == governance.AlertSettled}, true
 		}
 	}
 	return s, false
