@@ -45,7 +45,9 @@ func notices(c *campaign, r attribution.Result) []notice {
 	for _, d := range r.Refusals {
 		list = append(list, notice{
 			mark{d.Dispute.String(), d.Code},
-			d.Code, d.Partner, "the dispute " + d.Dispute.String() + " of " + d.Deal + " has no effect: " + d.Why, []string{d.Dispute.String(), d.Deal},
+			d.Code, d.Partner,
+			"the dispute " + d.Dispute.String() + " of " + d.Deal + " has no effect: " + d.Why,
+			[]string{d.Dispute.String(), d.Deal},
 		})
 	}
 	for _, s := range r.Suspicions {

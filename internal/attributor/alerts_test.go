@@ -69,3 +69,29 @@ func TestOverlapAlerts(t *testing.T) {
 	told(4)
 	l.check()
 }
+
+// TestAlertsMoveOn: a deal that is held and moves is settled by nobody but the account
+// that it is in.
+func TestAlertsMoveOn(t *testing.T) {
+	l := testLine(t)
+	held := deal("a", "d", 1, "100", "EUR", "Qualification")
+	l.feed(agreement(1, 1), touch("a", "t", 1, day(2), "globex", "email"), held)
+	l.rest()
+	moved := *held
+	moved.Account, moved.Placement = []byte("b"), 3
+	l.feed(gone(held, 2))
+	l.feed(&moved)
+	l.rest()
+	l.feed(rate(2, "EUR", "USD", "2026-03-10", "1.1"))
+	l.rest()
+	var states []string
+	for _, a := range l.alerts {
+		if a.ID != l.alerts[0].ID {
+			t.Errorf("an alert %s beside %s", a.ID, l.alerts[0].ID)
+		}
+		states = append(states, a.State)
+	}
+	if !slices.Equal(states, []string{"open", "open", "settled"}) {
+		t.Errorf("alerts are %q", states)
+	}
+}

@@ -26,12 +26,20 @@ func known(id string, revision int64) attribution.Facts {
 				Measure: attribution.MeasurePipelineCreated, Day: money.Day(20522), At: day(10), Value: 11000, Currency: "USD", Exponent: 2,
 				Basis:   attribution.Basis{Amount: "100.00", Currency: "EUR", Rate: "1.1", RateDay: money.Day(20521), Via: money.ViaDirect},
 				InScope: true, Path: []int{0, 1}, Influenced: []string{"acme", "globex"}, CoSell: []string{"acme"},
+				Confidence: attribution.Confidence{Identity: 1, Taxonomy: 2, Currency: 3, Agreement: 4, Spread: 5, Overall: 3},
 			},
 			{Measure: attribution.MeasureRevenue, Held: attribution.HeldCloseDateMissing},
 		},
 		Touches: []attribution.FactTouch{
 			{ID: of("t1"), At: day(2), Type: "visit", Channel: "Email", Partner: "globex", Campaign: "this", Person: "person/acme/p", Evidence: []attribution.ItemID{of("t1")}},
 			{ID: of("t2"), At: day(3), Type: "visit", Channel: "Email", Partner: "acme", Campaign: "this", Evidence: []attribution.ItemID{of("t2"), of("t3")}},
+		},
+		Disputes: []attribution.FactDispute{
+			{ID: "q1", Partner: "globex", About: attribution.DisputeSourcing, State: attribution.DisputeOpen, By: "desk", Why: "ours", OpenedAt: day(12), From: money.DayMin},
+			{
+				ID: "q2", Partner: "acme", About: attribution.DisputeCredit, Against: "globex", State: attribution.DisputeUpheld, To: "acme",
+				OpenedAt: day(13), SettledBy: "board", SettledWhy: "theirs", SettledAt: day(14), From: money.Day(20522),
+			},
 		},
 		Truncated: true,
 	}
@@ -95,6 +103,17 @@ func TestFactsRecord(t *testing.T) {
 		t.Errorf("what is held: %+v", held)
 	case got.Touches[0].Person != "person/acme/p" || len(got.Touches[0].Evidence) != 0 || len(got.Touches[1].Evidence) != 1 || got.Touches[1].Evidence[0].Item != "t3" || len(got.Rules) != 1:
 		t.Errorf("touches: %+v", got.Touches)
+	case m.Confidence != (avro.FactsConfidence{Identity: 1, Taxonomy: 2, Currency: 3, Agreement: 4, Spread: 5, Overall: 3}):
+		t.Errorf("confidence: %+v", m.Confidence)
+	}
+	if len(got.Disputes) != 2 {
+		t.Fatalf("disputes: %+v", got.Disputes)
+	}
+	if open := got.Disputes[0]; open.ID != "q1" || open.State != "open" || open.SettledAt != nil || open.From != "" || open.By != "desk" || !open.OpenedAt.Equal(day(12)) {
+		t.Errorf("an open dispute: %+v", open)
+	}
+	if upheld := got.Disputes[1]; upheld.Against != "globex" || upheld.To != "acme" || upheld.From != "2026-03-10" || upheld.SettledBy != "board" || !upheld.SettledAt.Equal(day(14)) {
+		t.Errorf("one that was upheld: %+v", upheld)
 	}
 }
 

@@ -91,7 +91,7 @@ func (f *fold) applyPeriod(ctx context.Context, number int64, r *avro.PeriodReco
 	if err := f.kv.Put(periodKey(r.Campaign, number), encodeClosing(closing)); err != nil {
 		return err
 	}
-	f.cfg.Log.InfoContext(ctx, "period "+r.Action, "campaign", r.Campaign, "day", r.Day, "partition", f.source)
+	f.cfg.Log.InfoContext(ctx, "period decided", "campaign", r.Campaign, "action", r.Action, "day", r.Day, "partition", f.source)
 	if p.opened.Before(closing.At) {
 		return nil
 	}
