@@ -64,6 +64,11 @@
 // from then on is booked by what is open then. Whoever wants a late rate in a period
 // waits for the end of the sweep before closing it.
 //
+// BUG(closings): a state that is built anew from journeys reads them in larger batches
+// than it once did, so that a sweep can be further behind when a closing comes, and more
+// of what it finds is booked behind it. The restated figures are the same, and so is a
+// period together with its adjustments; what was known when is not.
+//
 // # Proposals
 //
 // What is proposed for a campaign has a book of its own beside the agreed one,

@@ -65,8 +65,9 @@ func (r *rules) judged(c *campaign) attribution.Rules {
 
 // applyPeriod closes days, or opens them again. What came before is booked by what
 // was open then, so that a batch that a closing is in the middle of books as two
-// would. A sweep that is under way goes on behind it: what it changes of closed days
-// from here on adjusts them.
+// would. A sweep that is under way gets the slice that the first of them would end
+// with, and goes on behind the closing: what it changes of closed days from there on
+// adjusts them.
 func (f *fold) applyPeriod(ctx context.Context, number int64, r *avro.PeriodRecord, at time.Time) error {
 	day, err := money.ParseDay(r.Day)
 	switch {
@@ -84,6 +85,9 @@ func (f *fold) applyPeriod(ctx context.Context, number int64, r *avro.PeriodReco
 	}
 	clear(f.dirty)
 	f.order = nil
+	if err := f.sweepSlice(ctx); err != nil {
+		return err
+	}
 	closing := attribution.Closing{Close: r.Action == periodClose, Day: day, At: r.At}
 	p := f.rules.periods[r.Campaign]
 	p.closings, p.number = append(slices.Clip(p.closings), closing), number
