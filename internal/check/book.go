@@ -40,10 +40,11 @@ type sums struct {
 	amounts map[amountKey]*big.Int
 	certain map[amountKey]*big.Int // the amounts, weighted by confidence
 	shares  map[shareKey]*big.Int
+	sure    map[shareKey]*big.Int // what of the shares is certain
 }
 
 func newSums() sums {
-	return sums{map[amountKey]*big.Int{}, map[amountKey]*big.Int{}, map[shareKey]*big.Int{}}
+	return sums{map[amountKey]*big.Int{}, map[amountKey]*big.Int{}, map[shareKey]*big.Int{}, map[shareKey]*big.Int{}}
 }
 
 // unbooked adds up what is booked on any day.

@@ -220,7 +220,7 @@ func TestBooksAgree(t *testing.T) {
 	for _, word := range []string{
 		"opportunities", "pipeline_created", "pipeline_open", "pipeline_sourced", "revenue", "revenue_sourced", "orders", "won", "lost", "MQL", "SQL",
 		"opportunities_influenced", "pipeline_influenced", "pipeline_co_sell", "revenue_influenced", "revenue_co_sell",
-		"acme", "globex", "(none)", "(held)", "(unattributed)", "marketing-sourced", "unsourced",
+		"acme", "globex", "(none)", "(unattributed)", "marketing-sourced", "unsourced",
 		"disputed pipeline_created", "disputed pipeline_sourced", "disputed opportunities_influenced", "a dispute", "of what is closed",
 		"some identity", "some taxonomy", "some currency", "some agreement", "some spread",
 		"revenue_co_sell by acme", "revenue_co_sell by globex", "pipeline_co_sell by acme", "pipeline_co_sell by globex",
@@ -252,19 +252,28 @@ func quarrelled() account {
 			facts: &avro.TouchFacts{Type: "visit", UTMSource: source, UTMMedium: "email", UTMCampaign: "tour"},
 		})
 	}
-	return account{touches: touches, objects: []object{deal}}
+	again := touches[0] // as another system saw it, which credits somebody else
+	again.key.reporter, again.key.item = "globex", "again"
+	again.at = again.at.Add(10 * time.Minute)
+	again.facts = &avro.TouchFacts{Type: "visit", UTMSource: "acme", UTMMedium: "email", UTMCampaign: "tour"}
+	return account{touches: append(touches, again), objects: []object{deal}}
 }
 
 // TestDisputesAgree: attribution and the judge agree on a deal with many disputes: which
 // have an effect, in which order they settle, and what they leave alone.
 func TestDisputesAgree(t *testing.T) {
 	rates, root := drawnRates(t), string(identity.Node{Level: identity.Domain, ID: "bigco.com"}.Bytes())
-	c, err := contract.Parse([]byte(drawnContract))
-	if err != nil {
-		t.Fatal(err)
+	var rules [][]revision
+	for _, disagreement := range []string{"split", "hold"} {
+		c, err := contract.Parse([]byte(drawnContract + "overlap: {window: 30m, disagreement: " + disagreement + "}\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		rules = append(rules, []revision{{number: 1, contract: c}})
 	}
-	rules := []revision{{number: 1, contract: c}}
+	seen := map[string]int{}
 	rapid.Check(t, func(t *rapid.T) {
+		rules := rapid.SampledFrom(rules).Draw(t, "disagreement")
 		facts, closings := quarrelled(), drawClosings(t)
 		for i, o := range rapid.SliceOfN(drawObject("dispute"), 1, 8).Draw(t, "disputes") {
 			o.state.ID = fmt.Sprint("tour/", i)
@@ -278,5 +287,13 @@ func TestDisputesAgree(t *testing.T) {
 		if list := differences(got, want, gotTold, told); len(list) > 0 {
 			t.Fatalf("%s\n%s", factsText(rules, closings, facts), strings.Join(list[:min(len(list), 40)], "\n"))
 		}
+		for k := range want.amounts {
+			seen[k.Escrow+" "+k.Partner]++
+		}
 	})
+	for _, word := range []string{"(none) (held)", "disputed (held)", "disputed acme", "disputed globex"} {
+		if seen[word] == 0 && !testing.Short() {
+			t.Errorf("%s was never drawn; drawn were %v", word, seen)
+		}
+	}
 }

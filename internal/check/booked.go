@@ -26,7 +26,12 @@ func (v *verifier) booked(l *lane, e *At[avro.CreditEntry]) {
 	case c.Closing < l.closing[c.Contract]:
 		v.problem("%s is booked by closing %d behind one by closing %d", place, c.Closing, l.closing[c.Contract])
 	}
-	l.closing[c.Contract] = c.Closing
+	if l.closing[c.Contract] = c.Closing; c.Booked != "" && c.Booked != c.Day {
+		v.report.Adjusted++
+	}
+	if c.Escrow == escrowDisputed {
+		v.report.Escrowed++
+	}
 	if least := v.closedBefore(c.SourcePartition, c.CauseEvent, campaign); c.Closing < least && !proposed {
 		v.problem("%s is booked by closing %d, and event %q came behind closing %d", place, c.Closing, c.CauseEvent, least)
 	}

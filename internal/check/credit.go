@@ -55,7 +55,7 @@ func (p *page) enter(e *event, steps []*step) {
 		p.share(to, e, id, p.c.Specs[m], path)
 	}
 	sure := p.confidence(e, path, to)
-	p.book.add(to, sure.overall)
+	p.book.add(e, to, sure.overall)
 	if e.business != nil {
 		p.conclusion(e.business).sure[e.measure] = sure
 	}
@@ -76,10 +76,15 @@ func (p *page) line(to lines, e *event, model string, k avro.ContributionKey, va
 }
 
 // add books a conversion in which there is so much confidence.
-func (b *book) add(conversion lines, confidence int64) {
+func (b *book) add(e *event, conversion lines, confidence int64) {
 	for k, n := range conversion {
+		share := shareKey{b.name, b.root, e.conversion, k.Measure, k.Day, k.Model, k.currency, ""}
+		if perPartner(k.Measure) {
+			share.partner = k.Partner
+		}
 		add(b.due.amounts, k, n)
 		add(b.due.certain, k, certain(n, confidence))
+		add(b.due.sure, share, certain(n, confidence))
 	}
 }
 

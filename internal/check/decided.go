@@ -23,6 +23,7 @@ type decided struct {
 	disputes  map[disputeName]*said
 	passed    []decision // that are broadcast
 	refused   []decision
+	steps     int // of disputes
 }
 
 // decision is a record of the control topic.
@@ -97,7 +98,11 @@ func (d *decided) take(c *avro.Control) (broadcast bool, err error) {
 	case c.Approval != nil:
 		return false, d.of(c.Approval.Campaign).approve(c.Approval)
 	case c.Dispute != nil:
-		return false, d.dispute(c.Dispute)
+		err := d.dispute(c.Dispute)
+		if err == nil {
+			d.steps++
+		}
+		return false, err
 	}
 	return false, nil // nothing on observations or journeys follows from it that is judged here
 }
@@ -314,6 +319,7 @@ func office(by, why string, at time.Time) error {
 func (v *verifier) follow(all map[int64]*avro.Control, last int64) {
 	v.decided = decide(v.in.Control)
 	passed := v.decided.passed
+	v.report.Steps, v.report.Refused = v.decided.steps, len(v.decided.refused)
 	for n := range last {
 		got := all[n+1]
 		if got == nil || n < int64(len(passed)) && same(got, passed[n].record) {

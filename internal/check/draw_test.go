@@ -232,7 +232,7 @@ func drawObject(types ...string) *rapid.Generator[object] {
 func drawAccount(t *rapid.T) account {
 	all := slices.Concat(
 		rapid.SliceOfN(drawObject("opportunity"), 0, 4).Draw(t, "deals"),
-		rapid.SliceOfN(drawObject("dispute"), 0, 5).Draw(t, "disputes"),
+		rapid.SliceOfN(drawObject("dispute"), 0, 3).Draw(t, "disputes"),
 		rapid.SliceOfN(drawObject("order", "account", "campaign_member", "lead", "contact", "contact_role", "contact_role", "deal_registration", "deal_registration", "overlap_decision"), 0, 9).Draw(t, "objects"))
 	slices.SortStableFunc(all, func(a, b object) int {
 		return cmp.Or(compareItem(a.key, b.key), a.state.ModifiedAt.Compare(b.state.ModifiedAt))

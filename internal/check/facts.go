@@ -161,6 +161,7 @@ func (v *verifier) tally(topic string, more Feed) {
 	f.Late += more.Late
 	f.Suppressed += more.Suppressed
 	f.Totals += more.Totals
+	f.Disputes += more.Disputes
 	f.DeadLetters += more.DeadLetters
 	v.report.Feeds[topic] = f
 }
@@ -236,6 +237,17 @@ func (v *verifier) feeds() {
 			once[m] = true
 		}
 	}
+	for i := range v.in.Control {
+		d := v.in.Control[i].Value.Dispute
+		if d == nil || d.Origin == "" {
+			continue
+		}
+		p := position(d.Origin)
+		if became[p]++; became[p] > 1 {
+			v.problem("dispute %s of %s was said twice", d.ID, p)
+		}
+		v.tally(p.Topic, Feed{Disputes: 1})
+	}
 	late := 0
 	for _, d := range v.in.DeadLetters {
 		if d.Code == codeLate {
@@ -252,7 +264,7 @@ func (v *verifier) feeds() {
 	v.report.Raw = len(v.in.Raw)
 	for _, p := range v.in.Raw {
 		if became[p] == 0 {
-			v.problem("raw record %s became neither a fact nor a dead letter", p)
+			v.problem("raw record %s became neither a fact nor a dispute nor a dead letter", p)
 		}
 		v.tally(p.Topic, Feed{Records: 1, Events: max(1, became[p])}) // one record may hold several events
 		delete(became, p)
@@ -261,11 +273,22 @@ func (v *verifier) feeds() {
 		v.problem("facts or dead letters speak of raw record %s, which is not there", p)
 	}
 	for _, topic := range slices.Sorted(maps.Keys(v.report.Feeds)) {
-		if f := v.report.Feeds[topic]; f.Accepted+f.Duplicates+f.Restated+f.Late+f.Suppressed+f.DeadLetters+f.Totals != f.Events {
-			v.problem("%s: %d events, but %d accepted + %d duplicates + %d restated + %d late + %d suppressed + %d dead letters + %d control totals",
-				topic, f.Events, f.Accepted, f.Duplicates, f.Restated, f.Late, f.Suppressed, f.DeadLetters, f.Totals)
+		if f := v.report.Feeds[topic]; f.Accepted+f.Duplicates+f.Restated+f.Late+f.Suppressed+f.DeadLetters+f.Totals+f.Disputes != f.Events {
+			v.problem("%s: %d events, but %d accepted + %d duplicates + %d restated + %d late + %d suppressed + %d dead letters + %d control totals + %d disputes",
+				topic, f.Events, f.Accepted, f.Duplicates, f.Restated, f.Late, f.Suppressed, f.DeadLetters, f.Totals, f.Disputes)
 		}
 	}
+}
+
+// position reads what a position is written as; of another text it is the topic.
+func position(text string) Position {
+	topic, place, _ := strings.Cut(text, "/")
+	var p Position
+	if n, err := fmt.Sscanf(place, "%d@%d", &p.Partition, &p.Offset); n != 2 || err != nil {
+		return Position{Topic: text}
+	}
+	p.Topic = topic
+	return p
 }
 
 // root follows the best link of each node over all evidence. Nodes that are the

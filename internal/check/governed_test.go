@@ -90,7 +90,7 @@ func governed() check.Input {
 
 func TestGoverned(t *testing.T) {
 	r := check.Verify(governed())
-	if err := r.Err(); err != nil || r.Disputes != 1 || r.Closings != 1 || r.Entries != 26 {
+	if err := r.Err(); err != nil || r.Disputes != 1 || r.Closings != 1 || r.Entries != 26 || r.Adjusted != 12 || r.Escrowed != 6 {
 		t.Errorf("%d disputes, %d closings, %s: %v", r.Disputes, r.Closings, r, err)
 	}
 }
@@ -136,12 +136,13 @@ func TestGovernedTampered(t *testing.T) {
 				}
 			})
 		}, "disputed, on the books of 2026-03-05, in 10^-2 USD: ledger 0, rows 5001"},
-		{"a confident total does not follow", func(in *check.Input) { first(in).Confident[0]++ }, "confident -703332, but 0 before and -703333 more by a confidence of 703333"},
+		{"a confident total does not follow", func(in *check.Input) { first(in).Confident[0]++ }, "confidence: the ledger is sure of 703334  of opportunities of acme/salesforce/opportunity/006 on bigco.com, 2026-03-05, under first-touch, and by the confidence in it of 703333"},
 		{"an entry is too confident", func(in *check.Input) {
 			e := &in.Credits[cMoved+1].Value
 			e.Confidence, e.Confident = 800_000, []int64{800_000, 0, 400_000}
 		}, "what is certain of ai-launch-tour opportunities first-touch 2026-03-05 [globex | Email | (unknown) | EMEA | Mid-Market | globex | this] disputed in 10^-6 : ledger 800000, rows 703333, recomputed 703333"},
-		{"a confident total is lost", func(in *check.Input) { in.Credits[cMoved].Value.Confident = nil }, "confident 0, but 0 before and -703333 more"},
+		{"a confident total is lost", func(in *check.Input) { in.Credits[cMoved].Value.Confident = nil }, "the ledger is sure of 1406666  of opportunities"},
+		{"more than certain", func(in *check.Input) { first(in).Confidence = 1_000_001 }, "says a confidence of 1000001"},
 		{"a row is too confident", func(in *check.Input) {
 			eachRow(in, func(k *avro.ContributionKey, r *avro.ContributionRow) {
 				if k.Measure == "pipeline_sourced" && k.Model == "linear" {
@@ -184,6 +185,12 @@ func TestGovernedTampered(t *testing.T) {
 			o, ev := in.Observations[len(in.Observations)-1].Value.Object, in.Journeys[len(in.Journeys)-1].Value.Object
 			o.Fields, ev.Fields = append(slices.Clone(o.Fields), settled), append(slices.Clone(ev.Fields), settled)
 		}, `"state":"rejected"`},
+		{"a dispute of a feed that is not there", func(in *check.Input) { in.Control[3].Value.Dispute.Origin = "tracksource.raw.crm.globex/0@7" }, "speak of raw record tracksource.raw.crm.globex/0@7, which is not there"},
+		{"a dispute of a feed is said twice", func(in *check.Input) {
+			in.Control[3].Value.Dispute.Origin = rawAcme + "/0@7"
+			in.Control = append(in.Control, in.Control[3])
+			in.DeadLetters = nil
+		}, "dispute d1 of " + rawAcme + "/0@7 was said twice"},
 		{"facts forget a dispute", func(in *check.Input) { in.Facts[1].Value.Facts.Disputes = nil }, "disputes are []"},
 		{"facts have a dispute settled", func(in *check.Input) { in.Facts[1].Value.Facts.Disputes[0].State = "rejected" }, "facts: ai-launch-tour acme/salesforce/opportunity/006 on bigco.com, revision 1: disputes are"},
 		{"no facts of a dispute", func(in *check.Input) { in.Facts = drop(in.Facts, 1) }, "nothing tells of disputes"},

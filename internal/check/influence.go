@@ -70,5 +70,5 @@ func (p *page) entire(e *event, partner string, confidence int64) {
 		add(p.due.shares, shareKey{p.name, p.root, e.conversion, e.measure, e.day.String(), id, e.currency, partner}, e.value)
 		p.line(to, e, id, k, e.value)
 	}
-	p.book.add(to, confidence)
+	p.book.add(e, to, confidence)
 }

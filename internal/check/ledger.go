@@ -21,25 +21,16 @@ type lane struct {
 	running    map[amountKey]int64
 	confident  map[amountKey]int64
 	shares     map[shareKey]*big.Int
+	certain    map[shareKey]*big.Int
 	closing    map[string]int64 // by contract: by which closing the last entry was booked
-	parts      map[partKey]*part
 }
 
 func newLane(generation int64) *lane {
 	return &lane{
 		generation: generation, running: map[amountKey]int64{}, confident: map[amountKey]int64{}, shares: map[shareKey]*big.Int{},
-		closing: map[string]int64{}, parts: map[partKey]*part{},
+		certain: map[shareKey]*big.Int{}, closing: map[string]int64{},
 	}
 }
-
-// partKey is what one conversion of one account has of a number, whenever it was booked.
-type partKey struct {
-	amountKey
-	account, conversion string
-}
-
-// part is that value, and what of it is certain.
-type part struct{ value, certain int64 }
 
 // ledger folds the entries in their order and returns what they sum to.
 func (v *verifier) ledger() sums {
@@ -84,6 +75,9 @@ func (v *verifier) ledger() sums {
 		for k, n := range l.shares {
 			add(total.shares, k, n)
 		}
+		for k, n := range l.certain {
+			add(total.sure, k, n)
+		}
 	}
 	return total
 }
@@ -124,6 +118,9 @@ func (v *verifier) entry(l *lane, e *At[avro.CreditEntry]) {
 		v.problem("ledger: entry at %d@%d has %d models, %d deltas, %d running totals and %d confident ones", e.Partition, e.Offset, len(c.Models), len(c.Delta), len(c.Running), len(c.Confident))
 		return
 	}
+	if c.Confidence < 0 || c.Confidence > sureness {
+		v.problem("ledger: entry at %d@%d says a confidence of %d", e.Partition, e.Offset, c.Confidence)
+	}
 	for m, model := range c.Models {
 		key := amountKey{keyOf(c, model), c.Currency, c.Exponent}
 		before := l.running[key]
@@ -132,35 +129,14 @@ func (v *verifier) entry(l *lane, e *At[avro.CreditEntry]) {
 		}
 		// The deltas are what is summed; running is only held against them.
 		l.running[key] = before + c.Delta[m]
-		v.confident(l, e, key, m)
 		share := shareKey{c.Contract, string(c.Account), c.Conversion, c.Measure, c.Day, model, c.Currency, ""}
 		if perPartner(c.Measure) {
 			share.partner = c.Partner
 		}
 		add(l.shares, share, big.NewInt(c.Delta[m]))
+		add(l.certain, share, big.NewInt(c.Confident[m]-l.confident[key]))
+		l.confident[key] = c.Confident[m]
 	}
-}
-
-// confident holds the confident total of an entry's key against the one before it and
-// what the entry changed: its conversion has the part of what it is worth now of which
-// it is said how sure it is.
-func (v *verifier) confident(l *lane, e *At[avro.CreditEntry], key amountKey, m int) {
-	c := &e.Value
-	k := partKey{key, string(c.Account), c.Conversion}
-	k.Booked = ""
-	is := l.parts[k]
-	if is == nil {
-		is = &part{}
-		l.parts[k] = is
-	}
-	was := is.certain
-	is.value += c.Delta[m]
-	is.certain = certain(big.NewInt(is.value), int64(c.Confidence)).Int64()
-	if want := l.confident[key] + is.certain - was; c.Confident[m] != want {
-		v.problem("ledger: entry at %d@%d of %s: confident %d, but %d before and %d more by a confidence of %d",
-			e.Partition, e.Offset, keyText(key.ContributionKey), c.Confident[m], l.confident[key], is.certain-was, c.Confidence)
-	}
-	l.confident[key] += is.certain - was
 }
 
 // keyOf is the key of an entry, with the day that it is booked on.
@@ -289,6 +265,25 @@ func (v *verifier) conserved(due, ledger sums) {
 	for k, want := range due.shares {
 		if ledger.shares[k] == nil {
 			say(k, " is worth %s and is not on the ledger", want)
+		}
+	}
+	slices.Sort(wrong)
+	for _, w := range wrong {
+		v.problem("%s", w)
+	}
+}
+
+// sure holds what the ledger is sure of a conversion, under each model, against the
+// confidence in it. Of one whose value is wrong it says no more.
+func (v *verifier) sure(due, ledger sums) {
+	var wrong []string
+	for k := range both(due.sure, ledger.sure) {
+		if or0(ledger.shares, k).Cmp(or0(due.shares, k)) != 0 {
+			continue
+		}
+		if got, want := or0(ledger.sure, k), or0(due.sure, k); got.Cmp(want) != 0 {
+			wrong = append(wrong, fmt.Sprintf("confidence: the ledger is sure of %s %s of %s of %s on %s, %s, under %s, and by the confidence in it of %s",
+				got, k.currency, k.what(), k.conversion, nodeText([]byte(k.account)), k.day, k.model, want))
 		}
 	}
 	slices.Sort(wrong)

@@ -70,12 +70,14 @@ type Report struct {
 	Accepted, Duplicates, Restated, Late, Collisions int             // facts; restated: an event said anew, its newer or its older version
 	Suppressed                                       int             // facts of people who were erased
 	Decisions                                        int             // about single deals
-	Disputes, Closings                               int             // that were opened; times that days were closed or opened again
+	Disputes, Steps, Closings                        int             // that were opened; of them, settlements too; times that days were closed or opened again
+	Refused                                          int             // records of control, of those that are judged again
 	Merges                                           int             // times that an event said of two identities that they are one
 	Items, Accounts                                  int             // on journeys now
 	Controls, Contracts, Proposals                   int             // broadcasts; contracts in force; shadows beside them
 	Conversions                                      int             // booked
 	Entries, Rows                                    int             // of the ledger; rows that are not deleted
+	Adjusted, Escrowed                               int             // entries booked on another day than theirs; entries in escrow
 	PartnerRows                                      int             // such rows in the topics of single partners, of all of them
 	Facts                                            int             // deals under contracts that the facts topic tells of
 	Transactions                                     int64           // of the tiers with state
@@ -89,7 +91,7 @@ type Report struct {
 // Feed is what became of one raw topic. Its events are those of Records and those
 // more that some records hold.
 type Feed struct {
-	Records, Events, Accepted, Duplicates, Restated, Late, Suppressed, DeadLetters, Totals int
+	Records, Events, Accepted, Duplicates, Restated, Late, Suppressed, DeadLetters, Totals, Disputes int
 }
 
 // problemsMax is as many as a person reads.
@@ -184,6 +186,7 @@ func Verify(in Input) Report {
 	v.told(ledger)
 	rows := v.rows()
 	v.compare(due, ledger, rows)
+	v.sure(due, ledger)
 	v.snapshots(due, ledger, rows)
 	v.partners()
 	return v.report

@@ -504,7 +504,7 @@ func TestTampered(t *testing.T) {
 			ev.Offset, ev.Value.Item = 99, "t9"
 			in.Journeys = append(in.Journeys, ev)
 		}, "follows from no accepted fact"},
-		{"a fact is lost", func(in *check.Input) { in.Observations = drop(in.Observations, oTouchB) }, "became neither a fact nor a dead letter"},
+		{"a fact is lost", func(in *check.Input) { in.Observations = drop(in.Observations, oTouchB) }, "became neither a fact nor a dispute nor a dead letter"},
 		{"a fact is observed twice", func(in *check.Input) {
 			o := in.Observations[oTouchB]
 			o.Offset = 99
@@ -512,7 +512,7 @@ func TestTampered(t *testing.T) {
 		}, "was observed twice"},
 		{"a fact out of nothing", func(in *check.Input) { in.Raw = in.Raw[:len(in.Raw)-1] }, "which is not there"},
 		{"a fact without an origin", func(in *check.Input) { in.Observations[oAgain].Value.Origin = nil }, "has no origin"},
-		{"a dead letter is lost", func(in *check.Input) { in.DeadLetters = nil }, "became neither a fact nor a dead letter"},
+		{"a dead letter is lost", func(in *check.Input) { in.DeadLetters = nil }, "became neither a fact nor a dispute nor a dead letter"},
 		{"a late fact without a dead letter", func(in *check.Input) {
 			in.Observations = append(in.Observations, check.At[check.Observation]{Value: check.Observation{
 				Observation: avro.Observation{Kind: "control", Control: &avro.Control{Kind: "horizon", Number: 3, Horizon: &avro.HorizonRecord{Day: "2026-03-03"}}},

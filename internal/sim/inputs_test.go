@@ -33,7 +33,11 @@ func inputs() map[string]func(*story) {
 		"erased":         (*story).erased,
 		"revised":        func(s *story) { s.revised = append(s.revised, taxonomy()...) },
 		"met":            (*story).met,
-		"crowded":        (*story).crowded,
+		"disputed":       (*story).disputed,
+		"closed":         (*story).closed,
+		// First of all what is edited, so that whatever follows needs approval.
+		"approved": func(s *story) { s.revised = slices.Insert(s.revised, 0, asks) },
+		"crowded":  (*story).crowded,
 	}
 }
 

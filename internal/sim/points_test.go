@@ -122,6 +122,6 @@ func TestTamperedTopics(t *testing.T) {
 	}
 	wrong("a row that nothing is behind", "ledger 0, rows 100, recomputed 0", stream.Message{Topic: s.spec.Contributions(), Key: key, Value: value})
 	raw := s.spec.RawTopics()[0]
-	wrong("a raw record that nobody took", "became neither a fact nor a dead letter", stream.Message{Topic: raw, Key: []byte("k"), Value: []byte("{}")})
+	wrong("a raw record that nobody took", "became neither a fact nor a dispute nor a dead letter", stream.Message{Topic: raw, Key: []byte("k"), Value: []byte("{}")})
 	wrong("garbage in the ledger", "unreadable record "+s.spec.Credits(), stream.Message{Topic: s.spec.Credits(), Key: []byte("k"), Value: []byte{9}})
 }

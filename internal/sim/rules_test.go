@@ -22,6 +22,7 @@ func (s *story) writeRules(rules []avro.Control, rng *rand.Rand) {
 	decided := s.contracts(rng)
 	last := len(decided) - 1
 	rules = s.insert(rules, at, decided[:last], rng)
+	rules = s.insert(rules, at, s.interleaved(rng), rng)
 	rules = append(s.insert(rules, 0, s.decided, rng), s.closing...)
 	rules = append(rules, decided[last]) // there are rows then that a partner must not see any more
 	var err error
@@ -111,6 +112,7 @@ func (d *decisions) agree(text string) {
 	if err != nil {
 		d.t.Fatal(err)
 	}
+	d.approve(c, text)
 	d.list = append(d.list, c)
 	d.agreed, d.last = text, d.last+1
 }

@@ -48,6 +48,8 @@ type story struct {
 	closing []avro.Control // what inputs decide under a contract, behind all others
 	revised [][]string     // edits of the contract that inputs decide
 
+	sequences [][]avro.Control // what inputs let signatories say, each in its order
+
 	done     map[string]int // faults that took place
 	cleanup  []func()       // what mend takes back
 	watching []func()       // what a fault counts when all is over
@@ -102,8 +104,10 @@ func (s *story) judgeRun() check.Report {
 	s.t.Helper()
 	report := s.check()
 	s.done["restated"], s.done["merges"], s.done["suppressed"] = report.Restated, report.Merges, report.Suppressed
-	if s.done["decided"] = report.Decisions; report.Decisions != len(s.closing) {
-		s.t.Errorf("%d decisions reached their deals, want %d", report.Decisions, len(s.closing))
+	s.done["disputed"], s.done["closed"], s.done["adjusted"], s.done["escrowed"], s.done["refused"] =
+		report.Disputes, report.Closings, report.Adjusted, report.Escrowed, report.Refused
+	if s.done["decided"] = report.Decisions; report.Decisions != len(s.closing)+report.Steps {
+		s.t.Errorf("%d decisions reached their deals, want %d and %d steps of disputes", report.Decisions, len(s.closing), report.Steps)
 	}
 	s.t.Logf("seed %d: %s, kills %v, faults %v", s.plan.seed, report, s.kills, s.done)
 	truth := s.world.Truth
