@@ -40,7 +40,7 @@ func (s *story) disputed() {
 		for try := range 1 + s.rng.IntN(2) {
 			open := avro.DisputeRecord{
 				ID: fmt.Sprint(deal, "/", try), Campaign: tour, Partner: partner, Deal: name, Action: "open", About: "credit", Against: other,
-				By: "alliances", Why: "it was ours", At: s.saidAt(s.rng.IntN(20)),
+				By: "alliances", Why: "it was ours", At: s.saidAt(s.rng.IntN(60) - 40),
 			}
 			if s.rng.IntN(3) == 0 {
 				open.About, open.Against = "sourcing", ""
@@ -49,6 +49,11 @@ func (s *story) disputed() {
 			steps = append(steps, s.settlement(open)...)
 		}
 		s.sequences = append(s.sequences, steps)
+		if n%3 == 0 { // one that stays open, of days that nobody had closed
+			s.sequences = append(s.sequences, []avro.Control{step(avro.DisputeRecord{
+				ID: deal + "/open", Campaign: tour, Partner: other, Deal: name, Action: "open", About: "sourcing", By: "alliances", Why: "we met them first", At: s.saidAt(-100),
+			})})
+		}
 		if n%4 == 0 {
 			s.disputeByFeed(deal, partner)
 		}
@@ -110,18 +115,18 @@ func (s *story) closed() {
 	period := func(action, day string, hours int) avro.Control {
 		return avro.Control{Kind: control.Period, Period: &avro.PeriodRecord{Campaign: tour, Action: action, Day: day, By: "finance", Why: "the books", At: s.saidAt(hours)}}
 	}
-	first := 10 + s.rng.IntN(20)
-	again := day(first + 10)
+	first := 5 + s.rng.IntN(15)
+	again := day(first + 5)
 	s.sequences = append(s.sequences, []avro.Control{
 		period("close", day(first), 0),
 		period("close", day(first), 1), // closed already
-		period("close", day(first+20), 5),
+		period("close", day(first+15), 5),
 		period("reopen", again, 6), // without a word, where one is needed
 		{Kind: control.Approval, Approval: &avro.ApprovalRecord{
 			Campaign: tour, Partner: "globex", Of: "reopen", Day: again, Decision: "approved", By: "finance", Why: "a late deal", At: s.saidAt(7),
 		}},
 		period("reopen", again, 8),
-		period("close", day(first+40), 12),
+		period("close", day(first+30), 12),
 		period("close", day(400), 13), // not over
 	})
 }

@@ -40,14 +40,14 @@ func TestMatrix(t *testing.T) {
 		{"17-offsets-back", plan{faults: []string{"offsets-back"}, steps: 12}, []string{"offsets-back"}},
 		{"19-duplicates", plan{faults: []string{"kill"}, input: []string{"repeated-apart"}, steps: 12}, []string{"kill"}},
 		{"21-restated", plan{faults: []string{"kill"}, input: []string{"restated", "shuffled"}, steps: 12}, []string{"kill", "restated"}},
-		{"22-merges", plan{faults: []string{"kill"}, input: []string{"merges", "repeated-apart", "shuffled"}, steps: 12}, []string{"kill", "merges"}},
-		{"22-deals", plan{faults: []string{"kill"}, input: []string{"deals", "merges", "shuffled"}, steps: 12}, []string{"kill", "merges", "roles", "decided"}},
+		{"22-deals", plan{faults: []string{"kill"}, input: []string{"deals", "merges", "repeated-apart", "shuffled"}, steps: 12}, []string{"kill", "merges", "roles", "decided"}},
 		{"21-mapped", plan{faults: []string{"kill"}, input: []string{"mapped"}, steps: 12}, []string{"kill", "read again"}},
 		{"22-erased", plan{faults: []string{"kill"}, input: []string{"erased", "shuffled"}, steps: 12}, []string{"kill", "erased"}},
 		{"23-crowd", plan{faults: []string{"kill"}, input: []string{"crowded", "shuffled"}, steps: 12}, []string{"kill", "crowd"}},
 		{"24-revised", plan{faults: []string{"kill"}, input: []string{"revised"}, events: 600, steps: 20}, []string{"kill", "revised", "restate_from", "proposed", "withdrawn"}},
 		{"22-met", plan{faults: []string{"kill"}, input: []string{"met", "shuffled"}, steps: 12}, []string{"kill", "met"}},
 		{"25-poison", plan{faults: []string{"registry-away", "kill"}, input: []string{"poison"}, steps: 12}, []string{"registry-away"}},
+		{"31-governed", plan{faults: []string{"kill"}, input: []string{"approved", "closed", "disputed", "shuffled"}, events: 400, steps: 15}, []string{"kill", "disputed", "escrowed", "closed", "adjusted", "approved", "unapproved", "refused"}},
 		{"29-clocks", plan{faults: []string{"clock", "kill"}, steps: 15}, []string{"clock"}},
 	}
 	for _, row := range rows {
