@@ -38,16 +38,16 @@ type campaign struct {
 	revision  int64
 	contract  *contract.Contract // the newest; nil for none
 	proposal  *avro.ContractRecord
-	approved  map[string]bool    // of the proposal, by partner: its last word
-	closed    money.Day          // the last day
-	decided   time.Time          // when that was said
-	reopening map[string]opening // by partner: its last word since the last closing
+	approved  map[string]bool  // of the proposal, by partner: its last word
+	closed    money.Day        // the last day
+	decided   time.Time        // when that was said
+	reopening map[opening]bool // as approved: the last word since the last closing
 }
 
-// opening is what a partner says to days being opened again from one on.
+// opening is that days are opened again from one on, for one partner.
 type opening struct {
-	day      money.Day
-	approved bool
+	day     money.Day
+	partner string
 }
 
 // disputeName is what a dispute is told by: the campaign names it too.
@@ -109,7 +109,7 @@ func (d *decided) take(c *avro.Control) (broadcast bool, err error) {
 
 func (d *decided) of(name string) *campaign {
 	if d.campaigns[name] == nil {
-		d.campaigns[name] = &campaign{closed: nothingClosed, approved: map[string]bool{}, reopening: map[string]opening{}}
+		d.campaigns[name] = &campaign{closed: nothingClosed, approved: map[string]bool{}, reopening: map[opening]bool{}}
 	}
 	return d.campaigns[name]
 }
@@ -137,17 +137,15 @@ func (c *campaign) revise(r *avro.ContractRecord) error {
 	case c.contract != nil && agreed.HasRestateFrom && !alike(c.contract, agreed):
 		return errors.New("restate_from, and days before it are in other units or models")
 	}
-	proposed := c.proposal != nil && c.proposal.Hash == r.Hash && c.proposal.Revision == r.Revision
 	if r.Proposed {
-		if !proposed { // else what was said to it stands
-			c.proposal, c.approved = r, map[string]bool{}
-		}
+		c.proposal, c.approved = r, map[string]bool{}
 		return nil
 	}
 	approvers := slices.Clone(agreed.Approvals.Revision)
 	if c.contract != nil {
 		approvers = append(approvers, c.contract.Approvals.Revision...)
 	}
+	proposed := c.proposal != nil && c.proposal.Hash == r.Hash && c.proposal.Revision == r.Revision
 	for _, partner := range approvers {
 		if !proposed || !c.approved[partner] {
 			return fmt.Errorf("%s has not approved it", partner)
@@ -189,7 +187,7 @@ func (c *campaign) period(r *avro.PeriodRecord) error {
 			return fmt.Errorf("closed is up to %s only", c.closed)
 		}
 		for _, partner := range c.contract.Approvals.Reopen {
-			if c.reopening[partner] != (opening{day, true}) {
+			if !c.reopening[opening{day, partner}] {
 				return fmt.Errorf("%s has not approved that days from %s on are opened again", partner, day)
 			}
 		}
@@ -197,7 +195,7 @@ func (c *campaign) period(r *avro.PeriodRecord) error {
 	default:
 		return fmt.Errorf("action is %q", r.Action)
 	}
-	c.closed, c.decided, c.reopening = day, r.At, map[string]opening{}
+	c.closed, c.decided, c.reopening = day, r.At, map[opening]bool{}
 	return nil
 }
 
@@ -224,7 +222,7 @@ func (c *campaign) approve(r *avro.ApprovalRecord) error {
 		if day > c.closed {
 			return fmt.Errorf("closed is up to %s only", c.closed)
 		}
-		c.reopening[r.Partner] = opening{day, r.Decision == "approved"}
+		c.reopening[opening{day, r.Partner}] = r.Decision == "approved"
 	default:
 		return fmt.Errorf("an approval of %q", r.Of)
 	}

@@ -50,7 +50,7 @@ func (p *page) disputed() map[*business][]*dispute {
 			state: o.field("state"), to: o.field("to"), opened: instant(o.field("opened_at")), settled: instant(o.field("settled_at")), object: o,
 		}
 		signed := slices.ContainsFunc(p.c.Partners, func(partner contract.Partner) bool { return partner.ID == d.partner })
-		if o.field("campaign") != p.c.Campaign || !signed {
+		if o.field("campaign") != p.c.Campaign || !signed || d.opened.IsZero() || d.about != aboutSourcing && d.about != aboutCredit {
 			continue
 		}
 		d.closed = p.closedAt(d.opened)

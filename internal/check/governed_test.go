@@ -273,7 +273,9 @@ func TestApprovals(t *testing.T) {
 		{"opened again from another day on", append(slices.Clone(closed), reopening("2026-03-18", "approved"), closing(0, "reopen", "2026-03-17", 23)), "globex has not approved that days from 2026-03-17"},
 		{"opened again by an older word", append(slices.Clone(agreed), reopening("2026-03-18", "approved"), closing(0, "close", "2026-03-19", 22), closing(0, "reopen", "2026-03-18", 23)), "globex has not approved that days"},
 		{"closed before it was closed", append(slices.Clone(closed), closing(0, "close", "2026-03-20", 21)), "periods were decided on 2026-03-22"},
-		{"proposed again once approved", []avro.Control{propose(second), approval(second, "approved"), propose(second), second}, ""},
+		{"proposed again once approved", []avro.Control{propose(second), approval(second, "approved"), propose(second), second}, "globex has not approved it"},
+		{"opened again from one of two days", append(slices.Clone(closed), reopening("2026-03-18", "approved"), reopening("2026-03-17", "approved"), closing(0, "reopen", "2026-03-18", 23)), ""},
+		{"opened again by a word taken back", append(slices.Clone(closed), reopening("2026-03-18", "approved"), reopening("2026-03-18", "refused"), closing(0, "reopen", "2026-03-18", 23)), "globex has not approved that days"},
 		{"opened again that is open", append(slices.Clone(closed), reopening("2026-03-20", "approved"), closing(0, "reopen", "2026-03-20", 23)), "closed is up to 2026-03-19 only"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
