@@ -151,8 +151,12 @@ func say(w io.Writer, r check.Report) error {
 	lines := []string{r.String()}
 	for _, topic := range slices.Sorted(maps.Keys(r.Feeds)) {
 		f := r.Feeds[topic]
-		lines = append(lines, fmt.Sprintf("  %s: %d records, %d events = %d accepted + %d duplicates + %d restated + %d late + %d suppressed + %d dead letters + %d control totals",
-			topic, f.Records, f.Events, f.Accepted, f.Duplicates, f.Restated, f.Late, f.Suppressed, f.DeadLetters, f.Totals))
+		lines = append(lines, fmt.Sprintf("  %s: %d records, %d events = %d accepted + %d duplicates + %d restated + %d late + %d suppressed + %d dead letters + %d control totals + %d disputes",
+			topic, f.Records, f.Events, f.Accepted, f.Duplicates, f.Restated, f.Late, f.Suppressed, f.DeadLetters, f.Totals, f.Disputes))
+	}
+	if r.Disputes+r.Closings > 0 {
+		lines = append(lines, fmt.Sprintf("  %d disputes in %d steps, %d entries in escrow; %d closings and reopenings, %d entries booked behind closed days",
+			r.Disputes, r.Steps, r.Escrowed, r.Closings, r.Adjusted))
 	}
 	base := "recomputed from observations, which are whole"
 	if len(r.Cut) > 0 {

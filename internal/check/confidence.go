@@ -83,10 +83,10 @@ func (p *page) accountSure() int64 {
 	if err != nil {
 		return 600_000
 	}
-	switch n.Level {
-	case identity.Domain, identity.Imported:
+	switch {
+	case n.Level == identity.Domain || n.Level == identity.Imported:
 		return sureness
-	case identity.CRMAccount:
+	case n.Level == identity.CRMAccount:
 		return 900_000
 	}
 	return 600_000

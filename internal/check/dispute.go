@@ -79,7 +79,7 @@ func (d *dispute) openAt(at time.Time) bool { return d.open() || !at.After(d.set
 
 // closedAt is the last day that was closed at an instant.
 func (b *book) closedAt(at time.Time) money.Day {
-	until := money.Day(nothingClosed)
+	until := nothingClosed
 	for _, c := range b.closings {
 		if !c.at.After(at) {
 			until = c.until
