@@ -147,3 +147,27 @@ func TestCheck(t *testing.T) {
 	}
 	w.says(exitFail, `"kind": "utm_campaign of no campaign"`, w.flags("check", "--campaign", "ai-launch-tour", "--json")...)
 }
+
+// TestDisputeByFeed: what a partner disputes in its feed goes the whole way to the
+// book of the deal and back, with the event's place beside it, and spoils no books.
+func TestDisputeByFeed(t *testing.T) {
+	w := newWorld(t, true)
+	before := w.settle()
+	const said = `{"type": "tracksource.dispute", "id": "ours", "campaign": "ai-launch-tour", "by": "Partner Operations", "why": "our booth", `
+	say := func(feed, rest string) {
+		t.Helper()
+		in := w.file("dispute.ndjson", said+rest+"}\n")
+		w.says(exitOK, "a dispute: ", "mapping", "test", "--feed", "crm", "--partner", "globex", "--in", in, "--explain")
+		w.tool(exitOK, "send", in, "--feed", feed, "--bootstrap-servers", w.conn.String())
+		w.settle()
+		w.says(exitOK, "+ 1 disputes", w.flags("fsck")...)
+	}
+	list := []string{"dispute", "list", "--campaign", "ai-launch-tour"}
+	say("crm.globex", `"action": "open", "deal": "acme/salesforce/006000000000001AAA", "about": "credit", "against": "acme"`)
+	w.says(exitOK, "open,ours,globex,acme/salesforce/006000000000001AAA,credit,acme,", w.flags(list...)...)
+	say("map.globex", `"action": "withdraw"`)
+	w.says(exitOK, "withdrawn,ours,globex,", w.flags(list...)...)
+	if got := w.settle(); !reflect.DeepEqual(got, before) {
+		t.Error("a dispute that was withdrawn has changed contributions")
+	}
+}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -147,6 +148,14 @@ func (x *explainer) one(payload normalize.Value) string {
 	case total != nil:
 		x.sum["control total"]++
 		return fmt.Sprintf("a control total: %d events of %s on %s\n", total.Count, total.Source, total.Day)
+	}
+	switch step, err := normalize.ReadDispute(x.src, payload); {
+	case err != nil:
+		x.sum["dead letter of a dispute"]++
+		return fmt.Sprintf("a dispute\n  => dead letter, %v\n", err)
+	case step != nil:
+		x.sum["dispute"]++
+		return fmt.Sprintf("a dispute: %s %s in %s, %s\n", step.Action, step.ID, step.Campaign, cmp.Or(step.Deal, "of the deal that it was opened for"))
 	}
 	var events []normalize.Event
 	mapped, text := false, "no rule\n"

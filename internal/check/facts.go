@@ -246,6 +246,9 @@ func (v *verifier) feeds() {
 		if became[p]++; became[p] > 1 {
 			v.problem("dispute %s of %s was said twice", d.ID, p)
 		}
+		if !strings.HasSuffix(p.Topic, "."+d.Partner) {
+			v.problem("dispute %s of %s was said in %s, which is another's feed", d.ID, d.Partner, p)
+		}
 		v.tally(p.Topic, Feed{Disputes: 1})
 	}
 	late := 0

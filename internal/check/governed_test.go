@@ -185,6 +185,10 @@ func TestGovernedTampered(t *testing.T) {
 			o, ev := in.Observations[len(in.Observations)-1].Value.Object, in.Journeys[len(in.Journeys)-1].Value.Object
 			o.Fields, ev.Fields = append(slices.Clone(o.Fields), settled), append(slices.Clone(ev.Fields), settled)
 		}, `"state":"rejected"`},
+		{"a dispute in another's feed", func(in *check.Input) {
+			in.Raw = append(in.Raw, check.Position{Topic: "tracksource.raw.crm.globex", Offset: 7})
+			in.Control[3].Value.Dispute.Origin = "tracksource.raw.crm.globex/0@7"
+		}, "was said in tracksource.raw.crm.globex/0@7, which is another's feed"},
 		{"a dispute of a feed that is not there", func(in *check.Input) { in.Control[3].Value.Dispute.Origin = "tracksource.raw.crm.globex/0@7" }, "speak of raw record tracksource.raw.crm.globex/0@7, which is not there"},
 		{"a dispute of a feed is said twice", func(in *check.Input) {
 			in.Control[3].Value.Dispute.Origin = rawAcme + "/0@7"
