@@ -263,7 +263,7 @@ func (f *Figure) Text(exponent int) string {
 func (f *Figure) Reading(c *contract.Contract) Reading {
 	g := c.Guardrail(f.KPI)
 	if f.Ratio == nil {
-		return Reading{Guardrail: g.Name, Detail: "no data: " + f.Missing + " is missing"}
+		return Reading{Guardrail: g.Name, Detail: "no data for want of " + f.Missing}
 	}
 	return reading(g, "", f.Ratio, f.Detail)
 }

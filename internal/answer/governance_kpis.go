@@ -106,21 +106,6 @@ func (q *asked) kpiQuestion(ctx context.Context, day money.Day) ([]report.Deal, 
 	return deals, out, nil
 }
 
-// whole is all of a measure that is added up, on the days of a span under the agreed
-// model, in the contract's currency.
-func (q *asked) whole(m attribution.Measure, within report.Span) (report.Value, error) {
-	sums, err := q.follow.Sum(q.campaign.Book, m.Name, q.campaign.Contract.MultiTouch, report.Ask{Within: &within})
-	if err != nil {
-		return report.Value{}, err
-	}
-	for _, b := range sums.Breakdowns {
-		if b.Currency == q.currency(m) {
-			return b.Total, nil
-		}
-	}
-	return report.Value{}, nil
-}
-
 // of is the question about one partner, empty for all.
 func (k *kpiInputs) of(partner string) report.KPIQuestion {
 	out := k.KPIQuestion

@@ -3,7 +3,6 @@ package answer
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,10 +11,8 @@ import (
 	"tracksource/attribution"
 	"tracksource/contract"
 	"tracksource/internal/control"
-	"tracksource/internal/follow"
 	"tracksource/money"
 	"tracksource/report"
-	"tracksource/schemas/avro"
 )
 
 // Governed is one agreed campaign as what is evaluated day by day.
@@ -115,20 +112,14 @@ func (q *asked) readConfidence(ctx context.Context, within report.Span) ([]repor
 	c := q.campaign.Contract
 	var attributed, confident report.Value
 	for _, measure := range report.AccuracyMeasures() {
-		err := q.follow.Rows(q.campaign.Book, measure, c.MultiTouch, report.Restated, &within, nil, func(r *avro.ContributionRow, _ follow.RowPlace) (bool, error) {
-			if r.Partner == report.Unattributed || r.Currency != c.Currency {
-				return ctx.Err() == nil, ctx.Err()
-			}
-			value, err := r.Units()
-			certain, err2 := r.ConfidentUnits()
-			if err := errors.Join(err, err2); err != nil {
-				return false, err
-			}
-			attributed, confident = attributed.Add(report.ValueOfUnits(value)), confident.Add(report.ValueOfUnits(certain))
-			return ctx.Err() == nil, ctx.Err()
-		})
+		b, err := q.sum(attribution.MeasureNamed(measure), report.Ask{Within: &within, By: []report.Dimension{report.Partner}})
 		if err != nil {
 			return nil, err
+		}
+		for _, g := range b.Groups {
+			if g.Key[0] != report.Unattributed {
+				attributed, confident = attributed.Add(g.Value), confident.Add(g.Confident)
+			}
 		}
 	}
 	var least *int64
@@ -260,14 +251,26 @@ func (q *asked) reached(m attribution.Measure, partner string, within report.Spa
 	if partner == "" {
 		return q.whole(m, within)
 	}
-	sums, err := q.follow.Sum(q.campaign.Book, m.Name, q.campaign.Contract.MultiTouch, report.Ask{Within: &within, Any: map[report.Dimension][]string{report.Partner: {partner}}})
+	b, err := q.sum(m, report.Ask{Within: &within, Any: map[report.Dimension][]string{report.Partner: {partner}}})
+	return b.Total, err
+}
+
+// whole is all of a measure that is added up, on the days of a span.
+func (q *asked) whole(m attribution.Measure, within report.Span) (report.Value, error) {
+	b, err := q.sum(m, report.Ask{Within: &within})
+	return b.Total, err
+}
+
+// sum adds up a measure under the agreed model, in the contract's currency.
+func (q *asked) sum(m attribution.Measure, ask report.Ask) (report.Breakdown, error) {
+	sums, err := q.follow.Sum(q.campaign.Book, m.Name, q.campaign.Contract.MultiTouch, ask)
 	if err != nil {
-		return report.Value{}, err
+		return report.Breakdown{}, err
 	}
 	for _, b := range sums.Breakdowns {
 		if b.Currency == q.currency(m) {
-			return b.Total, nil
+			return b, nil
 		}
 	}
-	return report.Value{}, nil
+	return report.Breakdown{}, nil
 }
