@@ -70,10 +70,18 @@ func TestAccuracy(t *testing.T) {
 		{"rows too few", []report.Deal{plain}, "-0.01", "99.995: USD 199.99 reconciled of USD 200.00"},
 		{"rows of another world", []report.Deal{plain}, "1000", "0: USD 0.00 reconciled of USD 200.00"},
 		{"orders are in the rows and no deals", []report.Deal{plain, order}, "0", "100: USD 200.00 reconciled of USD 200.00"},
-		{"held without a day", []report.Deal{plain, heldCourse(t, "revenue", attribution.HeldCloseDateMissing, "EUR")}, "0",
-			"73.1707: USD 300.00 reconciled of USD 410.00, 2026-01-01 to 2026-03-31; USD 110.00 of 1 measures held or suspected"},
-		{"held without a rate", []report.Deal{plain, heldCourse(t, "revenue", attribution.HeldRateMissing, "JPY")}, "0",
-			"100: USD 300.00 reconciled of USD 300.00, 2026-01-01 to 2026-03-31; 1 without a value: no rate for JPY"},
+		{
+			"held without a day",
+			[]report.Deal{plain, heldCourse(t, "revenue", attribution.HeldCloseDateMissing, "EUR")},
+			"0",
+			"73.1707: USD 300.00 reconciled of USD 410.00, 2026-01-01 to 2026-03-31; USD 110.00 of 1 measures held or suspected",
+		},
+		{
+			"held without a rate",
+			[]report.Deal{plain, heldCourse(t, "revenue", attribution.HeldRateMissing, "JPY")},
+			"0",
+			"100: USD 300.00 reconciled of USD 300.00, 2026-01-01 to 2026-03-31; 1 without a value: no rate for JPY",
+		},
 		{"suspected", []report.Deal{plain, suspected}, "0", "66.6666: USD 200.00 reconciled of USD 300.00, 2026-01-01 to 2026-03-31; USD 100.00 of 2 measures held or suspected"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -170,8 +170,12 @@ func TestPaybackNever(t *testing.T) {
 		spend, cost, want string
 		band              contract.Band
 	}{
-		{"100.00", "100.00", "1200", contract.BandRed}, {"100.00", "150.00", "1200", contract.BandRed}, {"100.00", "99.99", "1200", contract.BandRed},
-		{"0.00", "10.00", "0", contract.BandGreen}, {"116.67", "0.00", "14.0004", contract.BandAmber}, {"116.66", "0.00", "13.9992", contract.BandGreen},
+		{"100.00", "100.00", "1200", contract.BandRed},
+		{"100.00", "150.00", "1200", contract.BandRed},
+		{"100.00", "99.99", "1200", contract.BandRed},
+		{"0.00", "10.00", "0", contract.BandGreen},
+		{"116.67", "0.00", "14.0004", contract.BandAmber},
+		{"116.66", "0.00", "13.9992", contract.BandGreen},
 	} {
 		spend, cost := value(t, tt.spend), value(t, tt.cost)
 		for _, f := range report.KPIs(deals, report.KPIQuestion{Contract: c, Day: day(t, "2026-02-01"), Spend: &spend, Cost: &cost}) {

@@ -12,7 +12,8 @@ import (
 func TestSatisfaction(t *testing.T) {
 	const hour = time.Hour
 	courses := []report.DisputeCourse{
-		{Partner: "globex"}, {Partner: "acme", Settled: report.SettledUpheld, Took: 1000 * hour},
+		{Partner: "globex"},
+		{Partner: "acme", Settled: report.SettledUpheld, Took: 1000 * hour},
 		{Partner: "globex", Settled: report.SettledWithdrawn, Took: 500 * hour},
 		{Partner: "globex", Settled: report.SettledUpheld, Took: 10 * hour},
 		{Partner: "globex", Settled: report.SettledRejected, Took: 40 * hour},
@@ -20,13 +21,18 @@ func TestSatisfaction(t *testing.T) {
 		{Partner: "globex", Settled: report.SettledRejected, Took: 31 * hour},
 	}
 	surveys := []report.SurveyScore{
-		{Day: day(t, "2026-03-01"), Score: value(t, "9")}, {Day: day(t, "2026-03-02"), Score: value(t, "6.5")},
-		{Day: day(t, "2026-03-02"), Score: value(t, "7.5")}, {Day: day(t, "2026-02-01"), Score: value(t, "4")},
+		{Day: day(t, "2026-03-01"), Score: value(t, "9")},
+		{Day: day(t, "2026-03-02"), Score: value(t, "6.5")},
+		{Day: day(t, "2026-03-02"), Score: value(t, "7.5")},
+		{Day: day(t, "2026-02-01"), Score: value(t, "4")},
 	}
 	days := []report.FeedDay{
-		{Feed: "crm.globex", Fresh: contract.BandGreen}, {Feed: "crm.globex", Fresh: contract.BandAmber, Complete: contract.BandGreen},
-		{Feed: "map.globex", Fresh: contract.BandRed, Complete: contract.BandGreen}, {Feed: "map.globex", Fresh: contract.BandGreen, Complete: contract.BandRed},
-		{Feed: "map.globex"}, {Feed: "map.globex", Complete: contract.BandGreen},
+		{Feed: "crm.globex", Fresh: contract.BandGreen},
+		{Feed: "crm.globex", Fresh: contract.BandAmber, Complete: contract.BandGreen},
+		{Feed: "map.globex", Fresh: contract.BandRed, Complete: contract.BandGreen},
+		{Feed: "map.globex", Fresh: contract.BandGreen, Complete: contract.BandRed},
+		{Feed: "map.globex"},
+		{Feed: "map.globex", Complete: contract.BandGreen},
 	}
 	s := report.SatisfactionOf("globex", courses, surveys, days)
 	if s.Open != 1 || s.Settled != 4 || s.Withdrawn != 1 || s.Median != 20*hour || s.Mean != 101*hour/4 || s.Upheld.Cmp(big.NewRat(1, 2)) != 0 {
