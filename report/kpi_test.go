@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"pgregory.net/rapid"
+
 	"tracksource/attribution"
 	"tracksource/contract"
 	"tracksource/contract/example"
@@ -214,4 +216,33 @@ func TestFiguresRoundAgainst(t *testing.T) {
 			t.Errorf("%s of %s is %s, %s, %s; want %s, %s", tt.kpi, tt.r, f.Text(2), r.Text(c), c.Guardrail(tt.kpi).Judge(r.Value), tt.text, tt.band)
 		}
 	}
+}
+
+// TestRoundingNeverFlatters: whatever a figure is, the value that is written of it is in
+// no better band than the figure itself.
+func TestRoundingNeverFlatters(t *testing.T) {
+	c := tour(t)
+	rapid.Check(t, func(t *rapid.T) {
+		f := report.Figure{KPI: report.KPIReach, Unit: "%"}
+		atMost := rapid.Bool().Draw(t, "at most")
+		if !atMost {
+			f.KPI = report.KPIWinRate
+		}
+		g := c.Guardrail(f.KPI)
+		bound := rapid.SampledFrom([]int64{g.Target, g.Limit}).Draw(t, "bound")
+		off := big.NewRat(rapid.Int64Range(-3_000, 3_000).Draw(t, "off"), 1_000_000_000)
+		f.Ratio = off.Add(off, big.NewRat(bound, contract.RatioWhole))
+		exact := func(bound int64) int { return f.Ratio.Cmp(big.NewRat(bound, contract.RatioWhole)) }
+		better := func(bound int64) bool { return exact(bound) == 0 || (exact(bound) < 0) == atMost }
+		want := contract.BandRed
+		switch {
+		case better(g.Target):
+			want = contract.BandGreen
+		case better(g.Limit):
+			want = contract.BandAmber
+		}
+		if r := f.Reading(c); g.Judge(r.Value) != want {
+			t.Fatalf("%s of %s is written %s, which is %s and not %s", f.KPI, f.Ratio, r.Text(c), g.Judge(r.Value), want)
+		}
+	})
 }

@@ -380,3 +380,69 @@ func TestAlertsJoined(t *testing.T) {
 		t.Error("there are lost alerts")
 	}
 }
+
+// TestApprovalsTold: what is proposed says whose approval it has and lacks, in its own
+// book and in the agreed one; so does opening a closed period again.
+func TestApprovalsTold(t *testing.T) {
+	r := newRig(t, 0)
+	text := string(document()) + "\napprovals: {revision: [acme, globex], package: [acme], reopen: [acme, globex, initech]}\n"
+	c, err := control.Revise([]byte(strings.Replace(text, "revision: [acme, globex], ", "", 1)), 0, now.AddDate(0, -3, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.decide(c)
+	proposed, err := control.Propose([]byte(strings.Replace(text, "lateness: 30d", "lateness: 40d", 1)), 1, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.decide(proposed)
+	approve := func(partner, of, decision string) {
+		a := &avro.ApprovalRecord{Campaign: campaign, Partner: partner, Of: of, Decision: decision, By: "RevOps of " + partner, Why: "so", At: now.Add(2 * time.Minute)}
+		if of == governance.OfRevision {
+			a.Revision, a.Hash = 2, proposed.Contract.Hash
+		} else {
+			a.Day = "2026-03-01"
+		}
+		r.decide(avro.Control{Kind: control.Approval, Approval: a})
+	}
+	ask := func(v report.Viewer, book string) answer.GovernanceAnswer {
+		t.Helper()
+		got, err := r.answers.Governance(ctx, v, answer.Query{Campaign: book})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	approve("acme", governance.OfRevision, governance.Approved)
+	approve("initech", governance.OfRevision, governance.Refused)
+	for _, book := range []string{campaign, contract.ProposalBook(campaign)} {
+		got := ask(operator, book)
+		if p := got.Proposal; p == nil || p.Revision != 2 || p.Hash != proposed.Contract.Hash || !slices.Equal(p.Required, []string{"acme", "globex"}) || !slices.Equal(p.Missing, []string{"globex"}) ||
+			len(p.Said) != 2 || p.Said[0].Partner != "acme" || p.Said[0].By != "RevOps of acme" || p.Said[1].Decision != "refused" {
+			t.Errorf("of %s: %s", book, show(t, got.Proposal))
+		}
+		if got.Reopening != nil || (len(got.Guardrails) == 0) != (book != campaign) || !slices.Equal(got.Approvers.Package, []string{"acme"}) {
+			t.Errorf("of %s: %s", book, show(t, got))
+		}
+	}
+	if p := ask(initech, campaign).Proposal; p.Said[0].By != "" || p.Said[1].By != "RevOps of initech" {
+		t.Errorf("initech is told %s", show(t, p))
+	}
+	r.decide(avro.Control{Kind: control.Period, Period: &avro.PeriodRecord{Campaign: campaign, Action: "close", Day: "2026-03-31", By: "Controlling", Why: "agreed", At: now}})
+	approve("acme", governance.OfReopen, governance.Approved)
+	approve("globex", governance.OfReopen, governance.Refused)
+	got := ask(operator, campaign)
+	if p := got.Reopening; p == nil || p.Day != "2026-03-01" || !slices.Equal(p.Missing, []string{"globex", "initech"}) || len(p.Said) != 2 {
+		t.Errorf("reopening: %s", show(t, p))
+	}
+	for _, partner := range []string{"globex", "initech"} {
+		approve(partner, governance.OfReopen, governance.Approved)
+	}
+	if p := ask(operator, campaign).Reopening; len(p.Missing) != 0 {
+		t.Errorf("with all approvals: %s", show(t, p))
+	}
+	r.decide(avro.Control{Kind: control.Period, Period: &avro.PeriodRecord{Campaign: campaign, Action: "reopen", Day: "2026-03-01", By: "Controlling", Why: "a feed came late", At: now.Add(time.Hour)}})
+	if got := ask(operator, campaign); got.Reopening != nil || got.Periods.ClosedUntil != "2026-02-28" || len(got.Periods.Steps) != 2 || got.Periods.Steps[0].Action != "reopen" {
+		t.Errorf("opened again: %s", show(t, got))
+	}
+}
