@@ -125,11 +125,11 @@ func (q *asked) openStill(d *follow.Deal, about string) error {
 		return &Error{Parameter: "deal", Detail: "the deal is in no total: " + f.Excluded, Refused: Conflict}
 	}
 	var closed money.Day
-	var any bool
+	var some bool
 	if err := q.follow.Decided(func(b *control.Book) (err error) {
-		closed, any, err = b.ClosedUntil(q.Campaign)
+		closed, some, err = b.ClosedUntil(q.Campaign)
 		return err
-	}); err != nil || !any {
+	}); err != nil || !some {
 		return err
 	}
 	if about == governance.AboutSourcing {
