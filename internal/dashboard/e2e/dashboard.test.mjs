@@ -424,6 +424,17 @@ test("a dispute is opened on the page, is in escrow, and is settled", async () =
   await done(page, { expectsNothing: false }); // the refusal is in the console
 });
 
+test("a partner is offered its own decisions alone", async () => {
+  const page = await open("?view=governance", { routes: (p) => rewrite(p, "**/api/v1/contracts", (b) => { b.viewer = { role: "partner", partner: "globex" }; }) });
+  await page.waitForSelector("button:has-text('Withdraw')");
+  const offered = await page.$$eval("#main button", (l) => l.map((n) => n.textContent));
+  for (const not of ["Resolve", "Close", "Reopen"]) assert.ok(!offered.includes(not), `${not} is offered to a partner: ${offered}`);
+  await page.click("button:has-text('Open a dispute')");
+  assert.equal(await page.locator("#decide [name='$partner']").count(), 0, "a partner is asked for whom it speaks");
+  assert.deepEqual(await page.$$eval("#decide [name=against] option", (l) => l.map((n) => n.value)), ["acme", "(none)", "(held)"]);
+  await done(page);
+});
+
 test("an alert is acknowledged on the page", async () => {
   const page = await open("?view=actions&kind=dispute");
   await page.click("button:has-text('Acknowledge')");
