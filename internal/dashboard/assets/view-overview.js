@@ -21,18 +21,21 @@ export function stepOf(state, w) {
   return n <= 92 ? "day" : n <= 400 ? "week" : "month";
 }
 
+const doubtsShown = 6;
+
 export async function load(ask, state, ctx, signal) {
   const measure = state.get("measure") ?? ctx.measure;
   const asked = stepOf(state, state.get("from") ? { from: state.get("from"), to: state.get("to") } : null);
-  const [report, series, breakdown, funnel] = await Promise.all([
+  const [report, series, breakdown, funnel, sureness] = await Promise.all([
     ask("report", { measure: p.isMoney(ctx, measure) ? measure : ctx.measure }, signal),
     refusable(ask("timeseries", { measure, step: asked, by: "partner", top: 8 }, signal)),
     refusable(ask("breakdown", { measure, by: "partner,channel" }, signal)),
     ask("funnel", {}, signal),
+    refusable(ask("confidence", { measure, limit: doubtsShown }, signal)),
   ]);
   const step = series.step ?? asked;
   const nothing = !state.get("days") && report.tiles.every((t) => t.total !== null && num.units(t.total) === 0n);
-  return { report, series, breakdown, funnel, step, measure, nothing };
+  return { report, series, breakdown, funnel, sureness, step, measure, nothing };
 }
 
 export function render(data, state, ctx) {
@@ -50,6 +53,7 @@ export function render(data, state, ctx) {
     overTime(data, state, ctx),
     p.card("Partner by channel", { hint: `${p.label(measure)}${data.breakdown.currency ? `, ${data.breakdown.currency}` : ""}, darker is more` }, matrix(data.breakdown, measure, ctx)),
     p.card("Partners", { hint: `${p.label(measure)} by role in the deal, and what was spent` }, partners(report, measure, ctx)),
+    sureness(data, ctx),
     h("div", { class: "cols two" },
       p.card("Funnel", { hint: funnelHint(data.funnel) }, funnel(data.funnel)),
       top("Top assets", "asset", report.top.assets)),
@@ -93,6 +97,28 @@ function escrowed(report, measure, ctx) {
 
 // sure is how certain a value is, as a percentage; nothing where nobody says.
 const sure = (t) => (t === null || t === undefined ? null : h("span", { title: "How certain it is, by value: identity, taxonomy, currency, agreement, spread" }, `${num.share(t, 0)} certain`));
+
+const parts = [["identity", "Who it was", "by what evidence touches belong to the account"], ["taxonomy", "What it was", "how much of a touch the contract could name"], ["currency", "Its currency", "how near the rate's day is"], ["agreement", "Agreement", "whether reporters say the same"], ["spread", "Likeness of models", "how alike the ledger's models share it"]];
+
+// sureness is what the certainty of the measure is made of, and where most of the doubt
+// is.
+function sureness({ sureness: c, measure }, ctx) {
+  if (c.refused || !c.parts) return null;
+  const money = p.isMoney(ctx, measure);
+  const least = c.feeds.filter((f) => f.completeness.share !== null && f.completeness.share !== undefined).sort((a, b) => num.compare(a.completeness.share, b.completeness.share))[0];
+  return h("div", { class: "cols two" },
+    p.card("How certain", { hint: `${p.label(measure)}, by value; with the least complete feed ${c.joined === null ? "not told" : num.share(c.joined, 0)}`, side: h("strong", { class: "num" }, num.share(c.confidence, 0)) },
+      h("table", { class: "ranked" }, h("caption", { class: "sr" }, "What certainty is made of"),
+        h("thead", { class: "sr" }, h("tr", {}, h("th", { scope: "col" }, "Part"), h("th", { scope: "col" }, "Certain"))),
+        h("tbody", {}, parts.map(([k, name, why]) => h("tr", { key: k }, h("th", { scope: "row" }, h("span", { class: "ranked-name", title: why }, p.bar(num.ratio(num.units(c.parts[k]), 1000000000n)), h("span", {}, name))), h("td", { class: "num" }, num.share(c.parts[k])))))),
+      least ? h("p", { class: "hint ladder" }, `${least.feed.toUpperCase()} of ${p.named(ctx, "partner", least.partner)} is ${num.share(least.completeness.share)} complete.`) : null),
+    p.card("Most doubt", { hint: "Deals by value that is not certain" }, p.table("Most doubt", [
+      { name: "Deal", cell: (x) => [h("a", { href: to("journey", { id: x.id, measure }) }, p.dealId(x.id)), x.open_disputes ? [" ", h("span", { class: "tag warn" }, "Disputed")] : null] },
+      { name: "Value", num: true, cell: (x) => p.value(x.value, money, { flash: x.value }) },
+      { name: "Certain", num: true, cell: (x) => num.share(x.confidence.overall, 0) },
+      { name: "Doubt", num: true, cell: (x) => p.value(x.doubt, money, { flash: x.doubt }) },
+    ], c.deals.filter((x) => num.units(x.doubt) > 0n), { keyOf: (x) => x.id, empty: "No deal that you may see is in doubt." })));
+}
 
 // tiles are the figures of the campaign; choosing one makes it the measure. Who
 // sourced and influenced is in the table of partners.
@@ -174,11 +200,11 @@ export function matrix(b, measure, ctx) {
   if (b.refused) return refused(b.refused, measure);
   const money = b.kind === "money";
   const margin = (d) => b.margins?.find((m) => m.dimension === d)?.groups ?? [];
-  const keyed = (groups) => groups.map((g) => ({ key: [g.key].flat()[0], value: g.value }));
+  const keyed = (groups) => groups.map((g) => ({ key: [g.key].flat()[0], value: g.value, confidence: g.confidence }));
   const partners = keyed(margin("partner"));
   const channels = keyed(margin("channel")).slice(0, channelsMax);
   if (!partners.length) return h("div", { class: "empty" }, "Nothing was credited in this window.");
-  const cells = new Map(b.groups.map((g) => [JSON.stringify(g.key), g.value]));
+  const cells = new Map(b.groups.map((g) => [JSON.stringify(g.key), g]));
   const top = num.largest(b.groups.map((g) => g.value));
   return h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Partner by channel" },
     h("table", { class: "matrix" }, h("caption", { class: "sr" }, `${p.label(measure)} by partner and channel`),
@@ -186,10 +212,11 @@ export function matrix(b, measure, ctx) {
       h("tbody", {}, partners.map((row, i) => h("tr", { key: row.key },
         h("th", { scope: "row" }, p.swatch(p.colour(ctx, "partner", row.key, i)), p.isSpecial(row.key) ? h("span", { class: "quiet" }, p.named(ctx, "partner", row.key)) : h("a", { href: to("partner", { id: row.key, measure }) }, p.named(ctx, "partner", row.key))),
         channels.map((c) => {
-          const v = cells.get(JSON.stringify([row.key, c.key]));
-          return p.heat(v, top, money, { key: c.key, ...(v === undefined ? {} : { href: h("a", { href: to("rows", { measure, partner: row.key, channel: c.key }) }, p.value(v, money, { flash: v })) }) });
+          const g = cells.get(JSON.stringify([row.key, c.key]));
+          const v = g?.value;
+          return p.heat(v, top, money, { key: c.key, ...(v === undefined ? {} : { href: h("a", { title: g.confidence ? `${num.share(g.confidence, 0)} certain` : null, href: to("rows", { measure, partner: row.key, channel: c.key }) }, p.value(v, money, { flash: v })) }) });
         }),
-        h("td", { class: "num sum" }, p.value(row.value, money, { flash: row.value }))))),
+        h("td", { class: "num sum", title: row.confidence ? `${num.share(row.confidence, 0)} certain` : null }, p.value(row.value, money, { flash: row.value }))))),
       h("tfoot", {}, h("tr", {}, h("th", { scope: "row" }, "Total"), channels.map((c) => h("td", { class: "num", key: c.key }, p.value(c.value, money))), h("td", { class: "num", "data-total": "" }, p.value(b.total, money))))));
 }
 
