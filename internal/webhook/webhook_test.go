@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -22,6 +23,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"tracksource/deploy/kafka"
 	"tracksource/internal/line"
@@ -445,6 +448,61 @@ func TestRestart(t *testing.T) {
 		if g.id() != "a" {
 			t.Errorf("%s has overtaken a", g.id())
 		}
+	}
+}
+
+// TestFlags: a service that is started with --webhooks delivers, and counts what it
+// does.
+func TestFlags(t *testing.T) {
+	c, _ := newCluster(t, &world{})
+	registry := prometheus.NewPedanticRegistry()
+	c.line.Metrics, c.line.Clock = registry, time.Now
+	x := newReceiver(t, status(500, 200))
+	dir := t.TempDir()
+	for file, content := range map[string]string{
+		"hooks.yaml": "receivers: [{name: board, url: '" + x.server.URL + "', secret_file: secret}]\n", "secret": secretText,
+	} {
+		if err := os.WriteFile(filepath.Join(dir, file), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var f webhook.Flags
+	fs := flag.NewFlagSet("reporter", flag.ContinueOnError)
+	f.Bind(fs)
+	if err := errors.Join(f.Check(), fs.Parse(nil), f.Check()); err != nil || f.Parts(c.line) != nil {
+		t.Fatalf("without the flag: %v", err)
+	}
+	if err := errors.Join(fs.Parse([]string{"--webhooks", filepath.Join(dir, "hooks.yaml")}), f.Check()); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- f.Parts(c.line)[0](ctx) }()
+	c.raise(alert("a", "1"), alert("a", "2"))
+	for range 2 { // the first one is sent twice
+		x.next(t, "a")
+	}
+	x.next(t, "a")
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	counts := map[string]float64{}
+	for _, family := range families {
+		for _, m := range family.GetMetric() {
+			name := family.GetName()
+			for _, l := range m.GetLabel() {
+				name += " " + l.GetValue()
+			}
+			counts[name] = m.GetCounter().GetValue() + m.GetGauge().GetValue()
+		}
+	}
+	if counts["tracksource_webhook_attempts_total failed board"] != 1 || counts["tracksource_webhook_alerts_total delivered board"] < 1 {
+		t.Errorf("metrics say %v", counts)
 	}
 }
 
