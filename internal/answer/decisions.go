@@ -132,18 +132,8 @@ func (q *asked) openStill(d *follow.Deal, about string) error {
 	}); err != nil || !some {
 		return err
 	}
-	if about == governance.AboutSourcing {
-		if f.CreatedAt.IsZero() || q.campaign.Contract.Day(f.CreatedAt) > closed {
-			return nil
-		}
-	} else {
-		for i := range d.Parts {
-			for n := range d.Parts[i].Measures {
-				if m := &d.Parts[i].Measures[n]; m.Currency != "" && report.Counts(m) && m.Day > closed {
-					return nil
-				}
-			}
-		}
+	if report.Disputable(&d.Deal, q.campaign.Contract, about == governance.AboutSourcing, closed) {
+		return nil
 	}
 	return &Error{Parameter: "deal", Detail: "what is disputed is closed until " + closed.String() + ": the period has to be opened again first", Refused: Conflict}
 }
