@@ -1,10 +1,12 @@
 package sim_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
 
+	"tracksource/internal/control"
 	"tracksource/schemas/avro"
 	"tracksource/stream"
 )
@@ -109,7 +111,7 @@ func TestTamperedTopics(t *testing.T) {
 		}
 	}
 	row := avro.ContributionRow{Contract: "ai-launch-tour", Measure: "revenue", Model: "linear", Day: "2026-03-01", Partner: "zeta", Currency: "USD", Version: 1}
-	if err := row.SetValue(100, 2); err != nil {
+	if err := errors.Join(row.SetValue(100, 2), row.SetConfident(50, 2)); err != nil {
 		t.Fatal(err)
 	}
 	key, err := s.codecs.ContributionKey.Append(nil, &avro.ContributionKey{Contract: row.Contract, Measure: row.Measure, Model: row.Model, Day: row.Day, Partner: row.Partner})
@@ -121,6 +123,13 @@ func TestTamperedTopics(t *testing.T) {
 		t.Fatal(err)
 	}
 	wrong("a row that nothing is behind", "ledger 0, rows 100, recomputed 0", stream.Message{Topic: s.spec.Contributions(), Key: key, Value: value})
+	closing, err := control.Messages(s.codecs, s.spec.Control(), avro.Control{Kind: control.Period, Period: &avro.PeriodRecord{
+		Campaign: tour, Action: "close", Day: "2026-02-10", By: "finance", Why: "the books", At: s.saidAt(0),
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrong("a closing that nobody was told", "close ai-launch-tour 2026-02-10, was broadcast to nobody", closing...)
 	raw := s.spec.RawTopics()[0]
 	wrong("a raw record that nobody took", "became neither a fact nor a dispute nor a dead letter", stream.Message{Topic: raw, Key: []byte("k"), Value: []byte("{}")})
 	wrong("garbage in the ledger", "unreadable record "+s.spec.Credits(), stream.Message{Topic: s.spec.Credits(), Key: []byte("k"), Value: []byte{9}})
