@@ -18,8 +18,10 @@ func (v *verifier) booked(l *lane, e *At[avro.CreditEntry]) {
 	campaign, proposed := contract.CampaignOfBook(c.Contract)
 	until, known := v.closedBy(campaign, c.Closing)
 	switch {
+	case proposed && c.Closing != 0:
+		v.problem("%s is booked by closing %d, and nothing that is proposed is closed", place, c.Closing)
+		return
 	case proposed:
-		until = nothingClosed
 	case !known:
 		v.problem("%s is booked by closing %d, which is none of %s", place, c.Closing, campaign)
 		return

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"tracksource/contract"
 	"tracksource/internal/check"
 	"tracksource/schemas/avro"
 )
@@ -117,6 +118,11 @@ func TestGovernedTampered(t *testing.T) {
 		{"a change is booked on a closed day", func(in *check.Input) { first(in).Booked = "2026-03-10" }, "booked on 2026-03-10, and by closing 3 it belongs on 2026-03-11"},
 		{"a change is booked too late", func(in *check.Input) { first(in).Booked = "2026-03-12" }, "booked on 2026-03-12, and by closing 3 it belongs on 2026-03-11"},
 		{"a closing that is none", func(in *check.Input) { first(in).Closing = 2 }, "is booked by closing 2, which is none of ai-launch-tour"},
+		{"a closing of what is proposed", func(in *check.Input) { first(in).Contract = contract.ProposalBook("ai-launch-tour") }, "is booked by closing 3, and nothing that is proposed is closed"},
+		{"what is proposed is booked elsewhere", func(in *check.Input) {
+			e := first(in)
+			e.Contract, e.Closing = contract.ProposalBook("ai-launch-tour"), 0
+		}, "is booked on 2026-03-11, and by closing 0 it belongs on 2026-03-05"},
 		{"a closing is overlooked", func(in *check.Input) {
 			for i := range in.Credits[cMoved:] {
 				e := &in.Credits[cMoved+i].Value
