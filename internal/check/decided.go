@@ -279,7 +279,7 @@ func (d *decided) mayOpen(r *avro.DisputeRecord) error {
 		return fmt.Errorf("%s has not signed", r.Partner)
 	case r.ID == "" || len(r.ID) > 200 || d.disputes[disputeName{r.Campaign, r.ID}] != nil:
 		return errors.New("the id is none, or used")
-	case r.Deal.Source == "" || r.Outcome+r.To != "":
+	case r.Deal.Source == "" || len(r.Deal.Source) > 200 || strings.Contains(r.Deal.Source, "/") || r.Outcome+r.To != "":
 		return errors.New("it names no deal, or an outcome")
 	case r.About == aboutSourcing && r.Against != "":
 		return errors.New("sourcing is disputed, and against somebody")
@@ -306,7 +306,7 @@ func (d *decided) mayGet(campaign string, was *said, to string) bool {
 
 // office is whether a record says who decided, and is no person's, why and when.
 func office(by, why string, at time.Time) error {
-	if strings.TrimSpace(by) == "" || strings.TrimSpace(why) == "" || len(by) > 200 || len(why) > 1000 || strings.Contains(by, "@") || at.IsZero() {
+	if strings.TrimSpace(by) == "" || strings.TrimSpace(why) == "" || len(by) > 200 || len(why) > 1000 || strings.Contains(by, "@") || at.UTC().Year() < 2000 || at.UTC().Year() > 9999 {
 		return errors.New("it does not say who of which office decided, why and when")
 	}
 	return nil
