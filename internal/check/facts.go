@@ -237,20 +237,7 @@ func (v *verifier) feeds() {
 			once[m] = true
 		}
 	}
-	for i := range v.in.Control {
-		d := v.in.Control[i].Value.Dispute
-		if d == nil || d.Origin == "" {
-			continue
-		}
-		p := position(d.Origin)
-		if became[p]++; became[p] > 1 {
-			v.problem("dispute %s of %s was said twice", d.ID, p)
-		}
-		if !strings.HasSuffix(p.Topic, "."+d.Partner) {
-			v.problem("dispute %s of %s was said in %s, which is another's feed", d.ID, d.Partner, p)
-		}
-		v.tally(p.Topic, Feed{Disputes: 1})
-	}
+	v.disputed(became)
 	late := 0
 	for _, d := range v.in.DeadLetters {
 		if d.Code == codeLate {
@@ -280,6 +267,25 @@ func (v *verifier) feeds() {
 			v.problem("%s: %d events, but %d accepted + %d duplicates + %d restated + %d late + %d suppressed + %d dead letters + %d control totals + %d disputes",
 				topic, f.Events, f.Accepted, f.Duplicates, f.Restated, f.Late, f.Suppressed, f.DeadLetters, f.Totals, f.Disputes)
 		}
+	}
+}
+
+// disputed adds what became a step of a dispute on control, each record once and of the
+// partner whose feed it is.
+func (v *verifier) disputed(became map[Position]int) {
+	for i := range v.in.Control {
+		d := v.in.Control[i].Value.Dispute
+		if d == nil || d.Origin == "" {
+			continue
+		}
+		p := position(d.Origin)
+		if became[p]++; became[p] > 1 {
+			v.problem("dispute %s of %s was said twice", d.ID, p)
+		}
+		if !strings.HasSuffix(p.Topic, "."+d.Partner) {
+			v.problem("dispute %s of %s was said in %s, which is another's feed", d.ID, d.Partner, p)
+		}
+		v.tally(p.Topic, Feed{Disputes: 1})
 	}
 }
 
