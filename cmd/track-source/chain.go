@@ -90,6 +90,7 @@ func chainText(a *answer.ExplainAnswer, only string) string {
 	}
 	c.deal()
 	c.measures()
+	c.certain()
 	c.touches()
 	c.credits()
 	c.ledger()
@@ -157,6 +158,9 @@ func (c *chain) deal() {
 	if d.SourcedEvidence != nil {
 		sourced += ": " + item(*d.SourcedEvidence)
 	}
+	if slices.ContainsFunc(d.Disputes, func(x answer.DisputedLine) bool { return x.About == attribution.DisputeSourcing && x.State == attribution.DisputeOpen }) {
+		sourced += "; in escrow"
+	}
 	g.row("sourced", sourced)
 	if len(d.Merged) > 0 {
 		g.row("one with", items(d.Merged))
@@ -173,6 +177,59 @@ func (c *chain) deal() {
 			milestone = "milestone " + s.Milestone
 		}
 		g.row(at(s.At), s.Stage, s.State, milestone, s.EventID)
+	}
+	g.write(&c.b)
+	c.disputes()
+}
+
+func (c *chain) disputes() {
+	if len(c.a.Deal.Disputes) == 0 {
+		return
+	}
+	c.part("disputes (UTC)")
+	for _, d := range c.a.Deal.Disputes {
+		what := "who sourced it"
+		if d.Against != "" {
+			what = "the credit of " + d.Against
+		}
+		c.say("  %s  %s by %s about %s: %s", at(d.OpenedAt), cmp.Or(d.ID, "(withheld)"), d.Partner, what, cmp.Or(d.Why, "(withheld)"))
+		if d.From != "" {
+			c.say("      of days from %s on: those before were closed", d.From)
+		}
+		if d.SettledAt == nil {
+			c.say("      open")
+			continue
+		}
+		how := d.State
+		if d.To != "" {
+			how += ", it goes to " + d.To
+		}
+		c.say("  %s  %s: %s", at(*d.SettledAt), how, cmp.Or(d.SettledWhy, "(withheld)"))
+	}
+}
+
+// certain is the confidence in each measure with what it is the mean of. Measures of
+// the same are shown once.
+func (c *chain) certain() {
+	var order []answer.ConfidenceParts
+	names := map[answer.ConfidenceParts][]string{}
+	for _, m := range c.a.Measures {
+		if m.Confidence == nil {
+			continue
+		}
+		if names[*m.Confidence] == nil {
+			order = append(order, *m.Confidence)
+		}
+		names[*m.Confidence] = append(names[*m.Confidence], m.Measure)
+	}
+	if len(order) == 0 {
+		return
+	}
+	c.part("how sure it is, of one")
+	g := grid{right: map[int]bool{0: true, 1: true, 2: true, 3: true, 4: true, 5: true}}
+	g.row("overall", "identity", "taxonomy", "currency", "agreement", "spread", "")
+	for _, p := range order {
+		g.row(p.Overall, p.Identity, p.Taxonomy, p.Currency, p.Agreement, p.Spread, strings.Join(names[p], ", "))
 	}
 	g.write(&c.b)
 }
@@ -274,13 +331,13 @@ func (c *chain) shares(m *answer.ExplainedMeasure) string {
 	}
 	g.row(head...)
 	type part struct {
-		touch   int
-		partner string
+		touch                   int
+		partner, judged, escrow string
 	}
 	cells := map[part]map[string]string{}
 	for id, credits := range m.Credits {
 		for _, credit := range credits {
-			p := part{credit.Touch, credit.Partner}
+			p := part{credit.Touch, credit.Partner, credit.Judged, credit.Escrow}
 			if cells[p] == nil {
 				cells[p] = map[string]string{}
 			}
@@ -288,9 +345,15 @@ func (c *chain) shares(m *answer.ExplainedMeasure) string {
 		}
 	}
 	for _, p := range slices.SortedFunc(maps.Keys(cells), func(a, b part) int {
-		return cmp.Or(cmp.Compare(a.touch, b.touch), strings.Compare(a.partner, b.partner))
+		return cmp.Or(cmp.Compare(a.touch, b.touch), strings.Compare(a.partner, b.partner), strings.Compare(a.judged, b.judged))
 	}) {
 		row := []string{"-", p.partner}
+		if p.judged != "" {
+			row[1] += ", from " + p.judged
+		}
+		if p.escrow == attribution.EscrowDisputed {
+			row[1] += ", in escrow"
+		}
 		if p.touch > 0 {
 			row[0] = fmt.Sprint(p.touch)
 		}
@@ -336,12 +399,19 @@ func (c *chain) entries() {
 	c.part("entries of the ledger, by what caused them (UTC)")
 	g := grid{right: map[int]bool{4: true}}
 	for i := 0; i < len(c.a.Entries); {
-		first, n := c.a.Entries[i], 0
+		first, n, moved := c.a.Entries[i], 0, 0
 		for ; i < len(c.a.Entries) && c.a.Entries[i].ChangeID == first.ChangeID; i++ {
 			n++
+			if c.a.Entries[i].Booked != c.a.Entries[i].Day {
+				moved++
+			}
+		}
+		booked := ""
+		if moved > 0 {
+			booked = fmt.Sprintf("%d of them booked on a later day, as their own was closed", moved)
 		}
 		g.row(at(first.AsOf), first.Cause, "by "+cmp.Or(first.CauseEvent, "(withheld)"), fmt.Sprintf("revision %d", first.Revision), many(fmt.Sprint(n), "line"),
-			fmt.Sprintf("from %d@%d of credits on", first.CreditsPartition, first.CreditsOffset))
+			fmt.Sprintf("from %d@%d of credits on", first.CreditsPartition, first.CreditsOffset), booked)
 	}
 	g.write(&c.b)
 }
@@ -354,6 +424,8 @@ func (c *chain) row() {
 	g.row("channel", r.Channel, "asset", r.Asset)
 	g.row("region", r.Region, "segment", r.Segment)
 	g.row("source", r.Source, "campaign", r.TouchCampaign)
+	g.row("escrow", r.Escrow, "booked", r.Booked)
+	g.row("certain", r.ConfidentValue)
 	g.write(&c.b)
 	if !c.a.Agrees {
 		c.part("its entries come to %s: the row has not caught up, ask again", r.Sum)

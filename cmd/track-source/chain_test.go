@@ -94,6 +94,7 @@ func TestExplainText(t *testing.T) {
 		{"explain_deal", "../../internal/answer/testdata/chain.json", "--opportunity"},
 		{"explain_withheld", "../../internal/answer/testdata/chain_withheld.json", "--opportunity"},
 		{"explain_differs", "../../internal/answer/testdata/chain_differs.json", "--opportunity"},
+		{"explain_disputed", "../../internal/answer/testdata/chain_disputed.json", "--opportunity"},
 		{"explain_row", "../../internal/answer/testdata/row.json", "--contribution"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -106,7 +107,7 @@ func TestExplainText(t *testing.T) {
 				t.Errorf("asked %s", got)
 			}
 			golden(t, tt.name+".txt", out)
-			if tt.name == "explain_deal" || tt.name == "explain_row" {
+			if tt.name == "explain_deal" || tt.name == "explain_disputed" || tt.name == "explain_row" {
 				documented(t, tt.name+".txt", out)
 			}
 			code, out, _ = asking(t, a, "explain", tt.argument, "x/y", "--json")

@@ -125,7 +125,7 @@ func (b *booked) deal(d *report.Deal, entries []follow.Entry) {
 				Contract: e.Contract, Measure: e.Measure, Model: model, Day: e.Day, Partner: e.Partner, Channel: e.Channel, Asset: e.Asset,
 				Region: e.Region, Segment: e.Segment, Source: e.Source, TouchCampaign: e.TouchCampaign, Escrow: e.Escrow, Booked: e.Booked, Currency: e.Currency, Version: b.next, AsOf: e.AsOf, UpdatedAt: e.AsOf,
 			}
-			if err := errors.Join(row.SetValue(e.Running[m], e.Exponent), row.SetConfident(0, e.Exponent)); err != nil {
+			if err := errors.Join(row.SetValue(e.Running[m], e.Exponent), row.SetConfident(attribution.Confidence{Overall: e.Confidence}.Of(e.Running[m]), e.Exponent)); err != nil {
 				b.t.Fatal(err)
 			}
 			b.send(b.spec.Contributions(), encoded(b.t, b.codecs.ContributionKey, rowKey(&row)), encoded(b.t, b.codecs.ContributionRow, row))

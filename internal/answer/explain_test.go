@@ -263,6 +263,9 @@ func TestChainDisputed(t *testing.T) {
 		if !got.Agrees || len(got.Deal.Disputes) != 2 || got.Deal.OpenDisputes != 1 {
 			t.Errorf("agrees %t, %d disputes, %d open", got.Agrees, len(got.Deal.Disputes), got.Deal.OpenDisputes)
 		}
+		if visibility == "open" {
+			golden(t, "chain_disputed.json", indented(t, got))
+		}
 		var judged, escrow int
 		for _, m := range got.Measures {
 			for _, c := range m.Credits["linear"] {
