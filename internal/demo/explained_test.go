@@ -126,7 +126,7 @@ func TestExplained(t *testing.T) {
 		rows++
 		key := avro.ContributionKey{
 			Contract: row.Contract, Measure: row.Measure, Model: row.Model, Day: row.Day, Partner: row.Partner, Channel: row.Channel, Asset: row.Asset,
-			Region: row.Region, Segment: row.Segment, Source: row.Source, TouchCampaign: row.TouchCampaign,
+			Region: row.Region, Segment: row.Segment, Source: row.Source, TouchCampaign: row.TouchCampaign, Escrow: row.Escrow, Booked: row.Booked,
 		}
 		x, err := a.Explain(t.Context(), operator, answer.Query{Contribution: answer.KeyText(key)})
 		if err != nil {

@@ -69,11 +69,15 @@ func TestForeignClient(t *testing.T) {
 			t.Fatalf("%s: %v", topic, err)
 		}
 		var got struct {
-			Rows   int               `json:"rows"`
-			Totals map[string]string `json:"totals"`
+			Rows    int               `json:"rows"`
+			Totals  map[string]string `json:"totals"`
+			Certain string            `json:"certain"`
 		}
 		if err := json.Unmarshal(out, &got); err != nil {
 			t.Fatalf("%s: %v in %s", topic, err, out)
+		}
+		if certain, err := report.ParseValue(got.Certain); err != nil || certain.Sign() <= 0 {
+			t.Errorf("%s: %s of the revenue is certain, %v", topic, got.Certain, err)
 		}
 		have := map[string]report.Value{}
 		for name, text := range got.Totals {

@@ -5,7 +5,8 @@ usage: totals.py brokers registry topic
 It knows nothing of Track Source but what docs and schemas say: rows are upserts
 under their key, the last record of a key counts, is_deleted or no value means
 that it is gone. Printed is a JSON object of exact decimal text, by
-"contract/measure/model/partner", and the number of rows as "rows".
+"contract/measure/model/partner", the number of rows as "rows", and under "certain"
+what of the revenue of all is certain.
 """
 
 import decimal
@@ -85,11 +86,15 @@ def main(brokers, url, topic):
     registry = Registry(url)
     for suffix in ("key", "value"):
         registry.current(f"{topic}-{suffix}")
-    totals, rows = {}, read(brokers, registry, topic)
+    totals, certain, rows = {}, decimal.Decimal(0), read(brokers, registry, topic)
     for row in rows:
+        if row["escrow"] not in ("(none)", "disputed") or row["booked"] < row["day"]:
+            raise ValueError(f"row {row} is in an escrow, or booked on a day, that there is not")
+        if row["measure"] == "revenue":
+            certain += row["confident_value"]
         name = "/".join(row[part] for part in ("contract", "measure", "model", "partner"))
         totals[name] = totals.get(name, decimal.Decimal(0)) + row["value"]
-    json.dump({"rows": len(rows), "totals": {name: f"{value:f}" for name, value in totals.items()}}, sys.stdout)
+    json.dump({"rows": len(rows), "certain": f"{certain:f}", "totals": {name: f"{value:f}" for name, value in totals.items()}}, sys.stdout)
 
 
 main(*sys.argv[1:])
