@@ -57,7 +57,7 @@ func TestDisputesAreTheLedger(t *testing.T) {
 	r := newRig(t, 0)
 	r.agree()
 	r.world(11, 40)
-	r.close("2026-03-12", 3, now.Add(-time.Hour))
+	r.close("2026-04-10", 3, now.Add(-time.Hour))
 	count := 0
 	var deals []*follow.Deal
 	if err := r.follow.Deals(campaign, func(d *follow.Deal) (bool, error) {
