@@ -137,6 +137,9 @@ func reconciliationText(a *answer.ReconcileAnswer) string {
 	g.write(&b)
 	b.WriteString("\n")
 	say("the same on both sides: %s", many(a.Matched, "deal"))
+	if a.Accuracy != nil {
+		say("accuracy: %s %% of the export's value", *a.Accuracy)
+	}
 	for _, e := range a.Elsewhere {
 		what := "of other CRMs"
 		if e.What == report.ElsewhereOrders {
