@@ -9,6 +9,7 @@ import (
 
 	"tracksource/internal/answer"
 	"tracksource/report"
+	"tracksource/stream"
 )
 
 // Ask is a question of a made-up route.
@@ -141,3 +142,6 @@ func Table() []Route {
 
 // ValueBytesMax and RepeatMax bound the values of a parameter.
 const ValueBytesMax, RepeatMax = valueBytesMax, repeatMax
+
+// OwnsFirst is who evaluates.
+func OwnsFirst(workers []stream.Status, ledger string) bool { return ownsFirst(workers, ledger) }

@@ -10,6 +10,7 @@ import (
 	"tracksource/internal/follow"
 	"tracksource/internal/line"
 	"tracksource/schemas/avro"
+	"tracksource/stream"
 )
 
 // Open makes a service follow what answers are made of and serve the page and the
@@ -31,7 +32,7 @@ func Open(ctx context.Context, svc *line.Service, cfg Config, addr string) (url 
 		return "", err
 	}
 	e, err := evaluate.New(evaluate.Config{
-		Books: a, Owns: func() bool { return first(svc) }, Clock: l.Clock, Log: l.Log,
+		Books: a, Owns: func() bool { return ownsFirst(svc.Status(), l.Spec.Credits()) }, Clock: l.Clock, Log: l.Log,
 		Send: func(ctx context.Context, records []avro.Control) error { return control.Send(ctx, to, records, nil) },
 	})
 	if err != nil {
@@ -53,12 +54,13 @@ func Open(ctx context.Context, svc *line.Service, cfg Config, addr string) (url 
 	return ln.URL(), nil
 }
 
-// first reports whether a service has the first partition of the ledger, as one of all
-// instances has at a time: it evaluates guardrails.
-func first(svc *line.Service) bool {
-	for _, w := range svc.Status() {
+// ownsFirst reports whether one of the workers has the first partition of the ledger
+// and is through with restoring it, as one instance of all has at a time: it evaluates
+// guardrails.
+func ownsFirst(workers []stream.Status, ledger string) bool {
+	for _, w := range workers {
 		for _, p := range w.Partitions {
-			if p.Topic == svc.Line.Spec.Credits() && p.Partition == 0 && p.Phase == "ready" {
+			if p.Topic == ledger && p.Partition == 0 && p.Phase == "ready" {
 				return true
 			}
 		}
