@@ -174,6 +174,23 @@ func (q *KPIQuestion) mean(c *closed) Figure {
 // Quarter is the calendar quarter of a day, up to that day.
 func Quarter(day money.Day) Span { return Span{quarterStart(day), day} }
 
+// ParseQuarter reads a calendar quarter such as 2026-Q1: all of its days.
+func ParseQuarter(text string) (Span, bool) {
+	year, quarter, found := strings.Cut(text, "-Q")
+	if !found || len(quarter) != 1 || quarter < "1" || quarter > "4" {
+		return Span{}, false
+	}
+	first, err := money.ParseDay(fmt.Sprintf("%s-%02d-01", year, 3*int(quarter[0]-'1')+1))
+	if err != nil {
+		return Span{}, false
+	}
+	next := first
+	for range 3 {
+		next = ByMonth.Next(next)
+	}
+	return Span{first, next.Add(-1)}, true
+}
+
 // coverage is the pipeline of the quarter over its quota, both up to the day: on the
 // last day of the quarter the quota is all of it.
 func (q *KPIQuestion) coverage(deals []Deal) Figure {

@@ -246,3 +246,22 @@ func TestRoundingNeverFlatters(t *testing.T) {
 		}
 	})
 }
+
+func TestParseQuarter(t *testing.T) {
+	for text, want := range map[string]string{
+		"2026-Q1": "2026-01-01 2026-03-31", "2024-Q1": "2024-01-01 2024-03-31", "2026-Q2": "2026-04-01 2026-06-30", "2026-Q4": "2026-10-01 2026-12-31",
+	} {
+		s, ok := report.ParseQuarter(text)
+		if got := s.From.String() + " " + s.To.String(); !ok || got != want {
+			t.Errorf("%s is %s, %t, want %s", text, got, ok, want)
+		}
+		if q := report.Quarter(s.To); q != s {
+			t.Errorf("the quarter of the last day of %s is %v", text, q)
+		}
+	}
+	for _, text := range []string{"", "2026", "2026-Q0", "2026-Q5", "2026-Q", "2026-Q11", "26-Q1", "2026-q1", "2026Q1", "-Q1", "02026-Q1"} {
+		if s, ok := report.ParseQuarter(text); ok {
+			t.Errorf("%q is %v", text, s)
+		}
+	}
+}

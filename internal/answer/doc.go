@@ -25,6 +25,9 @@ type Query struct {
 	// Window is Nd or all; From and To are its other form, days as YYYY-MM-DD, both
 	// included. The default is 90d.
 	Window, From, To string
+	// Quarter is a calendar quarter as YYYY-Qn, in the place of a window of key figures;
+	// of the one that today is in its days so far.
+	Quarter string
 	// View is whose days are meant, of rows: restated, as_known or adjustments. The
 	// default is restated.
 	View string

@@ -17,6 +17,9 @@ import (
 func (a *Answers) KPIs(ctx context.Context, v report.Viewer, q Query) (KPIsAnswer, error) {
 	of, err := a.ask(v, &q)
 	if err == nil {
+		err = of.readQuarter(&q)
+	}
+	if err == nil {
 		err = of.readWindow(&q)
 	}
 	if err != nil {
@@ -44,6 +47,28 @@ func (a *Answers) KPIs(ctx context.Context, v report.Viewer, q Query) (KPIsAnswe
 	}
 	out.Envelope = of.Envelope
 	return out, nil
+}
+
+// readQuarter turns a quarter into the days from its first to its last, or to today.
+func (q *asked) readQuarter(of *Query) error {
+	if of.Quarter == "" {
+		return nil
+	}
+	wrong := func(detail string) error {
+		return &Error{Parameter: "quarter", Detail: detail, Allowed: []string{}}
+	}
+	if of.Window != "" || of.From != "" || of.To != "" {
+		return wrong("give either a window or a quarter")
+	}
+	span, ok := report.ParseQuarter(of.Quarter)
+	switch {
+	case !ok:
+		return wrong("write a quarter as 2026-Q1")
+	case span.From > q.today:
+		return wrong("the quarter is to come")
+	}
+	of.From, of.To = span.From.String(), min(span.To, q.today).String()
+	return nil
 }
 
 func (q *asked) kpis(figures []report.Figure) []KPILine {

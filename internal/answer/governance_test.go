@@ -446,3 +446,28 @@ func TestApprovalsTold(t *testing.T) {
 		t.Errorf("opened again: %s", show(t, got))
 	}
 }
+
+// TestKPIs: a quarter is its days so far, what is asked in another way is refused, and
+// who sees its own rows is told of what it sourced.
+func TestKPIs(t *testing.T) {
+	r := newRig(t, 0)
+	r.agree()
+	r.world(5, 40)
+	got, err := r.answers.KPIs(ctx, operator, answer.Query{Quarter: "2026-Q2"})
+	if err != nil || got.Window.From != "2026-04-01" || got.Window.To != "2026-05-20" || got.Quarter.From != "2026-04-01" || got.Quarter.To != "2026-05-20" || len(got.KPIs) != 7 || len(got.Partners) == 0 {
+		t.Errorf("this quarter: %s, %v", show(t, got), err)
+	}
+	before, err := r.answers.KPIs(ctx, operator, answer.Query{Quarter: "2026-Q1"})
+	if err != nil || before.Window.To != "2026-03-31" {
+		t.Errorf("the quarter before: %s, %v", show(t, before), err)
+	}
+	for _, q := range []answer.Query{{Quarter: "2026-Q3"}, {Quarter: "spring"}, {Quarter: "2026-Q1", Window: "7d"}, {Quarter: "2026-Q1", From: "2026-01-01", To: "2026-01-02"}} {
+		if got, err := r.answers.KPIs(ctx, operator, q); err == nil {
+			t.Errorf("%+v is answered: %s", q, show(t, got))
+		}
+	}
+	own, err := r.answers.KPIs(ctx, initech, answer.Query{Window: "all"})
+	if err != nil || len(own.KPIs) != 0 || len(own.Partners) != 1 || own.Partners[0].Partner != "initech" || !own.Withheld {
+		t.Errorf("initech is told %s, %v", show(t, own), err)
+	}
+}

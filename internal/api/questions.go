@@ -67,7 +67,7 @@ func asks(a *answer.Answers) []route {
 				{name: "state", kind: choice, choices: []string{"open", "withdrawn", "upheld", "rejected"}, about: "Only disputes in this state."},
 			}, paged()),
 		get("/api/v1/kpis", "The key figures: win rate, contract value, velocity, coverage, payback and reach, in all and by partner.", a.KPIs,
-			campaign(), window()),
+			campaign(), window(), []parameter{{name: "quarter", about: "A calendar quarter as 2026-Q1, in the place of a window: of this one the days so far."}}),
 		untagged(get("/api/v1/freshness", "How new what is known is, feed by feed.", a.Freshness)),
 		{
 			method: http.MethodPost, path: "/api/v1/reconcile", summary: "Hold a CRM's export against the book, deal by deal, with one reason for each difference.",
