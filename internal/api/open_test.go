@@ -17,8 +17,12 @@ func TestOwnsFirst(t *testing.T) {
 		workers []stream.Status
 		want    bool
 	}{
-		{nil, false}, {at("ledger", 0, "ready"), true}, {at("ledger", 0, "restoring"), false}, {at("ledger", 0, "halted"), false},
-		{at("ledger", 1, "ready"), false}, {at("journeys", 0, "ready"), false},
+		{nil, false},
+		{at("ledger", 0, "ready"), true},
+		{at("ledger", 0, "restoring"), false},
+		{at("ledger", 0, "halted"), false},
+		{at("ledger", 1, "ready"), false},
+		{at("journeys", 0, "ready"), false},
 	} {
 		if got := api.OwnsFirst(tt.workers, "ledger"); got != tt.want {
 			t.Errorf("%+v: %t", tt.workers, got)
