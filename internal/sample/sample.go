@@ -132,7 +132,7 @@ func amounts(cfg Config) []Amount {
 	for _, goal := range []struct {
 		measure, currency string
 		amount            int // for two thousand events
-	}{{"pipeline_created", "USD", 4_500_000}, {"revenue", "USD", 400_000}, {"opportunities", "", 126}, {"won", "", 8}, {"reach", "", 48}} {
+	}{{"pipeline_created", "USD", 4_500_000}, {"revenue", "USD", 400_000}, {"opportunities", "", 126}, {"won", "", 8}, {"reach", "", 100}} {
 		// The target of nothing ends the period before, so that this one begins with
 		// the campaign.
 		for d, amount := range map[int]int{-1: 0, targetDays - 1: max(1, goal.amount*cfg.Events/2000)} {
@@ -142,7 +142,7 @@ func amounts(cfg Config) []Amount {
 	for _, at := range []time.Time{cfg.Start, cfg.Start.AddDate(0, 0, targetDays/2)} {
 		// A quota is of a quarter, and the campaign begins in one and may end in another.
 		end := time.Date(at.Year(), (at.Month()-1)/3*3+4, 0, 0, 0, 0, 0, time.UTC)
-		quota := Amount{Kind: target, Day: end.Format(time.DateOnly), Measure: "quota", Text: strconv.Itoa(max(1, 700_000*cfg.Events/2000)), Currency: "USD"}
+		quota := Amount{Kind: target, Day: end.Format(time.DateOnly), Measure: "quota", Text: strconv.Itoa(max(1, 1_100_000*cfg.Events/2000)), Currency: "USD"}
 		if !slices.Contains(list, quota) {
 			list = append(list, quota)
 		}
