@@ -24,9 +24,14 @@ export function columns(node) {
   const css = (name) => getComputedStyle(node).getPropertyValue(name).trim();
 
   function stacked() {
-    const sums = data.starts.map(() => 0);
-    const layers = data.series.map((s) => s.values.map((v, i) => (sums[i] += num.approx(v) ?? 0)));
-    // The highest sum is drawn first and the lower ones over it.
+    // What is taken away hangs below zero: with what was given it would hide in the sum.
+    const up = data.starts.map(() => 0);
+    const down = data.starts.map(() => 0);
+    const layers = data.series.map((s) => s.values.map((v, i) => {
+      const n = num.approx(v) ?? 0;
+      return n > 0 ? (up[i] += n) : n < 0 ? (down[i] += n) : null;
+    }));
+    // The furthest sum is drawn first and the nearer ones over it.
     const out = [data.starts.map((_, i) => i), ...layers.reverse()];
     if (data.target) out.push(data.target.map(num.approx));
     return out;
@@ -43,7 +48,7 @@ export function columns(node) {
       width: Math.max(200, plot.clientWidth), height, padding: [10, 18, 0, 0],
       legend: { show: false },
       cursor: { y: false, points: { show: false }, drag: { x: false, y: false } },
-      scales: { x: { time: false, range: (_, lo, hi) => [lo - 0.6, hi + 0.6] }, y: { range: (_, lo, hi) => [Math.min(0, lo), hi > 0 ? hi * 1.06 : 1] } },
+      scales: { x: { time: false, range: (_, lo, hi) => [lo - 0.6, hi + 0.6] }, y: { range: (_, lo, hi) => [Math.min(0, lo * 1.06), hi > 0 ? hi * 1.06 : 1] } },
       axes: [
         { ...axis, grid: { show: false }, size: 26, splits: () => labels(data.starts.length, plot.clientWidth), values: (_, at) => at.map((i) => num.day(data.starts[i])) },
         { ...axis, grid: { stroke: line, width: 1 }, size: 48, space: 44, values: (_, v) => v.map(num.tick) },

@@ -49,9 +49,10 @@ function headline(g, disputes) {
 
 function figures(g, disputes) {
   const day = g.guardrails.map((x) => x.day).sort().at(-1);
+  const known = g.guardrails.filter((x) => x.band && x.band !== "no_data");
   const scores = g.satisfaction.filter((x) => x.score !== null);
   const list = [
-    ["Guardrails in bounds", `${g.guardrails.filter((x) => x.band === "green").length} of ${g.guardrails.length}`, day ? `as of ${num.day(day, true)}` : "evaluated once a day"],
+    ["Guardrails in bounds", known.length ? `${known.filter((x) => x.band === "green").length} of ${known.length}` : null, known.length ? `with data, as of ${num.day(day, true)}` : "evaluated once a day"],
     ["Feeds on time and complete", g.sla.adherence === null ? null : num.share(g.sla.adherence), `${num.show(g.sla.kept, false)} of ${num.show(g.sla.feed_days, false)} feed days`],
     ["Open disputes", String(disputes.filter((x) => x.state === "open").length), `${disputes.filter((x) => x.state !== "open").length} settled`],
     ["Closed until", g.periods.closed_until ? num.day(g.periods.closed_until, true) : null, g.periods.closed_until ? "later changes are adjustments" : "every day is open"],
@@ -70,13 +71,13 @@ const bandLight = (band) => p.light(...(bands[band] ?? ["unknown", p.label(band)
 
 function guardrails(g, ctx) {
   return p.card("Guardrails", { hint: "Each contract day against what was agreed; the strip is the last 30 evaluated days" }, p.table("Guardrails", [
-    { name: "What", cell: (x) => h("span", { class: "feed-name" }, h("strong", {}, named(x)), x.subject ? h("span", { class: "muted small" }, subject(ctx, x.subject)) : null) },
+    { name: "What", cell: (x) => h("span", { class: "feed-name" }, h("strong", {}, named(x)), x.of ? h("span", { class: "muted small" }, `${x.of} feeds`) : x.subject ? h("span", { class: "muted small" }, subject(ctx, x.subject)) : null) },
     { name: "Band", cell: (x) => bandLight(x.band) },
     { name: "Value", num: true, cell: (x) => valueOf(x.value, x.unit) },
     { name: "Agreed", num: true, cell: (x) => h("span", { title: `${x.at_most ? "at most" : "at least"} ${bound(x.target, x.unit)}; red ${x.at_most ? "over" : "under"} ${bound(x.limit, x.unit)}` }, `${x.at_most ? "\u2264" : "\u2265"} ${bound(x.target, x.unit)}`) },
     { name: "History", cell: (x) => strip(x) },
     { name: "Detail", cls: "wide", cell: (x) => (x.detail ? h("span", { class: "small" }, x.detail) : none()) },
-  ], g.guardrails, { keyOf: (x) => `${x.guardrail}/${x.subject}`, empty: "The contract names nothing that is watched.", min: "860px" }));
+  ], gathered(g.guardrails), { keyOf: (x) => `${x.guardrail}/${x.subject}`, empty: "The contract names nothing that is watched.", min: "860px" }));
 }
 
 const kpis = { cac_payback: "CAC payback", average_contract_value: "Average contract value", velocity_median: "Days to win, median", velocity_mean: "Days to win, mean" };
@@ -92,7 +93,18 @@ function keyFigures(k) {
   ], k.kpis, { keyOf: (x) => x.kpi, empty: "There are no key figures.", min: "620px" }));
 }
 
-const subject = (ctx, text) => { const [feed, partner] = text.split("."); return partner ? `${p.label(feed)} of ${p.named(ctx, "partner", partner)}` : p.label(text); };
+const subject = (ctx, text) => { const [feed, partner] = text.split(/[./]/); return partner ? `${p.label(feed)} of ${p.named(ctx, "partner", partner)}` : p.label(text); };
+
+// gathered makes one row of a guardrail without data for any of its feeds.
+function gathered(list) {
+  const silent = (x) => !x.band || x.band === "no_data";
+  const of = Map.groupBy(list, (x) => x.guardrail);
+  return list.flatMap((x) => {
+    const all = of.get(x.guardrail);
+    if (all.length === 1 || !all.every(silent)) return [x];
+    return x === all[0] ? [{ ...x, of: all.length }] : [];
+  });
+}
 
 // strip is the history in small: a bar a day, in the colour and the height of its band.
 function strip(x) {

@@ -31,7 +31,8 @@ export async function load(ask, state, ctx, signal) {
     refusable(ask("timeseries", { measure, step: asked, by: "partner", top: 8 }, signal)),
     refusable(ask("breakdown", { measure, by: "partner,channel" }, signal)),
     ask("funnel", {}, signal),
-    refusable(ask("confidence", { measure, limit: doubtsShown }, signal)),
+    // Milestones are reached by people, of whom there are no facts to look into.
+    ctx.contract.milestones?.includes(measure) ? {} : ask("confidence", { measure, limit: doubtsShown }, signal),
   ]);
   const step = series.step ?? asked;
   const nothing = !state.get("days") && report.tiles.every((t) => t.total !== null && num.units(t.total) === 0n);
@@ -53,7 +54,7 @@ export function render(data, state, ctx) {
     overTime(data, state, ctx),
     p.card("Partner by channel", { hint: `${p.label(measure)}${data.breakdown.currency ? `, ${data.breakdown.currency}` : ""}, darker is more` }, matrix(data.breakdown, measure, ctx)),
     p.card("Partners", { hint: `${p.label(measure)} by role in the deal, and what was spent` }, partners(report, measure, ctx)),
-    sureness(data, ctx),
+    state.get("days") ? null : sureness(data, ctx),
     h("div", { class: "cols two" },
       p.card("Funnel", { hint: funnelHint(data.funnel) }, funnel(data.funnel)),
       top("Top assets", "asset", report.top.assets)),
@@ -103,7 +104,7 @@ const parts = [["identity", "Who it was", "by what evidence touches belong to th
 // sureness is what the certainty of the measure is made of, and where most of the doubt
 // is.
 function sureness({ sureness: c, measure }, ctx) {
-  if (c.refused || !c.parts) return null;
+  if (!c.parts) return null;
   const money = p.isMoney(ctx, measure);
   const least = c.feeds.filter((f) => f.completeness.share !== null && f.completeness.share !== undefined).sort((a, b) => num.compare(a.completeness.share, b.completeness.share))[0];
   return h("div", { class: "cols two" },
