@@ -5,6 +5,9 @@ import (
 	"tracksource/schemas/avro"
 )
 
+// VerdictsMax bounds the verdicts that are kept.
+const VerdictsMax = verdictsMax
+
 // Cubes are cubes over rows that a test hands out.
 type Cubes struct{ *cubes }
 

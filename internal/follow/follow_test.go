@@ -488,6 +488,58 @@ func TestDecisions(t *testing.T) {
 }
 
 // TestAlerts: the newest first, the same alert once, where it was raised last.
+// TestVerdict: whoever wrote a record learns what became of it, as soon as it is read;
+// of the same record twice the first tells, and of many the newest alone.
+func TestVerdict(t *testing.T) {
+	r := newRig(t, 0)
+	said := func(score string, at int) *avro.Control {
+		return &avro.Control{Kind: control.Survey, Survey: &avro.SurveyRecord{
+			Campaign: example.Campaign, Partner: "globex", Day: "2026-02-27", Score: score, By: "RevOps", Why: "asked", At: start.Add(time.Duration(at) * time.Second),
+		}}
+	}
+	write := func(list ...*avro.Control) {
+		t.Helper()
+		var records []stream.Record
+		for _, c := range list {
+			records = append(records, stream.Record{Topic: r.spec.Control(), Offset: r.offsets["control"], Key: []byte("k"), Value: encode(t, r.codecs.Control, *c), Timestamp: start})
+			r.offsets["control"]++
+		}
+		if err := r.f.Take(r.spec.Control(), records...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	verdict := func(c *avro.Control) string {
+		t.Helper()
+		refused, known, err := r.f.Verdict(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if refused == nil {
+			return fmt.Sprint(known)
+		}
+		return refused.Error()
+	}
+	early, good, bad := said("8", 0), said("8", 1), said("11", 2)
+	first, err := control.Revise(example.AILaunchTour(), 0, start)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(early, &first, good, bad, early)
+	for c, want := range map[*avro.Control]string{early: "has no contract", good: "true", bad: "a score of", said("8", 3): "false"} {
+		if got := verdict(c); !strings.Contains(got, want) {
+			t.Errorf("the verdict on a score of %s at %s is %q, want %q", c.Survey.Score, c.Survey.At, got, want)
+		}
+	}
+	var many []*avro.Control
+	for i := range follow.VerdictsMax {
+		many = append(many, said("7", 10+i))
+	}
+	write(many...)
+	if got, newest := verdict(good), verdict(many[len(many)-1]); got != "false" || newest != "true" {
+		t.Errorf("after many the first verdict is %q and the newest %q", got, newest)
+	}
+}
+
 func TestAlerts(t *testing.T) {
 	r := newRig(t, 0)
 	raise := func(id string, at int) {
