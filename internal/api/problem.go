@@ -11,8 +11,8 @@ import (
 	"tracksource/internal/answer"
 )
 
-// Problem is an answer that is none, as RFC 9457 has it. It never repeats what
-// was asked.
+// Problem is an answer that is none, as RFC 9457 has it. It never repeats what was
+// asked, but for the reason why a decision is refused.
 type Problem struct {
 	Type      string   `json:"type"`                // always about:blank: the status says what it is
 	Title     string   `json:"title"`               // for people, the same for each of its kind
