@@ -214,7 +214,7 @@ func (r *revising) run(ctx context.Context, args []string) error {
 	case r.previous >= 0 && r.previous != last.Revision:
 		return fmt.Errorf("campaign %s: the newest revision is %d, not %d: somebody else has changed the contract; bring both together", c.Campaign, last.Revision, r.previous)
 	}
-	record, err := r.make(data, last.Revision, time.Now())
+	record, err := r.make(data, last.Revision, now())
 	if err != nil {
 		return err
 	}
@@ -233,7 +233,7 @@ func (r *revising) run(ctx context.Context, args []string) error {
 	verb := "sent"
 	if r.flags.dryRun {
 		verb = "would be sent"
-	} else if err := sendControls(ctx, cfg, []avro.Control{record}, r.stderr); err != nil {
+	} else if err := sendJudged(ctx, cfg, record, r.stderr); err != nil {
 		return err
 	}
 	what := "revision"

@@ -75,15 +75,20 @@ func (s *saying) decide(ctx context.Context, cfg control.Config, book *control.B
 	if s.flags.dryRun {
 		verb = "nothing was sent"
 	} else {
-		if err := sendControls(ctx, cfg, []avro.Control{c}, s.stderr); err != nil {
-			return err
-		}
-		if err := verdict(ctx, cfg, &c); err != nil {
+		if err := sendJudged(ctx, cfg, c, s.stderr); err != nil {
 			return err
 		}
 	}
 	_, err := fmt.Fprintf(s.stdout, "%s; %s\n", what, verb)
 	return err
+}
+
+// sendJudged sends a record and returns an error unless it was taken in.
+func sendJudged(ctx context.Context, cfg control.Config, c avro.Control, stderr io.Writer) error {
+	if err := sendControls(ctx, cfg, []avro.Control{c}, stderr); err != nil {
+		return err
+	}
+	return verdict(ctx, cfg, &c)
 }
 
 // verdict reads what became of a record that was sent. Nobody else judges it

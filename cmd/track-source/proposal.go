@@ -8,7 +8,6 @@ import (
 	"io"
 	"strings"
 	"text/tabwriter"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -53,7 +52,7 @@ func contractWithdrawCommand(stdout, stderr io.Writer) *cobra.Command {
 			verb := "withdrawn"
 			if f.dryRun {
 				verb = "would be withdrawn"
-			} else if err := sendControls(cmd.Context(), cfg, []avro.Control{control.Withdraw(proposal, time.Now())}, stderr); err != nil {
+			} else if err := sendJudged(cmd.Context(), cfg, control.Withdraw(proposal, now()), stderr); err != nil {
 				return err
 			}
 			_, err = fmt.Fprintf(stdout, "campaign %s: proposal of revision %d, contract %.12s, %s\n", campaign, proposal.Revision, proposal.Hash, verb)
