@@ -158,7 +158,9 @@ func (c *chain) deal() {
 	if d.SourcedEvidence != nil {
 		sourced += ": " + item(*d.SourcedEvidence)
 	}
-	if slices.ContainsFunc(d.Disputes, func(x answer.DisputedLine) bool { return x.About == attribution.DisputeSourcing && x.State == attribution.DisputeOpen }) {
+	if slices.ContainsFunc(d.Disputes, func(x answer.DisputedLine) bool {
+		return x.About == attribution.DisputeSourcing && x.State == attribution.DisputeOpen
+	}) {
 		sourced += "; in escrow"
 	}
 	g.row("sourced", sourced)
