@@ -79,17 +79,12 @@ func (p *page) confidence(e *event, path []*step, to lines) certainty {
 
 // accountSure is how sure it is that the account is one company.
 func (p *page) accountSure() int64 {
+	sure := map[identity.Level]int64{identity.Imported: sureness, identity.Domain: sureness, identity.CRMAccount: 900_000}
 	n, err := identity.Parse([]byte(p.root))
-	if err != nil {
+	if err != nil || sure[n.Level] == 0 {
 		return 600_000
 	}
-	switch {
-	case n.Level == identity.Domain || n.Level == identity.Imported:
-		return sureness
-	case n.Level == identity.CRMAccount:
-		return 900_000
-	}
-	return 600_000
+	return sure[n.Level]
 }
 
 // spread is the greatest part of a value on which two models do not agree, partner by
