@@ -148,6 +148,13 @@ test("models, deals and contributions equal the API", async () => {
   const [download] = await Promise.all([page.waitForEvent("download"), page.click(".grid-bar button:has-text('CSV')")]);
   const csv = readFileSync(await download.path(), "utf8").trim().split("\r\n");
   assert.equal(csv.length, rows.length + 1, "lines of the CSV");
+  // What changed behind a closed period, on the day that it was booked on.
+  await page.selectOption("select[name=days]", "adjustments");
+  await page.selectOption("select[name=measure]", "pipeline_created");
+  await page.waitForURL(/days=adjustments.*measure=pipeline_created|measure=pipeline_created.*days=adjustments/);
+  const adjusted = (await page.api("contributions?window=all&measure=pipeline_created&view=adjustments&limit=5000")).rows;
+  assert.ok(adjusted.length > 0 && adjusted.every((r) => r.booked > r.day), JSON.stringify(adjusted).slice(0, 300));
+  await page.waitForFunction((n) => document.getElementById("row-count")?.textContent === n, String(adjusted.length));
   await done(page);
 });
 
