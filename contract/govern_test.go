@@ -98,9 +98,15 @@ func TestUnitText(t *testing.T) {
 		value int64
 		text  string
 	}{
-		{contract.UnitPercent, 985_000, "98.5"}, {contract.UnitPercent, 1_000_000, "100"}, {contract.UnitPercent, 1, "0.0001"},
-		{contract.UnitPercent, 0, "0"}, {contract.UnitPercent, -25_000, "-2.5"}, {contract.UnitTimes, 3_250_000, "3.25"},
-		{contract.UnitMonths, 14_000_001, "14.000001"}, {contract.UnitHours, 26, "26"}, {contract.UnitHours, 0, "0"},
+		{contract.UnitPercent, 985_000, "98.5"},
+		{contract.UnitPercent, 1_000_000, "100"},
+		{contract.UnitPercent, 1, "0.0001"},
+		{contract.UnitPercent, 0, "0"},
+		{contract.UnitPercent, -25_000, "-2.5"},
+		{contract.UnitTimes, 3_250_000, "3.25"},
+		{contract.UnitMonths, 14_000_001, "14.000001"},
+		{contract.UnitHours, 26, "26"},
+		{contract.UnitHours, 0, "0"},
 	} {
 		if got := tt.unit.Text(tt.value); got != tt.text {
 			t.Errorf("%d of %s is written %q, want %q", tt.value, tt.unit, got, tt.text)
