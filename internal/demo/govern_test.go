@@ -25,7 +25,7 @@ func TestGoverned(t *testing.T) {
 	for run := range 2 {
 		var alerts answer.AlertsAnswer
 		watch(t, dir, func(page string) bool {
-			response, err := http.Get(page + "/api/v1/alerts?kind=dispute")
+			response, err := http.Get(page + "/api/v1/alerts?kind=dispute&state=all")
 			if err != nil {
 				return false
 			}
