@@ -89,7 +89,7 @@ function keyFigures(k) {
     { name: "What", cell: (x) => h("strong", {}, kpis[x.kpi] ?? names[x.kpi] ?? p.label(x.kpi)) },
     { name: "Band", cell: (x) => (x.band ? bandLight(x.band) : none()) },
     { name: "Value", num: true, cell: figure },
-    { name: "Made of", cls: "wide", cell: (x) => h("span", { class: "small" }, x.value === null ? `No data: there is no ${x.missing.replace(/^an? /, "")}` : x.detail) },
+    { name: "Made of", cls: "wide", cell: (x) => h("span", { class: "small" }, x.value === null ? `No data: ${x.missing} is missing` : x.detail) },
   ], k.kpis, { keyOf: (x) => x.kpi, empty: "There are no key figures.", min: "620px" }));
 }
 
