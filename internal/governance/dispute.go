@@ -2,6 +2,7 @@ package governance
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"tracksource/contract"
@@ -225,7 +226,7 @@ func (j *judge) disputeAlert(d *Dispute) avro.Alert {
 	}
 	a := avro.Alert{
 		ID: "dispute/" + d.Campaign + "/" + d.ID, Kind: AlertDispute, Severity: severityCritical, Rung: board.Name, Campaign: d.Campaign, Subject: d.DealText(),
-		Message:  fmt.Sprintf("%s disputes %s: %s; until it is settled the credit is in escrow", d.Partner, subject, d.OpenedWhy),
+		Message:  fmt.Sprintf("%s disputes %s: %s; until it is settled the credit is in escrow", d.Partner, subject, strings.TrimRight(d.OpenedWhy, ".")),
 		Evidence: []string{d.ID}, RaisedAt: d.OpenedAt,
 		Owner: board.Owner, Fallback: board.Fallback, Since: j.now.Agreed.Day(d.OpenedAt).String(), State: AlertOpen,
 	}
