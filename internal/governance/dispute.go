@@ -40,7 +40,6 @@ const (
 
 // The severities of alerts.
 const (
-	severityInfo     = "info"
 	severityWarning  = "warning"
 	severityError    = "error"
 	severityCritical = "critical"
@@ -236,7 +235,7 @@ func (j *judge) disputeAlert(d *Dispute) avro.Alert {
 	if d.IsOpen() {
 		return a
 	}
-	a.State, a.Severity, a.RaisedAt = AlertSettled, severityInfo, d.SettledAt
+	a.State, a.RaisedAt = AlertSettled, d.SettledAt
 	a.Message = fmt.Sprintf("the dispute of %s about %s is %s: %s", d.Partner, subject, d.State, d.SettledWhy)
 	if d.To != "" {
 		a.Message = fmt.Sprintf("the dispute of %s about %s is %s, it goes to %s: %s", d.Partner, subject, d.State, d.To, d.SettledWhy)

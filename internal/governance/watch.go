@@ -44,6 +44,7 @@ type told struct {
 	Owner    string        `json:"owner"`
 	Fallback string        `json:"fallback"`
 	Deadline string        `json:"deadline"`
+	Severity string        `json:"severity"`
 }
 
 func watchKey(r *avro.EvaluationRecord) Key {
@@ -151,7 +152,7 @@ func (j *judge) step(w *watch, r *avro.EvaluationRecord, day money.Day, band con
 		return fmt.Errorf("read a watch: %w", err) // checked when it was evaluated
 	}
 	a := j.breach(w, r, since, day, band)
-	if now := (told{band, w.Since, a.Rung, a.Owner, a.Fallback, a.Deadline}); w.Told == nil || *w.Told != now {
+	if now := (told{band, w.Since, a.Rung, a.Owner, a.Fallback, a.Deadline, a.Severity}); w.Told == nil || *w.Told != now {
 		w.Told = &now
 		j.out.Alerts = append(j.out.Alerts, a)
 	}
@@ -187,10 +188,11 @@ func (j *judge) breach(w *watch, r *avro.EvaluationRecord, since, day money.Day,
 	return a
 }
 
-// kept is the alert of a guardrail that is kept again: it goes to whom it was with.
+// kept is the alert of a guardrail that is kept again: it goes to whom it was with, as
+// severe as it was, so that who is told by severity is told of the end as well.
 func (j *judge) kept(r *avro.EvaluationRecord, was *told) avro.Alert {
 	a := j.guardrailAlert(r)
-	a.State, a.Severity, a.Since, a.Evidence = AlertSettled, severityInfo, was.Since, r.Evidence
+	a.State, a.Severity, a.Since, a.Evidence = AlertSettled, was.Severity, was.Since, r.Evidence
 	a.Rung, a.Owner, a.Fallback = was.Rung, was.Owner, was.Fallback
 	a.Message = fmt.Sprintf("%s is kept again on %s: %s, with a target of %s", named(r), r.Day, j.value(r), r.Target)
 	return a

@@ -444,6 +444,9 @@ func (r *Resolver) compare(id totalID, w watch, now time.Time, out Emitter) erro
 		RaisedAt: w.At, Evidence: w.evidence(came), State: totalSettled,
 		Message: fmt.Sprintf("%s of %s agrees with what was said of %s", id.source, id.reporter, id.day),
 	}
+	if w.Told != "" {
+		a.Severity = "warning" // as it was told, for who is told by severity
+	}
 	if len(differences) > 0 {
 		a.Severity, a.Rung, a.Owner, a.Fallback, a.State = "warning", limit.Rung, limit.Owner, limit.Fallback, totalOpen
 		a.Message = fmt.Sprintf("%s of %s does not agree with what was said of %s: %s. Send what is missing again: what is here already does not count twice",
