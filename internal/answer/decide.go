@@ -34,9 +34,18 @@ func Decider(cfg control.Config) func(context.Context, avro.Control) error {
 	return func(ctx context.Context, c avro.Control) error { return control.Send(ctx, cfg, []avro.Control{c}, nil) }
 }
 
-// speaker is the partner for whom somebody decides: a partner speaks for itself alone,
-// the operator for whom it names. Where may is set the operator may name nobody.
-func (q *asked) speaker(of *Query, may bool) (string, error) {
+// speaker is the partner for whom somebody decides, and says so: a partner speaks for
+// itself alone, the operator for whom it names. Where may is set the operator may name
+// nobody.
+func (q *asked) speaker(of *Query, s Said, may bool) (string, error) {
+	partner, err := q.speaks(of, may)
+	if err != nil {
+		return "", err
+	}
+	return partner, said(s)
+}
+
+func (q *asked) speaks(of *Query, may bool) (string, error) {
 	if !q.viewer.Operator {
 		if of.Partner != "" {
 			return "", &Error{Parameter: "partner", Detail: "a partner speaks for itself alone: leave partner out", Refused: Forbidden}

@@ -21,11 +21,8 @@ func (a *Answers) OpenDispute(ctx context.Context, v report.Viewer, q Query, d D
 	if err != nil {
 		return DecisionAnswer{}, err
 	}
-	partner, err := of.speaker(&q, false)
+	partner, err := of.speaker(&q, d.Said, false)
 	if err != nil {
-		return DecisionAnswer{}, err
-	}
-	if err := said(d.Said); err != nil {
 		return DecisionAnswer{}, err
 	}
 	if err := word("about", d.About, governance.AboutSourcing, governance.AboutCredit); err != nil {
@@ -68,7 +65,7 @@ func (a *Answers) WithdrawDispute(ctx context.Context, v report.Viewer, q Query,
 	if err != nil {
 		return DecisionAnswer{}, err
 	}
-	partner, err := of.speaker(&q, false)
+	partner, err := of.speaker(&q, s, false)
 	if err != nil {
 		return DecisionAnswer{}, err
 	}
@@ -85,6 +82,9 @@ func (a *Answers) ResolveDispute(ctx context.Context, v report.Viewer, q Query, 
 	if err != nil {
 		return DecisionAnswer{}, err
 	}
+	if err := said(d.Said); err != nil {
+		return DecisionAnswer{}, err
+	}
 	if err := word("outcome", d.Outcome, governance.DisputeUpheld, governance.DisputeRejected); err != nil {
 		return DecisionAnswer{}, err
 	}
@@ -94,9 +94,6 @@ func (a *Answers) ResolveDispute(ctx context.Context, v report.Viewer, q Query, 
 // settle ends a dispute, of one partner alone where it is named: what others dispute is
 // not there for it.
 func (q *asked) settle(ctx context.Context, r *avro.DisputeRecord, partner string) (DecisionAnswer, error) {
-	if err := said(Said{r.By, r.Why}); err != nil {
-		return DecisionAnswer{}, err
-	}
 	d, found, err := q.dispute(r.ID)
 	if err != nil {
 		return DecisionAnswer{}, err
@@ -145,11 +142,8 @@ func (a *Answers) Approve(ctx context.Context, v report.Viewer, q Query, d Appro
 	if err != nil {
 		return DecisionAnswer{}, err
 	}
-	partner, err := of.speaker(&q, false)
+	partner, err := of.speaker(&q, d.Said, false)
 	if err != nil {
-		return DecisionAnswer{}, err
-	}
-	if err := said(d.Said); err != nil {
 		return DecisionAnswer{}, err
 	}
 	if err := word("of", d.Of, governance.OfRevision, governance.OfReopen); err != nil {
@@ -200,11 +194,8 @@ func (a *Answers) Sign(ctx context.Context, v report.Viewer, q Query, d PackageW
 	if err != nil {
 		return DecisionAnswer{}, err
 	}
-	partner, err := of.speaker(&q, false)
+	partner, err := of.speaker(&q, d.Said, false)
 	if err != nil {
-		return DecisionAnswer{}, err
-	}
-	if err := said(d.Said); err != nil {
 		return DecisionAnswer{}, err
 	}
 	if err := word("decision", d.Decision, governance.Approved, governance.Disputed); err != nil {
@@ -220,11 +211,8 @@ func (a *Answers) Acknowledge(ctx context.Context, v report.Viewer, q Query, d A
 	if err != nil {
 		return DecisionAnswer{}, err
 	}
-	partner, err := of.speaker(&q, true)
+	partner, err := of.speaker(&q, d.Said, true)
 	if err != nil {
-		return DecisionAnswer{}, err
-	}
-	if err := said(d.Said); err != nil {
 		return DecisionAnswer{}, err
 	}
 	var found *avro.Alert
@@ -250,11 +238,8 @@ func (a *Answers) RecordSurvey(ctx context.Context, v report.Viewer, q Query, d 
 	if err != nil {
 		return DecisionAnswer{}, err
 	}
-	partner, err := of.speaker(&q, false)
+	partner, err := of.speaker(&q, d.Said, false)
 	if err != nil {
-		return DecisionAnswer{}, err
-	}
-	if err := said(d.Said); err != nil {
 		return DecisionAnswer{}, err
 	}
 	if d.Day == "" {
