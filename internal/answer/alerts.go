@@ -118,19 +118,9 @@ func (q *asked) seesAlert(a *avro.Alert) bool {
 	// What is of no campaign and names no partner is the operator's: a feed's alert
 	// names its feed, whose owner is behind the dot.
 	if a.Campaign == "" {
-		return feedOwner(a.Subject) == q.viewer.Partner
+		return governance.FeedOwner(a.Subject) == q.viewer.Partner
 	}
 	return q.sight == report.SeesPartners
-}
-
-// feedOwner is the partner of a subject that is a feed, empty for another.
-func feedOwner(subject string) string {
-	for _, kind := range []string{"crm.", "map.", "analytics."} {
-		if len(subject) > len(kind) && subject[:len(kind)] == kind {
-			return subject[len(kind):]
-		}
-	}
-	return ""
 }
 
 // actions are what would settle the alerts, those of which there are most first.

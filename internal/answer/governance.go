@@ -148,7 +148,7 @@ func (q *asked) guardrails(evaluations []avro.EvaluationRecord) []GuardrailLine 
 // subjectPartner is the partner that a subject is of: the owner of a feed, or whom a
 // target is of; empty for another subject.
 func subjectPartner(subject string) string {
-	if owner := feedOwner(subject); owner != "" {
+	if owner := governance.FeedOwner(subject); owner != "" {
 		return owner
 	}
 	_, partner, _ := strings.Cut(subject, "/")
@@ -175,7 +175,7 @@ func (q *asked) guardrail(g contract.Guardrail, subject string, history []*avro.
 	}
 	e := history[len(history)-1]
 	line.Day, line.Band, line.Attempts, line.Value = e.Day, e.Band, e.Attempts, shown(e)
-	if owner := feedOwner(subject); withheld || owner != "" && owner != q.viewer.Partner && q.sight != report.SeesAll {
+	if owner := governance.FeedOwner(subject); withheld || owner != "" && owner != q.viewer.Partner && q.sight != report.SeesAll {
 		q.Withheld = true // of a feed its owner alone is told more
 	} else {
 		line.Detail, line.Evidence = e.Detail, append(line.Evidence, e.Evidence...)
@@ -201,7 +201,7 @@ func feedDays(c *contract.Contract, evaluations []avro.EvaluationRecord) ([]repo
 	days := map[place]*report.FeedDay{}
 	for i := range evaluations {
 		e := &evaluations[i]
-		if e.Guardrail != contract.GuardFreshness && e.Guardrail != contract.GuardCompleteness || e.Band == string(governance.NoData) || !c.IsPartner(feedOwner(e.Subject)) {
+		if e.Guardrail != contract.GuardFreshness && e.Guardrail != contract.GuardCompleteness || e.Band == string(governance.NoData) || !c.IsPartner(governance.FeedOwner(e.Subject)) {
 			continue
 		}
 		day, err := money.ParseDay(e.Day)
@@ -240,7 +240,7 @@ func (q *asked) seenFeeds(days []report.FeedDay) []report.FeedDay {
 func feedDaysOf(days []report.FeedDay, partner string) []report.FeedDay {
 	var own []report.FeedDay
 	for _, d := range days {
-		if feedOwner(d.Feed) == partner {
+		if governance.FeedOwner(d.Feed) == partner {
 			own = append(own, d)
 		}
 	}

@@ -200,7 +200,7 @@ func (j *judge) kept(r *avro.EvaluationRecord, was *told) avro.Alert {
 
 func (j *judge) guardrailAlert(r *avro.EvaluationRecord) avro.Alert {
 	return avro.Alert{
-		ID: GuardrailAlert(r.Campaign, r.Guardrail, r.Subject), Kind: AlertGuardrail, Campaign: r.Campaign, Partner: feedOwner(r.Subject),
+		ID: GuardrailAlert(r.Campaign, r.Guardrail, r.Subject), Kind: AlertGuardrail, Campaign: r.Campaign, Partner: FeedOwner(r.Subject),
 		Subject: r.Subject, RaisedAt: r.At.UTC().Truncate(time.Microsecond),
 	}
 }
@@ -220,8 +220,9 @@ func named(r *avro.EvaluationRecord) string {
 	return r.Guardrail + " of " + r.Subject
 }
 
-// feedOwner is whose feed a subject such as crm.acme is, empty for another subject.
-func feedOwner(subject string) string {
+// FeedOwner is whose feed the subject of an alert or an evaluation is, such as crm.acme;
+// empty for another subject.
+func FeedOwner(subject string) string {
 	kind, owner, _ := strings.Cut(subject, ".")
 	switch kind {
 	case "crm", "map", "analytics":
