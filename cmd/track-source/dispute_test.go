@@ -63,7 +63,7 @@ func TestDispute(t *testing.T) {
 		t.Errorf("nobody has lost what was upheld of %s", deal)
 	}
 	w.says(exitOK, "agree", w.flags("fsck")...)
-	w.says(exitOK, "settled,info,dispute,dispute/ai-launch-tour/g1,", w.flags("alerts", "list", "--all")...)
+	w.says(exitOK, "settled,critical,dispute,dispute/ai-launch-tour/g1,", w.flags("alerts", "list", "--all")...)
 }
 
 // inEscrow reads which measures have rows in escrow.
