@@ -679,6 +679,9 @@ func TestMoney(t *testing.T) {
 	if want := "480.00 910.00 2026-04-01 500.00 480.00 0.5275 on_track"; text != want {
 		t.Errorf("tile %s, want %s", text, want)
 	}
+	if _, text := tile(operator, answer.Query{View: "adjustments"}); text != "0.00 -  - - - none" {
+		t.Errorf("tile of adjustments %s", text)
+	}
 	if s := got.Spend; s.Total != "60.00" || len(s.Others) != 1 || s.Others[0] != (answer.CurrencyTotal{Currency: "EUR", Total: "9.00"}) {
 		t.Errorf("spend %+v", s)
 	}

@@ -183,9 +183,12 @@ func (q *asked) judge(t *Tile, m attribution.Measure, goal report.Goal, day mone
 }
 
 // targetsOf is whose targets a question is held against: empty for all together; false
-// where it is narrowed by more than one partner.
+// where it is narrowed by more than one partner, and where only adjustments are asked
+// for, which no target is of.
 func (q *asked) targetsOf() (partner string, ok bool) {
 	switch values := q.any[report.Partner]; {
+	case q.view == report.Adjustments:
+		return "", false
 	case len(q.any) == 0:
 		return "", true
 	case len(q.any) == 1 && len(values) == 1:
