@@ -48,8 +48,8 @@ func (a *Answers) Confidence(ctx context.Context, v report.Viewer, q Query) (Con
 // doubted tells what the confidence is made of, and the deals behind it. Who sees its
 // own rows alone is told of what of each deal is its own.
 func (q *asked) doubted(ctx context.Context, of *Query, m attribution.Measure, currency string, out *ConfidenceAnswer) error {
-	deals := []report.Deal{}
-	if err := q.allDeals(ctx, func(d *report.Deal) { deals = append(deals, *d) }); err != nil {
+	deals, err := q.allDeals(ctx)
+	if err != nil {
 		return err
 	}
 	ask := report.ModelQuestion{Measure: m.Name, Currency: currency, Exponent: attribution.CountExponent, Within: q.window.Span, Any: q.any}

@@ -74,6 +74,16 @@ func (a *Answers) askAgreed(v report.Viewer, q *Query) (*asked, error) {
 	return of, err
 }
 
+// speaking is askAgreed of a decision that a partner says, with who that is.
+func (a *Answers) speaking(v report.Viewer, q *Query, s Said, may bool) (*asked, string, error) {
+	of, err := a.askAgreed(v, q)
+	if err != nil {
+		return nil, "", err
+	}
+	partner, err := of.speaker(q, s, may)
+	return of, partner, err
+}
+
 // operator refuses everybody else.
 func operator(v report.Viewer) error {
 	if !v.Operator {

@@ -17,11 +17,7 @@ import (
 
 // OpenDispute disputes what a deal that the viewer is told of is credited with.
 func (a *Answers) OpenDispute(ctx context.Context, v report.Viewer, q Query, d DisputeOpening) (DecisionAnswer, error) {
-	of, err := a.askAgreed(v, &q)
-	if err != nil {
-		return DecisionAnswer{}, err
-	}
-	partner, err := of.speaker(&q, d.Said, false)
+	of, partner, err := a.speaking(v, &q, d.Said, false)
 	if err != nil {
 		return DecisionAnswer{}, err
 	}
@@ -61,11 +57,7 @@ func (a *Answers) OpenDispute(ctx context.Context, v report.Viewer, q Query, d D
 
 // WithdrawDispute takes the viewer's own dispute back.
 func (a *Answers) WithdrawDispute(ctx context.Context, v report.Viewer, q Query, s Said) (DecisionAnswer, error) {
-	of, err := a.askAgreed(v, &q)
-	if err != nil {
-		return DecisionAnswer{}, err
-	}
-	partner, err := of.speaker(&q, s, false)
+	of, partner, err := a.speaking(v, &q, s, false)
 	if err != nil {
 		return DecisionAnswer{}, err
 	}
@@ -190,11 +182,7 @@ func aDay(text string) error {
 
 // Sign records what a partner says to a reporting package.
 func (a *Answers) Sign(ctx context.Context, v report.Viewer, q Query, d PackageWord) (DecisionAnswer, error) {
-	of, err := a.askAgreed(v, &q)
-	if err != nil {
-		return DecisionAnswer{}, err
-	}
-	partner, err := of.speaker(&q, d.Said, false)
+	of, partner, err := a.speaking(v, &q, d.Said, false)
 	if err != nil {
 		return DecisionAnswer{}, err
 	}
@@ -207,11 +195,7 @@ func (a *Answers) Sign(ctx context.Context, v report.Viewer, q Query, d PackageW
 
 // Acknowledge records that somebody has taken an alert on that the viewer sees.
 func (a *Answers) Acknowledge(ctx context.Context, v report.Viewer, q Query, d AlertTaken) (DecisionAnswer, error) {
-	of, err := a.askAgreed(v, &q)
-	if err != nil {
-		return DecisionAnswer{}, err
-	}
-	partner, err := of.speaker(&q, d.Said, true)
+	of, partner, err := a.speaking(v, &q, d.Said, true)
 	if err != nil {
 		return DecisionAnswer{}, err
 	}
@@ -234,11 +218,7 @@ func (a *Answers) Acknowledge(ctx context.Context, v report.Viewer, q Query, d A
 
 // RecordSurvey records how content a partner is with the campaign's numbers.
 func (a *Answers) RecordSurvey(ctx context.Context, v report.Viewer, q Query, d SurveyScore) (DecisionAnswer, error) {
-	of, err := a.askAgreed(v, &q)
-	if err != nil {
-		return DecisionAnswer{}, err
-	}
-	partner, err := of.speaker(&q, d.Said, false)
+	of, partner, err := a.speaking(v, &q, d.Said, false)
 	if err != nil {
 		return DecisionAnswer{}, err
 	}

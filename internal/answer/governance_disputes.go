@@ -39,14 +39,16 @@ func (q *asked) disputes(ctx context.Context, of *Query) ([]DisputeLine, error) 
 	if err != nil || len(said.disputes) == 0 {
 		return []DisputeLine{}, err
 	}
-	deals := map[attribution.ItemID]*report.Deal{} // businesses, by all their deals
-	if err := q.allDeals(ctx, func(d *report.Deal) {
-		f := d.Newest()
-		for _, id := range append([]attribution.ItemID{f.Deal}, f.Merged...) {
-			deals[id] = d
-		}
-	}); err != nil {
+	all, err := q.allDeals(ctx)
+	if err != nil {
 		return nil, err
+	}
+	deals := map[attribution.ItemID]*report.Deal{} // businesses, by all their deals
+	for i := range all {
+		f := all[i].Newest()
+		for _, id := range append([]attribution.ItemID{f.Deal}, f.Merged...) {
+			deals[id] = &all[i]
+		}
 	}
 	lines := []DisputeLine{}
 	for i := range slices.Backward(said.disputes) {
@@ -98,9 +100,9 @@ func (q *asked) disputed(d *governance.Dispute, deal *report.Deal) []Escrow {
 	if q.sight == report.SeesOwn && d.About == governance.AboutCredit && d.Against != q.viewer.Partner {
 		return list // it would tell what another is credited with
 	}
-	for _, m := range q.measures() {
+	for _, m := range q.moneyMeasures() {
 		f, fact, ok := deal.Measure(m.Name)
-		if m.Count || !m.Additive() || !ok || attribution.IsSourced(m.Name) != (d.About == governance.AboutSourcing) {
+		if !ok || attribution.IsSourced(m.Name) != (d.About == governance.AboutSourcing) {
 			continue
 		}
 		at := slices.IndexFunc(f.Disputes, func(of attribution.FactDispute) bool { return of.ID == d.ID && fact.Day >= of.From })

@@ -105,12 +105,11 @@ type kpiInputs struct {
 // kpiQuestion reads what key figures are made of, with a day as the last one.
 func (q *asked) kpiQuestion(ctx context.Context, day money.Day) ([]report.Deal, *kpiInputs, error) {
 	c := q.campaign.Contract
-	deals := []report.Deal{}
-	if err := q.allDeals(ctx, func(d *report.Deal) { deals = append(deals, *d) }); err != nil {
+	deals, err := q.allDeals(ctx)
+	if err != nil {
 		return nil, nil, err
 	}
 	out := &kpiInputs{KPIQuestion: report.KPIQuestion{Contract: c, Within: q.window.Span, Day: day}, currency: c.Currency}
-	var err error
 	if out.Targets, err = q.targets(); err != nil {
 		return nil, nil, err
 	}

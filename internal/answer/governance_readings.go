@@ -92,8 +92,7 @@ func (a *Answers) Readings(ctx context.Context, campaign, guardrail string, day 
 
 func (q *asked) readAccuracy(ctx context.Context, within report.Span) ([]report.Reading, error) {
 	ask := report.AccuracyQuestion{Contract: q.campaign.Contract, Within: within, Rows: map[string]report.Value{}}
-	var deals []report.Deal
-	err := q.allDeals(ctx, func(d *report.Deal) { deals = append(deals, *d) })
+	deals, err := q.allDeals(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -37,8 +37,8 @@ func (a *Answers) Models(ctx context.Context, v report.Viewer, q Query) (ModelsA
 	if of.sight == report.SeesOwn && dims[0] != report.Partner {
 		return ModelsAnswer{}, &Error{Parameter: "by", Detail: "you see your own share of each model: ask by partner", Allowed: []string{string(report.Partner)}}
 	}
-	deals := []report.Deal{}
-	if err := of.allDeals(ctx, func(d *report.Deal) { deals = append(deals, *d) }); err != nil {
+	deals, err := of.allDeals(ctx)
+	if err != nil {
 		return ModelsAnswer{}, err
 	}
 	m := attribution.MeasureNamed(measure)
@@ -63,15 +63,17 @@ func (a *Answers) Models(ctx context.Context, v report.Viewer, q Query) (ModelsA
 	return out, nil
 }
 
-// allDeals calls fn for every deal: what is made of them is cut to the viewer later.
-func (q *asked) allDeals(ctx context.Context, fn func(d *report.Deal)) error {
+// allDeals returns every deal: what is made of them is cut to the viewer later.
+func (q *asked) allDeals(ctx context.Context) ([]report.Deal, error) {
 	sight := q.sight
 	q.sight = report.SeesAll
 	defer func() { q.sight = sight }()
-	return q.deals(ctx, func(d *report.Deal) error {
-		fn(d)
+	deals := []report.Deal{}
+	err := q.deals(ctx, func(d *report.Deal) error {
+		deals = append(deals, *d)
 		return nil
 	})
+	return deals, err
 }
 
 // What people should know of a model that is read otherwise than the others.

@@ -30,7 +30,7 @@ func (a *Answers) Report(_ context.Context, v report.Viewer, q Query) (ReportAns
 		return ReportAnswer{}, err
 	}
 	if m.Count || !m.Additive() {
-		return ReportAnswer{}, &Error{Parameter: "measure", Detail: "the overview is of a measure of money that can be added up", Allowed: of.moneyMeasures()}
+		return ReportAnswer{}, &Error{Parameter: "measure", Detail: "the overview is of a measure of money that can be added up", Allowed: namesOf(of.moneyMeasures())}
 	}
 	out := ReportAnswer{Tiles: []Tile{}}
 	if out.Tiles, err = of.tiles(); err != nil {
@@ -70,10 +70,7 @@ func (a *Answers) Report(_ context.Context, v report.Viewer, q Query) (ReportAns
 // inEscrow is what of each measure of money is disputed.
 func (q *asked) inEscrow() ([]EscrowLine, error) {
 	lines := []EscrowLine{}
-	for _, m := range q.measures() {
-		if m.Count || !m.Additive() {
-			continue
-		}
+	for _, m := range q.moneyMeasures() {
 		ask := q.askFor(report.Partner)
 		ask.Any = maps.Clone(ask.Any)
 		if ask.Any == nil {
@@ -93,14 +90,9 @@ func (q *asked) inEscrow() ([]EscrowLine, error) {
 	return lines, nil
 }
 
-func (q *asked) moneyMeasures() []string {
-	var names []string
-	for _, m := range q.measures() {
-		if !m.Count && m.Additive() {
-			names = append(names, m.Name)
-		}
-	}
-	return names
+// moneyMeasures are the measures of money that can be added up.
+func (q *asked) moneyMeasures() []attribution.Measure {
+	return slices.DeleteFunc(q.measures(), func(m attribution.Measure) bool { return m.Count || !m.Additive() })
 }
 
 // tiles are of every measure that can be added up.

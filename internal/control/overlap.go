@@ -103,7 +103,7 @@ func ParseDeal(text string) (avro.DealName, error) {
 }
 
 // DealText is what [ParseDeal] reads.
-func DealText(d avro.DealName) string { return d.Reporter + "/" + d.Source + "/" + d.ID }
+func DealText(d avro.DealName) string { return governance.DealText(d) }
 
 // itemText is the deal as the item of a journey that it is.
 func itemText(d avro.DealName) string { return d.Reporter + "/" + d.Source + "/" + dealType + d.ID }

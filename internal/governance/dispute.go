@@ -73,15 +73,16 @@ type Dispute struct {
 func (d *Dispute) IsOpen() bool { return d.State == DisputeOpen }
 
 // DealText names the deal, reporter/source/id.
-func (d *Dispute) DealText() string { return dealText(d.Deal) }
+func (d *Dispute) DealText() string { return DealText(d.Deal) }
 
-func dealText(d avro.DealName) string { return d.Reporter + "/" + d.Source + "/" + d.ID }
+// DealText is a deal as people and alerts name it, reporter/source/id.
+func DealText(d avro.DealName) string { return d.Reporter + "/" + d.Source + "/" + d.ID }
 
 func disputeKey(campaign, id string) Key { return Key{Of: "dispute", Campaign: campaign, Name: id} }
 
 // disputedKey has the id of the open dispute of a partner about a deal.
 func disputedKey(d *Dispute) Key {
-	return Key{Of: "disputed", Campaign: d.Campaign, Name: dealText(d.Deal), Sub: d.Partner}
+	return Key{Of: "disputed", Campaign: d.Campaign, Name: DealText(d.Deal), Sub: d.Partner}
 }
 
 func (j *judge) dispute(r *avro.DisputeRecord) error {
@@ -174,7 +175,7 @@ func (j *judge) settleDispute(d *Dispute, r *avro.DisputeRecord) error {
 	case !d.IsOpen():
 		return Refuse("%s: it is %s since %s", what, d.State, d.SettledAt.Format(time.RFC3339))
 	case r.Deal != (avro.DealName{}) && r.Deal != d.Deal:
-		return Refuse("%s: it is about %s and not %s", what, d.DealText(), cut(dealText(r.Deal)))
+		return Refuse("%s: it is about %s and not %s", what, d.DealText(), cut(DealText(r.Deal)))
 	case r.About != "" || r.Against != "":
 		return Refuse("%s: what it is about was said when it was opened", what)
 	case instant(r.At).Before(d.OpenedAt):
