@@ -3,7 +3,6 @@ package ingest_test
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -12,7 +11,6 @@ import (
 
 	"tracksource/contract"
 	"tracksource/contract/example"
-	"tracksource/identity"
 	"tracksource/internal/control"
 	"tracksource/internal/governance"
 	"tracksource/internal/ingest"
@@ -283,39 +281,15 @@ func TestDisputeTold(t *testing.T) {
 	} {
 		steps = append(steps, g.take(record).told...)
 	}
-	deal, company := node(identity.Object, "acme", "006"), node(identity.CRMAccount, "acme", "1")
-	update := avro.Observation{
-		Kind: "fact", Node: deal.Bytes(), Reporter: "acme", Feed: "crm", Source: "salesforce", EventID: "e", OccurredAt: start,
-		Object: &avro.ObjectFacts{Type: "opportunity", ID: "006", ModifiedAt: start},
-		Links:  []avro.Link{{Parent: company.Bytes(), Evidence: int(identity.Record), At: start}},
-	}
 	want := []string{"acme/1: acme/dispute/ai-launch-tour/d/1", "acme/1: acme/opportunity/006"}
 	const fields = "about=credit against=acme campaign=ai-launch-tour deal=acme/salesforce/opportunity/006 opened_at=2026-03-01T12:00:00Z " +
 		"opened_by=Partner Operations opened_why=we met them first partner=globex settled_at=2026-03-01T13:00:00Z settled_by=Partner Operations " +
 		"settled_why=the form says so state=upheld to=globex"
 	rapid.Check(t, func(t *rapid.T) {
 		l := newLine(t, g.codecs)
-		choose := func(n int) int { return rapid.IntRange(0, n-1).Draw(t, "choose") }
-		for _, obs := range rapid.Permutation(append(slices.Clone(steps), update)).Draw(t, "order") {
-			l.send(obs)
-			if rapid.Bool().Draw(t, "work now") {
-				l.work(choose)
-			}
-		}
-		l.work(choose)
-		if got := l.placed(); !slices.Equal(got, want) {
-			t.Fatalf("at rest:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
-		}
-		for _, ev := range l.items {
-			if ev.Object == nil || ev.Object.Type != contract.ObjectDispute {
-				continue
-			}
-			var got []string
-			for _, f := range ev.Object.Fields {
-				got = append(got, f.Name+"="+*f.Value)
-			}
-			if s := strings.Join(got, " "); s != fields || !ev.Object.ModifiedAt.Equal(start.Add(time.Hour)) {
-				t.Fatalf("at %v: %s\nwant %s", ev.Object.ModifiedAt, s, fields)
+		for _, ev := range l.meet(t, steps, want, contract.ObjectDispute, fields) {
+			if !ev.Object.ModifiedAt.Equal(start.Add(time.Hour)) {
+				t.Fatalf("at %v", ev.Object.ModifiedAt)
 			}
 		}
 	})

@@ -46,12 +46,6 @@ func TestOverlapDecided(t *testing.T) {
 		}
 		records = append(records, stream.Record{Topic: "control", Offset: int64(i), Value: b})
 	}
-	deal, company := node(identity.Object, "acme", "006"), node(identity.CRMAccount, "acme", "1")
-	update := avro.Observation{
-		Kind: "fact", Node: deal.Bytes(), Reporter: "acme", Feed: "crm", Source: "salesforce", EventID: "e", OccurredAt: start,
-		Object: &avro.ObjectFacts{Type: "opportunity", ID: "006", ModifiedAt: start},
-		Links:  []avro.Link{{Parent: company.Bytes(), Evidence: int(identity.Record), At: start}},
-	}
 	want := []string{"acme/1: acme/opportunity/006", "acme/1: acme/overlap_decision/ai-launch-tour/acme/salesforce/006/globex/hubspot/7/7"}
 	const fields = "at=2026-03-01T12:00:00Z by=ann campaign=ai-launch-tour deal=acme/salesforce/opportunity/006 decision=different other=globex/hubspot/opportunity/7/7 why=two sites"
 	rapid.Check(t, func(t *rapid.T) {
@@ -80,31 +74,51 @@ func TestOverlapDecided(t *testing.T) {
 				}
 			}
 		}
-		choose := func(n int) int { return rapid.IntRange(0, n-1).Draw(t, "choose") }
-		for _, obs := range rapid.Permutation(append(decisions, update)).Draw(t, "order") {
-			l.send(obs)
-			if rapid.Bool().Draw(t, "work now") {
-				l.work(choose)
-			}
-		}
-		l.work(choose)
-		if got := l.placed(); !slices.Equal(got, want) {
-			t.Fatalf("at rest:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
-		}
-		for _, ev := range l.items {
-			if ev.Object == nil || ev.Object.Type != contract.ObjectDecision {
-				continue
-			}
-			var got []string
-			for _, f := range ev.Object.Fields {
-				got = append(got, f.Name+"="+*f.Value)
-			}
-			if s := strings.Join(got, " "); s != fields || ev.Source != "salesforce" {
-				t.Fatalf("of %s: %s\nwant %s", ev.Source, s, fields)
+		for _, ev := range l.meet(t, decisions, want, contract.ObjectDecision, fields) {
+			if ev.Source != "salesforce" {
+				t.Fatalf("of %s", ev.Source)
 			}
 		}
 		if n := l.stats.Feeds()[ingest.FeedID{Feed: "crm", Reporter: "acme"}].Accepted; n != 1 {
 			t.Fatalf("%d events were taken in, want the deal's alone", n)
 		}
 	})
+}
+
+// meet lets what was decided of a deal meet the deal, which belongs to a company, in any
+// order. At rest there must be what is wanted, and the objects of a type, which are
+// returned, have these fields.
+func (l *line) meet(t *rapid.T, decided []avro.Observation, want []string, objectType, fields string) []avro.JourneyEvent {
+	deal, company := node(identity.Object, "acme", "006"), node(identity.CRMAccount, "acme", "1")
+	update := avro.Observation{
+		Kind: "fact", Node: deal.Bytes(), Reporter: "acme", Feed: "crm", Source: "salesforce", EventID: "e", OccurredAt: start,
+		Object: &avro.ObjectFacts{Type: "opportunity", ID: "006", ModifiedAt: start},
+		Links:  []avro.Link{{Parent: company.Bytes(), Evidence: int(identity.Record), At: start}},
+	}
+	choose := func(n int) int { return rapid.IntRange(0, n-1).Draw(t, "choose") }
+	for _, obs := range rapid.Permutation(append(slices.Clone(decided), update)).Draw(t, "order") {
+		l.send(obs)
+		if rapid.Bool().Draw(t, "work now") {
+			l.work(choose)
+		}
+	}
+	l.work(choose)
+	if got := l.placed(); !slices.Equal(got, want) {
+		t.Fatalf("at rest:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	var found []avro.JourneyEvent
+	for _, ev := range l.items {
+		if ev.Object == nil || ev.Object.Type != objectType {
+			continue
+		}
+		var got []string
+		for _, f := range ev.Object.Fields {
+			got = append(got, f.Name+"="+*f.Value)
+		}
+		if s := strings.Join(got, " "); s != fields {
+			t.Fatalf("fields %s\nwant   %s", s, fields)
+		}
+		found = append(found, ev)
+	}
+	return found
 }
