@@ -7,6 +7,7 @@ import (
 	"iter"
 	"log/slog"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -34,6 +35,10 @@ type TableConfig struct {
 	// that the store was replaced by an empty one.
 	Changed func([]Record)
 	Emptied func()
+
+	// Changing is held from before the store changes until Changed or Emptied has
+	// returned: who holds it sees the table stand still. Nil: nobody does.
+	Changing sync.Locker
 }
 
 // Table is a whole topic in a local store: every instance reads it to its end
@@ -45,6 +50,7 @@ type Table struct {
 	ready   bool      // guarded by mu
 	lastErr error     // guarded by mu
 	current time.Time // guarded by mu; when the table last was seen to hold all there is
+	next    []int64   // guarded by mu; what the store has been told of, see Positions
 }
 
 // tableMeta is what the store keeps beside the rows.
@@ -81,6 +87,9 @@ func NewTable(cfg TableConfig) (*Table, error) {
 	if cfg.Emptied == nil {
 		cfg.Emptied = func() {}
 	}
+	if cfg.Changing == nil {
+		cfg.Changing = new(sync.Mutex)
+	}
 	if cfg.Project == nil {
 		cfg.Project = func(r Record, put func(key, value []byte)) error {
 			put(r.Key, r.Value)
@@ -92,7 +101,46 @@ func NewTable(cfg TableConfig) (*Table, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open store of table %s: %w", cfg.Topic, err)
 	}
-	return &Table{cfg: cfg, store: store}, nil
+	t := &Table{cfg: cfg, store: store}
+	t.recall()
+	return t, nil
+}
+
+// recall takes the positions of a store that an earlier life left: it is answered from
+// before a broker is reached. What is wrong with it is for Run to say.
+func (t *Table) recall() {
+	var m tableMeta
+	b, err := t.store.Meta()
+	if err == nil && b != nil && strictJSON(b, &m) == nil && m.Format <= formatVersion && m.Layout == t.cfg.Layout {
+		t.next = listed(m.Next)
+	}
+}
+
+// Positions returns for each partition of the topic the offset behind what the store
+// has been told of; nil while that is not known. Who wants it to be of one moment with
+// what the store holds has Changing.
+func (t *Table) Positions() []int64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.Clone(t.next)
+}
+
+func (t *Table) at(next map[int32]int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.next = listed(next)
+}
+
+// listed puts positions in the order of partitions, which are numbered without a gap.
+func listed(next map[int32]int64) []int64 {
+	out := make([]int64, len(next))
+	for p, at := range next {
+		if int(p) >= len(out) {
+			return nil // no topic has such partitions
+		}
+		out[p] = at
+	}
+	return out
 }
 
 // Store returns the store, for reading. It stays the same from the moment that
@@ -178,6 +226,7 @@ func (t *Table) follow(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	t.at(meta.Next)
 	from := map[int32]kgo.Offset{}
 	for p, at := range meta.Next {
 		from[p] = kgo.NewOffset().At(at)
@@ -319,10 +368,12 @@ func (t *Table) positions(ctx context.Context, cl *kgo.Client) (tableMeta, map[i
 
 // renew replaces a store that may not be used.
 func (t *Table) renew(reason string) error {
+	t.cfg.Changing.Lock()
+	defer t.cfg.Changing.Unlock()
 	defer t.cfg.Emptied()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.ready = false
+	t.ready, t.next = false, nil
 	if err := t.store.Close(); err != nil {
 		return fmt.Errorf("close table store: %w", err)
 	}
@@ -343,6 +394,12 @@ func (t *Table) apply(records []*kgo.Record, m *tableMeta) error {
 	if len(records) == 0 {
 		return nil
 	}
+	t.cfg.Changing.Lock()
+	defer t.cfg.Changing.Unlock()
+	return t.applyLocked(records, m)
+}
+
+func (t *Table) applyLocked(records []*kgo.Record, m *tableMeta) error {
 	rows := map[string][]byte{}
 	put := func(key, value []byte) { rows[string(key)] = value }
 	after := *m
@@ -365,15 +422,16 @@ func (t *Table) apply(records []*kgo.Record, m *tableMeta) error {
 	err := t.store.Apply(eachRow(rows), encode(&after))
 	if errors.Is(err, ErrTooBig) && len(records) > 1 {
 		half := len(records) / 2
-		if err := t.apply(records[:half], m); err != nil {
+		if err := t.applyLocked(records[:half], m); err != nil {
 			return err
 		}
-		return t.apply(records[half:], m)
+		return t.applyLocked(records[half:], m)
 	}
 	if err != nil {
 		return fmt.Errorf("apply table rows: %w", err)
 	}
 	*m = after
+	t.at(after.Next)
 	if len(changed) > 0 {
 		t.cfg.Changed(changed)
 	}

@@ -78,6 +78,11 @@ type table struct {
 	// One of these is there: followed for a topic, disk for records that are handed in.
 	followed *stream.Table
 	disk     *state.Store
+	next     []int64 // of records that are handed in; written under changing
+
+	// changing is held while the store changes and what is in memory of it is made to
+	// follow. Who reads holds it shared where the tables must stand still, see Still.
+	changing sync.RWMutex
 }
 
 // reader is a store as it is read.
@@ -148,7 +153,7 @@ func Open(l *line.Line, cubeBytes int64) (*Follow, error) {
 			Conn: l.Stream(), Topic: t.topic, Stores: task.Stores(l.Dir, "follow-"+t.name), Log: l.Log, Clock: l.Clock, Layout: layout,
 			Project: func(r stream.Record, put func(key, value []byte)) error { return f.projected(t, &r, put) },
 			Changed: func(records []stream.Record) { f.took(t, records) },
-			Emptied: func() { f.lost(t) },
+			Emptied: func() { f.lost(t) }, Changing: &t.changing,
 		})
 		if err != nil {
 			return nil, errors.Join(err, f.closeTables())
@@ -193,7 +198,10 @@ func (f *Follow) Take(topic string, records ...stream.Record) error {
 			continue
 		}
 		for part := range slices.Chunk(records, most) {
-			if err := f.take(t, part); err != nil {
+			t.changing.Lock()
+			err := f.take(t, part)
+			t.changing.Unlock()
+			if err != nil {
 				return err
 			}
 		}
@@ -202,7 +210,8 @@ func (f *Follow) Take(topic string, records ...stream.Record) error {
 	return fmt.Errorf("topic %s is not followed", topic)
 }
 
-// take takes in records, in parts where they do not fit one write.
+// take takes in records, in parts where they do not fit one write. The caller has the
+// table's changing.
 func (f *Follow) take(t *table, records []stream.Record) error {
 	rows := map[string][]byte{}
 	for i := range records {
@@ -219,6 +228,11 @@ func (f *Follow) take(t *table, records []stream.Record) error {
 	}
 	if err != nil {
 		return err
+	}
+	for i := range records {
+		p := int(records[i].Partition)
+		t.next = append(t.next, make([]int64, max(p+1-len(t.next), 0))...)
+		t.next[p] = records[i].Offset + 1
 	}
 	f.took(t, records)
 	return nil
