@@ -70,6 +70,9 @@ type asked struct {
 	window   report.Window
 	view     report.View
 	any      map[report.Dimension][]string
+	// contractCurrency is whether sums are in the contract's currency alone; else they are
+	// in the one that most rows are in.
+	contractCurrency bool
 }
 
 // visible are the books that the viewer is told of.

@@ -52,6 +52,9 @@ type Query struct {
 	// Reporter is whose CRM an export is of, Columns what its columns are, as
 	// FIELD=NAME with commas between.
 	Reporter, Columns string
+	// Detail is how much a package shows. AsOf is the instant that it is of, and Positions
+	// the places in the topics up to which it is made: what was known then.
+	Detail, AsOf, Positions string
 	// Limit is how many of a list are wanted, Cursor what the answer before gave.
 	Limit  int
 	Cursor string

@@ -88,12 +88,12 @@ func (q *asked) figures(m attribution.Measure, ask report.Ask) (*figures, error)
 	q.noteAsOf(sums[0].AsOf)
 	whole := sums[0].Breakdowns
 	out := &figures{Currency: q.currency(m)}
-	if len(whole) > 0 {
+	if len(whole) > 0 && !q.contractCurrency {
 		out.Currency = whole[0].Currency
-		for _, other := range whole[1:] {
-			if !slices.Contains(q.Restating, other.Currency) {
-				q.Restating = append(q.Restating, other.Currency)
-			}
+	}
+	for _, other := range whole {
+		if other.Currency != out.Currency && !slices.Contains(q.Restating, other.Currency) {
+			q.Restating = append(q.Restating, other.Currency)
 		}
 	}
 	of := func(list []report.Breakdown) report.Breakdown {

@@ -87,6 +87,12 @@ var lookouts = map[string][]look{
 		{query: "campaign=summit&window=all&partner=acme&partner=blue", refused: 400, sees: everyone([]string{"3333.37"}, []string{"3333.37"}, []string{`"total":null`})},
 		{query: "campaign=winter&window=all", refused: 400, sees: map[string][]string{"operator": {"10000.01"}, "stranger": {"zeta", "10000.01"}}},
 	},
+	"GET /api/v1/package": {
+		{query: "campaign=summit&window=all", refused: 400, sees: everyone(
+			[]string{"1111.13", "2222.24", "3333.35", "171.51"}, []string{"1111.13", "2222.24", "3333.35"}, []string{"2222.24", "6711.18", `"withheld":true`},
+		)},
+		{query: "campaign=The+summit+campaign&window=campaign&by=asset,source,month", refused: 400, sees: everyone([]string{"asset-of-corp"}, []string{"asset-of-corp"}, []string{"asset-of-blue"})},
+	},
 	"GET /api/v1/breakdown": {
 		{query: "campaign=summit&window=all&by=partner,asset,source", refused: 400, sees: everyone(
 			[]string{"asset-of-acme", "1111.13"}, []string{"asset-of-acme", "source-of-blue"}, []string{"asset-of-blue", "2222.24", "6711.18"},

@@ -26,6 +26,12 @@ const (
 	answersMax    = 16
 	answerWait    = 5 * time.Second
 	answerTimeout = 20 * time.Second
+	// packagesMax bounds the packages that are put together at once, packageWait how long
+	// one waits for its turn, packageTimeout how long it may take: each reads every deal
+	// of a book.
+	packagesMax    = 1
+	packageWait    = 20 * time.Second
+	packageTimeout = 3 * time.Minute
 	// uploadsMax bounds the bodies that are taken in at once: each may be large.
 	uploadsMax = 2
 )

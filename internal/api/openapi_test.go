@@ -22,6 +22,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"tracksource/internal/api"
+	"tracksource/report"
 )
 
 var update = flag.Bool("update", false, "write the document anew")
@@ -64,6 +65,7 @@ func describe(t testing.TB, table []api.Route) object {
 	d := &describer{t: t, comments: map[string]string{}, schemas: object{}}
 	d.read(".")
 	d.read("../answer")
+	d.read(reportDir)
 	paths := object{}
 	for _, r := range table {
 		if paths[r.Path] == nil {
@@ -100,6 +102,10 @@ func describe(t testing.TB, table []api.Route) object {
 
 // read takes in the comments of a package.
 func (d *describer) read(dir string) {
+	prefix := ""
+	if dir == reportDir {
+		prefix = "Package"
+	}
 	files, err := os.ReadDir(dir)
 	if err != nil {
 		d.t.Fatal(err)
@@ -119,11 +125,12 @@ func (d *describer) read(dir string) {
 			}
 			for _, spec := range decl.Specs {
 				typed := spec.(*ast.TypeSpec)
-				d.comments[typed.Name.Name] = words(decl.Doc)
+				name := named(prefix, typed.Name.Name)
+				d.comments[name] = words(decl.Doc)
 				if structure, ok := typed.Type.(*ast.StructType); ok {
 					for _, field := range structure.Fields.List {
-						for _, name := range field.Names {
-							d.comments[typed.Name.Name+"."+name.Name] = strings.TrimSpace(words(field.Doc) + " " + words(field.Comment))
+						for _, member := range field.Names {
+							d.comments[name+"."+member.Name] = strings.TrimSpace(words(field.Doc) + " " + words(field.Comment))
 						}
 					}
 				}
@@ -131,6 +138,20 @@ func (d *describer) read(dir string) {
 			return true
 		})
 	}
+}
+
+// reportDir is where packages are defined. What they are made of is called by names that
+// answers have as well, so that in the document each begins with Package.
+const reportDir = "../../report"
+
+func named(prefix, name string) string { return prefix + strings.TrimPrefix(name, prefix) }
+
+// nameOf is the name of a type in the document.
+func nameOf(of reflect.Type) string {
+	if of.PkgPath() == reflect.TypeFor[report.Package]().PkgPath() {
+		return named("Package", of.Name())
+	}
+	return of.Name()
 }
 
 func words(c *ast.CommentGroup) string { return strings.Join(strings.Fields(c.Text()), " ") }
@@ -234,11 +255,12 @@ func (d *describer) schema(of reflect.Type) object {
 	case of.Kind() == reflect.Pointer:
 		return nullable(d.schema(of.Elem()))
 	case of.Kind() == reflect.Struct:
-		if _, known := d.schemas[of.Name()]; !known {
-			d.schemas[of.Name()] = object{} // it may have itself as a member
-			d.schemas[of.Name()] = d.structure(of)
+		name := nameOf(of)
+		if _, known := d.schemas[name]; !known {
+			d.schemas[name] = object{} // it may have itself as a member
+			d.schemas[name] = d.structure(of)
 		}
-		return object{"$ref": "#/components/schemas/" + of.Name()}
+		return object{"$ref": "#/components/schemas/" + name}
 	case of.Kind() == reflect.Slice:
 		return object{"type": "array", "items": d.schema(of.Elem())}
 	case of.Kind() == reflect.Map && of.Key().Kind() == reflect.String:
@@ -266,7 +288,7 @@ func (d *describer) structure(of reflect.Type) object {
 	properties, required := object{}, []string{}
 	d.members(of, properties, &required)
 	out := object{"type": "object", "properties": properties, "required": required, "additionalProperties": false}
-	if text := d.comments[of.Name()]; text != "" {
+	if text := d.comments[nameOf(of)]; text != "" {
 		out["description"] = text
 	}
 	return out
@@ -287,7 +309,7 @@ func (d *describer) members(of reflect.Type, properties object, required *[]stri
 		if name == "" {
 			d.t.Fatalf("%s.%s has no name in JSON", of.Name(), f.Name)
 		}
-		about := d.comments[of.Name()+"."+f.Name]
+		about := d.comments[nameOf(of)+"."+f.Name]
 		s := d.schema(f.Type)
 		leaf := s
 		for leaf["items"] != nil || leaf["additionalProperties"] != nil {
@@ -304,7 +326,7 @@ func (d *describer) members(of reflect.Type, properties object, required *[]stri
 		for kind.Kind() == reflect.Pointer || kind.Kind() == reflect.Slice || kind.Kind() == reflect.Map {
 			kind = kind.Elem()
 		}
-		if kind.Kind() == reflect.String {
+		if kind.Kind() == reflect.String && !strings.HasPrefix(nameOf(of), "Package") { // where kinds stand beside values
 			empty := "?"
 			if !strings.Contains(about, "empty") {
 				empty = ""

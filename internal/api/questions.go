@@ -22,6 +22,7 @@ func asks(a *answer.Answers) []route {
 		get("/api/v1/contracts/{campaign}", "One contract with its document.", a.Contract),
 		get("/api/v1/report", "The overview of a campaign: measures against targets, partners, spend, the largest groups.", a.Report,
 			campaign(), model(), measure(), window(), view(), filter()),
+		large(get("/api/v1/package", "Everything that a reporting package shows, all of one moment: totals against targets, contributions, the story and its insights, and the tables behind them.", a.Package, packaged())),
 		get("/api/v1/breakdown", "A measure by up to three dimensions. Where the measure is additive over them its groups sum to its total; else it is refused with the dimensions that it has.", a.Breakdown,
 			campaign(), model(), measure(), dimensions(), window(), view(), filter(), paged()),
 		get("/api/v1/contributions", "The rows of a measure as they are published.", a.Contributions,

@@ -49,6 +49,7 @@ type route struct {
 	file         bool         // served as it is, from memory
 	hidden       bool         // of the page, and not in the document
 	decides      bool         // the answer says what became of a decision
+	large        bool         // the answer is of all that there is: one at a time, with more time than others
 
 	// Either ask or serve is set.
 	ask   askFunc
@@ -61,12 +62,22 @@ type askFunc func(ctx context.Context, v report.Viewer, q answer.Query, upload [
 
 // get is the route of a question that is answered from what is followed.
 func get[A any](path, summary string, fn func(context.Context, report.Viewer, answer.Query) (A, error), parameters ...[]parameter) route {
+	is := reflect.TypeFor[A]()
+	if is.Kind() == reflect.Pointer {
+		is = is.Elem() // one that is there
+	}
 	return route{
-		method: http.MethodGet, path: path, summary: summary, parameters: slices.Concat(parameters...), answer: reflect.TypeFor[A](), tagged: true,
+		method: http.MethodGet, path: path, summary: summary, parameters: slices.Concat(parameters...), answer: is, tagged: true,
 		ask: func(ctx context.Context, v report.Viewer, q answer.Query, _ []byte) (any, error) {
 			return fn(ctx, v, q)
 		},
 	}
+}
+
+// large is r as one whose answer is of all that there is.
+func large(r route) route {
+	r.large, r.tagged = true, false
+	return r
 }
 
 // untagged is r as one whose answer follows from more than the version.
@@ -84,7 +95,7 @@ func (c *call) question(r *http.Request) answer.Query {
 		By: v.list("by"), Step: v.text("step"), Top: v.number("top"), Cohort: v.text("cohort"), Value: v.text("value"),
 		Partner: v.text("partner"), State: v.text("state"), Prefix: v.text("q"), Kind: v.text("kind"), Severity: v.text("severity"),
 		Opportunity: v.text("opportunity"), Contribution: v.text("contribution"), Reporter: v.text("reporter"), Columns: v.text("columns"), Limit: v.number("limit"), Cursor: v.text("cursor"),
-		Dispute: r.PathValue("dispute"),
+		Detail: v.text("detail"), AsOf: v.text("as_of"), Positions: v.text("positions"), Dispute: r.PathValue("dispute"),
 	}
 	if campaign := r.PathValue("campaign"); campaign != "" {
 		q.Campaign = campaign
@@ -166,6 +177,24 @@ func filter() []parameter {
 		out = append(out, parameter{name: name, many: true, about: "Only rows with one of these values; may be given again."})
 	}
 	return out
+}
+
+// packaged are the parameters of a reporting package.
+func packaged() []parameter {
+	var details []string
+	for _, d := range report.Details() {
+		details = append(details, string(d))
+	}
+	return []parameter{
+		{name: "campaign", about: "The book by its id, CAMPAIGN~proposed for that of a proposal, or the campaign's name in any case. Default: the first agreed one."},
+		{name: "model", about: "A model by its id, or multi-touch for the contract's agreed one. Default: multi-touch."},
+		{name: "window", about: "Nd, the last N calendar days in the contract's zone with today among them, campaign for the days of the campaign, or all. Default: 90d."},
+		{name: "from", kind: day, about: "First day, with to and instead of window."},
+		{name: "to", kind: day, about: "Last day, with from and instead of window."},
+		{name: "view", kind: choice, choices: []string{string(report.AsKnown), string(report.Restated)}, about: "By which day rows are told: as_known by the one that they are booked on, so that closed periods stay as they were signed, restated by the one that they are of. Default: as_known."},
+		{name: "detail", kind: choice, choices: details, about: "How much is shown: full, or summary without deals, cohorts and the worksheet. Default: full."},
+		{name: "by", kind: list, about: "What contributions are told by, up to six with commas between them: partner, channel, asset, region, segment, campaign, source, day, week, month. Default: partner,channel."},
+	}
 }
 
 func paged() []parameter {

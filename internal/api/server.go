@@ -63,6 +63,7 @@ type Server struct {
 	limits   *limiter
 	answers  turns
 	uploads  turns
+	packages turns
 	// decisions bounds those that are under way.
 	decisions turns
 	streams   *streams
@@ -94,7 +95,7 @@ func build(cfg Config, table []route) (*Server, error) {
 	s := &Server{
 		cfg: cfg, sessions: newSessions(cfg.Clock), streams: newStreams(), shelf: newShelf(),
 		limits:  newLimiter(cfg.Clock, cmp.Or(cfg.PerSecond, rateDefault)),
-		answers: make(turns, answersMax), uploads: make(turns, uploadsMax), decisions: make(turns, decisionsMax),
+		answers: make(turns, answersMax), uploads: make(turns, uploadsMax), packages: make(turns, packagesMax), decisions: make(turns, decisionsMax),
 		routes: map[string][]*route{}, boot: hex.EncodeToString(boot[:]), foreign: http.NewCrossOriginProtection(),
 		gzips: sync.Pool{New: func() any { return gzip.NewWriter(nil) }},
 	}
@@ -407,12 +408,21 @@ func (s *Server) work(w http.ResponseWriter, r *http.Request, c *call) ([]byte, 
 	if err != nil {
 		return nil, err
 	}
-	give, problem := s.answers.take(r.Context(), answerWait)
+	of, wait, timeout := s.answers, answerWait, answerTimeout
+	if c.route.large {
+		of, wait, timeout = s.packages, packageWait, packageTimeout
+		// A connection whose time to be read from is over ends the request as if its
+		// client had left, and one whose time to be written to is over is closed.
+		until := s.cfg.Clock().Add(wait + timeout + writeTimeout)
+		_ = http.NewResponseController(w).SetReadDeadline(until)
+		_ = http.NewResponseController(w).SetWriteDeadline(until)
+	}
+	give, problem := of.take(r.Context(), wait)
 	if problem != nil {
 		return nil, problem
 	}
 	defer give()
-	ctx, cancel := context.WithTimeout(r.Context(), answerTimeout)
+	ctx, cancel := context.WithTimeout(r.Context(), timeout)
 	defer cancel()
 	got, err := c.route.ask(ctx, c.viewer, question, upload)
 	if err != nil {
