@@ -1,0 +1,167 @@
+package report
+
+import (
+	"fmt"
+	"math/big"
+	"slices"
+
+	"tracksource/attribution"
+	"tracksource/contract"
+	"tracksource/money"
+)
+
+// The rules of this file's neighbours, each a section of docs/insights.md.
+const (
+	RuleTop     = "top"
+	RuleBottom  = "bottom"
+	RuleDropOff = "drop_off"
+	RuleOutlier = "outlier"
+)
+
+// insightSampleMin is of how many a group and the rest must be each, before they are
+// held against each other. With fewer, a test could tell only differences that nobody
+// needs a test for.
+const insightSampleMin = 20
+
+// DealQuestion is which deals findings are looked for in.
+type DealQuestion struct {
+	Contract *contract.Contract
+	// Today is the day in the contract's zone up to which everything is known.
+	Today money.Day
+	// Within is the days on which the deals were created, nil for all. Findings need
+	// deals that have had their time, so that the whole campaign shows more than its
+	// last days.
+	Within *Span
+	Deals  []Deal
+}
+
+// course is what findings look at of a deal. Days are calendar days of the contract's
+// zone.
+type course struct {
+	deal    *Deal
+	created money.Day
+	won     money.Day
+	isWon   bool
+	// size is what the deal is worth in the contract's currency, in minor units.
+	size    int64
+	isSized bool
+	begun   []*attribution.FactTouch // those up to its creation, in order of time
+}
+
+// courses are of the deals that are asked about and in the totals, of which it is known
+// when they were created. Orders of a shop are no deals here.
+func (q *DealQuestion) courses() []course {
+	var list []course
+	days := CohortQuestion{Zone: q.Contract.Zone}
+	for i := range q.Deals {
+		d := &q.Deals[i]
+		f := d.Newest()
+		if f.Excluded != "" || f.Order || f.CreatedAt.IsZero() {
+			continue
+		}
+		c := course{deal: d}
+		steps := days.steps(d)
+		c.created = steps[stepCreated]
+		if c.created > q.Today || q.Within != nil && !q.Within.Holds(c.created) {
+			continue
+		}
+		c.won, c.isWon = steps[string(contract.StateWon)]
+		if _, m, ok := d.Measure(attribution.MeasurePipelineCreated); ok && m.Currency == q.Contract.Currency && m.Exponent == q.Contract.Exponent {
+			c.size, c.isSized = m.Value, true
+		}
+		c.begun = begunWith(d)
+		list = append(list, c)
+	}
+	return list
+}
+
+// begunWith are the touches that a deal's creation is credited to. Later ones are left
+// out wherever deals are compared: a deal that takes longer meets more of them, so that
+// what they go with follows from how it went.
+func begunWith(d *Deal) []*attribution.FactTouch {
+	for _, name := range [...]string{attribution.MeasurePipelineCreated, attribution.MeasureOpportunities} {
+		f, m, ok := d.Measure(name)
+		if !ok {
+			continue
+		}
+		list := make([]*attribution.FactTouch, len(m.Path))
+		for i, place := range m.Path {
+			list[i] = &f.Touches[place]
+		}
+		return list
+	}
+	return nil
+}
+
+// keys are the values of a dimension that a deal has by what it began with: one of
+// segment, of asset and channel each once, in order.
+func (c *course) keys(d Dimension) []string {
+	var keys []string
+	switch d {
+	case Segment, Region:
+		return []string{ofDeal(c.deal.Newest(), d)}
+	case Partner:
+		return []string{c.deal.Newest().Sourced.Partner}
+	case Asset, Channel:
+		for _, t := range c.begun {
+			key := t.Channel
+			if d == Asset {
+				key = t.Asset
+			}
+			keys = append(keys, key)
+		}
+	default:
+	}
+	slices.Sort(keys)
+	return slices.Compact(keys)
+}
+
+// isNamed reports whether a value of a dimension names something that could be changed:
+// of what nobody knows there is no finding, though it is part of what others are held
+// against.
+func isNamed(key string) bool {
+	switch key {
+	case "", contract.Unknown, contract.None, Unattributed, contract.Unsourced:
+		return false
+	}
+	return true
+}
+
+// plural is what several values of a dimension are called, in texts and ids of tables.
+func plural(d Dimension) string { return string(d) + "s" }
+
+// percentText is a ratio as a percentage with one decimal, rounded half away from zero.
+func percentText(r *big.Rat) string {
+	return new(big.Rat).Mul(r, big.NewRat(100, 1)).FloatString(1) + " %"
+}
+
+// ratioPlaces are the decimal places of ratios in tables and evidence.
+const ratioPlaces = 4
+
+func ratioText(r *big.Rat) string { return r.FloatString(ratioPlaces) }
+
+func daysText(n int) string {
+	if n == 1 {
+		return "1 day"
+	}
+	return fmt.Sprintf("%d days", n)
+}
+
+// amountText is an amount of the contract's currency as sentences have it.
+func amountText(c *contract.Contract, v Value) string { return c.Currency + " " + v.Text(c.Exponent) }
+
+func countEvidence(name string, n int64) Evidence {
+	return Evidence{Name: name, Value: fmt.Sprint(n), Kind: CountColumn}
+}
+
+func ratioEvidence(name string, r *big.Rat) Evidence {
+	return Evidence{Name: name, Value: ratioText(r), Kind: RatioColumn}
+}
+
+func daysEvidence(name string, n int) Evidence {
+	return Evidence{Name: name, Value: fmt.Sprint(n), Kind: DaysColumn}
+}
+
+func moneyEvidence(name string, c *contract.Contract, v Value) Evidence {
+	return Evidence{Name: name, Value: v.Text(c.Exponent), Kind: MoneyColumn, Currency: c.Currency}
+}
