@@ -1,0 +1,140 @@
+package report
+
+import (
+	"math/big"
+
+	"tracksource/contract"
+	"tracksource/money"
+)
+
+// StoryInput is what a package's story is told from, beside what is in the package: its
+// insights and its question. All of it is what the viewer may see.
+type StoryInput struct {
+	Contract *contract.Contract
+	// Day is the contract day that the package is as of: what is due is due behind it.
+	Day money.Day
+	// Measures are what the window has of revenue, pipeline_created, opportunities, won
+	// and the contract's milestones, in any order.
+	Measures []StoryMeasure
+	// Paces are those of all partners together and of each one.
+	Paces []Pace
+	// Figures are the key figures of all partners together.
+	Figures []Figure
+	// Guarded are the guardrails as they were last evaluated.
+	Guarded []Guarded
+	// Confidence is what of the attributed revenue is certain, else of the pipeline; nil
+	// where there is neither.
+	Confidence   *big.Rat
+	Adherence    Adherence // of all feeds
+	Satisfaction []PartnerSatisfaction
+	Disputes     []StoryDispute // that are open
+	Pending      []Pending
+	Alerts       []StoryAlert // that are open
+	// Yields are what assets and channels were spent on and gave, under the package's
+	// model, and Leaks where deals are lost on the way.
+	Yields []Yield
+	Leaks  []Leak
+	// DealValue is the average contract value; nil without a deal won.
+	DealValue *Value
+}
+
+// StoryMeasure is a measure over the window.
+type StoryMeasure struct {
+	Measure, Currency string // Currency is empty for counts
+	// Value is nil where it is withheld, and Previous, of as many days before, also where
+	// there are no such days.
+	Value, Previous *Value
+	// Expected is what the targets expect of the window's days that are over; nil without
+	// a target.
+	Expected *Value
+}
+
+// Guarded is how one guardrail stands.
+type Guarded struct {
+	Reading
+	Day   money.Day     // that was evaluated
+	Band  contract.Band // empty where there was no data
+	Since money.Day     // first day of the run of that band
+}
+
+// PartnerSatisfaction is how content one partner can be.
+type PartnerSatisfaction struct {
+	Partner string
+	Satisfaction
+}
+
+// StoryDispute is a dispute that is open.
+type StoryDispute struct {
+	ID, Partner, Deal string
+	About, Against    string // sourcing or credit, and whose credit
+	Opened            money.Day
+	// Escrow is what of it is in escrow in the contract's currency: of revenue, else of
+	// the pipeline; nil where that is not to be seen or not known.
+	Escrow *Value
+}
+
+// PendingOf is what waits for approvals.
+type PendingOf string
+
+// What waits for approvals.
+const (
+	PendingRevision  PendingOf = "revision"
+	PendingReopening PendingOf = "reopening"
+	PendingSignature PendingOf = "signature" // of the package before this one
+)
+
+// Pending is what waits for the approval of partners.
+type Pending struct {
+	Of      PendingOf
+	What    string   // the revision's number, the day, or the title of the package
+	Missing []string // partners that have not approved
+	Refused []string // partners that have refused
+	Since   money.Day
+}
+
+// StoryAlert is an alert that is open.
+type StoryAlert struct {
+	ID, Kind, Severity, Subject, Message string
+	Rung, Owner, Fallback                string
+	Since                                money.Day // 0 where it has none
+	Deadline                             money.Day // 0 where it does not climb
+	Taken                                string    // by whom; empty: nobody
+	Board                                bool      // it is with the board
+}
+
+// Yield is what was spent on an asset or a channel in the window, and what it gave.
+type Yield struct {
+	Subject
+	Spend  *Value // nil where it is not known
+	Credit Value  // of revenue
+	Deals  int    // with revenue, that it has a touch in
+}
+
+// Leak is a step between stages on which deals of an asset's, a channel's or a partner's
+// are lost more often than those of the others.
+type Leak struct {
+	Subject
+	From, To        string
+	Entered, Passed int
+	Baseline        *big.Rat // of the others: how many of one pass
+	// Onward is how many of one deal that passed is won in the whole campaign, nil where
+	// that is not known.
+	Onward *big.Rat
+}
+
+// Tell fills the story of a package: Headline, Spine, Drivers, Risks, Opportunities,
+// Decisions and Actions. Insights of the package are read and left as they are.
+func Tell(p *Package, in StoryInput) {
+	t := &teller{p: p, in: &in}
+	p.Spine = t.spine()
+	p.Headline = t.headline()
+	p.Drivers, p.Risks, p.Opportunities = t.drivers(), t.risks(), t.opportunities()
+	p.Decisions = t.decisions()
+	p.Actions = t.actions()
+}
+
+// teller tells the story of one package.
+type teller struct {
+	p  *Package
+	in *StoryInput
+}

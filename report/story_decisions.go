@@ -1,0 +1,215 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"math/big"
+	"slices"
+	"strings"
+	"time"
+
+	"tracksource/contract"
+	"tracksource/money"
+)
+
+// persists is for how many days a breach goes on before it is one for a decision, and
+// disputesMax how many disputes are told one by one.
+const (
+	persists    = 14
+	disputesMax = 10
+)
+
+// modelApart is the part of everything from which on models are so far apart that the choice
+// of one is worth a decision.
+const modelApart = 4 // one of so many
+
+// meeting is the first Thursday from a day on: partners meet on Thursdays, on data that
+// were checked on Monday.
+func meeting(from money.Day) money.Day {
+	return from.Add((int(time.Thursday) - int(date(from).Weekday()) + 7) % 7)
+}
+
+// answers is who answers for a rung: its owner, else who holds its office.
+func answers(r contract.Rung) string { return cmp.Or(r.Owner, r.Name) }
+
+// rung is the one that a breach of so many days is on.
+func (t *teller) rung(days int) contract.Rung {
+	e := &t.in.Contract.Escalation
+	return e.Ladder[min(max(days, 0)/max(e.ClimbDays, 1), len(e.Ladder)-1)]
+}
+
+// decisions are what only the signatories can settle, each with who answers for it, for
+// the next meeting.
+func (t *teller) decisions() []Decision {
+	list := append([]Decision{}, t.disputed()...)
+	for i := range t.in.Pending {
+		list = append(list, t.pending(&t.in.Pending[i]))
+	}
+	list = append(list, t.boarded()...)
+	list = append(list, t.persisting()...)
+	if d, ok := t.model(); ok {
+		list = append(list, d)
+	}
+	due := meeting(t.in.Day).String()
+	for i := range list {
+		list[i].Due = due
+	}
+	return list
+}
+
+func (t *teller) disputed() []Decision {
+	disputes := slices.Clone(t.in.Disputes)
+	slices.SortFunc(disputes, func(a, b StoryDispute) int { return cmp.Or(cmp.Compare(a.Opened, b.Opened), cmp.Compare(a.ID, b.ID)) })
+	board := answers(t.in.Contract.Escalation.Board)
+	var list []Decision
+	for i, d := range disputes {
+		if i == disputesMax {
+			list = append(list, Decision{
+				Text:  "Resolve " + Counted(len(disputes)-i, "more dispute", "more disputes") + ", which the table of disputes lists",
+				Owner: board, Why: "What they are about stays in escrow until then.",
+			})
+			break
+		}
+		about := "says that it sourced"
+		if d.About != "sourcing" {
+			about = "disputes what " + cmp.Or(d.Against, "another partner") + " is credited with of"
+		}
+		text := fmt.Sprintf("Resolve dispute %s: %s %s", d.ID, d.Partner, about)
+		if d.Deal == "" {
+			text += " a deal"
+		} else {
+			text += " deal " + d.Deal
+		}
+		why := "It is open since " + d.Opened.String() + "."
+		if d.Escrow != nil {
+			why = fmt.Sprintf("%s is in escrow since %s.", Money(*d.Escrow, t.in.Contract.Currency), d.Opened)
+		}
+		list = append(list, Decision{Text: text, Owner: board, Why: why})
+	}
+	return list
+}
+
+func (t *teller) pending(p *Pending) Decision {
+	waits := append(slices.Clone(p.Missing), p.Refused...)
+	d := Decision{Owner: strings.Join(waits, ", ")}
+	switch p.Of {
+	case PendingRevision:
+		d.Text = "Approve or refuse revision " + p.What + " of the contract"
+	case PendingReopening:
+		d.Text = "Approve or refuse to open the days from " + p.What + " on again"
+	case PendingSignature:
+		d.Text = "Sign or dispute the package " + p.What
+	}
+	var why []string
+	if len(p.Missing) > 0 {
+		verb := "have"
+		if len(p.Missing) == 1 {
+			verb = "has"
+		}
+		why = append(why, fmt.Sprintf("%s %s not answered", inWords(p.Missing), verb))
+	}
+	if len(p.Refused) > 0 {
+		verb := "have"
+		if len(p.Refused) == 1 {
+			verb = "has"
+		}
+		why = append(why, fmt.Sprintf("%s %s refused", inWords(p.Refused), verb))
+	}
+	d.Why = strings.Join(why, "; ")
+	if p.Since != 0 {
+		d.Why += ", since " + p.Since.String()
+	}
+	d.Why = capital(d.Why) + "."
+	return d
+}
+
+// guardrailAlert is the alert that is out of a guardrail's subject, nil without one.
+func (t *teller) guardrailAlert(g *Guarded) *StoryAlert {
+	end := "/" + g.Guardrail
+	if g.Subject != "" {
+		end += "/" + g.Subject
+	}
+	i := slices.IndexFunc(t.in.Alerts, func(a StoryAlert) bool { return a.Kind == RuleGuardrail && strings.HasSuffix(a.ID, end) })
+	if i < 0 {
+		return nil
+	}
+	return &t.in.Alerts[i]
+}
+
+// boarded are the breaches that are with the board.
+func (t *teller) boarded() []Decision {
+	var list []Decision
+	for _, a := range t.in.Alerts {
+		if a.Board && a.Kind == RuleGuardrail {
+			list = append(list, Decision{Text: "Decide what follows from a breach: " + sentence(a.Message), Owner: cmp.Or(a.Owner, a.Rung), Why: "It was escalated to the board."})
+		}
+	}
+	return list
+}
+
+// sentence is a message without its full stop, for the middle of another one.
+func sentence(text string) string { return strings.TrimSuffix(strings.TrimSpace(text), ".") }
+
+// persisting are the breaches of more than two weeks that are not with the board.
+func (t *teller) persisting() []Decision {
+	var list []Decision
+	for i := range t.in.Guarded {
+		g := &t.in.Guarded[i]
+		days := int(t.in.Day - g.Since)
+		if g.Band != contract.BandRed || g.Since == 0 || days <= persists {
+			continue
+		}
+		owner := answers(t.rung(days))
+		if a := t.guardrailAlert(g); a != nil {
+			if a.Board {
+				continue
+			}
+			owner = cmp.Or(a.Owner, a.Rung, owner)
+		}
+		of := ""
+		if g.Subject != "" {
+			of = " of " + subjectText(g.Subject)
+		}
+		rail := t.in.Contract.Guardrail(g.Guardrail)
+		list = append(list, Decision{
+			Text:  fmt.Sprintf("Agree how %s%s comes back within its bounds", railName(g.Guardrail), of),
+			Owner: owner,
+			Why:   fmt.Sprintf("It is red for %s: %s, with a limit of %s.", Counted(days, "day", "days"), unitText(rail.Unit, g.Value), unitText(rail.Unit, rail.Limit)),
+		})
+	}
+	return list
+}
+
+// model asks to confirm the agreed model where much hangs on it.
+func (t *teller) model() (Decision, bool) {
+	for _, in := range t.p.Insights {
+		if in.Rule != RuleDisagreement {
+			continue
+		}
+		spread, total := evidence(in, evidenceSpread), evidence(in, evidenceTotal)
+		if total.Sign() <= 0 || new(big.Rat).Quo(spread.rat(), total.rat()).Cmp(big.NewRat(1, modelApart)) < 0 {
+			continue
+		}
+		owner := answers(t.rung(0))
+		if who := t.in.Contract.Approvals.Revision; len(who) > 0 {
+			owner = strings.Join(who, ", ")
+		}
+		return Decision{
+			Text:  fmt.Sprintf("Confirm %s as the agreed model, or propose another one", cmp.Or(t.p.Question.ModelName, t.p.Question.Model)),
+			Owner: owner, Why: in.Text,
+		}, true
+	}
+	return Decision{}, false
+}
+
+// evidence is the number of that name behind a finding, zero without it.
+func evidence(in Insight, name string) Value {
+	for _, e := range in.Evidence {
+		if e.Name == name {
+			if v, err := ParseValue(e.Value); err == nil {
+				return v
+			}
+		}
+	}
+	return Value{}
+}

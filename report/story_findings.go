@@ -1,0 +1,336 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"tracksource/attribution"
+	"tracksource/contract"
+)
+
+// The rules of findings that are made of what is watched and said, not of the numbers.
+const (
+	RuleGuardrail = "guardrail"
+	RuleEscrow    = "escrow"
+	RuleFeed      = "feed"
+)
+
+// The bounds of a story: what is more is in the sections and tables behind it.
+const (
+	driversMax  = 3 // as many as people remember of a meeting
+	findingsMax = 8 // of the insights among the risks, and among the opportunities
+	namesMax    = 3 // of those in a list in a sentence
+)
+
+// headline is one sentence: what of, when, how much, and against what.
+func (t *teller) headline() string {
+	p, q := t.p, &t.p.Question
+	name := cmp.Or(p.Name, p.Campaign)
+	when := "on all days up to " + t.in.Day.String()
+	if q.From != "" {
+		when = fmt.Sprintf("from %s to %s", q.From, q.To)
+	}
+	if q.From == q.To && q.From != "" {
+		when = "on " + q.From
+	}
+	if p.Empty != "" {
+		return fmt.Sprintf("%s has nothing to report %s: %s.", name, when, strings.TrimSuffix(p.Empty, "."))
+	}
+	m := t.main()
+	if m == nil {
+		if t.p.Withheld {
+			return fmt.Sprintf("%s, %s: the totals are %s.", name, when, withheld)
+		}
+		return fmt.Sprintf("%s has no figures %s.", name, when)
+	}
+	text := fmt.Sprintf("%s brought %s of %s %s", name, t.amount(*m.Value, m.Currency), measureName(m.Measure), when)
+	if m.Currency == "" {
+		text = fmt.Sprintf("%s brought %s %s", name, t.counted(m), when)
+	}
+	if m.Previous != nil {
+		text += ", " + Delta(*m.Value, *m.Previous) + " on as many days before"
+	}
+	if pace := t.pace(m.Measure); pace != nil {
+		reached := t.amount(pace.Reached, pace.Currency)
+		if part, ok := PercentOf(pace.Reached, pace.Expected); ok {
+			reached = part
+		}
+		text += fmt.Sprintf("; %s of the %s expected by now of the target to %s is reached", reached, t.amount(pace.Expected, pace.Currency), pace.Goal.Period.To)
+	}
+	if red := t.reds(); red > 0 {
+		text += fmt.Sprintf(", and %s red", Counted(red, "guardrail is", "guardrails are"))
+	}
+	return text + "."
+}
+
+// counted is a measure of things with how many.
+func (t *teller) counted(m *StoryMeasure) string {
+	n := Count(*m.Value)
+	switch m.Measure {
+	case attribution.MeasureOpportunities:
+		if n == "1" {
+			return "1 opportunity"
+		}
+	case attribution.MeasureWon:
+		if n == "1" {
+			return "1 deal won"
+		}
+	}
+	return n + " " + measureName(m.Measure)
+}
+
+// main is the measure that the headline is about: the first of revenue, pipeline, deals and
+// milestones, the latest first, of which there is some; where there is none of any, the
+// first that is not withheld.
+func (t *teller) main() *StoryMeasure {
+	order := []string{attribution.MeasureRevenue, attribution.MeasurePipelineCreated, attribution.MeasureOpportunities}
+	milestones := slices.Clone(t.in.Contract.Milestones)
+	slices.Reverse(milestones)
+	var first *StoryMeasure
+	for _, name := range append(order, milestones...) {
+		m := t.measure(name)
+		if m == nil || m.Value == nil {
+			continue
+		}
+		if m.Value.Sign() != 0 {
+			return m
+		}
+		if first == nil {
+			first = m
+		}
+	}
+	return first
+}
+
+// reds is how many guardrails have a subject that is red.
+func (t *teller) reds() int {
+	names := map[string]bool{}
+	for _, g := range t.in.Guarded {
+		if g.Band == contract.BandRed {
+			names[g.Guardrail] = true
+		}
+	}
+	return len(names)
+}
+
+// byStake orders findings by what is at stake, the largest first, then by how unlikely
+// they are by chance, then as they were found.
+func byStake(list []Insight) []Insight {
+	at := func(text string, none Value) Value {
+		if v, err := ParseValue(text); err == nil {
+			return v
+		}
+		return none
+	}
+	sorted := slices.Clone(list)
+	one := ValueOf(1, 0)
+	slices.SortStableFunc(sorted, func(a, b Insight) int {
+		return cmp.Or(at(b.Stake, Value{}).Cmp(at(a.Stake, Value{})), at(a.Chance, one).Cmp(at(b.Chance, one)))
+	})
+	return sorted
+}
+
+// drivers are the findings that say most of why the numbers are what they are: welcome or
+// not, of distinct subjects, those with the most at stake first.
+func (t *teller) drivers() []Insight {
+	out := []Insight{}
+	seen := map[Subject]bool{}
+	for _, in := range byStake(t.p.Insights) {
+		if len(out) == driversMax {
+			break
+		}
+		if in.Tone == Neutral || slices.ContainsFunc(in.About, func(s Subject) bool { return seen[s] }) {
+			continue
+		}
+		for _, s := range in.About {
+			seen[s] = true
+		}
+		out = append(out, in)
+	}
+	return out
+}
+
+// risks are guardrails that are not kept, the red ones first, what is in escrow, the
+// findings that are not welcome, and feeds that cannot be relied on.
+func (t *teller) risks() []Insight {
+	out := append([]Insight{}, t.breaches()...)
+	if in, ok := t.escrow(); ok {
+		out = append(out, in)
+	}
+	out = append(out, t.toned(Bad)...)
+	return append(out, t.feeds()...)
+}
+
+func (t *teller) opportunities() []Insight { return append([]Insight{}, t.toned(Good)...) }
+
+func (t *teller) toned(tone Tone) []Insight {
+	list := slices.DeleteFunc(byStake(t.p.Insights), func(in Insight) bool { return in.Tone != tone })
+	return list[:min(len(list), findingsMax)]
+}
+
+// breaches has one finding for each guardrail that is not kept, of all its subjects.
+func (t *teller) breaches() []Insight {
+	var out []Insight
+	for _, band := range []contract.Band{contract.BandRed, contract.BandAmber} {
+		byName := map[string][]*Guarded{}
+		var names []string
+		for i := range t.in.Guarded {
+			g := &t.in.Guarded[i]
+			if g.Band != band {
+				continue
+			}
+			if byName[g.Guardrail] == nil {
+				names = append(names, g.Guardrail)
+			}
+			byName[g.Guardrail] = append(byName[g.Guardrail], g)
+		}
+		slices.Sort(names)
+		for _, name := range names {
+			out = append(out, t.breach(band, byName[name]))
+		}
+	}
+	return out
+}
+
+func (t *teller) breach(band contract.Band, of []*Guarded) Insight {
+	slices.SortFunc(of, func(a, b *Guarded) int {
+		return cmp.Or(cmp.Compare(a.Since, b.Since), cmp.Compare(a.Subject, b.Subject))
+	})
+	first := of[0]
+	rail := t.in.Contract.Guardrail(first.Guardrail)
+	in := Insight{Rule: RuleGuardrail, Tone: Bad}
+	for _, g := range of {
+		subject := Subject{"guardrail", g.Guardrail}
+		if g.Subject != "" {
+			subject = Subject{subjectOf(g.Guardrail), g.Subject}
+		}
+		in.About = append(in.About, subject)
+		in.Evidence = append(in.Evidence, Evidence{
+			Name: cmp.Or(g.Subject, railName(g.Guardrail)), Value: unitText(rail.Unit, g.Value), Kind: TextColumn,
+		})
+	}
+	bounds := fmt.Sprintf("the target is %s and the limit %s", unitText(rail.Unit, rail.Target), unitText(rail.Unit, rail.Limit))
+	switch {
+	case len(of) > 1:
+		var names []string
+		for _, g := range of {
+			names = append(names, fmt.Sprintf("%s at %s", subjectText(g.Subject), unitText(rail.Unit, g.Value)))
+		}
+		in.Text = fmt.Sprintf("%s is %s for %d of what it watches: %s; %s.", capital(railName(first.Guardrail)), band, len(of), inWords(names), bounds)
+	case first.Subject != "":
+		in.Text = fmt.Sprintf("%s of %s is %s%s: %s, where %s.", capital(railName(first.Guardrail)), subjectText(first.Subject), band, since(first), unitText(rail.Unit, first.Value), bounds)
+	default:
+		in.Text = fmt.Sprintf("%s is %s%s: %s, where %s.", capital(railName(first.Guardrail)), band, since(first), unitText(rail.Unit, first.Value), bounds)
+	}
+	return in
+}
+
+func since(g *Guarded) string {
+	if g.Since == 0 {
+		return ""
+	}
+	return " since " + g.Since.String()
+}
+
+// subjectOf is the dimension of a guardrail's subjects.
+func subjectOf(guardrail string) string {
+	switch guardrail {
+	case contract.GuardFreshness, contract.GuardCompleteness, contract.GuardControlTotals:
+		return "feed"
+	}
+	return "measure"
+}
+
+// subjectText is the subject of a guardrail: a feed as it is called, or a measure, of one
+// partner behind a slash.
+func subjectText(subject string) string {
+	if strings.Contains(subject, ".") {
+		return subject
+	}
+	measure, partner, one := strings.Cut(subject, "/")
+	if one {
+		return measureName(measure) + " of " + partner
+	}
+	return measureName(measure)
+}
+
+// inWords are names in a sentence, of many the first few and how many more.
+func inWords(names []string) string {
+	switch n := len(names); {
+	case n == 0:
+		return ""
+	case n == 1:
+		return names[0]
+	case n > namesMax:
+		return strings.Join(names[:namesMax], ", ") + fmt.Sprintf(" and %d more", n-namesMax)
+	default:
+		return strings.Join(names[:n-1], ", ") + " and " + names[n-1]
+	}
+}
+
+// escrow is what disputes hold.
+func (t *teller) escrow() (Insight, bool) {
+	n := len(t.in.Disputes)
+	if n == 0 {
+		return Insight{}, false
+	}
+	in := Insight{Rule: RuleEscrow, Tone: Bad}
+	var sum Value
+	known := false
+	var partners []string
+	for _, d := range t.in.Disputes {
+		in.About = append(in.About, Subject{"dispute", d.ID})
+		partners = append(partners, d.Partner)
+		if d.Escrow != nil {
+			known, sum = true, sum.Add(*d.Escrow)
+			in.Evidence = append(in.Evidence, Evidence{Name: d.ID, Value: d.Escrow.Text(t.in.Contract.Exponent), Kind: MoneyColumn, Currency: t.in.Contract.Currency})
+		}
+	}
+	slices.Sort(partners)
+	in.Text = fmt.Sprintf("%s open, of %s", Counted(n, "dispute is", "disputes are"), inWords(slices.Compact(partners)))
+	if known {
+		in.Stake = sum.Text(t.in.Contract.Exponent)
+		verb := "hold"
+		if n == 1 {
+			verb = "holds"
+		}
+		in.Text = fmt.Sprintf("%s of %s %s %s in escrow", Counted(n, "open dispute", "open disputes"), inWords(slices.Compact(partners)), verb, Money(sum, t.in.Contract.Currency))
+	}
+	in.Text += "."
+	return in, true
+}
+
+// feeds are those whose data are old or lacking, as they were seen.
+func (t *teller) feeds() []Insight {
+	stale, lacking := Insight{Rule: RuleFeed, Tone: Bad}, Insight{Rule: RuleFeed, Tone: Bad}
+	var old, parts []string
+	for _, f := range t.p.Observed.Feeds {
+		name := f.Feed + "." + f.Partner
+		if !f.Fresh {
+			stale.About = append(stale.About, Subject{"feed", name})
+			age := "nothing came yet"
+			if f.AgeSeconds >= 0 {
+				age = Counted(int(f.AgeSeconds/3600), "hour", "hours") + " old"
+			}
+			old = append(old, fmt.Sprintf("%s (%s)", name, age))
+			stale.Evidence = append(stale.Evidence, Evidence{Name: name, Value: age, Kind: TextColumn})
+		}
+		if !f.Complete {
+			lacking.About = append(lacking.About, Subject{"feed", name})
+			parts = append(parts, fmt.Sprintf("%s (%s came)", name, Shown(RatioColumn, f.Completeness, "")))
+			lacking.Evidence = append(lacking.Evidence, Evidence{Name: name, Value: f.Completeness, Kind: RatioColumn})
+		}
+	}
+	var out []Insight
+	if len(old) > 0 {
+		stale.Text = fmt.Sprintf("%s newer data: %s.", Counted(len(old), "feed lacks", "feeds lack"), inWords(old))
+		out = append(out, stale)
+	}
+	if len(parts) > 0 {
+		lacking.Text = fmt.Sprintf("%s what partners say they sent: %s.", Counted(len(parts), "feed lacks part of", "feeds lack part of"), inWords(parts))
+		out = append(out, lacking)
+	}
+	return out
+}

@@ -1,0 +1,53 @@
+package report
+
+import (
+	"strings"
+
+	"tracksource/attribution"
+	"tracksource/contract"
+)
+
+// measureName is a measure in the middle of a sentence.
+func measureName(measure string) string {
+	switch measure {
+	case attribution.MeasurePipelineCreated:
+		return "pipeline created"
+	case attribution.MeasurePipelineOpen:
+		return "open pipeline"
+	case attribution.MeasureWon:
+		return "deals won"
+	case attribution.MeasureLost:
+		return "deals lost"
+	case contract.TargetQuota:
+		return "the quota"
+	}
+	switch len(measure) {
+	case 0:
+		return "everything"
+	case 3: // MQL, SAL, SQL are written so
+		return strings.ToUpper(measure)
+	}
+	return strings.ReplaceAll(measure, "_", " ")
+}
+
+// named is a subject in the middle of a sentence; who reads it knows partners, feeds and
+// measures by their names alone.
+func named(s Subject) string {
+	switch s.Dimension {
+	case string(Partner), "feed":
+		return s.Key
+	case "measure":
+		return measureName(s.Key)
+	case string(TouchCampaign):
+		return "campaign " + s.Key
+	}
+	return strings.ReplaceAll(s.Dimension, "_", " ") + " " + s.Key
+}
+
+// capital makes text begin a sentence.
+func capital(text string) string {
+	if text == "" {
+		return text
+	}
+	return strings.ToUpper(text[:1]) + text[1:]
+}
