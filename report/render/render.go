@@ -39,6 +39,10 @@ func Files(p *report.Package, formats []Format, create Create) error {
 		switch f {
 		case JSON:
 			err = file(create, "package.json", func(w io.Writer) error { return writeJSON(w, p) })
+		case CSV:
+			err = writeCSVs(p, create)
+		case XLSX:
+			err = file(create, "tables.xlsx", func(w io.Writer) error { return writeXLSX(w, p) })
 		default:
 			err = fmt.Errorf("there is no format %q", f)
 		}
