@@ -74,6 +74,11 @@ func (k *compiler) campaign() {
 	c := k.contract
 	c.Campaign = k.id(path{"campaign", "id"}, k.doc.Campaign.ID)
 	c.Name = k.name(path{"campaign", "name"}, k.doc.Campaign.Name)
+	c.Starts, c.HasStarts = k.day(path{"campaign", "starts"}, k.doc.Campaign.Starts)
+	c.Ends, c.HasEnds = k.day(path{"campaign", "ends"}, k.doc.Campaign.Ends)
+	if c.HasStarts && c.HasEnds && c.Ends < c.Starts {
+		k.fail(path{"campaign", "ends"}, "%s is before campaign.starts", c.Ends)
+	}
 	c.Currency, c.Exponent = k.currency(path{"currency"}, k.doc.Currency)
 	// "Local" would be a different zone on every machine.
 	zone, err := time.LoadLocation(k.doc.Zone)
@@ -82,6 +87,18 @@ func (k *compiler) campaign() {
 		return
 	}
 	c.Zone = zone
+}
+
+// day reads a day that may be left out.
+func (k *compiler) day(at path, text string) (day money.Day, given bool) {
+	if text == "" {
+		return 0, false
+	}
+	day, err := money.ParseDay(text)
+	if err != nil {
+		k.fail(at, "%v", err)
+	}
+	return day, err == nil
 }
 
 func (k *compiler) partners() {

@@ -115,6 +115,11 @@ type Contract struct {
 	// Campaign is the id of the joint campaign, which is the id of the contract.
 	Campaign string
 	Name     string
+	// Starts and Ends are the first and the last day of the campaign, if HasStarts and
+	// HasEnds. They bound what reports of the whole campaign look at, and nothing that is
+	// attributed.
+	Starts, Ends       money.Day
+	HasStarts, HasEnds bool
 	// Hash is the SHA-256 of the document, in hexadecimal.
 	Hash string
 	// Zone is where the days of the book begin and end.

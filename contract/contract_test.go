@@ -123,6 +123,9 @@ func TestParse(t *testing.T) {
 	if w := c.Window; w.LookbackDays != 60 || w.LatenessDays != 10 || !w.HasHistory || w.HistoryFrom.String() != "2026-01-01" {
 		t.Errorf("window = %+v", w)
 	}
+	if !c.HasStarts || !c.HasEnds || c.Starts.String() != "2026-03-02" || c.Ends.String() != "2026-05-31" {
+		t.Errorf("the campaign is from %v to %v", c.Starts, c.Ends)
+	}
 	if c.MultiTouch != "position-based" || c.SourcedDays != 30 {
 		t.Errorf("multi-touch %s, sourced %d", c.MultiTouch, c.SourcedDays)
 	}

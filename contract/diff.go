@@ -57,6 +57,8 @@ func effect(field string) string {
 	top, _, _ := strings.Cut(field, ".")
 	top, _, _ = strings.Cut(top, "[")
 	switch {
+	case field == "campaign.starts", field == "campaign.ends":
+		return "restates nothing; which days reports of the whole campaign look at"
 	case field == "campaign.name", strings.HasSuffix(field, "].name"):
 		return "shown only"
 	case strings.HasSuffix(field, "].addresses"):

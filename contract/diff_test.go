@@ -12,6 +12,7 @@ func TestDiff(t *testing.T) {
 	old := string(example.AILaunchTour())
 	replaced := strings.NewReplacer(
 		"name: AI Launch Tour", "name: AI Tour",
+		"ends: 2026-05-02", "ends: 2026-05-31",
 		"lookback: 90d", "lookback: 30d",
 		"  - {id: globex, name: Globex, role: partner, currency: EUR, visibility: open}", "  - {id: globex, name: Globex, role: partner, currency: EUR, visibility: own}",
 		"models: [first-touch, last-touch, linear]", "models: [first-touch,   linear]",
@@ -27,6 +28,7 @@ func TestDiff(t *testing.T) {
 		lines = append(lines, c.String())
 	}
 	want := strings.Join([]string{
+		"campaign.ends: 2026-05-02 -> 2026-05-31; restates nothing; which days reports of the whole campaign look at",
 		"campaign.name: AI Launch Tour -> AI Tour; shown only",
 		"models: first-touch, last-touch, linear -> first-touch, linear; restates every number",
 		"partners[globex].visibility: open -> own; who sees what",

@@ -14,8 +14,10 @@ import (
 // document is the YAML form. Its tags are the names that people write.
 type document struct {
 	Campaign struct {
-		ID   string `yaml:"id"`
-		Name string `yaml:"name"`
+		ID     string `yaml:"id"`
+		Name   string `yaml:"name"`
+		Starts string `yaml:"starts"`
+		Ends   string `yaml:"ends"`
 	} `yaml:"campaign"`
 	Zone     string            `yaml:"zone"`
 	Currency string            `yaml:"currency"`

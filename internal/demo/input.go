@@ -51,7 +51,7 @@ func (d *demo) input() (input, error) {
 		return input{}, err
 	}
 	world := sample.Generate(sample.Config{Seed: d.cfg.Seed, Events: d.cfg.Events, Start: start})
-	in := input{contract: example.AILaunchTour(), at: world.Start, start: world.Start, events: messages(d.spec, world.Events)}
+	in := input{contract: example.Starting(world.Start), at: world.Start, start: world.Start, events: messages(d.spec, world.Events)}
 	for _, r := range world.Rates {
 		in.rates = append(in.rates, avro.RateRecord{Base: r.Base, Quote: r.Quote, Day: r.Day, Rate: r.Rate, Source: "sample"})
 	}
@@ -153,7 +153,7 @@ func (d *demo) sendControl(ctx context.Context, in input) error {
 // Controls are the example contract and the sample's rates, as what the control
 // topic is told.
 func Controls(world sample.World) ([]avro.Control, error) {
-	first, err := control.Revise(example.AILaunchTour(), 0, world.Start)
+	first, err := control.Revise(example.Starting(world.Start), 0, world.Start)
 	if err != nil {
 		return nil, fmt.Errorf("example contract: %w", err)
 	}
