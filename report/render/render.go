@@ -7,6 +7,7 @@ package render
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 
@@ -37,6 +38,14 @@ func Files(p *report.Package, formats []Format, create Create) error {
 	for _, f := range formats {
 		var err error
 		switch f {
+		case HTML:
+			for _, page := range []string{"snapshot", "summary", "packet"} {
+				err = errors.Join(err, file(create, page+".html", func(w io.Writer) error { return writeHTML(w, p, page) }))
+			}
+		case Markdown:
+			err = errors.Join(
+				file(create, "summary.md", func(w io.Writer) error { return writeSummaryMarkdown(w, p) }),
+				file(create, "packet.md", func(w io.Writer) error { return writePacketMarkdown(w, p) }))
 		case JSON:
 			err = file(create, "package.json", func(w io.Writer) error { return writeJSON(w, p) })
 		case CSV:

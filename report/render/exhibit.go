@@ -1,0 +1,459 @@
+package render
+
+import (
+	"fmt"
+	"math/big"
+	"slices"
+	"strings"
+
+	"tracksource/report"
+)
+
+// exhibit is one part of the snapshot behind the story.
+type exhibit struct {
+	ID, Title, Note string
+	Goals           []goal
+	Bars            *bars
+	Columns         *columns
+	Lines           *lines
+	Findings        []finding
+	Grids           []*grid
+	Folded          []*grid // the same numbers once more, behind a word
+	Texts           []pair
+}
+
+// goal is how far a measure is on its way.
+type goal struct {
+	Name, Of, Reached, Target, Expected, Projected, Status, Word string
+	Meter                                                        meter
+}
+
+// hall collects the exhibits and remembers which tables are told.
+type hall struct {
+	p     *report.Package
+	c     *palette
+	told  []string
+	shown []*exhibit
+}
+
+// newHall is a hall in which each signatory has a colour.
+func newHall(p *report.Package) *hall {
+	h := &hall{p: p, c: &palette{}}
+	for _, n := range p.Partners[:min(len(p.Partners), seriesMax)] {
+		h.c.class(n.ID)
+	}
+	return h
+}
+
+// exhibits are all parts of a package behind its story, in the order of reading, but the
+// tables that are the rest.
+func (h *hall) exhibits() []*exhibit {
+	h.targets()
+	h.contributions()
+	h.overTime()
+	h.funnel()
+	h.insights()
+	h.rankings()
+	h.cohorts()
+	h.models()
+	h.worksheet()
+	h.governance()
+	h.feeds()
+	h.method()
+	return h.shown
+}
+
+// rest are the tables that no exhibit tells.
+func (h *hall) rest() []*grid {
+	var out []*grid
+	for i := range h.p.Tables {
+		if t := &h.p.Tables[i]; !slices.Contains(h.told, t.ID) {
+			out = append(out, gridOf(h.p, t, tabled{}))
+		}
+	}
+	return out
+}
+
+// table takes a table out of the rest; nil for one that is not there or has no rows.
+func (h *hall) table(id string) *report.Table {
+	t := h.p.Table(id)
+	if t == nil || len(t.Rows) == 0 {
+		return nil
+	}
+	h.told = append(h.told, id)
+	return t
+}
+
+func (h *hall) show(e *exhibit) {
+	if len(e.Goals) > 0 || e.Bars != nil || e.Columns != nil || e.Lines != nil || len(e.Findings) > 0 || len(e.Grids) > 0 || len(e.Folded) > 0 || len(e.Texts) > 0 {
+		h.shown = append(h.shown, e)
+	}
+}
+
+func (h *hall) targets() {
+	e := &exhibit{ID: "targets", Title: "Contribution against targets"}
+	for _, id := range []string{"targets", "targets_counts"} {
+		t := h.table(id)
+		if t == nil {
+			continue
+		}
+		e.Note = sentence(t.Note)
+		for _, row := range t.Rows[:min(len(t.Rows), rowsMax)] {
+			e.Goals = append(e.Goals, h.goal(t, row))
+		}
+		e.Folded = append(e.Folded, gridOf(h.p, t, tabled{}))
+	}
+	h.show(e)
+}
+
+func (h *hall) goal(t *report.Table, row []string) goal {
+	at := func(id string) string {
+		if i := t.Column(id); i >= 0 {
+			return row[i]
+		}
+		return ""
+	}
+	text := func(id string) string {
+		if i := t.Column(id); i >= 0 {
+			return shown(t.Columns[i].Kind, row[i])
+		}
+		return ""
+	}
+	g := goal{
+		Name: phrase(at("measure")), Of: partner(h.p, at("partner")), Reached: text("reached"), Target: text("target"),
+		Expected: text("expected"), Projected: text("projected"), Status: phrase(at("status")), Word: verdict(at("status")),
+	}
+	if g.Of == "(all)" {
+		g.Of = "all partners"
+	}
+	if t.Column("to") >= 0 && at("to") != "" {
+		g.Of += ", " + name(at("from")) + " to " + name(at("to"))
+	}
+	if share, ok := permille(at("reached"), at("target")); ok {
+		g.Meter.Fill, g.Meter.Text = bound(share), percentOf(share)+" of the target"
+	}
+	if share, ok := permille(at("expected"), at("target")); ok {
+		g.Meter.Mark, g.Meter.Marked = bound(share), true
+	}
+	if share, ok := permille(at("projected"), at("target")); ok {
+		g.Meter.Ahead, g.Meter.Projected = bound(share), true
+		g.Projected += " (" + percentOf(share) + ")"
+	}
+	return g
+}
+
+func (h *hall) contributions() {
+	e := &exhibit{ID: "contribution", Title: "Contribution"}
+	if t := h.table("contributions"); t != nil {
+		e.Title, e.Note = name(t.Title), sentence(t.Note)
+		e.Bars = h.contributionBars(t)
+		e.Grids = append(e.Grids, gridOf(h.p, t, tabled{bars: []string{"share"}}))
+		e.Grids[0].Note = ""
+	}
+	for _, id := range []string{"totals", "partners", "adjustments"} {
+		if t := h.table(id); t != nil {
+			e.Grids = append(e.Grids, gridOf(h.p, t, tabled{}))
+		}
+	}
+	h.show(e)
+}
+
+// contributionBars has a bar for each value of the first dimension, of the second's
+// colours. It shows the revenue, or what else there is of money.
+func (h *hall) contributionBars(t *report.Table) *bars {
+	dims := 0
+	for dims < len(t.Columns) && (t.Columns[dims].Kind == report.TextColumn || t.Columns[dims].Kind == report.DayColumn) {
+		dims++
+	}
+	measure := -1
+	for _, id := range []string{"revenue", "pipeline_created", "pipeline_open"} {
+		i := t.Column(id)
+		if i >= dims && slices.ContainsFunc(t.Rows, func(r []string) bool { return nanoOf(r[i]).Sign() > 0 }) {
+			measure = i
+			break
+		}
+	}
+	if dims == 0 || measure < 0 {
+		return nil
+	}
+	var names, series []string
+	sums, cells := map[string]*big.Int{}, map[[2]string]*big.Int{}
+	for _, row := range t.Rows {
+		of := row[0]
+		if dims > 1 {
+			of = row[1]
+		}
+		if sums[row[0]] == nil {
+			names, sums[row[0]] = append(names, row[0]), new(big.Int)
+		}
+		if !slices.Contains(series, of) {
+			series = append(series, of)
+		}
+		k := [2]string{row[0], of}
+		if cells[k] == nil {
+			cells[k] = new(big.Int)
+		}
+		n := nanoOf(row[measure])
+		cells[k].Add(cells[k], n)
+		sums[row[0]].Add(sums[row[0]], n)
+	}
+	slices.SortStableFunc(names, func(a, b string) int { return sums[b].Cmp(sums[a]) })
+	ch := &bars{Title: heading(h.p, t.Columns[measure])}
+	if c := t.Columns[measure].Currency; c != "" {
+		ch.Title += ", " + name(c)
+	}
+	if len(names) > barsMax {
+		ch.More = fmt.Sprintf("The %d largest of %s.", barsMax, count(int64(len(names))))
+		names = names[:barsMax]
+	}
+	h.fillBars(ch, t, names, series, sums, cells, dims > 1)
+	return ch
+}
+
+// fillBars draws the bars of names. With stacked, each is made of the series.
+func (h *hall) fillBars(ch *bars, t *report.Table, names, series []string, sums map[string]*big.Int, cells map[[2]string]*big.Int, stacked bool) {
+	longest := new(big.Int)
+	for _, n := range names {
+		up := new(big.Int)
+		for _, s := range series {
+			if v := cells[[2]string{n, s}]; v != nil && v.Sign() > 0 {
+				up.Add(up, v)
+			}
+		}
+		longest = larger(longest, up)
+	}
+	colours := h.c
+	if stacked && t.Columns[1].ID != "partner" {
+		colours = &palette{} // those of partners are theirs
+	}
+	classes := make([]string, len(series))
+	for i, s := range series {
+		classes[i] = "s0"
+		if stacked || t.Columns[0].ID == "partner" {
+			classes[i] = colours.class(s)
+		}
+		if stacked {
+			ch.Legend = legend(ch.Legend, key{classes[i], h.called(t.Columns[1], s)})
+		}
+	}
+	for _, n := range names {
+		b := bar{Name: h.called(t.Columns[0], n), Value: grouped(report.ValueOfUnits(sums[n]).Text(2))}
+		var amounts []*big.Int
+		var of, titles []string
+		for i, s := range series {
+			if v := cells[[2]string{n, s}]; v != nil {
+				amounts, of = append(amounts, v), append(of, classes[i])
+				titles = append(titles, h.called(t.Columns[min(1, len(t.Columns)-1)], s)+" "+grouped(report.ValueOfUnits(v).Text(2)))
+			}
+		}
+		b.Segments = layered(amounts, of, titles, longest)
+		ch.Rows = append(ch.Rows, b)
+	}
+}
+
+// legend names a colour once; all that share the last one are the others.
+func legend(keys []key, k key) []key {
+	if k.Class == "so" || k.Class == "sn" {
+		if slices.ContainsFunc(keys, func(o key) bool { return o.Class == k.Class }) {
+			return keys
+		}
+		if k.Class == "so" {
+			k.Name = "others"
+		}
+	}
+	return append(keys, k)
+}
+
+// called is what a value of a column is called.
+func (h *hall) called(c report.Column, value string) string {
+	if c.ID == "partner" {
+		return partner(h.p, value)
+	}
+	if value == "" {
+		return "(none)"
+	}
+	return name(value)
+}
+
+func (h *hall) overTime() {
+	e := &exhibit{ID: "time", Title: "Over time"}
+	if t := h.table("timeseries"); t != nil {
+		e.Title, e.Note = name(t.Title), sentence(t.Note)
+		e.Columns = timeseries(t, h.c, func(c report.Column) string {
+			if called := partner(h.p, c.ID); called != name(c.ID) {
+				return called
+			}
+			return heading(h.p, c)
+		})
+		e.Folded = append(e.Folded, gridOf(h.p, t, tabled{rows: columnsMax}))
+	}
+	for i := range h.p.Tables {
+		if t := &h.p.Tables[i]; strings.HasPrefix(t.ID, "timeseries_") && h.table(t.ID) != nil {
+			e.Folded = append(e.Folded, gridOf(h.p, t, tabled{}))
+		}
+	}
+	h.show(e)
+}
+
+func (h *hall) funnel() {
+	e := &exhibit{ID: "funnel", Title: "Funnel"}
+	if t := h.table("funnel"); t != nil {
+		e.Grids = append(e.Grids, gridOf(h.p, t, tabled{bars: []string{"count"}}))
+	}
+	for _, id := range []string{"drop_offs", "funnel_partners", "funnel_channels", "funnel_segments"} {
+		if t := h.table(id); t != nil {
+			g := gridOf(h.p, t, tabled{rows: topMax * 2})
+			if id == "drop_offs" {
+				e.Grids = append(e.Grids, g)
+			} else {
+				e.Folded = append(e.Folded, g)
+			}
+		}
+	}
+	h.show(e)
+}
+
+func (h *hall) insights() {
+	h.show(&exhibit{ID: "insights", Title: "Insights", Findings: findings(h.p.Insights)})
+}
+
+func (h *hall) rankings() {
+	e := &exhibit{ID: "rankings", Title: "Assets, channels and segments"}
+	for i := range h.p.Tables {
+		if t := &h.p.Tables[i]; strings.HasPrefix(t.ID, "ranking_") && h.table(t.ID) != nil {
+			e.Grids = append(e.Grids, gridOf(h.p, t, tabled{rows: topMax, bars: []string{"credit"}}))
+		}
+	}
+	h.show(e)
+}
+
+func (h *hall) cohorts() {
+	e := &exhibit{ID: "cohorts", Title: "Cohorts"}
+	for i := range h.p.Tables {
+		t := &h.p.Tables[i]
+		switch {
+		case strings.HasPrefix(t.ID, "curves_") && h.table(t.ID) != nil:
+			if e.Lines == nil {
+				e.Lines = curves(t)
+			}
+			e.Grids = append(e.Grids, gridOf(h.p, t, tabled{rows: topMax * 2, heat: true}))
+		case strings.HasPrefix(t.ID, "cohorts_") && h.table(t.ID) != nil:
+			e.Grids = append(e.Grids, gridOf(h.p, t, tabled{rows: topMax * 2}))
+		}
+	}
+	h.show(e)
+}
+
+func (h *hall) models() {
+	e := &exhibit{ID: "models", Title: "What other models say"}
+	if t := h.table("models"); t != nil {
+		e.Title, e.Note = name(t.Title), sentence(t.Note)
+		e.Bars = h.shares(t)
+		g := gridOf(h.p, t, tabled{})
+		g.Note = ""
+		e.Folded = append(e.Folded, g)
+	}
+	if t := h.table("model_disagreement"); t != nil {
+		e.Grids = append(e.Grids, gridOf(h.p, t, tabled{rows: topMax}))
+	}
+	h.show(e)
+}
+
+// shares has a bar for each row, of the colours of its columns of ratios.
+func (h *hall) shares(t *report.Table) *bars {
+	ch := &bars{Title: "Shares"}
+	var of []int
+	var classes []string
+	for i, c := range t.Columns {
+		if i > 0 && c.Kind == report.RatioColumn && len(of) <= seriesMax {
+			of = append(of, i)
+			who := strings.TrimPrefix(strings.TrimPrefix(c.ID, "share"), "_")
+			if who == "unattributed" || who == "none" {
+				who = "(" + who + ")"
+			}
+			classes = append(classes, h.c.class(who))
+			ch.Legend = legend(ch.Legend, key{classes[len(classes)-1], heading(h.p, c)})
+		}
+	}
+	if len(of) < 2 {
+		return nil
+	}
+	for _, row := range t.Rows[:min(len(t.Rows), barsMax*2)] {
+		b := bar{Name: phrase(row[0])}
+		var amounts []*big.Int
+		var titles []string
+		for _, i := range of {
+			amounts = append(amounts, nanoOf(row[i]))
+			titles = append(titles, heading(h.p, t.Columns[i])+" "+percent(row[i]))
+		}
+		b.Segments = layered(amounts, classes, titles, big.NewInt(1_000_000_000))
+		ch.Rows = append(ch.Rows, b)
+	}
+	return ch
+}
+
+func (h *hall) worksheet() {
+	e := &exhibit{ID: "worksheet", Title: "Attribution worksheet"}
+	if t := h.table("worksheet"); t != nil {
+		e.Title, e.Note = name(t.Title), sentence(t.Note)
+		g := gridOf(h.p, t, tabled{rows: topMax * 2})
+		g.Note = ""
+		e.Grids = append(e.Grids, g)
+	}
+	h.show(e)
+}
+
+func (h *hall) governance() {
+	e := &exhibit{ID: "governance", Title: "Guardrails, disputes and signatures"}
+	for _, id := range []string{"guardrails", "disputes", "escalations", "signatures", "confidence"} {
+		if t := h.table(id); t != nil {
+			e.Grids = append(e.Grids, gridOf(h.p, t, tabled{rows: topMax * 2}))
+		}
+	}
+	h.show(e)
+}
+
+func (h *hall) feeds() {
+	e := &exhibit{ID: "feeds", Title: "Feeds", Note: "How far the data could be relied on when the package was made."}
+	_ = h.table("feeds") // the same, from what was observed
+	if len(h.p.Observed.Feeds) > 0 {
+		g := &grid{Caption: "Quality of the feeds", Head: []head{{"Feed", false}, {"Partner", false}, {"Records", true}, {"Newest", false}, {"Age", true}, {"Allowed", true}, {"Complete", true}, {"Matched", true}, {"Refused", true}, {"State", false}}}
+		for i := range h.p.Observed.Feeds {
+			g.Rows = append(g.Rows, h.feed(&h.p.Observed.Feeds[i]))
+		}
+		e.Grids = append(e.Grids, g)
+	}
+	h.show(e)
+}
+
+func (h *hall) feed(f *report.FeedQA) []cell {
+	or := func(text string) cell {
+		if text == "" {
+			return cell{Text: "—", Num: true, Quiet: true}
+		}
+		return cell{Text: text, Num: true}
+	}
+	newest, age := cell{Text: "—", Quiet: true}, or("")
+	if f.Newest != nil {
+		newest = cell{Text: instant(*f.Newest)}
+	}
+	if f.AgeSeconds >= 0 {
+		age = or(long(f.AgeSeconds))
+	}
+	state := cell{Text: "within its limits", Word: "good"}
+	if !f.Fresh || !f.Complete {
+		state = cell{Text: "stale", Word: "bad"}
+		if f.Fresh {
+			state.Text = "incomplete"
+		}
+	}
+	return []cell{
+		{Text: name(f.Feed), Head: true},
+		{Text: partner(h.p, f.Partner)}, or(count(f.Records)), newest, age, or(long(f.LimitSeconds)),
+		or(shown(report.RatioColumn, f.Completeness)), or(shown(report.RatioColumn, f.MatchRate)), or(count(f.DeadLetters)), state,
+	}
+}
+
+func (h *hall) method() {
+	h.show(&exhibit{ID: "method", Title: "How it was worked out", Texts: tell(h.p).Method})
+}

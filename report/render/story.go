@@ -1,0 +1,332 @@
+package render
+
+import (
+	"fmt"
+	"strings"
+
+	"tracksource/report"
+)
+
+// behindMax is how far behind, in seconds, a line may be without a word on top of the
+// page: so much is on its way at any time.
+const behindMax = 60
+
+// story is what every page of a package tells, as text that is ready to be read. A
+// format has only to keep it text.
+type story struct {
+	Title, Name, Headline         string
+	About                         []pair
+	Warnings                      []warning
+	Tiles                         []tile
+	Drivers, Risks, Opportunities []finding
+	Decisions                     []decision
+	Actions                       []action
+	Method                        []pair
+}
+
+// pair is a word and what it says.
+type pair struct{ Name, Text string }
+
+// warning is what has to be known before anything else is read.
+type warning struct{ Name, Text string }
+
+// tile is a key figure.
+type tile struct {
+	Title    string
+	Whole    string // of the value
+	Places   string // of the value, with the point
+	Unit     string
+	Light    report.Light
+	Word     string // the light in a word
+	Of       string // how much of which target
+	Before   string
+	Change   string // against before
+	Why      string
+	Meter    *meter // nil without a target
+	Expected string
+}
+
+// Value is the value with its unit, empty without one.
+func (t *tile) Value() string { return strings.TrimSpace(t.Whole + t.Places + t.Unit) }
+
+// finding is an insight.
+type finding struct {
+	Rule, Text string
+	Tone       report.Tone
+	Word       string // the tone in a word
+	Evidence   []pair
+	Chance     string
+}
+
+// decision is what has to be decided.
+type decision struct{ Text, Owner, Due, Why string }
+
+// action is a line of the register.
+type action struct {
+	Word                                        string // good, bad or warn
+	ID, Text, About, Effect, Owner, Due, Status string
+	Evidence                                    []pair
+}
+
+// tell makes the story of a package.
+func tell(p *report.Package) *story {
+	s := &story{
+		Title: sentence(p.Title), Name: name(p.Name), Headline: sentence(p.Headline),
+		About: about(p), Warnings: warnings(p),
+		Drivers: findings(p.Drivers), Risks: findings(p.Risks), Opportunities: findings(p.Opportunities),
+	}
+	if s.Name == "" {
+		s.Name = name(p.Campaign)
+	}
+	if s.Title == "" {
+		s.Title = s.Name
+	}
+	for i := range p.Spine {
+		s.Tiles = append(s.Tiles, figure(&p.Spine[i]))
+	}
+	for _, d := range p.Decisions {
+		s.Decisions = append(s.Decisions, decision{sentence(d.Text), name(d.Owner), name(d.Due), sentence(d.Why)})
+	}
+	for i := range p.Actions {
+		a := &p.Actions[i]
+		s.Actions = append(s.Actions, action{
+			ID: name(a.ID), Text: sentence(a.Text), About: subjects(a.About), Effect: sentence(a.Effect),
+			Owner: name(a.Owner), Due: name(a.Due), Status: phrase(a.Status), Evidence: evidence(a.Evidence),
+			Word: verdict(a.Status),
+		})
+	}
+	for _, n := range p.Method {
+		s.Method = append(s.Method, pair{sentence(n.Title), sentence(n.Text)})
+	}
+	return s
+}
+
+// about is what the package is of.
+func about(p *report.Package) []pair {
+	var partners []string
+	for _, n := range p.Partners {
+		partners = append(partners, called(n))
+	}
+	view := "restated: every day by what is known of it now"
+	if p.Question.View == report.AsKnown {
+		view = "as known: closed days as they were signed"
+	}
+	contract := fmt.Sprintf("revision %d", p.Revision)
+	if p.Contract != "" {
+		contract += ", " + plain(p.Contract, 13) // enough to be told apart; the JSON has all of it
+	}
+	model := name(p.Question.ModelName)
+	if model == "" {
+		model = name(p.Question.Model)
+	}
+	list := []pair{
+		{"Partners", strings.Join(partners, ", ")},
+		{"Window", window(p)},
+		{"Model", model},
+		{"Told by", view},
+		{"As of", instant(p.AsOf.Time)},
+		{"Newest input", "none"},
+		{"Feeds", feeds(p)},
+		{"Contract", contract},
+		{"Currency", name(p.Currency)},
+	}
+	if p.AsOf.Newest != nil {
+		list[5].Text = instant(*p.AsOf.Newest)
+	}
+	if p.MadeFor != "" {
+		list = append(list, pair{"Made for", partner(p, p.MadeFor)})
+	}
+	return list
+}
+
+func window(p *report.Package) string {
+	q := &p.Question
+	text := "all days"
+	switch {
+	case q.From != "" && q.To != "":
+		text = name(q.From) + " to " + name(q.To)
+	case q.From != "":
+		text = "from " + name(q.From)
+	case q.To != "":
+		text = "up to " + name(q.To)
+	}
+	if days, ok := strings.CutSuffix(q.Window, "d"); ok {
+		text += ", " + name(days) + " days"
+	}
+	if q.Window == "campaign" {
+		text += ", the campaign"
+	}
+	if p.Zone != "" {
+		text += " in " + name(p.Zone)
+	}
+	return text
+}
+
+func feeds(p *report.Package) string {
+	n := len(p.Observed.Feeds)
+	if n == 0 {
+		return "none was seen"
+	}
+	good := 0
+	for i := range p.Observed.Feeds {
+		if f := &p.Observed.Feeds[i]; f.Fresh && f.Complete {
+			good++
+		}
+	}
+	return fmt.Sprintf("%d of %d within their limits", good, n)
+}
+
+// warnings are what a reader must not miss, the gravest first.
+func warnings(p *report.Package) []warning {
+	var list []warning
+	if p.Empty != "" {
+		list = append(list, warning{"Nothing to report", sentence(p.Empty)})
+	}
+	if p.Proposed {
+		list = append(list, warning{"Proposed", "These figures follow a contract that is proposed and not agreed. They bind nobody."})
+	}
+	if p.Withheld {
+		who := "its reader"
+		if p.MadeFor != "" {
+			who = partner(p, p.MadeFor)
+		}
+		list = append(list, warning{"Withheld", "Made for " + who + ": the contract's visibility leaves out part of what the campaign has. What is left out is not zero."})
+	}
+	if o := &p.Observed; o.BehindWhy != "" || o.BehindSeconds > behindMax {
+		text := "The figures were " + long(o.BehindSeconds) + " behind what had arrived when the package was made."
+		if o.BehindWhy != "" {
+			text += " " + sentence(o.BehindWhy)
+		}
+		list = append(list, warning{"Behind", text})
+	}
+	var stale []string
+	for i := range p.Observed.Feeds {
+		f := &p.Observed.Feeds[i]
+		if wrong := complaint(f); wrong != "" {
+			stale = append(stale, name(f.Feed)+" of "+partner(p, f.Partner)+" ("+wrong+")")
+		}
+	}
+	if len(stale) > 0 {
+		list = append(list, warning{"Feeds beyond their limits", sentence(strings.Join(stale, ", ") + ".")})
+	}
+	return list
+}
+
+// complaint is what is wrong with a feed, empty if nothing is.
+func complaint(f *report.FeedQA) string {
+	var wrong []string
+	switch {
+	case f.Fresh:
+	case f.AgeSeconds < 0:
+		wrong = append(wrong, "nothing has arrived")
+	default:
+		wrong = append(wrong, long(f.AgeSeconds)+" old, "+long(f.LimitSeconds)+" allowed")
+	}
+	if !f.Complete {
+		if f.Completeness == "" {
+			wrong = append(wrong, "incomplete")
+		} else {
+			wrong = append(wrong, percent(f.Completeness)+" complete")
+		}
+	}
+	return strings.Join(wrong, "; ")
+}
+
+func figure(k *report.KPI) tile {
+	t := tile{Title: name(k.Title), Light: k.Light, Why: sentence(k.Why)}
+	switch k.Light {
+	case report.Green:
+		t.Word = "Green"
+	case report.Amber:
+		t.Word = "Amber"
+	case report.Red:
+		t.Word = "Red"
+	default:
+		t.Light, t.Word = report.Grey, "No band"
+	}
+	if k.Value == "" {
+		t.Whole = "—"
+		return t
+	}
+	t.Whole = shown(k.Kind, k.Value)
+	if whole, places, ok := strings.Cut(t.Whole, "."); ok && k.Kind == report.MoneyColumn {
+		t.Whole, t.Places = whole, "."+places
+	}
+	t.Unit = strings.TrimPrefix(full(k.Kind, k.Value, k.Currency), t.Whole+t.Places)
+	if share, ok := permille(k.Value, k.Target); ok {
+		t.Of = percentOf(share) + " of " + shown(k.Kind, k.Target)
+		t.Meter = &meter{Fill: bound(share), Text: t.Of}
+		if mark, ok := permille(k.Expected, k.Target); ok {
+			t.Meter.Mark, t.Meter.Marked = bound(mark), true
+			t.Expected = shown(k.Kind, k.Expected) + " expected by now"
+		}
+	}
+	if k.Previous != "" {
+		t.Before = shown(k.Kind, k.Previous)
+		if k.Kind != report.RatioColumn { // of a ratio, percent of percent mislead
+			t.Change = change(k.Value, k.Previous)
+		}
+	}
+	return t
+}
+
+func findings(list []report.Insight) []finding {
+	var out []finding
+	for i := range list {
+		in := &list[i]
+		f := finding{Rule: name(in.Rule), Text: sentence(in.Text), Tone: in.Tone, Evidence: evidence(in.Evidence), Chance: name(in.Chance)}
+		switch in.Tone {
+		case report.Good:
+			f.Word = "Good"
+		case report.Bad:
+			f.Word = "Bad"
+		default:
+			f.Tone, f.Word = report.Neutral, "Note"
+		}
+		out = append(out, f)
+	}
+	return out
+}
+
+func evidence(list []report.Evidence) []pair {
+	var out []pair
+	for _, e := range list {
+		text := full(e.Kind, e.Value, e.Currency)
+		if e.Kind == report.RatioColumn && multiple(e.Value) {
+			text = times(e.Value)
+		}
+		out = append(out, pair{name(e.Name), text})
+	}
+	return out
+}
+
+// multiple reports whether a ratio is read as so many times rather than in percent.
+func multiple(value string) bool {
+	v, err := report.ParseValue(value)
+	return err == nil && v.Cmp(report.ValueOf(2, 0)) > 0
+}
+
+func subjects(list []report.Subject) string {
+	var out []string
+	for _, s := range list {
+		out = append(out, name(s.Dimension)+" "+name(s.Key))
+	}
+	return strings.Join(out, ", ")
+}
+
+// partner is what a partner is called, its id for one that is no signatory.
+func partner(p *report.Package, id string) string {
+	for _, n := range p.Partners {
+		if n.ID == id {
+			return called(n)
+		}
+	}
+	return name(id)
+}
+
+func called(n report.Named) string {
+	if n.Name == "" {
+		return name(n.ID)
+	}
+	return name(n.Name)
+}
