@@ -19,10 +19,13 @@ import (
 const ManifestName = "manifest.json"
 
 const (
-	manifestVersion = 1
-	// manifestBytesMax and manifestFilesMax bound what is read of a package that
-	// anybody may have made.
-	manifestBytesMax = 4 << 20
+	// manifestVersion is that of a manifest that says how its package was made,
+	// manifestUnmade that of one which only says what is in it: it can be signed, and
+	// nobody can make the package again.
+	manifestVersion = 2
+	manifestUnmade  = 1
+	// ManifestBytesMax is what is read of a manifest at most: anybody may have made it.
+	ManifestBytesMax = 4 << 20
 	manifestFilesMax = 10_000
 	manifestTextMax  = 200 // bytes of a title or a window
 	manifestNamesMax = 5   // of each kind in a ManifestError
@@ -40,7 +43,19 @@ type Manifest struct {
 	// package was made by.
 	Revision int64          `json:"revision"`
 	Contract string         `json:"contract"`
+	Made     *Made          `json:"made,omitempty"`
 	Files    []ManifestFile `json:"files"` // in the order of names, without the manifest
+}
+
+// Made is how a package was made: all that it takes to make the same one again.
+type Made struct {
+	Question PackageQuestion `json:"question"`
+	// Positions are those of [AsOf], MadeFor is that of [Package].
+	Positions map[string][]int64 `json:"positions"`
+	MadeFor   string             `json:"made_for"`
+	Formats   []string           `json:"formats"`
+	// Observed cannot be seen again, so that it is kept.
+	Observed Observed `json:"observed"`
 }
 
 // ManifestFile is one file of a package.
@@ -81,6 +96,9 @@ func NewManifest(about Manifest, pkg fs.FS) (Manifest, error) {
 		return Manifest{}, err
 	}
 	about.Version, about.Files, about.AsOf = manifestVersion, files, about.AsOf.UTC()
+	if about.Made == nil {
+		about.Version = manifestUnmade
+	}
 	return about, about.check()
 }
 
@@ -102,13 +120,28 @@ func ReadManifest(pkg fs.FS) (m Manifest, hash string, err error) {
 		return Manifest{}, "", fmt.Errorf("read manifest: %w", err)
 	}
 	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, manifestBytesMax+1))
+	text, err := io.ReadAll(io.LimitReader(f, ManifestBytesMax+1))
 	switch {
 	case err != nil:
 		return Manifest{}, "", fmt.Errorf("read manifest: %w", err)
-	case len(text) > manifestBytesMax:
-		return Manifest{}, "", fmt.Errorf("the manifest has more than %d bytes", manifestBytesMax)
+	case len(text) > ManifestBytesMax:
+		return Manifest{}, "", fmt.Errorf("the manifest has more than %d bytes", ManifestBytesMax)
 	}
+	if m, hash, err = ParseManifest(text); err != nil {
+		return Manifest{}, "", err
+	}
+	there, err := packageFiles(pkg)
+	if err != nil {
+		return Manifest{}, "", err
+	}
+	if e := manifestDifference(m.Files, there); e != nil {
+		return Manifest{}, "", e
+	}
+	return m, hash, nil
+}
+
+// ParseManifest reads the bytes of a manifest, without the files that it is about.
+func ParseManifest(text []byte) (m Manifest, hash string, err error) {
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields() // what nobody looks at must not be signed
 	if err := d.Decode(&m); err != nil {
@@ -120,21 +153,16 @@ func ReadManifest(pkg fs.FS) (m Manifest, hash string, err error) {
 	if err := m.check(); err != nil {
 		return Manifest{}, "", fmt.Errorf("manifest: %w", err)
 	}
-	there, err := packageFiles(pkg)
-	if err != nil {
-		return Manifest{}, "", err
-	}
-	if e := manifestDifference(m.Files, there); e != nil {
-		return Manifest{}, "", e
-	}
 	sum := sha256.Sum256(text)
 	return m, hex.EncodeToString(sum[:]), nil
 }
 
 func (m *Manifest) check() error {
 	switch {
-	case m.Version != manifestVersion:
-		return fmt.Errorf("version %d is not known, %d is", m.Version, manifestVersion)
+	case m.Version != manifestVersion && m.Version != manifestUnmade:
+		return fmt.Errorf("version %d is not known, %d and %d are", m.Version, manifestUnmade, manifestVersion)
+	case (m.Version == manifestVersion) != (m.Made != nil):
+		return fmt.Errorf("made says how the package was made, which a manifest of version %d does and one of version %d does not", manifestVersion, manifestUnmade)
 	case m.Campaign == "" || m.Title == "" || m.AsOf.IsZero():
 		return errors.New("campaign, title and as_of say what the package is of")
 	case len(m.Title) > manifestTextMax || len(m.Window) > manifestTextMax:
@@ -151,6 +179,29 @@ func (m *Manifest) check() error {
 			return fmt.Errorf("files are not in the order of their names, each once: %.100q", f.Name)
 		case err != nil || len(sum) != sha256.Size || strings.ToLower(f.SHA256) != f.SHA256 || f.Bytes < 0:
 			return fmt.Errorf("%.100q has no hash and size", f.Name)
+		}
+	}
+	if m.Made != nil {
+		return m.Made.check()
+	}
+	return nil
+}
+
+func (m *Made) check() error {
+	q := &m.Question
+	switch {
+	case q.Window == "" || q.Model == "" || q.View == "" || !slices.Contains(Details(), q.Detail) || len(q.Dimensions) == 0:
+		return errors.New("made: the question has no window, model, view, detail or dimensions")
+	case (q.Window == WindowCustom) && (q.From == "" || q.To == ""):
+		return errors.New("made: the question has no days")
+	case len(m.Formats) == 0:
+		return errors.New("made: there are no formats")
+	case len(m.Positions) == 0:
+		return errors.New("made: there are no positions")
+	}
+	for topic, offsets := range m.Positions {
+		if topic == "" || len(offsets) == 0 || slices.Min(offsets) < 0 {
+			return fmt.Errorf("made: %.100q has no positions", topic)
 		}
 	}
 	return nil

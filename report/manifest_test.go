@@ -63,7 +63,8 @@ func TestManifest(t *testing.T) {
 		{"no json", func(p fstest.MapFS) { p[report.ManifestName].Data = []byte("{") }, "cannot be read"},
 		{"surplus", func(p fstest.MapFS) { p[report.ManifestName].Data = append(p[report.ManifestName].Data, '{') }, "something is behind it"},
 		{"unknown member", edited(`"version": 1`, `"version": 1, "hidden": true`), "unknown field"},
-		{"version", edited(`"version": 1`, `"version": 2`), "version 2 is not known"},
+		{"version of what is not told", edited(`"version": 1`, `"version": 2`), "made says how"},
+		{"version", edited(`"version": 1`, `"version": 3`), "version 3 is not known"},
 		{"no campaign", edited(`"ai-launch-tour"`, `""`), "say what the package is of"},
 		{"long", edited(`"March"`, `"`+strings.Repeat("M", 201)+`"`), "at most 200 bytes"},
 		{"outside", edited("deals/acme.csv", "../acme.csv"), "no file of a package"},
@@ -97,6 +98,46 @@ func edited(was, is string) func(fstest.MapFS) {
 	return func(p fstest.MapFS) {
 		f := p[report.ManifestName]
 		f.Data = []byte(strings.Replace(string(f.Data), was, is, 1))
+	}
+}
+
+// TestManifestMade: what a package can be made again from is read as it was written, and
+// a part of it is none.
+func TestManifestMade(t *testing.T) {
+	for _, tt := range []struct{ was, is, says string }{
+		{"", "", ""},
+		{`"version": 2`, `"version": 1`, "made says how"},
+		{`"window": "30d"`, `"window": ""`, "no window, model"},
+		{`"window": "30d"`, `"window": "custom"`, "no days"},
+		{`"model": "linear"`, `"model": ""`, "no window, model"},
+		{`"detail": "full"`, `"detail": "some"`, "no window, model"},
+		{`"partner"`, `"partner", "x"`, ""},
+		{`"html"`, ``, "no formats"},
+		{`"rows"`, `""`, "has no positions"},
+		{`7`, `-7`, "has no positions"},
+		{`"made_for": "acme"`, `"made_for": "acme", "made_by": "x"`, "unknown field"},
+	} {
+		pkg := packageOfMarch()
+		made := report.Made{
+			Question:  report.PackageQuestion{Window: "30d", Detail: report.Full, Dimensions: []string{"partner"}, Model: "linear", View: report.AsKnown},
+			Positions: map[string][]int64{"rows": {7}}, MadeFor: "acme", Formats: []string{"html"}, Observed: report.Observed{BehindSeconds: 3},
+		}
+		m, err := report.NewManifest(report.Manifest{Campaign: "ai-launch-tour", Title: "M", AsOf: time.Date(2026, 4, 2, 6, 0, 0, 0, time.UTC), Made: &made}, pkg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := m.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, _, err := report.ParseManifest([]byte(strings.Replace(string(text), tt.was, tt.is, 1)))
+		if tt.says != "" {
+			if err == nil || !strings.Contains(err.Error(), tt.says) {
+				t.Errorf("%s for %s: %v, want %q", tt.is, tt.was, err, tt.says)
+			}
+		} else if err != nil || got.Made.Positions["rows"][0] != 7 || got.Made.Observed.BehindSeconds != 3 {
+			t.Errorf("%s for %s: %+v, %v", tt.is, tt.was, got.Made, err)
+		}
 	}
 }
 
