@@ -31,7 +31,7 @@ func explainCommand(stdout io.Writer) *cobra.Command {
 			"deals that it is made of.\n" +
 			"A deal is named by its id in the CRM, or by partner/system/type/id; a contribution by its key, as the API\n" +
 			"and the dashboard give it.",
-		Example: "  track-source explain --opportunity 0065g00000AbCdE --reporter-url http://127.0.0.1:8080\n" +
+		Example: "  track-source explain --opportunity 0065g00000AbCdE --reporter http://127.0.0.1:8080\n" +
 			"  track-source explain --opportunity 0065g00000AbCdE --campaign ai-launch-tour --model linear --json",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if (opportunity == "") == (contribution == "") {

@@ -167,7 +167,7 @@ func TestAskFails(t *testing.T) {
 	}{
 		{"no reporter", append(explain, "--reporter-url", "http://127.0.0.1:1"), exitFail, "no reporter answers at http://127.0.0.1:1"},
 		{"no URL", append(explain, "--reporter-url", "127.0.0.1:8080"), exitUsage, "no URL such as http://127.0.0.1:8080"},
-		{"a token in the open", append(explain, "--reporter-url", "http://reporter.example", "--token-file", token), exitUsage, "give an https:// --reporter-url"},
+		{"a token in the open", append(explain, "--reporter-url", "http://reporter.example", "--token-file", token), exitUsage, "give an https:// --reporter"},
 		{"no token in the file", append(explain, "--token-file", os.DevNull), exitUsage, "not a file with a token"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -24,15 +24,16 @@ func TestDocumentedCommands(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, line := range regexp.MustCompile(`(?m)^ {0,4}track-source .*$`).FindAllString(string(text), -1) {
+		for _, line := range regexp.MustCompile(`(?m)^ {0,4}(go run \./cmd/)?track-source .*$`).FindAllString(string(text), -1) {
 			shown++
-			args := strings.Fields(line)[1:]
+			_, line, _ = strings.Cut(line, "track-source ")
+			args := words(line)
 			var out, errOut bytes.Buffer
 			if code := run(t.Context(), append(args, "--help"), &out, &errOut); code != exitOK {
 				t.Errorf("%s: %s\nends with %d: %s", path, line, code, &errOut)
 			}
-			usage := regexp.MustCompile(`Usage:\n  track-source ([a-z ]+?)(?: \[|\n| [A-Z])`).FindStringSubmatch(out.String())
-			if usage == nil || !strings.HasPrefix(strings.Join(args, " "), usage[1]) {
+			usage := regexp.MustCompile(`Usage:\n  track-source((?: [a-z]+)*?)(?: \[|\n| [A-Z])`).FindStringSubmatch(out.String())
+			if usage == nil || (usage[1] == "") != strings.HasPrefix(args[0], "-") || !strings.HasPrefix(" "+strings.Join(args, " "), usage[1]) {
 				t.Errorf("%s: %s\nis no command: %q", path, line, usage)
 			}
 		}
@@ -40,4 +41,17 @@ func TestDocumentedCommands(t *testing.T) {
 	if shown < 10 {
 		t.Fatalf("%d commands are found in the documents", shown)
 	}
+}
+
+// words splits a command line at blanks that are not quoted.
+func words(line string) []string {
+	var out []string
+	for i, part := range regexp.MustCompile(`["']`).Split(line, -1) {
+		if i%2 == 1 {
+			out = append(out, part)
+		} else {
+			out = append(out, strings.Fields(part)...)
+		}
+	}
+	return out
 }

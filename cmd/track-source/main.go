@@ -36,22 +36,31 @@ func (e usageError) Unwrap() error { return e.err }
 
 // run is the whole tool; tests call it.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	packaging := reportFlags{stdout: stdout, stderr: stderr}
 	root := &cobra.Command{
 		Use:   "track-source",
 		Short: "Attribute a joint campaign's pipeline and revenue to its partners",
 		Long: "track-source attributes pipeline and revenue of a joint campaign to partners, channels,\n" +
-			"assets and regions as each partner's events arrive.",
-		Example:       "  track-source demo\n  track-source demo --once --json\n  track-source topics plan --bootstrap-servers 127.0.0.1:9092 --feed crm.acme",
+			"assets and regions as each partner's events arrive.\n\n" +
+			"With flags and no command it makes the reporting package of a campaign, as track-source report does.",
+		Example: "  track-source demo\n  track-source " + reportExample +
+			"  track-source demo --once --json\n  track-source topics plan --bootstrap-servers 127.0.0.1:9092 --feed crm.acme",
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          noArgs,
-		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if cmd.Flags().NFlag() == 0 {
+				return cmd.Help()
+			}
+			return packaging.run(cmd)
+		},
 	}
+	packaging.bind(root)
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(demoCommand(stdout, stderr), topicsCommand(stdout), fsckCommand(stdout, stderr), checkCommand(stdout, stderr), deadletterCommand(stdout, stderr),
+	root.AddCommand(reportCommand(stdout, stderr), demoCommand(stdout, stderr), topicsCommand(stdout), fsckCommand(stdout, stderr), checkCommand(stdout, stderr), deadletterCommand(stdout, stderr),
 		sendCommand(stdout, stderr), contractCommand(stdout, stderr), fxCommand(stdout, stderr), accountsCommand(stdout, stderr), mappingCommand(stdout, stderr),
 		eraseCommand(stdout, stderr), overlapCommand(stdout, stderr), taxonomyCommand(stdout), schemaCommand(stdout), attributeCommand(stdout), tokenCommand(stdout),
 		explainCommand(stdout), reconcileCommand(stdout), disputeCommand(stdout, stderr), periodCommand(stdout, stderr), signCommand(stdout, stderr),

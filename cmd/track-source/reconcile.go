@@ -63,7 +63,7 @@ func reconcileCommand(stdout io.Writer) *cobra.Command {
 			return err
 		},
 	}
-	f.bind(cmd)
+	f.bindAs(cmd, "reporter-url")
 	cmd.Flags().StringVar(&crm, "crm", "", "file that the CRM exported (required)")
 	for name, about := range map[string]string{
 		"campaign": "campaign whose book is asked (the first agreed one)",

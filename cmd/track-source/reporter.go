@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,11 +12,13 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"tracksource/internal/answer"
 )
@@ -25,9 +28,27 @@ type reporterFlags struct {
 	url, tokenFile string
 }
 
-func (f *reporterFlags) bind(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&f.url, "reporter-url", "http://127.0.0.1:8080", "where a reporter, or the demo, serves")
+// reporterVariable names the environment's reporter.
+const reporterVariable = "TRACKSOURCE_REPORTER"
+
+// bind adds the flags. --reporter-url is --reporter under its older name, the only one
+// that reconcile has: a reporter is a partner there.
+func (f *reporterFlags) bind(cmd *cobra.Command) { f.bindAs(cmd, "reporter") }
+
+func (f *reporterFlags) bindAs(cmd *cobra.Command, name string) {
+	if name == "reporter" {
+		cmd.Flags().SetNormalizeFunc(flagName)
+	}
+	cmd.Flags().StringVar(&f.url, name, cmp.Or(os.Getenv(reporterVariable), "http://127.0.0.1:8080"), "`URL` at which a reporter, or the demo, serves; or "+reporterVariable+" in the environment")
 	cmd.Flags().StringVar(&f.tokenFile, "token-file", "", "file with the access token; a reporter on this machine may need none")
+}
+
+// flagName is what a flag is called that is written in another way.
+func flagName(_ *pflag.FlagSet, name string) pflag.NormalizedName {
+	if name == "reporter-url" {
+		name = "reporter"
+	}
+	return pflag.NormalizedName(strings.ReplaceAll(name, "_", "-"))
 }
 
 const (
@@ -38,30 +59,46 @@ const (
 	tokenBytesMax  = 4 << 10
 )
 
+// question is one to a reporter.
+type question struct {
+	path  string
+	query url.Values
+	body  []byte // of a CSV file; nil for a question without one
+	// timeout bounds the question, bytesMax its answer.
+	timeout  time.Duration
+	bytesMax int64
+}
+
 // ask sends one question and returns the answer as it came, JSON. A body is that of
 // a CSV file; nil for a question without one.
 func (f *reporterFlags) ask(ctx context.Context, path string, query url.Values, body []byte) ([]byte, error) {
+	return f.send(ctx, question{path, query, body, askTimeout, answerBytesMax})
+}
+
+// send asks. Its errors are a [usageError] for what the command line can mend and an
+// [*askError] for what the reporter did.
+func (f *reporterFlags) send(ctx context.Context, q question) ([]byte, error) {
 	base, err := url.Parse(f.url)
 	if err != nil || base.Host == "" || base.Scheme != "http" && base.Scheme != "https" {
-		return nil, usageError{errors.New("--reporter-url is no URL such as http://127.0.0.1:8080")}
+		return nil, usageError{errors.New("--reporter is no URL such as http://127.0.0.1:8080")}
 	}
 	token, err := f.token(base)
 	if err != nil {
 		return nil, usageError{err}
 	}
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	ctx, cancel := context.WithTimeout(ctx, q.timeout)
 	defer cancel()
-	at := base.JoinPath(path)
-	at.RawQuery = query.Encode()
+	at := base.JoinPath(q.path)
+	at.RawQuery = q.query.Encode()
 	method := http.MethodGet
-	if body != nil {
+	if q.body != nil {
 		method = http.MethodPost
 	}
-	req, err := http.NewRequestWithContext(ctx, method, at.String(), bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, method, at.String(), bytes.NewReader(q.body))
 	if err != nil {
 		return nil, err
 	}
-	if body != nil {
+	if q.body != nil {
 		req.Header.Set("Content-Type", "text/csv")
 	}
 	if token != "" {
@@ -71,20 +108,35 @@ func (f *reporterFlags) ask(ctx context.Context, path string, query url.Values, 
 	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	resp, err := client.Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("no reporter answers at %s: %w; start one, or the demo, or give --reporter-url", base.Redacted(), unwrapURL(err))
+		err = fmt.Errorf("no reporter answers at %s: %w; start one, or the demo (track-source demo), or give --reporter", base.Redacted(), unwrapURL(err))
+		return nil, &askError{err: err, passing: true}
 	}
 	defer resp.Body.Close()
-	data, err := io.ReadAll(io.LimitReader(resp.Body, answerBytesMax+1))
+	data, err := io.ReadAll(io.LimitReader(resp.Body, q.bytesMax+1))
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("read the answer of %s: %w", base.Redacted(), err)
-	case len(data) > answerBytesMax:
-		return nil, fmt.Errorf("the answer of %s is longer than %d bytes", base.Redacted(), answerBytesMax)
+		return nil, &askError{err: fmt.Errorf("read the answer of %s: %w", base.Redacted(), err), passing: true}
+	case int64(len(data)) > q.bytesMax:
+		return nil, &askError{err: fmt.Errorf("the answer of %s is longer than %d bytes", base.Redacted(), q.bytesMax)}
 	case resp.StatusCode != http.StatusOK:
-		return nil, refusal(resp, data)
+		passing := resp.StatusCode >= http.StatusInternalServerError || resp.StatusCode == http.StatusTooManyRequests
+		seconds, _ := strconv.ParseUint(resp.Header.Get("Retry-After"), 10, 16) // 0 where it is not given
+		return nil, &askError{refusal(resp, data), passing, time.Duration(seconds) * time.Second}
 	}
 	return data, nil
 }
+
+// askError is what became of a question that has no answer.
+type askError struct {
+	err error
+	// passing says that the same question may be answered later, after is how long
+	// the reporter wants to be left alone, 0 where it does not say.
+	passing bool
+	after   time.Duration
+}
+
+func (e *askError) Error() string { return e.err.Error() }
+func (e *askError) Unwrap() error { return e.err }
 
 // unwrapURL leaves out of a client's error the address, which the message has.
 func unwrapURL(err error) error {
@@ -100,7 +152,7 @@ func (f *reporterFlags) token(base *url.URL) (string, error) {
 		return "", nil
 	}
 	if base.Scheme == "http" && !isLoopback(base.Hostname()) {
-		return "", errors.New("a token is not sent unencrypted to another machine: give an https:// --reporter-url")
+		return "", errors.New("a token is not sent unencrypted to another machine: give an https:// --reporter")
 	}
 	file, err := os.Open(f.tokenFile)
 	if err != nil {
@@ -130,7 +182,7 @@ func refusal(resp *http.Response, data []byte) error {
 		Allowed           []string
 	}
 	if json.Unmarshal(data, &p) != nil || p.Detail == "" {
-		return fmt.Errorf("the answer is %s and no reporter's: is --reporter-url right?", resp.Status)
+		return fmt.Errorf("the answer is %s and no reporter's: is --reporter right?", resp.Status)
 	}
 	text := printable(p.Detail)
 	if p.Parameter != "" && !strings.Contains(p.Detail, p.Parameter) {

@@ -1,0 +1,353 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"tracksource/report"
+)
+
+// packageOf is a small package that is right.
+func packageOf() *report.Package {
+	at := time.Date(2026, 3, 31, 18, 0, 0, 0, time.UTC)
+	return &report.Package{
+		Version: report.PackageVersion, Campaign: "ai-launch-tour", Name: "AI Launch Tour", Title: "AI Launch Tour, March", Revision: 3, Contract: strings.Repeat("ab", 32),
+		Currency: "USD", Zone: "UTC", Partners: []report.Named{{ID: "acme", Name: "Acme"}, {ID: "globex", Name: "Globex"}},
+		Question: report.PackageQuestion{
+			Window: "30d", From: "2026-03-02", To: "2026-03-31", Detail: report.Full, Dimensions: []string{"partner"}, Model: "multi-touch", ModelName: "Multi-touch", View: report.AsKnown,
+		},
+		AsOf:     report.AsOf{Time: at, Positions: map[string][]int64{"tracksource.contributions": {12, 7}}, Newest: &at},
+		Headline: "Partners brought 30.00 USD in March.",
+		Spine: []report.KPI{
+			{ID: "pipeline", Title: "Pipeline", Value: "30.00", Kind: report.MoneyColumn, Currency: "USD", Target: "40.00", Light: report.Amber, Why: "75 % of what was expected"},
+			{ID: "win_rate", Title: "Win rate", Value: "0.0625", Kind: report.RatioColumn, Light: report.Grey, Why: "no band"},
+		},
+		Decisions: []report.Decision{{Text: "Move budget to Events", Owner: "Partner Marketer", Due: "2026-04-07", Why: "it returns more"}},
+		Tables: []report.Table{
+			{
+				ID: "contributions", Title: "Contributions", Columns: []report.Column{
+					{ID: "partner", Title: "Partner", Kind: report.TextColumn}, {ID: "pipeline_created", Title: "Pipeline created", Kind: report.MoneyColumn, Currency: "USD"},
+				},
+				Rows: [][]string{{"acme", "20.00"}, {"\x1b[31mglobex", "10.00"}},
+			},
+			{
+				ID: "totals", Title: "Totals", Columns: []report.Column{
+					{ID: "measure", Title: "Measure", Kind: report.TextColumn}, {ID: "total", Title: "Total", Kind: report.MoneyColumn, Currency: "USD"},
+				},
+				Rows: [][]string{{"pipeline_created", "30.00"}},
+			},
+		},
+		Observed: report.Observed{BehindSeconds: 90, BehindWhy: "contributions: 3 records to read"},
+	}
+}
+
+// stub is a reporter that gives its answers one after the other, the last one again and
+// again, and keeps what it was asked.
+type stub struct {
+	mu      sync.Mutex
+	answers []http.HandlerFunc // guarded by mu
+	asked   []*http.Request    // guarded by mu
+}
+
+func (s *stub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	answer := s.answers[0]
+	if len(s.answers) > 1 {
+		s.answers = s.answers[1:]
+	}
+	s.asked = append(s.asked, r)
+	s.mu.Unlock()
+	answer(w, r)
+}
+
+func (s *stub) times() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.asked)
+}
+
+// says answers with a status and a text.
+func says(status int, text string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, text)
+	}
+}
+
+// gives answers with the package, changed.
+func gives(change func(*report.Package)) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		p := packageOf()
+		if change != nil {
+			change(p)
+		}
+		_ = json.NewEncoder(w).Encode(p)
+	}
+}
+
+// packaging runs the tool in a directory of its own against such a reporter.
+func packaging(t *testing.T, s *stub, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	server := httptest.NewServer(s)
+	defer server.Close()
+	var out, errOut bytes.Buffer
+	code = run(t.Context(), append(args, "--reporter", server.URL, "--retry-wait", "1ms"), &out, &errOut)
+	return code, out.String(), errOut.String()
+}
+
+// TestPackage: a package is written whole, private, with a manifest that holds, told on
+// the terminal, and written again to the same place only if it is the same.
+func TestPackage(t *testing.T) {
+	dir := t.TempDir()
+	march := filepath.Join(dir, "march")
+	s := &stub{answers: []http.HandlerFunc{gives(nil)}}
+	args := []string{"--campaign", "AI Launch Tour", "--window", "30d", "--dimensions", "partner", "--attribution_model", "multi-touch", "--format", "json", "--out", march}
+	code, out, errOut := packaging(t, s, args...)
+	if code != exitOK || errOut != "" {
+		t.Fatalf("ends with %d: %s", code, errOut)
+	}
+	if got, want := s.asked[0].URL.RequestURI(), "/api/v1/package?by=partner&campaign=AI+Launch+Tour&detail=full&model=multi-touch&view=as_known&window=30d"; got != want {
+		t.Errorf("asked %s, want %s", got, want)
+	}
+	m, hash, err := report.ReadManifest(os.DirFS(march))
+	if err != nil || m.Made == nil || m.Made.Positions["tracksource.contributions"][1] != 7 || !slices.Equal(m.Made.Formats, []string{"json"}) {
+		t.Fatalf("manifest %+v, %v", m, err)
+	}
+	golden(t, "package.txt", strings.NewReplacer(hash, "HASH", dir, "DIR").Replace(out))
+	for path, mode := range map[string]os.FileMode{"": 0o700, "package.json": 0o600, "manifest.json": 0o600} {
+		if info, err := os.Stat(filepath.Join(march, path)); err != nil || info.Mode().Perm() != mode {
+			t.Errorf("%s: %v %v, want %v", path, info.Mode(), err, mode)
+		}
+	}
+	if left, _ := filepath.Glob(filepath.Join(dir, ".track-source-*")); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+
+	code, out, errOut = packaging(t, s, append(args, "--json")...)
+	var told toldPackage
+	if err := json.Unmarshal([]byte(out), &told); code != exitOK || err != nil || !told.There || told.Manifest != hash || told.Status != "completed" || !slices.Equal(told.Files, []string{"package.json"}) {
+		t.Errorf("the same package again ends with %d: %s%s (%v)", code, out, errOut, err)
+	}
+	other := &stub{answers: []http.HandlerFunc{gives(func(p *report.Package) { p.Headline = "another" })}}
+	if code, _, errOut = packaging(t, other, args...); code != exitFail || !strings.Contains(errOut, "march holds another package: name another directory by --out") {
+		t.Errorf("another package to the same place ends with %d: %s", code, errOut)
+	}
+	if err := os.WriteFile(filepath.Join(march, "package.json"), []byte("{}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, errOut = packaging(t, s, args...); code != exitFail || !strings.Contains(errOut, "holds another package") {
+		t.Errorf("onto a changed package ends with %d: %s", code, errOut)
+	}
+	if _, after, err := report.ReadManifest(os.DirFS(march)); err == nil {
+		t.Errorf("the changed package was replaced: %s", after)
+	}
+}
+
+// TestPackageAgain: the question, the moment and what was observed come from the
+// manifest, and files that come out otherwise are no package.
+func TestPackageAgain(t *testing.T) {
+	t.Chdir(t.TempDir())
+	first := &stub{answers: []http.HandlerFunc{gives(nil)}}
+	if code, _, errOut := packaging(t, first, "report", "--campaign", "ai-launch-tour", "--dimensions", "partner", "--format", "json", "--out", "first"); code != exitOK {
+		t.Fatalf("ends with %d: %s", code, errOut)
+	}
+	later := &stub{answers: []http.HandlerFunc{gives(func(p *report.Package) { p.Observed = report.Observed{} })}}
+	code, _, errOut := packaging(t, later, "--again", "first/manifest.json", "--out", "again")
+	if code != exitOK {
+		t.Fatalf("ends with %d: %s", code, errOut)
+	}
+	for _, name := range []string{"manifest.json", "package.json"} {
+		if readText(t, "first/"+name) != readText(t, "again/"+name) {
+			t.Errorf("%s is another", name)
+		}
+	}
+	want := "/api/v1/package?as_of=2026-03-31T18%3A00%3A00Z&by=partner&campaign=ai-launch-tour&detail=full&model=multi-touch" +
+		"&positions=%7B%22tracksource.contributions%22%3A%5B12%2C7%5D%7D&view=as_known&window=30d"
+	if got := later.asked[0].URL.RequestURI(); got != want {
+		t.Errorf("asked\n%s, want\n%s", got, want)
+	}
+	wrong := &stub{answers: []http.HandlerFunc{gives(func(p *report.Package) { p.Headline = "another" })}}
+	if code, _, errOut := packaging(t, wrong, "--again", "first", "--out", "third"); code != exitFail || !strings.Contains(errOut, "is not the one of the manifest: package.json") {
+		t.Errorf("another package ends with %d: %s", code, errOut)
+	}
+	if _, err := os.Stat("third"); err == nil {
+		t.Error("and is there")
+	}
+}
+
+// TestPackageRetries: what may pass is tried again, three times in all, and nothing else.
+func TestPackageRetries(t *testing.T) {
+	busy := func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Retry-After", "0")
+		says(http.StatusServiceUnavailable, `{"detail":"another package is being made"}`)(w, r)
+	}
+	broken := gives(func(p *report.Package) { p.Tables[0].Rows[0] = []string{"acme"} })
+	for _, tt := range []struct {
+		name    string
+		answers []http.HandlerFunc
+		args    []string
+		code    int
+		times   int
+		want    string
+	}{
+		{"busy, then right", []http.HandlerFunc{busy, gives(nil)}, nil, exitOK, 2, ""},
+		{"twice wrong, then right", []http.HandlerFunc{broken, broken, gives(nil)}, nil, exitOK, 3, ""},
+		{"always busy", []http.HandlerFunc{busy}, nil, exitFail, 3, "another package is being made; tried 3 times"},
+		{"always wrong", []http.HandlerFunc{broken}, nil, exitFail, 3, "contradicts itself: table contributions: row 0 has 1 values for 2 columns; tried 3 times"},
+		{"an internal error", []http.HandlerFunc{says(http.StatusInternalServerError, `{"detail":"it is broken"}`)}, nil, exitFail, 3, "it is broken; tried 3 times"},
+		{"no JSON", []http.HandlerFunc{says(http.StatusOK, "<html>")}, nil, exitFail, 3, "no package that this program knows"},
+		{"half an answer", []http.HandlerFunc{func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", "100")
+			_, _ = io.WriteString(w, "{")
+		}, gives(nil)}, nil, exitOK, 2, ""},
+		{"too slow", []http.HandlerFunc{func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, gives(nil)}, []string{"--timeout", "100ms"}, exitOK, 2, ""},
+		{"another version", []http.HandlerFunc{gives(func(p *report.Package) { p.Version = 99 })}, nil, exitFail, 1, "version 99"},
+		{"a stranger", []http.HandlerFunc{says(http.StatusUnauthorized, `{"detail":"sign in"}`)}, nil, exitFail, 1, "sign in; give --token-file"},
+		{"forbidden", []http.HandlerFunc{says(http.StatusForbidden, `{"detail":"not yours"}`)}, nil, exitFail, 1, "not yours"},
+		{
+			"an unknown model", []http.HandlerFunc{says(http.StatusBadRequest, `{"detail":"there is no such model","parameter":"model","allowed":["first-touch","linear"]}`)}, nil,
+			exitUsage, 1, "there is no such model\nthere is: first-touch, linear",
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			s := &stub{answers: tt.answers}
+			code, out, errOut := packaging(t, s, append([]string{"--campaign", "ai-launch-tour", "--format", "json", "--out", "out"}, tt.args...)...)
+			if code != tt.code || s.times() != tt.times || !strings.Contains(errOut, tt.want) || code != exitOK && out != "" {
+				t.Errorf("ends with %d after %d questions, prints %q and says %q; want %d, %d and %q", code, s.times(), out, errOut, tt.code, tt.times, tt.want)
+			}
+			if _, err := os.Stat("out"); (err == nil) != (code == exitOK) {
+				t.Errorf("ends with %d, and of the package there is %v", code, err)
+			}
+		})
+	}
+}
+
+// TestPackageUsage: what the command line has wrong is said before anybody is asked.
+func TestPackageUsage(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile("file", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir("full", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile("full/notes.txt", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(t.TempDir(), "link"); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		args string
+		want string
+	}{
+		{"--window 30d", "--campaign is required"},
+		{"--windo 30d", "unknown flag: --windo"},
+		{"--campaign c surplus", `unknown command "surplus"`},
+		{"report --campaign c surplus", `unexpected argument "surplus"`},
+		{"--campaign c --window 30", `"30" is none: write 30d or any Nd`},
+		{"--campaign c --window 2026-03-31..2026-03-01", "--window: to is not before from"},
+		{"--campaign c --detail some", "neither summary nor full"},
+		{"--campaign c --dimensions partner,color", `there is no "color"; there is: partner, channel`},
+		{"--campaign c --dimensions partner,partner", "partner is named twice"},
+		{"--campaign c --format pdf", `there is no "pdf"; there is: html, md`},
+		{"--campaign c --as-of yesterday", "neither an instant such as"},
+		{"--campaign c --progress --quiet", "exclude each other"},
+		{"--campaign c --timeout 0s", "--timeout is at most"},
+		{"--campaign c --out file", "file is no directory"},
+		{"--campaign c --out full", "full is not empty and holds no package: name another directory by --out"},
+		{"--campaign c --out link", "link is a link, which is not followed"},
+		{"--again m --window 30d", "--again has the question of its manifest: leave --window out"},
+		{"--again nowhere", "no such file"},
+		{"--again file", "the manifest cannot be read"},
+	} {
+		var out, errOut bytes.Buffer
+		code := run(t.Context(), append(strings.Fields(tt.args), "--reporter", "http://127.0.0.1:1"), &out, &errOut)
+		if code != exitUsage || !strings.Contains(errOut.String(), tt.want) || out.Len() > 0 {
+			t.Errorf("%s: ends with %d and says %q, want %d and %q", tt.args, code, &errOut, exitUsage, tt.want)
+		}
+	}
+	var out, errOut bytes.Buffer
+	if code := run(t.Context(), []string{"--campaign", "c", "--reporter", "http://127.0.0.1:1", "--retry-wait", "1ms"}, &out, &errOut); code != exitFail || !strings.Contains(errOut.String(), "no reporter answers at http://127.0.0.1:1") || !strings.Contains(errOut.String(), "track-source demo") {
+		t.Errorf("without a reporter: ends with %d and says %q", code, &errOut)
+	}
+}
+
+// TestPackageFlags: the reporter of the environment is asked where no flag names another,
+// and flags have their older and their other spellings.
+func TestPackageFlags(t *testing.T) {
+	t.Chdir(t.TempDir())
+	s := &stub{answers: []http.HandlerFunc{gives(nil)}}
+	server := httptest.NewServer(s)
+	defer server.Close()
+	t.Setenv(reporterVariable, server.URL)
+	var out, errOut bytes.Buffer
+	if code := run(t.Context(), []string{"--campaign", "c", "--format", "json", "--quiet", "--as-of", "2026-03-31"}, &out, &errOut); code != exitOK {
+		t.Fatalf("ends with %d: %s", code, &errOut)
+	}
+	if _, err := os.Stat("track-source-report/ai-launch-tour-20260331T180000Z/manifest.json"); err != nil {
+		t.Error(err)
+	}
+	if got := s.asked[0].URL.Query().Get("as_of"); got != "2026-04-01T00:00:00Z" {
+		t.Errorf("as of %s", got)
+	}
+	t.Setenv(reporterVariable, "http://127.0.0.1:1")
+	errOut.Reset()
+	if code := run(t.Context(), []string{"report", "--campaign", "c", "--format", "json", "--reporter-url", server.URL, "--progress"}, &out, &errOut); code != exitOK || !strings.HasPrefix(errOut.String(), "asking "+server.URL+"\nwriting ") {
+		t.Errorf("ends with %d: %s", code, &errOut)
+	}
+}
+
+// TestPackageNames: nothing that a reporter says names a place outside.
+func TestPackageNames(t *testing.T) {
+	p := packageOf()
+	p.Campaign = "../../etc/Ä\x00"
+	if got, want := defaultTarget(p), filepath.Join("track-source-report", "------etc----20260331T180000Z"); got != want {
+		t.Errorf("defaultTarget() = %q, want %q", got, want)
+	}
+}
+
+// TestPercent: decimal places are moved, not calculated with.
+func TestPercent(t *testing.T) {
+	for v, want := range map[string]string{"0": "0.0%", "1": "100.0%", "0.0625": "6.2%", "-0.5": "-50.0%", "12.3456": "1234.5%", "0.1": "10.0%"} {
+		if got := percent(v); got != want {
+			t.Errorf("percent(%s) = %s, want %s", v, got, want)
+		}
+	}
+}
+
+// TestCompletion: the shell offers what there is.
+func TestCompletion(t *testing.T) {
+	s := &answering{status: http.StatusOK, body: `{"contracts":[{"campaign":"ai-launch-tour","name":"AI Launch Tour"}]}`}
+	server := httptest.NewServer(s)
+	defer server.Close()
+	for _, tt := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"--campaign", ""}, "ai-launch-tour\tAI Launch Tour\n"},
+		{[]string{"report", "--reporter", "http://127.0.0.1:1", "--campaign", ""}, ""},
+		{[]string{"--dimensions", "partner,a"}, "partner,asset\n"},
+		{[]string{"--attribution-model", "lin"}, "linear\n"},
+		{[]string{"--format", "html,"}, "html,md\n"},
+		{[]string{"--window", "c"}, "campaign\n"},
+		{[]string{"rep"}, "report\t"},
+	} {
+		t.Setenv(reporterVariable, server.URL)
+		var out, errOut bytes.Buffer
+		if code := run(t.Context(), append([]string{"__complete"}, tt.args...), &out, &errOut); code != exitOK || !strings.Contains(out.String(), tt.want) || tt.want == "" && !strings.HasPrefix(out.String(), ":") {
+			t.Errorf("%q: ends with %d and offers %q, want %q", tt.args, code, &out, tt.want)
+		}
+	}
+}

@@ -1,0 +1,225 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"tracksource/report"
+	"tracksource/report/render"
+)
+
+// packageLines is how many lines of a table the terminal shows; files have all.
+const packageLines = 15
+
+// toldPackage is what --json prints.
+type toldPackage struct {
+	Status   string    `json:"status"` // planned, completed or failed
+	Plan     string    `json:"plan"`
+	Campaign string    `json:"campaign"`
+	AsOf     time.Time `json:"as_of,omitzero"`
+	Out      string    `json:"out"`
+	Manifest string    `json:"manifest"` // the hash that partners sign
+	Files    []string  `json:"files"`
+	// There says that the directory held this very package already, Differ which files
+	// of a package made again came out otherwise: workbooks, equal in content.
+	There    bool     `json:"there"`
+	Differ   []string `json:"differ"`
+	Headline string   `json:"headline"`
+	Empty    string   `json:"empty"` // why there is nothing to report
+	Error    string   `json:"error"`
+}
+
+// print prints what became of a package for machines.
+func (t toldPackage) print(w io.Writer) error {
+	if t.Files == nil {
+		t.Files = []string{}
+	}
+	if t.Differ == nil {
+		t.Differ = []string{}
+	}
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(t)
+}
+
+// tell prints what there is to see of the package, and opens its page.
+func (f *reportFlags) tell(ctx context.Context, p *report.Package, m *madePackage) error {
+	var err error
+	if f.json {
+		told := toldPackage{
+			Status: "completed", Campaign: p.Campaign, AsOf: p.AsOf.Time, Out: m.dir, Manifest: m.hash, There: m.there, Differ: m.differ, Headline: p.Headline, Empty: p.Empty,
+		}
+		for _, file := range m.files {
+			told.Files = append(told.Files, file.Name)
+		}
+		err = told.print(f.stdout)
+	} else {
+		_, err = io.WriteString(f.stdout, packageText(p, m))
+	}
+	if err == nil && f.open {
+		err = openPage(ctx, m)
+	}
+	return err
+}
+
+// packageText is the package on a terminal: the story, what it rests on, and what next.
+func packageText(p *report.Package, m *madePackage) string {
+	var b strings.Builder
+	line := func(format string, values ...any) {
+		for i, v := range values {
+			if text, ok := v.(string); ok {
+				values[i] = printable(text)
+			}
+		}
+		fmt.Fprintf(&b, format+"\n", values...)
+	}
+	days := p.Question.Window
+	if p.Question.From != "" {
+		days = p.Question.From + " to " + p.Question.To
+	}
+	line("%s, %s, by %s", p.Name, days, p.Question.ModelName)
+	line("as of %s, contract revision %d", p.AsOf.Time.UTC().Format(time.RFC3339), p.Revision)
+	if o := p.Observed; o.BehindSeconds != 0 || o.BehindWhy != "" {
+		if o.BehindSeconds < 0 {
+			line("the reporter had not read everything yet: %s", o.BehindWhy)
+		} else {
+			line("these numbers were %s behind: %s", time.Duration(o.BehindSeconds)*time.Second, o.BehindWhy)
+		}
+	}
+	if p.Withheld {
+		line("what the contract's visibility withholds is left out")
+	}
+	if p.Empty != "" {
+		line("\nnothing to report: %s", p.Empty)
+	}
+	if p.Headline != "" {
+		line("\n%s", p.Headline)
+	}
+	spineText(&b, p.Spine)
+	tableText(&b, p.Table("contributions"))
+	tableText(&b, p.Table("targets"))
+	if len(p.Decisions) > 0 {
+		line("\nto decide")
+		for _, d := range p.Decisions {
+			due := ""
+			if d.Due != "" {
+				due = " until " + d.Due
+			}
+			line("  %s%s: %s", d.Owner, due, d.Text)
+		}
+	}
+	line("\n%s in %s", many(fmt.Sprint(len(m.files)), "file"), shortPath(m.dir))
+	if m.there {
+		line("they were there already, the same")
+	}
+	if len(m.differ) > 0 {
+		line("the same as before but for workbooks, whose content is compared and not their bytes: %s", strings.Join(m.differ, ", "))
+	}
+	line("manifest %s", m.hash)
+	line("next: read it, then let each partner sign it: track-source sign --package %s --as PARTNER --by OFFICE --why REASON", shortPath(m.dir))
+	return b.String()
+}
+
+// spineText is the key figures, with lights as words.
+func spineText(b *strings.Builder, spine []report.KPI) {
+	if len(spine) == 0 {
+		return
+	}
+	g := grid{right: map[int]bool{1: true, 2: true}}
+	g.row("key figure", "value", "target", "light", "why")
+	for _, k := range spine {
+		g.row(k.Title, cellText(k.Value, k.Kind, k.Currency), cellText(k.Target, k.Kind, k.Currency), string(k.Light), k.Why)
+	}
+	b.WriteString("\n")
+	g.write(b)
+}
+
+// tableText is the beginning of a table, nothing of one without rows.
+func tableText(b *strings.Builder, t *report.Table) {
+	if t == nil || len(t.Rows) == 0 {
+		return
+	}
+	g := grid{right: map[int]bool{}}
+	var titles []string
+	for i, c := range t.Columns {
+		titles = append(titles, c.Title)
+		g.right[i] = slices.Contains([]report.ColumnKind{report.MoneyColumn, report.CountColumn, report.RatioColumn, report.DaysColumn}, c.Kind)
+	}
+	g.row(titles...)
+	for _, r := range t.Rows[:min(len(t.Rows), packageLines)] {
+		cells := slices.Clone(r)
+		for i := range cells {
+			cells[i] = cellText(cells[i], t.Columns[i].Kind, "")
+		}
+		g.row(cells...)
+	}
+	currency := ""
+	for _, c := range t.Columns {
+		if c.Currency != "" {
+			currency = ", " + c.Currency
+		}
+	}
+	_, _ = fmt.Fprintf(b, "\n%s%s\n", printable(t.Title), printable(currency))
+	g.write(b)
+	if more := len(t.Rows) - packageLines + t.LeftOut; more > 0 {
+		_, _ = fmt.Fprintf(b, "  and %d more in the files\n", more)
+	}
+}
+
+// cellText is a value as people read it: shares in percent, money with its currency.
+func cellText(v string, kind report.ColumnKind, currency string) string {
+	switch {
+	case v == "":
+		return ""
+	case kind == report.RatioColumn:
+		return percent(v)
+	case kind == report.MoneyColumn && currency != "":
+		return v + " " + currency
+	}
+	return v
+}
+
+// percent moves the point of a decimal text by two places, and cuts what is behind the
+// first place then: the files have all of them.
+func percent(v string) string {
+	digits, negative := strings.CutPrefix(v, "-")
+	whole, places, _ := strings.Cut(digits, ".")
+	places += "000"
+	whole = strings.TrimLeft(whole+places[:2], "0")
+	if whole == "" {
+		whole = "0"
+	}
+	if negative {
+		whole = "-" + whole
+	}
+	return whole + "." + places[2:3] + "%"
+}
+
+// shortPath is a path from the working directory, where it is below that.
+func shortPath(path string) string {
+	wd, err := filepath.Abs(".")
+	if err != nil {
+		return path
+	}
+	short, err := filepath.Rel(wd, path)
+	if err != nil || strings.HasPrefix(short, "..") {
+		return path
+	}
+	return short
+}
+
+// pageOf is the page of a package, empty without one.
+func pageOf(m *madePackage) string {
+	for _, file := range m.files {
+		if filepath.Ext(file.Name) == "."+string(render.HTML) {
+			return filepath.Join(m.dir, filepath.FromSlash(file.Name))
+		}
+	}
+	return ""
+}
