@@ -21,6 +21,7 @@ var mayImport = map[string][]string{
 	"money":             {},
 	"report":            {"attribution", "attribution/model", "contract", "identity", "money"},
 	"report/render":     {"attribution", "contract", "money", "report"},
+	"report/plan":       {"report"},
 
 	// Layers over one library each. They know nothing of marketing, and nothing
 	// of each other: internal/task and internal/line bring them together.
@@ -71,6 +72,9 @@ var mayImport = map[string][]string{
 		"attribution", "attribution/model", "contract", "deploy/kafka", "identity", "internal/line", "internal/sample",
 		"money", "normalize", "report", "schemas/avro", "state", "stream",
 	},
+
+	// Plans of packages, as files.
+	"internal/plans": {"report", "report/plan"},
 
 	// A help of tests.
 	"internal/ghost": {},

@@ -1,0 +1,174 @@
+package plan
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// How often plans of a campaign are completed, by the time between the last two.
+const (
+	cadenceFirst   = "first"
+	cadenceSameDay = "several a day"
+	cadenceDaily   = "daily"
+	cadenceWeekly  = "weekly"
+	cadenceMonthly = "monthly"
+	cadenceRarer   = "rarer than monthly"
+)
+
+// cadenceOf names the time since the last plan, with some room: nobody is punctual.
+func cadenceOf(last *Plan, now time.Time) string {
+	const day = 24 * time.Hour
+	switch d := now.Sub(last.TrackSource.CreatedAt); {
+	case d < day*5/6:
+		return cadenceSameDay
+	case d < 4*day:
+		return cadenceDaily
+	case d < 14*day:
+		return cadenceWeekly
+	case d < 50*day:
+		return cadenceMonthly
+	}
+	return cadenceRarer
+}
+
+// changesMax bounds the change log of one plan. What is left out is in the older plans.
+const changesMax = 200
+
+// Why something changed, where nobody has to be asked.
+const (
+	whyAsked    = "it was asked for"
+	whyDefault  = "nothing else was asked for, and this is the default"
+	whyContract = "by the contract's revision "
+	whySeen     = "seen on the line"
+)
+
+// log writes what changed since the last plan in front of what that one logged.
+func (p *Plan) log(past Past, at time.Time) {
+	b := &p.TrackSource
+	var own []Change
+	for _, n := range past.Notes {
+		own = append(own, Change{Subject: "history", Key: clip(n.PlanID), After: n.What, Why: clip(n.Why)})
+	}
+	b.ChangeLogLeftOut = 0
+	var old []Change
+	if last := past.Last; last != nil {
+		if past.Edited {
+			own = append(own, Change{
+				Subject: "history", Key: last.PlanID, After: "edited_by_hand",
+				Why: "its seal does not fit: somebody changed the file after it was completed, and what it says is held against this plan as it is",
+			})
+		}
+		own = append(own, p.changes(last)...)
+		old, b.ChangeLogLeftOut = last.TrackSource.ChangeLog, last.TrackSource.ChangeLogLeftOut
+	} else {
+		own = append(own, Change{Subject: "history", Key: p.PlanID, After: "first_plan", Why: "no completed plan of this campaign is in the directory"})
+	}
+	for i := range own {
+		own[i].PlanID, own[i].At, own[i].Since = p.PlanID, instant(at), b.Previous
+	}
+	all := slices.Concat([]Change{}, own, old)
+	n := min(len(all), changesMax)
+	b.ChangeLog, b.ChangeLogLeftOut = all[:n], b.ChangeLogLeftOut+len(all)-n
+}
+
+// changes says in what the plan differs from the last: of one that is only planned, in
+// what is asked for.
+func (p *Plan) changes(last *Plan) []Change {
+	var out []Change
+	b, before := &p.TrackSource, &last.TrackSource
+	differ := func(subject, key, was, is, why string) {
+		if was != is {
+			out = append(out, Change{Subject: subject, Key: key, Before: was, After: is, Why: why})
+		}
+	}
+	q := b.Question
+	now, was := b.Answered, before.Answered
+	if was == nil {
+		was = new(Answered)
+	}
+	if now == nil {
+		now = &Answered{Window: or(q.Window, was.Window), Detail: or(q.Detail, was.Detail), Dimensions: q.Dimensions, Model: or(q.Model, was.Model), View: or(q.View, was.View)}
+		if len(now.Dimensions) == 0 {
+			now.Dimensions = was.Dimensions
+		}
+	}
+	revision := whyContract + strconv.FormatInt(b.Campaign.Revision, 10)
+	model := asked(q.Model)
+	if q.Model == "" && b.Campaign.Contract != before.Campaign.Contract {
+		model = "the agreed model " + revision
+	}
+	differ("model", "", was.Model, now.Model, model)
+	differ("window", "", window(was), window(now), asked(q.Window))
+	differ("dimensions", "", strings.Join(was.Dimensions, ","), strings.Join(now.Dimensions, ","), asked(strings.Join(q.Dimensions, "")))
+	differ("detail", "", was.Detail, now.Detail, asked(q.Detail))
+	differ("view", "", was.View, now.View, asked(q.View))
+	differ("contract", "", contractOf(before.Campaign), contractOf(b.Campaign), "a revision was put in force; track-source contract diff says what it changes")
+	differ("currency", "", before.Campaign.Currency, b.Campaign.Currency, revision)
+	differ("zone", "", before.Campaign.Zone, b.Campaign.Zone, revision)
+	differ("partners", "", strings.Join(before.Campaign.Partners, ","), strings.Join(b.Campaign.Partners, ","), revision)
+	out = append(out, sourceChanges(before.DataSources, b.DataSources)...)
+	differ("cadence", "", before.Cadence, b.Cadence, "the last plan was begun "+before.CreatedAt.Format(time.RFC3339)+", this one "+b.CreatedAt.Format(time.RFC3339))
+	return out
+}
+
+func asked(flag string) string {
+	if flag == "" {
+		return whyDefault
+	}
+	return whyAsked
+}
+
+// window is the name of the window where it is of days up to today, which are others
+// each time, and else its days.
+func window(a *Answered) string {
+	if a.Window == "custom" {
+		return a.From + ".." + a.To
+	}
+	return a.Window
+}
+
+func contractOf(c Campaign) string {
+	if c.Contract == "" {
+		return ""
+	}
+	return "revision " + strconv.FormatInt(c.Revision, 10) + " " + c.Contract
+}
+
+// sourceChanges says which feeds came, went, moved to another topic or lost their limits.
+func sourceChanges(before, after []DataSource) []Change {
+	var out []Change
+	for _, s := range after {
+		i := slices.IndexFunc(before, func(o DataSource) bool { return o.Feed == s.Feed })
+		if i < 0 {
+			out = append(out, Change{Subject: "data_source", Key: s.Feed, After: s.Topic, Why: whySeen})
+			continue
+		}
+		o := before[i]
+		for _, d := range [][2]string{{o.Topic, s.Topic}, {state(o), state(s)}} {
+			if d[0] != d[1] {
+				out = append(out, Change{Subject: "data_source", Key: s.Feed, Before: d[0], After: d[1], Why: whySeen})
+			}
+		}
+	}
+	for _, s := range before {
+		if !slices.ContainsFunc(after, func(o DataSource) bool { return o.Feed == s.Feed }) {
+			out = append(out, Change{Subject: "data_source", Key: s.Feed, Before: s.Topic, Why: "it is not seen on the line any more"})
+		}
+	}
+	return out
+}
+
+// state is whether a feed can be relied on, in words.
+func state(s DataSource) string {
+	switch {
+	case s.Fresh && s.Complete:
+		return "fresh and complete"
+	case s.Fresh:
+		return "fresh, not complete"
+	case s.Complete:
+		return "not fresh, complete"
+	}
+	return "neither fresh nor complete"
+}
