@@ -129,6 +129,7 @@ var owners = map[string][]string{
 	"cel.dev/cel-go":                     {"normalize/mapping"},
 	"go.yaml.in/yaml":                    {"contract", "normalize/mapping", "deploy/kafka", "internal/api", "internal/webhook"},
 	"golang.org/x/net/publicsuffix":      {"identity"},
+	"github.com/santhosh-tekuri":         {"internal/plans"},
 	"github.com/spf13":                   {}, // Commands only.
 }
 

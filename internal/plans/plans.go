@@ -50,9 +50,10 @@ type Config struct {
 
 // Dir is a directory of plans. It is made when the first plan is begun.
 type Dir struct {
-	path string
-	now  func() time.Time
-	wait func(context.Context, time.Duration) error
+	path   string
+	schema *Schema
+	now    func() time.Time
+	wait   func(context.Context, time.Duration) error
 }
 
 // Open returns the directory, which need not exist.
@@ -60,7 +61,11 @@ func Open(cfg Config) (*Dir, error) {
 	if cfg.Now == nil {
 		return nil, errors.New("plans: Now is missing")
 	}
-	d := &Dir{path: cmp.Or(cfg.Path, DirDefault), now: cfg.Now, wait: cfg.Wait}
+	schema, err := NewSchema()
+	if err != nil {
+		return nil, err
+	}
+	d := &Dir{path: cmp.Or(cfg.Path, DirDefault), schema: schema, now: cfg.Now, wait: cfg.Wait}
 	if d.wait == nil {
 		d.wait = wait
 	}

@@ -18,7 +18,7 @@ import (
 type Run struct {
 	dir      *Dir
 	plan     *plan.Plan
-	seal     string // of the plan as it was written last
+	seal     string      // of the plan as it was written last
 	left     []plan.Note // plans of this run that somebody else has changed
 	warnings []string
 }
@@ -164,6 +164,9 @@ func (r *Run) write() error {
 	text, err := r.plan.Encode()
 	if err != nil {
 		return err
+	}
+	if err := r.dir.schema.Check(text); err != nil {
+		return fmt.Errorf("write plan: %w", err)
 	}
 	if err := replace(r.Path(), text); err != nil {
 		return fmt.Errorf("the plan cannot be written: %w", err)

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"tracksource/report"
 )
 
 const (
@@ -133,3 +135,30 @@ func clip(s string) string {
 
 // instant is a time as plans have it: in UTC, to the second.
 func instant(t time.Time) time.Time { return t.UTC().Truncate(time.Second) }
+
+// The texts of others that have a form are kept where they have it: a plan says nothing
+// rather than what its schema refuses.
+
+// decimal is exact decimal text.
+func decimal(s string) string {
+	if _, err := report.ParseValue(s); err != nil {
+		return ""
+	}
+	return s
+}
+
+// day is a day as YYYY-MM-DD.
+func day(s string) string {
+	if _, err := time.Parse(time.DateOnly, s); err != nil {
+		return ""
+	}
+	return s
+}
+
+// hash is a SHA-256 in lower-case hexadecimal.
+func hash(s string) string {
+	if len(s) != hex.EncodedLen(sha256.Size) || strings.Trim(s, "0123456789abcdef") != "" {
+		return ""
+	}
+	return s
+}

@@ -205,7 +205,7 @@ func stages(partners []string, q Question, diamond bool) ([]Stage, Parallelizati
 			ids = append(ids, t.TaskID)
 		}
 		if diamond {
-			groups = append(groups, ParallelGroup{GroupID: s.id, Tasks: ids, WaitFor: slices.Concat([]string{}, before)})
+			groups = append(groups, ParallelGroup{GroupID: s.id, Tasks: ids, WaitFor: append([]string{}, before...)})
 		}
 		out, before = append(out, stage), ids
 	}

@@ -68,7 +68,7 @@ func (p *Plan) log(past Past, at time.Time) {
 	for i := range own {
 		own[i].PlanID, own[i].At, own[i].Since = p.PlanID, instant(at), b.Previous
 	}
-	all := slices.Concat([]Change{}, own, old)
+	all := append(append([]Change{}, own...), old...)
 	n := min(len(all), changesMax)
 	b.ChangeLog, b.ChangeLogLeftOut = all[:n], b.ChangeLogLeftOut+len(all)-n
 }

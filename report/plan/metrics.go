@@ -65,13 +65,14 @@ func metricsOf(pkg *report.Package, g *Governance) []Metric {
 // judged is a metric with its state: met is whether the value is on the target's good
 // side.
 func judged(m Metric, atMost bool) Metric {
+	m.Value, m.Target = decimal(m.Value), decimal(m.Target)
 	value, err := report.ParseValue(m.Value)
 	target, bad := report.ParseValue(m.Target)
 	switch {
-	case m.Value == "" || err != nil:
-		m.Value, m.State = "", stateNoData
-	case m.Target == "" || bad != nil:
-		m.Target, m.State = "", stateNoTarget
+	case err != nil:
+		m.State = stateNoData
+	case bad != nil:
+		m.State = stateNoTarget
 	case atMost && value.Cmp(target) <= 0, !atMost && value.Cmp(target) >= 0:
 		m.State = stateMet
 	default:

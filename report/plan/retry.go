@@ -119,9 +119,12 @@ func (p *Plan) Attempt(t Try, begun, ended time.Time, err error) {
 		Changed: t.Changed, Outcome: outcomeOf(err),
 	}
 	if err != nil {
-		a.Error = clip(err.Error())
+		a.Error = reason(err)
 	}
 	p.TrackSource.Attempts = append(p.TrackSource.Attempts, a)
 	p.Status = Running
 	p.TrackSource.UpdatedAt = a.FinishedAt
 }
+
+// reason is what an error says, which some of other people's do not.
+func reason(err error) string { return or(clip(err.Error()), "it failed without saying why") }

@@ -160,13 +160,6 @@ func (p *Plan) Fail(cause error, now time.Time) {
 // rung above: a package is of a day, and so is its failure.
 const escalationAnswer = 24 * time.Hour
 
-func reason(cause error) string {
-	if text := clip(cause.Error()); text != "" {
-		return text
-	}
-	return "it failed without saying why"
-}
-
 // cleanQuestion makes what was asked fit for a plan.
 func cleanQuestion(q Question) Question {
 	for _, s := range []*string{&q.Campaign, &q.Window, &q.Detail, &q.Model, &q.View, &q.AsOf, &q.Again, &q.Reporter} {
@@ -186,7 +179,7 @@ func clipAll(list []string) []string {
 
 func campaignOf(asked string, pkg *report.Package) Campaign {
 	c := Campaign{
-		Asked: asked, ID: clip(pkg.Campaign), Name: clip(pkg.Name), Revision: max(pkg.Revision, 0), Contract: clip(pkg.Contract),
+		Asked: asked, ID: clip(pkg.Campaign), Name: clip(pkg.Name), Revision: max(pkg.Revision, 0), Contract: hash(pkg.Contract),
 		Currency: clip(pkg.Currency), Zone: clip(pkg.Zone), Partners: []string{},
 	}
 	for _, n := range pkg.Partners {
@@ -198,7 +191,7 @@ func campaignOf(asked string, pkg *report.Package) Campaign {
 func answeredOf(pkg *report.Package) *Answered {
 	q := pkg.Question
 	return &Answered{
-		Window: clip(q.Window), From: clip(q.From), To: clip(q.To), Detail: clip(string(q.Detail)), Dimensions: clipAll(q.Dimensions),
+		Window: clip(q.Window), From: day(q.From), To: day(q.To), Detail: clip(string(q.Detail)), Dimensions: clipAll(q.Dimensions),
 		Model: clip(q.Model), View: clip(string(q.View)), AsOf: instant(pkg.AsOf.Time), Empty: clip(pkg.Empty),
 		BehindSeconds: max(pkg.Observed.BehindSeconds, 0), BehindWhy: clip(pkg.Observed.BehindWhy),
 	}
@@ -216,9 +209,9 @@ func sourcesOf(pkg *report.Package) []DataSource {
 	out := []DataSource{}
 	for _, f := range pkg.Observed.Feeds {
 		s := DataSource{
-			Feed: clip(f.Feed), System: systemOther, Partner: clip(f.Partner), Topic: clip(f.Topic), Offsets: []int64{}, Records: max(f.Records, 0),
-			AgeSeconds: max(f.AgeSeconds, -1), LimitSeconds: max(f.LimitSeconds, 0), Fresh: f.Fresh, Completeness: clip(f.Completeness), Complete: f.Complete,
-			MatchRate: clip(f.MatchRate), DeadLetters: max(f.DeadLetters, 0), Source: sourceObserved,
+			Feed: or(clip(f.Feed), "unnamed"), System: systemOther, Partner: clip(f.Partner), Topic: clip(f.Topic), Offsets: []int64{}, Records: max(f.Records, 0),
+			AgeSeconds: max(f.AgeSeconds, -1), LimitSeconds: max(f.LimitSeconds, 0), Fresh: f.Fresh, Completeness: decimal(f.Completeness), Complete: f.Complete,
+			MatchRate: decimal(f.MatchRate), DeadLetters: max(f.DeadLetters, 0), Source: sourceObserved,
 		}
 		for _, o := range f.Offsets {
 			s.Offsets = append(s.Offsets, max(o, 0))
@@ -245,7 +238,7 @@ func approvalsOf(pkg *report.Package, g *Governance) []Approval {
 	out := []Approval{}
 	if g != nil {
 		for _, s := range g.Signatures {
-			out = append(out, Approval{clip(s.Partner), clip(s.Decision), clip(s.By), instant(s.At), clip(s.Title), clip(s.Hash), clip(s.Why)})
+			out = append(out, Approval{clip(s.Partner), clip(s.Decision), clip(s.By), instant(s.At), clip(s.Title), hash(s.Hash), clip(s.Why)})
 		}
 	} else if t := pkg.Table("signatures"); t != nil {
 		for _, row := range t.Rows {
@@ -254,12 +247,12 @@ func approvalsOf(pkg *report.Package, g *Governance) []Approval {
 				continue
 			}
 			out = append(out, Approval{
-				cell(t, row, "partner"), cell(t, row, "decision"), cell(t, row, "by"), instant(at), cell(t, row, "title"), cell(t, row, "hash"), cell(t, row, "why"),
+				cell(t, row, "partner"), cell(t, row, "decision"), cell(t, row, "by"), instant(at), cell(t, row, "title"), hash(cell(t, row, "hash")), cell(t, row, "why"),
 			})
 		}
 	}
 	out = slices.DeleteFunc(out, func(a Approval) bool {
-		return a.Partner == "" || a.Decision != "approved" && a.Decision != "disputed"
+		return a.Partner == "" || a.Manifest == "" || a.Decision != "approved" && a.Decision != "disputed"
 	})
 	slices.SortStableFunc(out, func(a, b Approval) int { return b.At.Compare(a.At) })
 	return out[:min(len(out), approvalsMax)]
