@@ -3,11 +3,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -36,7 +38,20 @@ func (e usageError) Unwrap() error { return e.err }
 
 // run is the whole tool; tests call it.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	packaging := reportFlags{stdout: stdout, stderr: stderr}
+	return tool{}.run(ctx, args, stdout, stderr)
+}
+
+// tool is what the tool has of the world beside its arguments.
+type tool struct {
+	// wait waits between the tries of a pull; nil waits by the clock.
+	wait func(context.Context, time.Duration) error
+	// packageBytes bounds a package that is pulled; 0 is packageBytesMax.
+	packageBytes int64
+}
+
+func (tool tool) run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	packaging := reportFlags{stdout: stdout, stderr: stderr, wait: tool.wait, bytesMax: cmp.Or(tool.packageBytes, packageBytesMax)}
+	again := packaging // report has flags of its own
 	root := &cobra.Command{
 		Use:   "track-source",
 		Short: "Attribute a joint campaign's pipeline and revenue to its partners",
@@ -60,7 +75,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(reportCommand(stdout, stderr), demoCommand(stdout, stderr), topicsCommand(stdout), fsckCommand(stdout, stderr), checkCommand(stdout, stderr), deadletterCommand(stdout, stderr),
+	root.AddCommand(reportCommand(&again), demoCommand(stdout, stderr), topicsCommand(stdout), fsckCommand(stdout, stderr), checkCommand(stdout, stderr), deadletterCommand(stdout, stderr),
 		sendCommand(stdout, stderr), contractCommand(stdout, stderr), fxCommand(stdout, stderr), accountsCommand(stdout, stderr), mappingCommand(stdout, stderr),
 		eraseCommand(stdout, stderr), overlapCommand(stdout, stderr), taxonomyCommand(stdout), schemaCommand(stdout), attributeCommand(stdout), tokenCommand(stdout),
 		explainCommand(stdout), reconcileCommand(stdout), disputeCommand(stdout, stderr), periodCommand(stdout, stderr), signCommand(stdout, stderr),

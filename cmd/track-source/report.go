@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tracksource/internal/plans"
 	"tracksource/money"
 	"tracksource/report"
 	"tracksource/report/render"
@@ -32,7 +33,10 @@ type reportFlags struct {
 	asOf, again, out, planDir       string
 	restated, planOnly, open        bool
 	json, progress, quiet           bool
-	timeout, retryWait              time.Duration
+	timeout                         time.Duration
+	// wait waits between the tries of a pull; nil waits by the clock.
+	wait     func(context.Context, time.Duration) error
+	bytesMax int64 // of a package that is pulled
 }
 
 // questionFlags are the flags of what a package is about. A package that is made again
@@ -41,14 +45,8 @@ func questionFlags() []string {
 	return []string{"campaign", "window", "detail", "dimensions", "attribution-model", "as-of", "restated", "format"}
 }
 
-const (
-	defaultOut     = "track-source-report"
-	defaultPlanDir = ".claude/plans"
-	// timeoutMax bounds the wait for one answer, retryWaitMax that for the next try,
-	// whatever a reporter wants.
-	timeoutMax   = time.Hour
-	retryWaitMax = 5 * time.Minute
-)
+// defaultOut is where packages go that are told no other place.
+const defaultOut = "track-source-report"
 
 func (f *reportFlags) bind(cmd *cobra.Command) {
 	f.reporterFlags.bind(cmd)
@@ -64,13 +62,12 @@ func (f *reportFlags) bind(cmd *cobra.Command) {
 	flags.StringVar(&f.out, "out", "", "`DIRECTORY` of the package (./"+defaultOut+"/CAMPAIGN-TIME)")
 	flags.StringSliceVar(&f.formats, "format", formatNames(), "formats of the files")
 	flags.BoolVar(&f.open, "open", false, "open the package's page in the browser")
-	flags.StringVar(&f.planDir, "plan-dir", defaultPlanDir, "`DIRECTORY` of plans")
+	flags.StringVar(&f.planDir, "plan-dir", plans.DirDefault, "`DIRECTORY` of plans")
 	flags.BoolVar(&f.planOnly, "plan-only", false, "write the plan and stop, for review")
 	flags.BoolVar(&f.json, "json", false, "print what became of it as JSON")
 	flags.BoolVar(&f.progress, "progress", false, "say on stderr what is being done, as on a terminal")
 	flags.BoolVar(&f.quiet, "quiet", false, "do not, on a terminal either")
-	flags.DurationVar(&f.timeout, "timeout", askTimeout, "how long one answer of the reporter may take; each retry may take as much longer")
-	flags.DurationVar(&f.retryWait, "retry-wait", 2*time.Second, "wait before the first retry, twice as long before the second, unless the reporter says how long")
+	flags.DurationVar(&f.timeout, "timeout", 0, "give an answer up after this `TIME` (a minute, and longer when it is tried again)")
 	f.complete(cmd)
 }
 
@@ -87,8 +84,7 @@ func formatNames() []string {
 	return names
 }
 
-func reportCommand(stdout, stderr io.Writer) *cobra.Command {
-	f := reportFlags{stdout: stdout, stderr: stderr}
+func reportCommand(f *reportFlags) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "report", Short: "Make the reporting package of a campaign: pages, tables, actions, and a manifest to sign", Args: noArgs,
 		Long: "report asks a running reporter, or the demo, for the package of a campaign, checks that it is right to\n" +
@@ -125,7 +121,7 @@ func (f *reportFlags) run(cmd *cobra.Command) error {
 			return usageError{err}
 		}
 	}
-	return f.make(cmd.Context(), asked)
+	return f.plan(cmd.Context(), asked)
 }
 
 // asked is what a package is asked for.
@@ -135,6 +131,7 @@ type asked struct {
 	asOf     string
 	formats  []render.Format
 	again    *report.Manifest // nil: a new package
+	hash     string           // of that manifest
 }
 
 // ask reads the question from the flags or, of a package that is made again, from its
@@ -143,8 +140,8 @@ func (f *reportFlags) ask() (*asked, error) {
 	if f.progress && f.quiet {
 		return nil, usageError{errors.New("--progress and --quiet exclude each other")}
 	}
-	if f.timeout <= 0 || f.timeout > timeoutMax || f.retryWait < 0 || f.retryWait > retryWaitMax {
-		return nil, usageError{fmt.Errorf("--timeout is at most %s, --retry-wait at most %s", timeoutMax, retryWaitMax)}
+	if f.timeout < 0 {
+		return nil, usageError{errors.New("--timeout is not negative")}
 	}
 	if f.again != "" {
 		return askAgain(f.again)
@@ -240,14 +237,14 @@ func askAgain(path string) (*asked, error) {
 	if err != nil {
 		return nil, usageError{fmt.Errorf("--again: %w", err)}
 	}
-	m, _, err := report.ParseManifest(text)
+	m, hash, err := report.ParseManifest(text)
 	if err != nil {
 		return nil, usageError{fmt.Errorf("--again: %s: %w", path, err)}
 	}
 	if m.Made == nil {
 		return nil, usageError{fmt.Errorf("--again: %s does not say how its package was made", path)}
 	}
-	a := asked{campaign: m.Campaign, question: m.Made.Question, asOf: m.AsOf.Format(time.RFC3339Nano), again: &m}
+	a := asked{campaign: m.Campaign, question: m.Made.Question, asOf: m.AsOf.Format(time.RFC3339Nano), again: &m, hash: hash}
 	for _, name := range m.Made.Formats {
 		a.formats = append(a.formats, render.Format(name))
 	}
@@ -281,23 +278,4 @@ func (f *reportFlags) say(format string, values ...any) {
 	if f.progress || terminal && !f.quiet {
 		_, _ = fmt.Fprintf(f.stderr, format+"\n", values...)
 	}
-}
-
-// make goes from the question to the package.
-func (f *reportFlags) make(ctx context.Context, a *asked) error {
-	f.say("asking %s", f.url)
-	p, err := f.pull(ctx, a)
-	if err != nil {
-		return err
-	}
-	dir := f.out
-	if dir == "" {
-		dir = defaultTarget(p)
-	}
-	f.say("writing %s", dir)
-	made, err := writePackage(p, a, dir)
-	if err != nil {
-		return err
-	}
-	return f.tell(ctx, p, made)
 }

@@ -29,7 +29,7 @@ func (f *reportFlags) complete(cmd *cobra.Command) {
 		"detail":     offer([]string{string(report.Full), string(report.Summary)}),
 		"dimensions": offerList(reportDimensions()), "format": offerList(formatNames()),
 		"attribution-model": offer(modelNames()),
-		"timeout":           cobra.NoFileCompletions, "retry-wait": cobra.NoFileCompletions, "as-of": cobra.NoFileCompletions, "reporter": cobra.NoFileCompletions,
+		"timeout":           cobra.NoFileCompletions, "as-of": cobra.NoFileCompletions, "reporter": cobra.NoFileCompletions,
 		"plan-dir": directories, "out": directories,
 	}
 	for name, of := range offers {

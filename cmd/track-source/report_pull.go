@@ -5,87 +5,168 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"strings"
 	"time"
 
+	"tracksource/internal/plans"
 	"tracksource/report"
+	"tracksource/report/plan"
 )
 
-const (
-	// packageBytesMax bounds a package that is pulled: 100,000 deals with all their
-	// stages are some 60 MiB.
-	packageBytesMax = 256 << 20
-	// pullRetries is how often a pull is tried again.
-	pullRetries = 2
-)
+// packageBytesMax bounds a package that is pulled: 100,000 deals with all their stages
+// are some 60 MiB.
+const packageBytesMax = 256 << 20
 
-// pull asks for the package until one comes that is right, three times at most. Each
-// retry may take longer, and waits as long as the reporter wants or longer each time.
-func (f *reportFlags) pull(ctx context.Context, a *asked) (*report.Package, error) {
-	for n := 0; ; n++ {
-		p, err := f.pullOnce(ctx, a, time.Duration(n+1)*f.timeout)
-		if err == nil {
-			return p, nil
-		}
-		var refused *askError
-		if usage := (usageError{}); errors.As(err, &usage) || errors.As(err, &refused) && !refused.passing || ctx.Err() != nil {
-			return nil, err
-		}
-		if n == pullRetries {
-			return nil, fmt.Errorf("%w; tried %d times", err, n+1)
-		}
-		wait := f.retryWait << n
-		if refused != nil && refused.after > 0 {
-			wait = min(refused.after, retryWaitMax)
-		}
-		f.say("%v; again in %s", err, wait)
-		if err := pause(ctx, wait); err != nil {
-			return nil, err
-		}
+// plan writes the plan, makes the package unless the plan is all that is wanted, and
+// says in the plan what became of it.
+func (f *reportFlags) plan(ctx context.Context, a *asked) error {
+	dir, err := plans.Open(plans.Config{Path: f.planDir, Now: now, Wait: f.wait})
+	if err != nil {
+		return err
 	}
+	run, err := dir.Begin(f.planned(a))
+	if err != nil {
+		return err
+	}
+	f.say("planned in %s", run.Path())
+	if f.planOnly {
+		return f.tellPlan(run)
+	}
+	p, made, err := f.make(ctx, run, a)
+	if err == nil {
+		done := plan.Done{Directory: made.dir, Manifest: made.hash, Governance: f.governance(ctx, p)}
+		for _, file := range made.files {
+			done.Files = append(done.Files, file.Name)
+		}
+		err = run.Complete(p, done)
+	} else {
+		err = errors.Join(err, run.Fail(err))
+	}
+	for _, w := range run.Warnings() {
+		_, _ = fmt.Fprintln(f.stderr, printable(w))
+	}
+	if err != nil {
+		return f.tellFailure(run, err)
+	}
+	return f.tell(ctx, run, p, made)
 }
 
-// pause waits, or ends with the context.
-func pause(ctx context.Context, wait time.Duration) error {
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
+// planned is the question as plans have it.
+func (f *reportFlags) planned(a *asked) plan.Question {
+	q := &a.question
+	out := plan.Question{
+		Campaign: a.campaign, Window: q.Window, Detail: string(q.Detail), Dimensions: q.Dimensions, Model: q.Model, View: string(q.View),
+		AsOf: a.asOf, Again: a.hash, PlanOnly: f.planOnly,
 	}
+	if q.Window == report.WindowCustom {
+		out.Window = q.From + ".." + q.To
+	}
+	for _, format := range a.formats {
+		out.Formats = append(out.Formats, string(format))
+	}
+	if at, err := url.Parse(f.url); err == nil {
+		at.User, at.RawQuery, at.Fragment = nil, "", ""
+		out.Reporter = at.String()
+	}
+	return out
 }
 
-// pullOnce asks once, and judges what comes.
-func (f *reportFlags) pullOnce(ctx context.Context, a *asked, timeout time.Duration) (*report.Package, error) {
-	query, err := a.query()
+// make pulls the package, tried again as the plan has it, and writes it.
+func (f *reportFlags) make(ctx context.Context, run *plans.Run, a *asked) (*report.Package, *madePackage, error) {
+	var p *report.Package
+	err := run.Pull(ctx, func(ctx context.Context, try plan.Try) error {
+		if f.say("asking %s", f.url); try.Changed != "" {
+			f.say("try %d: %s", try.Number, try.Changed)
+		}
+		var err error
+		if p, err = f.pull(ctx, a, try); err != nil {
+			f.say("%s", printable(err.Error()))
+		}
+		return err
+	})
+	if err != nil {
+		if n := len(run.Plan().TrackSource.Attempts); n > 1 {
+			err = fmt.Errorf("%w; tried %d times", err, n)
+		}
+		return nil, nil, err
+	}
+	dir := f.out
+	if dir == "" {
+		dir = defaultTarget(p)
+	}
+	f.say("writing %s", dir)
+	made, err := writePackage(p, a, dir)
+	return p, made, err
+}
+
+// pull asks once, and judges what comes. Its errors are a [plan.Failure].
+func (f *reportFlags) pull(ctx context.Context, a *asked, try plan.Try) (*report.Package, error) {
+	query, err := a.query(try)
 	if err != nil {
 		return nil, err
 	}
-	data, err := f.send(ctx, question{path: "api/v1/package", query: query, timeout: timeout, bytesMax: packageBytesMax})
+	timeout := try.Timeout
+	if f.timeout > 0 {
+		timeout = f.timeout
+	}
+	data, err := f.send(ctx, question{path: "api/v1/package", query: query, timeout: timeout, bytesMax: f.bytesMax})
 	if err != nil {
-		return nil, err
+		return nil, failureOf(err)
+	}
+	failed := func(outcome plan.Outcome, text string, err error) error {
+		return &plan.Failure{Outcome: outcome, Err: fmt.Errorf(text+": %w", err)}
 	}
 	p := new(report.Package)
 	if err := json.Unmarshal(data, p); err != nil {
-		return nil, fmt.Errorf("the answer is no package that this program knows: %w", err)
+		return nil, failed(plan.Unreachable, "the answer is no package that this program knows", err)
 	}
 	if p.Version != report.PackageVersion {
-		return nil, &askError{err: fmt.Errorf("the answer is a package of version %d, and this program knows %d: take both from one release", p.Version, report.PackageVersion)}
+		return nil, failed(plan.Refused, "take reporter and tool from one release", fmt.Errorf("the answer is a package of version %d, and %d is known", p.Version, report.PackageVersion))
 	}
 	if a.again != nil {
 		p.Observed = a.again.Made.Observed
 	}
 	if err := p.Check(); err != nil {
-		return nil, fmt.Errorf("the package contradicts itself: %w", err)
+		return nil, failed(plan.Mismatch, "the package contradicts itself", err)
 	}
 	return p, nil
 }
 
+// failureOf is an error of a question as plans tell it.
+func failureOf(err error) error {
+	out := &plan.Failure{Outcome: plan.Refused, Err: err}
+	refused := (*askError)(nil)
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		out.Outcome = plan.TimedOut
+	case !errors.As(err, &refused) || !refused.passing: // what the command line can mend among them
+	case refused.status == http.StatusServiceUnavailable || refused.status == http.StatusTooManyRequests:
+		out.Outcome, out.RetryAfter = plan.Busy, refused.after
+	default:
+		out.Outcome = plan.Unreachable
+	}
+	return out
+}
+
+// governance is what the plan tells beside the package: satisfaction, signatures and the
+// ladder. A package is complete without.
+func (f *reportFlags) governance(ctx context.Context, p *report.Package) *plan.Governance {
+	data, err := f.send(ctx, question{path: "api/v1/governance", query: url.Values{"campaign": {p.Campaign}}, timeout: askTimeout, bytesMax: answerBytesMax})
+	g := new(plan.Governance)
+	if err == nil {
+		err = json.Unmarshal(data, g)
+	}
+	if err != nil {
+		f.say("the plan has nothing of how the campaign is governed: %s", printable(err.Error()))
+		return nil
+	}
+	return g
+}
+
 // query is the question as the API takes it.
-func (a *asked) query() (url.Values, error) {
+func (a *asked) query(try plan.Try) (url.Values, error) {
 	q := &a.question
 	out := url.Values{"campaign": {a.campaign}, "detail": {string(q.Detail)}, "by": {strings.Join(q.Dimensions, ",")}, "view": {string(q.View)}}
 	if q.Window == report.WindowCustom {
@@ -99,6 +180,8 @@ func (a *asked) query() (url.Values, error) {
 	}
 	if a.asOf != "" {
 		out.Set("as_of", a.asOf)
+	} else if !try.AsOf.IsZero() {
+		out.Set("as_of", try.AsOf.Format(time.RFC3339Nano))
 	}
 	if a.again != nil {
 		positions, err := json.Marshal(a.again.Made.Positions)

@@ -2,19 +2,23 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"tracksource/internal/plans"
 	"tracksource/report"
+	"tracksource/report/plan"
 )
 
 // packageOf is a small package that is right.
@@ -60,6 +64,10 @@ type stub struct {
 }
 
 func (s *stub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path == "/api/v1/governance" {
+		says(http.StatusNotFound, `{"detail":"there is none"}`)(w, r)
+		return
+	}
 	s.mu.Lock()
 	answer := s.answers[0]
 	if len(s.answers) > 1 {
@@ -101,17 +109,36 @@ func packaging(t *testing.T, s *stub, args ...string) (code int, stdout, stderr 
 	server := httptest.NewServer(s)
 	defer server.Close()
 	var out, errOut bytes.Buffer
-	code = run(t.Context(), append(args, "--reporter", server.URL, "--retry-wait", "1ms"), &out, &errOut)
+	code = impatient().run(t.Context(), append(args, "--reporter", server.URL), &out, &errOut)
 	return code, out.String(), errOut.String()
+}
+
+// impatient is the tool that waits for nothing.
+func impatient() tool {
+	return tool{packageBytes: 1 << 16, wait: func(ctx context.Context, _ time.Duration) error { return ctx.Err() }}
+}
+
+// planOf is the only plan of a directory.
+func planOf(t *testing.T, dir string) *plan.Plan {
+	t.Helper()
+	paths, err := filepath.Glob(filepath.Join(dir, "plan-*.json"))
+	if err != nil || len(paths) != 1 {
+		t.Fatalf("%s has the plans %v, %v", dir, paths, err)
+	}
+	p, edited, err := plan.Decode([]byte(readText(t, paths[0])))
+	if err != nil || edited {
+		t.Fatalf("%s: %v, edited %v", paths[0], err, edited)
+	}
+	return p
 }
 
 // TestPackage: a package is written whole, private, with a manifest that holds, told on
 // the terminal, and written again to the same place only if it is the same.
 func TestPackage(t *testing.T) {
 	dir := t.TempDir()
-	march := filepath.Join(dir, "march")
+	march, plans := filepath.Join(dir, "march"), filepath.Join(dir, "plans")
 	s := &stub{answers: []http.HandlerFunc{gives(nil)}}
-	args := []string{"--campaign", "AI Launch Tour", "--window", "30d", "--dimensions", "partner", "--attribution_model", "multi-touch", "--format", "json", "--out", march}
+	args := []string{"--campaign", "AI Launch Tour", "--window", "30d", "--dimensions", "partner", "--attribution_model", "multi-touch", "--format", "json", "--out", march, "--plan-dir", plans}
 	code, out, errOut := packaging(t, s, args...)
 	if code != exitOK || errOut != "" {
 		t.Fatalf("ends with %d: %s", code, errOut)
@@ -123,7 +150,10 @@ func TestPackage(t *testing.T) {
 	if err != nil || m.Made == nil || m.Made.Positions["tracksource.contributions"][1] != 7 || !slices.Equal(m.Made.Formats, []string{"json"}) {
 		t.Fatalf("manifest %+v, %v", m, err)
 	}
-	golden(t, "package.txt", strings.NewReplacer(hash, "HASH", dir, "DIR").Replace(out))
+	golden(t, "package.txt", regexp.MustCompile(`plan-[0-9-]+\.json`).ReplaceAllString(strings.NewReplacer(hash, "HASH", dir, "DIR").Replace(out), "PLAN"))
+	if p := planOf(t, plans); p.Status != plan.Completed || p.TrackSource.Package.Manifest != hash || p.TrackSource.Question.Campaign != "AI Launch Tour" || p.TrackSource.Campaign.ID != "ai-launch-tour" {
+		t.Errorf("the plan is %s: %+v", p.Status, p.TrackSource)
+	}
 	for path, mode := range map[string]os.FileMode{"": 0o700, "package.json": 0o600, "manifest.json": 0o600} {
 		if info, err := os.Stat(filepath.Join(march, path)); err != nil || info.Mode().Perm() != mode {
 			t.Errorf("%s: %v %v, want %v", path, info.Mode(), err, mode)
@@ -197,26 +227,28 @@ func TestPackageRetries(t *testing.T) {
 		answers []http.HandlerFunc
 		args    []string
 		code    int
-		times   int
+		times   int // that the package was asked for
 		want    string
+		outcome plan.Outcome
 	}{
-		{"busy, then right", []http.HandlerFunc{busy, gives(nil)}, nil, exitOK, 2, ""},
-		{"twice wrong, then right", []http.HandlerFunc{broken, broken, gives(nil)}, nil, exitOK, 3, ""},
-		{"always busy", []http.HandlerFunc{busy}, nil, exitFail, 3, "another package is being made; tried 3 times"},
-		{"always wrong", []http.HandlerFunc{broken}, nil, exitFail, 3, "contradicts itself: table contributions: row 0 has 1 values for 2 columns; tried 3 times"},
-		{"an internal error", []http.HandlerFunc{says(http.StatusInternalServerError, `{"detail":"it is broken"}`)}, nil, exitFail, 3, "it is broken; tried 3 times"},
-		{"no JSON", []http.HandlerFunc{says(http.StatusOK, "<html>")}, nil, exitFail, 3, "no package that this program knows"},
+		{"busy, then right", []http.HandlerFunc{busy, gives(nil)}, nil, exitOK, 2, "", plan.Pulled},
+		{"twice wrong, then right", []http.HandlerFunc{broken, broken, gives(nil)}, nil, exitOK, 3, "", plan.Pulled},
+		{"always busy", []http.HandlerFunc{busy}, nil, exitFail, 3, "another package is being made; tried 3 times", plan.Busy},
+		{"always wrong", []http.HandlerFunc{broken}, nil, exitFail, 3, "contradicts itself: table contributions: row 0 has 1 values for 2 columns; tried 3 times", plan.Mismatch},
+		{"an internal error", []http.HandlerFunc{says(http.StatusInternalServerError, `{"detail":"it is broken"}`)}, nil, exitFail, 3, "it is broken; tried 3 times", plan.Unreachable},
+		{"no JSON", []http.HandlerFunc{says(http.StatusOK, "<html>")}, nil, exitFail, 3, "no package that this program knows", plan.Unreachable},
 		{"half an answer", []http.HandlerFunc{func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "100")
 			_, _ = io.WriteString(w, "{")
-		}, gives(nil)}, nil, exitOK, 2, ""},
-		{"too slow", []http.HandlerFunc{func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, gives(nil)}, []string{"--timeout", "100ms"}, exitOK, 2, ""},
-		{"another version", []http.HandlerFunc{gives(func(p *report.Package) { p.Version = 99 })}, nil, exitFail, 1, "version 99"},
-		{"a stranger", []http.HandlerFunc{says(http.StatusUnauthorized, `{"detail":"sign in"}`)}, nil, exitFail, 1, "sign in; give --token-file"},
-		{"forbidden", []http.HandlerFunc{says(http.StatusForbidden, `{"detail":"not yours"}`)}, nil, exitFail, 1, "not yours"},
+		}, gives(nil)}, nil, exitOK, 2, "", plan.Pulled},
+		{"too slow", []http.HandlerFunc{func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, gives(nil)}, []string{"--timeout", "100ms"}, exitOK, 2, "", plan.Pulled},
+		{"too long", []http.HandlerFunc{says(http.StatusOK, strings.Repeat(" ", 1<<16+1))}, nil, exitFail, 1, "is longer than 65536 bytes", plan.Refused},
+		{"another version", []http.HandlerFunc{gives(func(p *report.Package) { p.Version = 99 })}, nil, exitFail, 1, "version 99", plan.Refused},
+		{"a stranger", []http.HandlerFunc{says(http.StatusUnauthorized, `{"detail":"sign in"}`)}, nil, exitFail, 1, "sign in; give --token-file", plan.Refused},
+		{"forbidden", []http.HandlerFunc{says(http.StatusForbidden, `{"detail":"not yours"}`)}, nil, exitFail, 1, "not yours", plan.Refused},
 		{
 			"an unknown model", []http.HandlerFunc{says(http.StatusBadRequest, `{"detail":"there is no such model","parameter":"model","allowed":["first-touch","linear"]}`)}, nil,
-			exitUsage, 1, "there is no such model\nthere is: first-touch, linear",
+			exitUsage, 1, "there is no such model\nthere is: first-touch, linear", plan.Refused,
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -226,10 +258,55 @@ func TestPackageRetries(t *testing.T) {
 			if code != tt.code || s.times() != tt.times || !strings.Contains(errOut, tt.want) || code != exitOK && out != "" {
 				t.Errorf("ends with %d after %d questions, prints %q and says %q; want %d, %d and %q", code, s.times(), out, errOut, tt.code, tt.times, tt.want)
 			}
+			p := planOf(t, plans.DirDefault)
+			if want := map[bool]plan.Status{true: plan.Completed, false: plan.Failed}[code == exitOK]; p.Status != want || len(p.TrackSource.Attempts) != tt.times || p.Escalated() != (tt.code == exitFail && tt.times == 3) {
+				t.Errorf("the plan is %s after %+v, escalated %v", p.Status, p.TrackSource.Attempts, p.Escalated())
+			}
+			if last := p.TrackSource.Attempts[tt.times-1].Outcome; tt.outcome != "" && last != tt.outcome {
+				t.Errorf("the last attempt is %s, want %s", last, tt.outcome)
+			}
 			if _, err := os.Stat("out"); (err == nil) != (code == exitOK) {
 				t.Errorf("ends with %d, and of the package there is %v", code, err)
 			}
 		})
+	}
+}
+
+// TestPackagePlanOnly: a plan for review needs no reporter, and says that nothing was
+// pulled.
+func TestPackagePlanOnly(t *testing.T) {
+	t.Chdir(t.TempDir())
+	s := &stub{}
+	code, out, errOut := packaging(t, s, "--campaign", "AI Launch Tour", "--window", "2026-03-01..2026-03-31", "--plan-only")
+	if code != exitOK || s.times() != 0 || !strings.Contains(out, "no data was pulled") {
+		t.Errorf("ends with %d after %d questions: %s%s", code, s.times(), out, errOut)
+	}
+	p := planOf(t, plans.DirDefault)
+	if q := p.TrackSource.Question; p.Status != plan.Planned || !q.PlanOnly || q.Window != "2026-03-01..2026-03-31" || q.View != "as_known" || len(q.Formats) != 5 {
+		t.Errorf("the plan is %s of %+v", p.Status, q)
+	}
+	code, out, errOut = packaging(t, s, "--campaign", "AI Launch Tour", "--plan-only", "--json")
+	var told toldPackage
+	if err := json.Unmarshal([]byte(out), &told); code != exitOK || err != nil || told.Status != "planned" || !strings.HasPrefix(told.Plan, ".claude/plans/plan-") {
+		t.Errorf("--json ends with %d: %s%s (%v)", code, out, errOut, err)
+	}
+	if code, out, _ = packaging(t, s, "--campaign", "c", "--plan-only", "--plan-dir", filepath.Join(told.Plan, "below")); code != exitFail || out != "" {
+		t.Errorf("with a directory that cannot be ends with %d: %s", code, out)
+	}
+}
+
+// TestPackageFailsForMachines: a failure is told as JSON and in words, with to whom it is
+// escalated.
+func TestPackageFailsForMachines(t *testing.T) {
+	t.Chdir(t.TempDir())
+	s := &stub{answers: []http.HandlerFunc{says(http.StatusInternalServerError, `{"detail":"it is broken"}`)}}
+	code, out, errOut := packaging(t, s, "--campaign", "c", "--json")
+	var told toldPackage
+	if err := json.Unmarshal([]byte(out), &told); code != exitFail || err != nil || told.Status != "failed" || !strings.HasPrefix(told.Error, "it is broken") {
+		t.Errorf("ends with %d: %s (%v)", code, out, err)
+	}
+	if want := regexp.MustCompile(`^track-source: it is broken; tried 3 times\nthe plan is \.claude/plans/plan-[0-9-]+\.json, which escalates this to Co-marketing Analytics Lead until .*Z\n$`); !want.MatchString(errOut) {
+		t.Errorf("says %q", errOut)
 	}
 }
 
@@ -264,7 +341,7 @@ func TestPackageUsage(t *testing.T) {
 		{"--campaign c --format pdf", `there is no "pdf"; there is: html, md`},
 		{"--campaign c --as-of yesterday", "neither an instant such as"},
 		{"--campaign c --progress --quiet", "exclude each other"},
-		{"--campaign c --timeout 0s", "--timeout is at most"},
+		{"--campaign c --timeout -1s", "--timeout is not negative"},
 		{"--campaign c --out file", "file is no directory"},
 		{"--campaign c --out full", "full is not empty and holds no package: name another directory by --out"},
 		{"--campaign c --out link", "link is a link, which is not followed"},
@@ -279,7 +356,7 @@ func TestPackageUsage(t *testing.T) {
 		}
 	}
 	var out, errOut bytes.Buffer
-	if code := run(t.Context(), []string{"--campaign", "c", "--reporter", "http://127.0.0.1:1", "--retry-wait", "1ms"}, &out, &errOut); code != exitFail || !strings.Contains(errOut.String(), "no reporter answers at http://127.0.0.1:1") || !strings.Contains(errOut.String(), "track-source demo") {
+	if code := impatient().run(t.Context(), []string{"--campaign", "c", "--reporter", "http://127.0.0.1:1"}, &out, &errOut); code != exitFail || !strings.Contains(errOut.String(), "no reporter answers at http://127.0.0.1:1") || !strings.Contains(errOut.String(), "track-source demo") {
 		t.Errorf("without a reporter: ends with %d and says %q", code, &errOut)
 	}
 }
@@ -304,7 +381,7 @@ func TestPackageFlags(t *testing.T) {
 	}
 	t.Setenv(reporterVariable, "http://127.0.0.1:1")
 	errOut.Reset()
-	if code := run(t.Context(), []string{"report", "--campaign", "c", "--format", "json", "--reporter-url", server.URL, "--progress"}, &out, &errOut); code != exitOK || !strings.HasPrefix(errOut.String(), "asking "+server.URL+"\nwriting ") {
+	if code := run(t.Context(), []string{"report", "--campaign", "c", "--format", "json", "--reporter-url", server.URL, "--progress"}, &out, &errOut); code != exitOK || !strings.Contains(errOut.String(), "\nasking "+server.URL+"\nwriting ") {
 		t.Errorf("ends with %d: %s", code, &errOut)
 	}
 }

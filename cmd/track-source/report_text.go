@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -10,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"tracksource/internal/plans"
 	"tracksource/report"
 	"tracksource/report/render"
 )
@@ -49,18 +52,19 @@ func (t toldPackage) print(w io.Writer) error {
 }
 
 // tell prints what there is to see of the package, and opens its page.
-func (f *reportFlags) tell(ctx context.Context, p *report.Package, m *madePackage) error {
+func (f *reportFlags) tell(ctx context.Context, run *plans.Run, p *report.Package, m *madePackage) error {
 	var err error
 	if f.json {
 		told := toldPackage{
-			Status: "completed", Campaign: p.Campaign, AsOf: p.AsOf.Time, Out: m.dir, Manifest: m.hash, There: m.there, Differ: m.differ, Headline: p.Headline, Empty: p.Empty,
+			Status: string(run.Plan().Status), Plan: run.Path(), Campaign: p.Campaign, AsOf: p.AsOf.Time, Out: m.dir, Manifest: m.hash, There: m.there,
+			Differ: m.differ, Headline: p.Headline, Empty: p.Empty,
 		}
 		for _, file := range m.files {
 			told.Files = append(told.Files, file.Name)
 		}
 		err = told.print(f.stdout)
 	} else {
-		_, err = io.WriteString(f.stdout, packageText(p, m))
+		_, err = io.WriteString(f.stdout, packageText(run.Path(), p, m))
 	}
 	if err == nil && f.open {
 		err = openPage(ctx, m)
@@ -68,8 +72,36 @@ func (f *reportFlags) tell(ctx context.Context, p *report.Package, m *madePackag
 	return err
 }
 
+// tellPlan says where a plan is that is for review.
+func (f *reportFlags) tellPlan(run *plans.Run) error {
+	p := run.Plan()
+	if f.json {
+		return toldPackage{Status: string(p.Status), Plan: run.Path(), Campaign: p.TrackSource.Question.Campaign}.print(f.stdout)
+	}
+	_, err := fmt.Fprintf(f.stdout, "%s\nplanned in %s: no data was pulled; read it, then run the same without --plan-only\n", printable(p.Objective), shortPath(run.Path()))
+	return err
+}
+
+// tellFailure says what the plan knows of a failure, for machines, and to whom it is
+// escalated. The error is that of the tool.
+func (f *reportFlags) tellFailure(run *plans.Run, failed error) error {
+	p := run.Plan()
+	if f.json {
+		told := toldPackage{Status: string(p.Status), Plan: run.Path(), Campaign: p.TrackSource.Question.Campaign, Error: failed.Error()}
+		if err := told.print(f.stdout); err != nil {
+			return errors.Join(failed, err)
+		}
+	}
+	text := "the plan is " + shortPath(run.Path())
+	if p.Escalated() {
+		e := p.TrackSource.Escalations[len(p.TrackSource.Escalations)-1]
+		text += ", which escalates this to " + cmp.Or(e.Owner, e.Rung) + " until " + e.Deadline.Format(time.RFC3339)
+	}
+	return fmt.Errorf("%w\n%s", failed, printable(text))
+}
+
 // packageText is the package on a terminal: the story, what it rests on, and what next.
-func packageText(p *report.Package, m *madePackage) string {
+func packageText(planned string, p *report.Package, m *madePackage) string {
 	var b strings.Builder
 	line := func(format string, values ...any) {
 		for i, v := range values {
@@ -121,7 +153,7 @@ func packageText(p *report.Package, m *madePackage) string {
 	if len(m.differ) > 0 {
 		line("the same as before but for workbooks, whose content is compared and not their bytes: %s", strings.Join(m.differ, ", "))
 	}
-	line("manifest %s", m.hash)
+	line("manifest %s, plan %s", m.hash, shortPath(planned))
 	line("next: read it, then let each partner sign it: track-source sign --package %s --as PARTNER --by OFFICE --why REASON", shortPath(m.dir))
 	return b.String()
 }

@@ -121,7 +121,7 @@ func (f *reporterFlags) send(ctx context.Context, q question) ([]byte, error) {
 	case resp.StatusCode != http.StatusOK:
 		passing := resp.StatusCode >= http.StatusInternalServerError || resp.StatusCode == http.StatusTooManyRequests
 		seconds, _ := strconv.ParseUint(resp.Header.Get("Retry-After"), 10, 16) // 0 where it is not given
-		return nil, &askError{refusal(resp, data), passing, time.Duration(seconds) * time.Second}
+		return nil, &askError{refusal(resp, data), passing, resp.StatusCode, time.Duration(seconds) * time.Second}
 	}
 	return data, nil
 }
@@ -129,9 +129,11 @@ func (f *reporterFlags) send(ctx context.Context, q question) ([]byte, error) {
 // askError is what became of a question that has no answer.
 type askError struct {
 	err error
-	// passing says that the same question may be answered later, after is how long
-	// the reporter wants to be left alone, 0 where it does not say.
+	// passing says that the same question may be answered later. Status is that of the
+	// answer, 0 without one, after how long the reporter wants to be left alone, 0 where
+	// it does not say.
 	passing bool
+	status  int
 	after   time.Duration
 }
 
