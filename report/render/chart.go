@@ -142,6 +142,7 @@ type date struct {
 // zero hangs below it: in a sum it would hide.
 type columns struct {
 	Title, Desc string
+	Titled      bool // what is above it says already what it is
 	Columns     []column
 	Ticks       []tick
 	Dates       []date
@@ -266,7 +267,8 @@ func dates(rows [][]string) []date {
 	return out
 }
 
-// axis goes in equal steps from a lowest to a highest value, zero among them.
+// axis goes from a lowest value, zero or below, to a highest one. It has lines at equal
+// steps from zero; the lowest value needs none.
 type axis struct{ lowest, highest, step *big.Int }
 
 // axisOf is the axis with at most so many ticks whose step is 1, 2, 2.5 or 5 of a power
@@ -283,7 +285,7 @@ func axisOf(lowest, highest *big.Int) axis {
 			down := new(big.Int).Div(lowest, step)
 			up := new(big.Int).Neg(new(big.Int).Div(new(big.Int).Neg(highest), step))
 			if n := new(big.Int).Sub(up, down); n.Cmp(big.NewInt(ticksMax)) <= 0 {
-				return axis{down.Mul(down, step), up.Mul(up, step), step}
+				return axis{lowest, up.Mul(up, step), step}
 			}
 		}
 	}
@@ -296,7 +298,8 @@ func (a axis) at(n *big.Int) part {
 
 func (a axis) ticks(text func(*big.Int) string) []tick {
 	var out []tick
-	for n := a.lowest; n.Cmp(a.highest) <= 0; n = new(big.Int).Add(n, a.step) {
+	first := new(big.Int).Quo(a.lowest, a.step) // toward zero
+	for n := first.Mul(first, a.step); n.Cmp(a.highest) <= 0; n = new(big.Int).Add(n, a.step) {
 		out = append(out, tick{a.at(n), text(n), n.Sign() == 0})
 	}
 	return out

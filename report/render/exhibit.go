@@ -5,6 +5,7 @@ import (
 	"math/big"
 	"slices"
 	"strings"
+	"unicode"
 
 	"tracksource/report"
 )
@@ -16,10 +17,16 @@ type exhibit struct {
 	Bars            *bars
 	Columns         *columns
 	Lines           *lines
-	Findings        []finding
+	Groups          []group
 	Grids           []*grid
 	Folded          []*grid // the same numbers once more, behind a word
 	Texts           []pair
+}
+
+// group is the findings of one rule.
+type group struct {
+	Title    string
+	Findings []finding
 }
 
 // goal is how far a measure is on its way.
@@ -85,7 +92,13 @@ func (h *hall) table(id string) *report.Table {
 }
 
 func (h *hall) show(e *exhibit) {
-	if len(e.Goals) > 0 || e.Bars != nil || e.Columns != nil || e.Lines != nil || len(e.Findings) > 0 || len(e.Grids) > 0 || len(e.Folded) > 0 || len(e.Texts) > 0 {
+	if len(e.Goals) > 0 || e.Bars != nil || e.Columns != nil || e.Lines != nil || len(e.Groups) > 0 || len(e.Grids) > 0 || len(e.Folded) > 0 || len(e.Texts) > 0 {
+		for _, g := range e.Grids {
+			g.Titled = g.Caption == e.Title
+		}
+		if e.Columns != nil && e.Columns.Title == e.Title {
+			e.Columns.Titled = true
+		}
 		h.shown = append(h.shown, e)
 	}
 }
@@ -126,6 +139,9 @@ func (h *hall) goal(t *report.Table, row []string) goal {
 	if g.Of == "(all)" {
 		g.Of = "all partners"
 	}
+	if i := t.Column("target"); i >= 0 && t.Columns[i].Currency != "" {
+		g.Of += ", " + name(t.Columns[i].Currency)
+	}
 	if t.Column("to") >= 0 && at("to") != "" {
 		g.Of += ", " + name(at("from")) + " to " + name(at("to"))
 	}
@@ -147,10 +163,10 @@ func (h *hall) contributions() {
 	if t := h.table("contributions"); t != nil {
 		e.Title, e.Note = name(t.Title), sentence(t.Note)
 		e.Bars = h.contributionBars(t)
-		e.Grids = append(e.Grids, gridOf(h.p, t, tabled{bars: []string{"share"}}))
+		e.Grids = append(e.Grids, gridOf(h.p, t, tabled{rows: topMax * 2, bars: []string{"share"}}))
 		e.Grids[0].Note = ""
 	}
-	for _, id := range []string{"totals", "partners", "adjustments"} {
+	for _, id := range []string{"totals", "totals_counts", "partners", "adjustments"} {
 		if t := h.table(id); t != nil {
 			e.Grids = append(e.Grids, gridOf(h.p, t, tabled{}))
 		}
@@ -313,8 +329,41 @@ func (h *hall) funnel() {
 	h.show(e)
 }
 
+// insights are grouped by the rules that found them, in the order of their first.
 func (h *hall) insights() {
-	h.show(&exhibit{ID: "insights", Title: "Insights", Findings: findings(h.p.Insights)})
+	e := &exhibit{ID: "insights", Title: "Insights"}
+	for _, f := range findings(h.p.Insights) {
+		title := ruleTitle(f.Rule)
+		i := slices.IndexFunc(e.Groups, func(g group) bool { return g.Title == title })
+		if i < 0 {
+			i, e.Groups = len(e.Groups), append(e.Groups, group{Title: title})
+		}
+		e.Groups[i].Findings = append(e.Groups[i].Findings, f)
+	}
+	h.show(e)
+}
+
+// ruleTitle is what the findings of a rule are called together.
+func ruleTitle(rule string) string {
+	switch rule {
+	case "top", "bottom":
+		return "Top and bottom"
+	case "drop_off":
+		return "Drop-offs between stages"
+	case "outlier":
+		return "Outliers"
+	case "anomaly":
+		return "Anomalies in the series"
+	case "pacing":
+		return "Pace against targets"
+	case "model_disagreement":
+		return "Where models disagree"
+	}
+	text := []rune(phrase(rule))
+	if len(text) > 0 {
+		text[0] = unicode.ToUpper(text[0])
+	}
+	return string(text)
 }
 
 func (h *hall) rankings() {
@@ -417,7 +466,10 @@ func (h *hall) feeds() {
 	e := &exhibit{ID: "feeds", Title: "Feeds", Note: "How far the data could be relied on when the package was made."}
 	_ = h.table("feeds") // the same, from what was observed
 	if len(h.p.Observed.Feeds) > 0 {
-		g := &grid{Caption: "Quality of the feeds", Head: []head{{"Feed", false}, {"Partner", false}, {"Records", true}, {"Newest", false}, {"Age", true}, {"Allowed", true}, {"Complete", true}, {"Matched", true}, {"Refused", true}, {"State", false}}}
+		g := &grid{Caption: "Quality of the feeds", Head: []head{
+			{Text: "Feed"}, {Text: "Partner"}, {Text: "Records", Num: true}, {Text: "Newest"}, {Text: "Age", Num: true}, {Text: "Allowed", Num: true},
+			{Text: "Complete", Num: true}, {Text: "Matched", Num: true}, {Text: "Refused", Num: true}, {Text: "State"},
+		}}
 		for i := range h.p.Observed.Feeds {
 			g.Rows = append(g.Rows, h.feed(&h.p.Observed.Feeds[i]))
 		}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/big"
 	"slices"
+	"strings"
 
 	"tracksource/report"
 )
@@ -14,11 +15,18 @@ const (
 	rowsMax = 50
 	// topMax is how many rows of a ranking are told in the story.
 	topMax = 10
+	// paperColumnsMax is how many columns paper has room for.
+	paperColumnsMax = 11
+	// acrossRowsMax is how few rows of a table that paper has no room for are told as
+	// columns, its columns as rows.
+	acrossRowsMax = 6
 )
 
 // grid is a table as it stands on a page.
 type grid struct {
 	Caption string
+	Unit    string // the currency of its money
+	Titled  bool   // what is above it says already what it is
 	Note    string
 	Head    []head
 	Rows    [][]cell
@@ -28,6 +36,7 @@ type grid struct {
 type head struct {
 	Text string
 	Num  bool
+	Late bool
 }
 
 type cell struct {
@@ -39,6 +48,7 @@ type cell struct {
 	Word   string // good, bad or warn: a verdict
 	Bar    part
 	Barred bool
+	Late   bool // of a column for which paper has no room
 }
 
 // tabled is how a table is laid out.
@@ -53,38 +63,30 @@ func gridOf(p *report.Package, t *report.Table, how tabled) *grid {
 	if how.rows == 0 {
 		how.rows = rowsMax
 	}
-	g := &grid{Caption: name(t.Title), Note: sentence(t.Note)}
-	longest := make([]*big.Int, len(t.Columns))
-	for i, c := range t.Columns {
-		g.Head = append(g.Head, head{heading(p, c), c.Kind != report.TextColumn && c.Kind != report.DayColumn && c.Kind != report.TimeColumn})
-		longest[i] = new(big.Int)
-	}
+	columns := columnsOf(t)
 	rows := t.Rows[:min(len(t.Rows), how.rows)]
-	for _, row := range rows {
-		for i := range t.Columns {
-			if c := &t.Columns[i]; how.heat && c.Kind == report.RatioColumn || slices.Contains(how.bars, c.ID) {
-				longest[i] = larger(longest[i], nanoOf(row[i]))
-			}
+	g := &grid{Caption: name(t.Title), Note: sentence(t.Note)}
+	for at, i := range columns {
+		c := &t.Columns[i]
+		g.Head = append(g.Head, head{Text: heading(p, *c), Num: numeric(c.Kind), Late: at >= paperColumnsMax})
+		if c.Kind == report.MoneyColumn && c.Currency == p.Currency {
+			g.Unit = name(c.Currency)
 		}
 	}
-	if how.heat { // all cells of a heatmap share one scale
-		for _, n := range longest {
-			longest[0] = larger(longest[0], n)
-		}
-	}
+	longest := longestOf(t, rows, how)
 	for _, row := range rows {
-		cells := make([]cell, len(row))
-		for i := range row {
+		cells := make([]cell, len(columns))
+		for at, i := range columns {
 			c := &t.Columns[i]
-			cells[i] = cellOf(p, c, row[i])
-			cells[i].Num = g.Head[i].Num
-			cells[i].Head = i == 0 && c.Kind != report.MoneyColumn
+			cells[at] = cellOf(p, t, row, i)
+			cells[at].Num, cells[at].Late = g.Head[at].Num, g.Head[at].Late
+			cells[at].Head = at == 0 && !numeric(c.Kind)
 			switch {
-			case row[i] == "":
-			case how.heat && c.Kind == report.RatioColumn && longest[0].Sign() > 0:
-				cells[i].Class = fmt.Sprintf("q%d", partOf(nanoOf(row[i]), longest[0])*9/wholePart)
-			case slices.Contains(how.bars, c.ID) && longest[i].Sign() > 0:
-				cells[i].Bar, cells[i].Barred = partOf(nanoOf(row[i]), longest[i]), true
+			case row[i] == "" || longest[i].Sign() <= 0:
+			case how.heat && c.Kind == report.RatioColumn:
+				cells[at].Class = fmt.Sprintf("q%d", partOf(nanoOf(row[i]), longest[i])*9/wholePart)
+			case slices.Contains(how.bars, c.ID):
+				cells[at].Bar, cells[at].Barred = partOf(nanoOf(row[i]), longest[i]), true
 			}
 		}
 		g.Rows = append(g.Rows, cells)
@@ -98,7 +100,70 @@ func gridOf(p *report.Package, t *report.Table, how tabled) *grid {
 			g.More += fmt.Sprintf(" The last %s are in no file.", count(int64(t.LeftOut)))
 		}
 	}
+	if len(rows) > 0 && len(rows) <= acrossRowsMax && len(columns) > paperColumnsMax && numeric(t.Columns[columns[1]].Kind) {
+		g.across()
+	}
 	return g
+}
+
+// columnsOf are the columns that are shown: what a partner is called stands for its id.
+func columnsOf(t *report.Table) []int {
+	var out []int
+	for i, c := range t.Columns {
+		if c.ID != "name" || t.Column("partner") < 0 {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+func numeric(kind report.ColumnKind) bool {
+	return kind != report.TextColumn && kind != report.DayColumn && kind != report.TimeColumn
+}
+
+// longestOf is for each column the value whose bar is the longest. All cells of a heatmap
+// share one scale.
+func longestOf(t *report.Table, rows [][]string, how tabled) []*big.Int {
+	longest := make([]*big.Int, len(t.Columns))
+	most := new(big.Int)
+	for i, c := range t.Columns {
+		longest[i] = new(big.Int)
+		shaded := how.heat && c.Kind == report.RatioColumn
+		if !shaded && !slices.Contains(how.bars, c.ID) {
+			continue
+		}
+		for _, row := range rows {
+			longest[i] = larger(longest[i], nanoOf(row[i]))
+		}
+		if shaded {
+			most = larger(most, longest[i])
+		}
+	}
+	for i, c := range t.Columns {
+		if how.heat && c.Kind == report.RatioColumn {
+			longest[i] = most
+		}
+	}
+	return longest
+}
+
+// across turns rows into columns.
+func (g *grid) across() {
+	heads := []head{g.Head[0]}
+	for _, row := range g.Rows {
+		heads = append(heads, head{Text: row[0].Text, Num: true})
+	}
+	var rows [][]cell
+	for i, h := range g.Head[1:] {
+		cells := []cell{{Text: h.Text, Head: true}}
+		for _, row := range g.Rows {
+			c := row[i+1]
+			c.Num, c.Late, c.Barred = true, false, false
+			cells = append(cells, c)
+		}
+		rows = append(rows, cells)
+	}
+	g.Head, g.Rows = heads, rows
 }
 
 // heading is a column's title with the unit of its values.
@@ -113,24 +178,33 @@ func heading(p *report.Package, c report.Column) string {
 	return text
 }
 
-func cellOf(p *report.Package, c *report.Column, value string) cell {
-	out := cell{Text: shown(c.Kind, value), Quiet: value == "" || value[0] == '('}
-	switch c.ID {
-	case "partner", "sourced", "by", "against":
-		out.Text = partner(p, value)
-	case "return", "coverage":
-		out.Text = times(value)
-	case "chance":
-		out.Text = name(value)
-	case "measure", "status", "projected_status", "verdict", "state", "light":
-		out.Text = phrase(value)
-	}
-	if c.Kind != report.TextColumn {
-		out.Quiet = value == ""
-	}
-	switch c.ID {
-	case "status", "projected_status", "verdict", "state", "light":
-		out.Word = verdict(value)
+// cellOf is the cell of a row in column i.
+func cellOf(p *report.Package, t *report.Table, row []string, i int) cell {
+	c, value := &t.Columns[i], row[i]
+	out := cell{Text: shown(c.Kind, value), Quiet: value == ""}
+	switch c.Kind {
+	case report.TextColumn:
+		out.Quiet = value == "" || value[0] == '('
+		switch c.ID {
+		case "partner", "sourced", "by", "against":
+			out.Text = partner(p, value)
+		case "key", "subject":
+			if d := t.Column("dimension"); d >= 0 && row[d] == "partner" {
+				out.Text = partner(p, value)
+			}
+		case "measure", "stage", "kind":
+			out.Text = phrase(value)
+		case "status", "projected_status", "verdict", "state", "light":
+			out.Text, out.Word = phrase(value), verdict(value)
+		}
+	case report.RatioColumn:
+		switch c.ID {
+		case "return", "coverage":
+			out.Text = times(value)
+		case "chance":
+			out.Text = name(value)
+		}
+	case report.MoneyColumn, report.CountColumn, report.DaysColumn, report.DayColumn, report.TimeColumn:
 	}
 	if value == "" {
 		out.Text = "—"
@@ -140,19 +214,17 @@ func cellOf(p *report.Package, c *report.Column, value string) cell {
 
 // phrase is a word of ours as people write it.
 func phrase(value string) string {
-	text := []rune(name(value))
-	for i, r := range text {
-		if r == '_' {
-			text[i] = ' '
-		}
+	switch value {
+	case "mql", "sal", "sql":
+		return strings.ToUpper(value)
 	}
-	return string(text)
+	return strings.ReplaceAll(name(value), "_", " ")
 }
 
 // verdict is whether a word is welcome, empty for one that is neither.
 func verdict(value string) string {
 	switch value {
-	case "ahead", "better", "green", "won", "taken", "fresh", "resolved", "accepted":
+	case "ahead", "on_track", "better", "green", "won", "taken", "fresh", "resolved", "accepted":
 		return "good"
 	case "behind", "worse", "red", "breached", "escalated", "stale":
 		return "bad"

@@ -33,9 +33,10 @@ type warning struct{ Name, Text string }
 // tile is a key figure.
 type tile struct {
 	Title    string
+	Currency string
 	Whole    string // of the value
 	Places   string // of the value, with the point
-	Unit     string
+	Unit     string // behind it
 	Light    report.Light
 	Word     string // the light in a word
 	Of       string // how much of which target
@@ -47,15 +48,16 @@ type tile struct {
 }
 
 // Value is the value with its unit, empty without one.
-func (t *tile) Value() string { return strings.TrimSpace(t.Whole + t.Places + t.Unit) }
+func (t *tile) Value() string {
+	return strings.TrimSpace(t.Currency + " " + t.Whole + t.Places + t.Unit)
+}
 
 // finding is an insight.
 type finding struct {
 	Rule, Text string
 	Tone       report.Tone
 	Word       string // the tone in a word
-	Evidence   []pair
-	Chance     string
+	Evidence   []pair // and the chance of a false alarm
 }
 
 // decision is what has to be decided.
@@ -63,9 +65,9 @@ type decision struct{ Text, Owner, Due, Why string }
 
 // action is a line of the register.
 type action struct {
-	Word                                        string // good, bad or warn
-	ID, Text, About, Effect, Owner, Due, Status string
-	Evidence                                    []pair
+	ID, Text, Effect, Owner, Due, Status string
+	Word                                 string // good, bad or warn: the status
+	Evidence                             []pair
 }
 
 // tell makes the story of a package.
@@ -90,7 +92,7 @@ func tell(p *report.Package) *story {
 	for i := range p.Actions {
 		a := &p.Actions[i]
 		s.Actions = append(s.Actions, action{
-			ID: name(a.ID), Text: sentence(a.Text), About: subjects(a.About), Effect: sentence(a.Effect),
+			ID: name(a.ID), Text: sentence(a.Text), Effect: sentence(a.Effect),
 			Owner: name(a.Owner), Due: name(a.Due), Status: phrase(a.Status), Evidence: evidence(a.Evidence),
 			Word: verdict(a.Status),
 		})
@@ -248,21 +250,26 @@ func figure(k *report.KPI) tile {
 		t.Whole = "—"
 		return t
 	}
-	t.Whole = shown(k.Kind, k.Value)
-	if whole, places, ok := strings.Cut(t.Whole, "."); ok && k.Kind == report.MoneyColumn {
-		t.Whole, t.Places = whole, "."+places
+	t.Whole = full(k.Kind, k.Value, "")
+	if k.Kind == report.MoneyColumn {
+		t.Currency = name(k.Currency)
+		if whole, places, ok := strings.Cut(t.Whole, "."); ok {
+			t.Whole, t.Places = whole, "."+places
+		}
 	}
-	t.Unit = strings.TrimPrefix(full(k.Kind, k.Value, k.Currency), t.Whole+t.Places)
-	if share, ok := permille(k.Value, k.Target); ok {
-		t.Of = percentOf(share) + " of " + shown(k.Kind, k.Target)
+	if number, unit, ok := strings.Cut(t.Whole, " "); ok && k.Kind == report.DaysColumn {
+		t.Whole, t.Unit = number, " "+unit
+	}
+	if share, ok := permille(k.Value, k.Target); ok && k.Kind != report.RatioColumn {
+		t.Of = percentOf(share) + " of " + fine(k.Kind, k.Target)
 		t.Meter = &meter{Fill: bound(share), Text: t.Of}
 		if mark, ok := permille(k.Expected, k.Target); ok {
 			t.Meter.Mark, t.Meter.Marked = bound(mark), true
-			t.Expected = shown(k.Kind, k.Expected) + " expected by now"
+			t.Expected = fine(k.Kind, k.Expected) + " expected by now"
 		}
 	}
 	if k.Previous != "" {
-		t.Before = shown(k.Kind, k.Previous)
+		t.Before = fine(k.Kind, k.Previous)
 		if k.Kind != report.RatioColumn { // of a ratio, percent of percent mislead
 			t.Change = change(k.Value, k.Previous)
 		}
@@ -270,18 +277,29 @@ func figure(k *report.KPI) tile {
 	return t
 }
 
+// fine is a value beside another one: of money, whole units say enough.
+func fine(kind report.ColumnKind, value string) string {
+	if kind == report.MoneyColumn {
+		return grouped(rounded(value, 0))
+	}
+	return shown(kind, value)
+}
+
 func findings(list []report.Insight) []finding {
 	var out []finding
 	for i := range list {
 		in := &list[i]
-		f := finding{Rule: name(in.Rule), Text: sentence(in.Text), Tone: in.Tone, Evidence: evidence(in.Evidence), Chance: name(in.Chance)}
+		f := finding{Rule: name(in.Rule), Text: sentence(in.Text), Tone: in.Tone, Evidence: evidence(in.Evidence)}
+		if in.Chance != "" {
+			f.Evidence = append(f.Evidence, pair{"chance of a false alarm", name(in.Chance)})
+		}
 		switch in.Tone {
 		case report.Good:
-			f.Word = "Good"
+			f.Word = "Favourable"
 		case report.Bad:
-			f.Word = "Bad"
+			f.Word = "Unfavourable"
 		default:
-			f.Tone, f.Word = report.Neutral, "Note"
+			f.Tone, f.Word = report.Neutral, "To note"
 		}
 		out = append(out, f)
 	}
@@ -304,14 +322,6 @@ func evidence(list []report.Evidence) []pair {
 func multiple(value string) bool {
 	v, err := report.ParseValue(value)
 	return err == nil && v.Cmp(report.ValueOf(2, 0)) > 0
-}
-
-func subjects(list []report.Subject) string {
-	var out []string
-	for _, s := range list {
-		out = append(out, name(s.Dimension)+" "+name(s.Key))
-	}
-	return strings.Join(out, ", ")
 }
 
 // partner is what a partner is called, its id for one that is no signatory.

@@ -79,7 +79,9 @@ func full(kind report.ColumnKind, value, currency string) string {
 	case text == "":
 		return ""
 	case kind == report.MoneyColumn && currency != "":
-		return text + " " + name(currency)
+		return name(currency) + " " + text
+	case kind == report.RatioColumn:
+		return strings.Replace(text, ".0%", "%", 1)
 	case kind == report.DaysColumn && value == "1":
 		return text + " day"
 	case kind == report.DaysColumn:
@@ -97,7 +99,7 @@ func grouped(value string) string {
 	whole, places, pointed := strings.Cut(digits, ".")
 	var b strings.Builder
 	if negative {
-		b.WriteRune('−')
+		b.WriteByte('-')
 	}
 	for i, r := range whole {
 		if i > 0 && (len(whole)-i)%3 == 0 {
@@ -130,7 +132,7 @@ func percent(value string) string {
 		return name(value)
 	}
 	n := divide(nano(v), big.NewInt(1_000_000)) // tenths of a percent
-	return grouped(report.ValueOfUnits(n.Mul(n, big.NewInt(100_000_000))).Text(1)) + " %"
+	return grouped(report.ValueOfUnits(n.Mul(n, big.NewInt(100_000_000))).Text(1)) + "%"
 }
 
 // times is a ratio as a multiple.
@@ -138,7 +140,7 @@ func times(value string) string {
 	if _, err := report.ParseValue(value); err != nil {
 		return name(value)
 	}
-	return grouped(rounded(value, 2)) + "×"
+	return grouped(rounded(value, 2)) + "x"
 }
 
 // change is how much more a value is than one before, in percent of that.
@@ -150,7 +152,7 @@ func change(value, before string) string {
 	}
 	n := nano(v.Sub(b))
 	n = divide(n.Mul(n, big.NewInt(1000)), nano(b))
-	text := grouped(report.ValueOfUnits(n.Mul(n, big.NewInt(100_000_000))).Text(1)) + " %"
+	text := grouped(report.ValueOfUnits(n.Mul(n, big.NewInt(100_000_000))).Text(1)) + "%"
 	if v.Cmp(b) > 0 {
 		text = "+" + text
 	}
