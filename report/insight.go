@@ -130,26 +130,6 @@ func isNamed(key string) bool {
 // plural is what several values of a dimension are called, in texts and ids of tables.
 func plural(d Dimension) string { return string(d) + "s" }
 
-// percentText is a ratio as a percentage with one decimal, rounded half away from zero.
-func percentText(r *big.Rat) string {
-	return new(big.Rat).Mul(r, big.NewRat(100, 1)).FloatString(1) + " %"
-}
-
-// ratioPlaces are the decimal places of ratios in tables and evidence.
-const ratioPlaces = 4
-
-func ratioText(r *big.Rat) string { return r.FloatString(ratioPlaces) }
-
-func daysText(n int) string {
-	if n == 1 {
-		return "1 day"
-	}
-	return fmt.Sprintf("%d days", n)
-}
-
-// amountText is an amount of the contract's currency as sentences have it.
-func amountText(c *contract.Contract, v Value) string { return c.Currency + " " + v.Text(c.Exponent) }
-
 func countEvidence(name string, n int64) Evidence {
 	return Evidence{Name: name, Value: fmt.Sprint(n), Kind: CountColumn}
 }

@@ -333,11 +333,11 @@ func (t *stepTest) insight(c *contract.Contract) Insight {
 	}
 	if t.days < 0 {
 		in.Text = fmt.Sprintf("Of %s %s, %d people came to %s for %d at %s (%s), of the rest %s.",
-			t.dimension, t.key, t.passed, t.to, t.entered, t.from, percentText(t.rate()), percentText(t.baseline()))
+			t.dimension, t.key, t.passed, t.to, t.entered, t.from, Percent(t.rate()), Percent(t.baseline()))
 		return in
 	}
 	in.Text = fmt.Sprintf("Of %d deals of %s %s that came to %s, %d (%s) went on to %s within %s, of the rest %s.",
-		t.entered, t.dimension, t.key, t.from, t.passed, percentText(t.rate()), t.to, daysText(t.days), percentText(t.baseline()))
+		t.entered, t.dimension, t.key, t.from, t.passed, Percent(t.rate()), t.to, Days(rat(t.days)), Percent(t.baseline()))
 	in.Evidence = append(in.Evidence, daysEvidence("time for it", t.days))
 	in.Stake = stakeOf(c, t.amount, t.rate(), t.baseline())
 	return in

@@ -303,17 +303,17 @@ func (t *outlierTest) insight(q *DealQuestion, limit int) Insight {
 	case outlierWon:
 		both("won", RatioColumn, "")
 		in.Text = fmt.Sprintf("Of %d %s, %d (%s) were won within %s, of the rest %s.",
-			t.deals, name, t.won, percentText(t.figure), daysText(limit), percentText(t.base))
+			t.deals, name, t.won, Percent(t.figure), Days(rat(limit)), Percent(t.base))
 	case outlierSize:
 		both("median value", MoneyColumn, q.Contract.Currency)
 		size := func(r *big.Rat) string {
-			return amountText(q.Contract, ValueOf(r.Num().Int64(), q.Contract.Exponent))
+			return Money(ValueOf(r.Num().Int64(), q.Contract.Exponent), q.Contract.Currency)
 		}
 		in.Text = fmt.Sprintf("The %d %s have a median value of %s, the rest of %s.", t.deals, name, size(t.figure), size(t.base))
 	case outlierDays:
 		both("median days", DaysColumn, "")
 		in.Text = fmt.Sprintf("The %d won %s took a median of %s from creation to won, the rest %s.",
-			t.deals, name, daysText(int(t.figure.Num().Int64())), daysText(int(t.base.Num().Int64())))
+			t.deals, name, Days(t.figure), Days(t.base))
 	}
 	return in
 }

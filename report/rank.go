@@ -204,15 +204,15 @@ func (q *RankQuestion) insight(rule string, tone Tone, what string, list []*rank
 		switch order {
 		case byCredit:
 			share := new(big.Rat).Quo(r.credit.rat(), q.Credit.Total.rat())
-			parts = append(parts, fmt.Sprintf("%s with %s, %s of all", r.key, amountText(q.Contract, r.credit), percentText(share)))
+			parts = append(parts, fmt.Sprintf("%s with %s, %s of all", r.key, Money(r.credit, q.Contract.Currency), Percent(share)))
 			in.Evidence = append(in.Evidence, moneyEvidence("credit of "+r.key, q.Contract, r.credit), ratioEvidence("share of "+r.key, share))
 			stake = stake.Add(r.credit)
 		case byReturn:
-			parts = append(parts, fmt.Sprintf("%s with %s for %s spent, %s times", r.key, amountText(q.Contract, r.revenue), amountText(q.Contract, r.spend), r.perSpend().FloatString(2)))
+			parts = append(parts, fmt.Sprintf("%s with %s for %s spent, %s times", r.key, Money(r.revenue, q.Contract.Currency), Money(r.spend, q.Contract.Currency), r.perSpend().FloatString(2)))
 			in.Evidence = append(in.Evidence, moneyEvidence("revenue of "+r.key, q.Contract, r.revenue), moneyEvidence("spend on "+r.key, q.Contract, r.spend))
 			stake = stake.Add(r.spend)
 		case byVelocity:
-			parts = append(parts, fmt.Sprintf("%s with a median of %s over %d deals won", r.key, daysText(r.median()), len(r.days)))
+			parts = append(parts, fmt.Sprintf("%s with a median of %s over %d deals won", r.key, Days(rat(r.median())), len(r.days)))
 			in.Evidence = append(in.Evidence, daysEvidence("median days of "+r.key, r.median()), countEvidence("won deals of "+r.key, int64(len(r.days))))
 		}
 	}

@@ -216,7 +216,7 @@ func insights(p *report.Package) report.Table {
 	t := report.Table{ID: "insights", Title: "Insights", Columns: texts("rule", "tone", "about", "text", "evidence", "stake", "chance")}
 	t.Columns[5].Kind, t.Columns[5].Currency, t.Columns[6].Kind = report.MoneyColumn, p.Currency, report.RatioColumn
 	for _, i := range p.Insights {
-		t.Rows = append(t.Rows, []string{i.Rule, string(i.Tone), subjects(i.About), i.Text, evidence(i.Evidence), i.Stake, i.Chance})
+		t.Rows = append(t.Rows, []string{i.Rule, string(i.Tone), subjectsCell(i.About), i.Text, evidenceCell(i.Evidence), i.Stake, i.Chance})
 	}
 	return t
 }
@@ -234,12 +234,12 @@ func actions(p *report.Package) report.Table {
 	t := report.Table{ID: "actions", Title: "Actions", Columns: texts("id", "text", "about", "rule", "evidence", "effect", "owner", "due", "status")}
 	t.Columns[7].Kind = report.DayColumn
 	for _, a := range p.Actions {
-		t.Rows = append(t.Rows, []string{a.ID, a.Text, subjects(a.About), a.Rule, evidence(a.Evidence), a.Effect, a.Owner, a.Due, a.Status})
+		t.Rows = append(t.Rows, []string{a.ID, a.Text, subjectsCell(a.About), a.Rule, evidenceCell(a.Evidence), a.Effect, a.Owner, a.Due, a.Status})
 	}
 	return t
 }
 
-func subjects(list []report.Subject) string {
+func subjectsCell(list []report.Subject) string {
 	parts := make([]string, len(list))
 	for i, s := range list {
 		parts[i] = s.Dimension + " " + s.Key
@@ -247,7 +247,7 @@ func subjects(list []report.Subject) string {
 	return strings.Join(parts, ", ")
 }
 
-func evidence(list []report.Evidence) string {
+func evidenceCell(list []report.Evidence) string {
 	parts := make([]string, len(list))
 	for i, e := range list {
 		parts[i] = strings.TrimSpace(e.Name + " " + e.Value + " " + e.Currency)

@@ -41,7 +41,7 @@ func writeXLSX(w io.Writer, p *report.Package) error {
 		return err
 	}
 	b := &workbook{zip: zip.NewWriter(w), styles: []string{"", textFormat, headerFormat}}
-	sheets := []report.Table{about(p), contents(tables)}
+	sheets := []report.Table{aboutSheet(p), contents(tables)}
 	sheets = append(sheets, tables...)
 	names := sheetNames(sheets)
 	for i, name := range names[2:] {

@@ -10,8 +10,8 @@ import (
 	"tracksource/report"
 )
 
-// about says what the workbook is of.
-func about(p *report.Package) report.Table {
+// aboutSheet says what the workbook is of.
+func aboutSheet(p *report.Package) report.Table {
 	t := report.Table{ID: "about", Title: "About", Columns: texts("what", "value")}
 	add := func(what, value string) {
 		if value != "" {
