@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
@@ -368,5 +369,70 @@ func TestOffsetsAndDeletes(t *testing.T) {
 	}
 	if err := kafka.Verify(ctx, m.Conn(), s, raw); err == nil {
 		t.Error("Verify of a deleted topic succeeded")
+	}
+}
+
+// TestOffsetsAt: at a time there is what was stamped until then, to the millisecond, also
+// in a partition that has nothing later, and in one without records. The embedded broker
+// leaves stamps to producers, whatever its topics say.
+func TestOffsetsAt(t *testing.T) {
+	ctx, m, s := context30(t), memory(t), mustLoad(t, kafka.ProfileLocal, acme())
+	if _, err := kafka.Apply(ctx, m.Conn(), s); err != nil {
+		t.Fatal(err)
+	}
+	cl, err := kgo.NewClient(kgo.SeedBrokers(m.Conn().Brokers...), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cl.Close()
+	first := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	topics := []string{s.Contributions(), s.Facts()}
+	for i := range 5 {
+		for _, topic := range topics {
+			for _, p := range []int32{0, 11} {
+				r := &kgo.Record{Topic: topic, Partition: p, Value: []byte("x"), Timestamp: first.Add(time.Duration(i) * time.Second)}
+				if p == 11 && i > 0 {
+					continue
+				}
+				if err := cl.ProduceSync(ctx, r).FirstErr(); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	for d, want := range map[time.Duration][2]int64{
+		-time.Hour: {0, 0}, -time.Millisecond: {0, 0}, 0: {1, 1}, time.Microsecond: {1, 1}, time.Second - time.Millisecond: {1, 1},
+		time.Second: {2, 1}, 4*time.Second - time.Microsecond: {4, 1}, 4 * time.Second: {5, 1}, time.Hour: {5, 1},
+	} {
+		got, err := kafka.OffsetsAt(ctx, m.Conn(), first.Add(d), topics...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, topic := range topics {
+			if at := got[topic]; len(at) != 12 || at[0] != want[0] || at[1] != 0 || at[11] != want[1] {
+				t.Errorf("%v behind the first record %s stands at %v, want %v in its first and last partition", d, topic, at, want)
+			}
+		}
+	}
+}
+
+// TestKept: how long versions are kept is what the cluster has, not what the file says,
+// and for ever where nothing is compacted.
+func TestKept(t *testing.T) {
+	ctx, m, s := context30(t), memory(t, kfake.ClusterID("somebody-else")), mustLoad(t, kafka.ProfileLocal, acme())
+	if _, err := kafka.Apply(ctx, m.Conn(), s); err != nil {
+		t.Fatal(err)
+	}
+	hour := "3600000"
+	if _, err := admin(t, m.Conn()).AlterTopicConfigs(ctx, []kadm.AlterConfig{{Op: kadm.SetConfig, Name: "min.compaction.lag.ms", Value: &hour}}, s.Facts()); err != nil {
+		t.Fatal(err)
+	}
+	got, err := kafka.Kept(ctx, m.Conn(), s.Contributions(), s.Facts(), s.Control())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]time.Duration{s.Contributions(): 35 * 24 * time.Hour, s.Facts(): time.Hour, s.Control(): kafka.KeptForever}
+	if !maps.Equal(got, want) {
+		t.Errorf("kept are %v, want %v", got, want)
 	}
 }

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -40,6 +43,71 @@ func CommittedOffsets(ctx context.Context, conn Conn, topics ...string) (Offsets
 // StartOffsets are the positions of the oldest record of each partition.
 func StartOffsets(ctx context.Context, conn Conn, topics ...string) (Offsets, error) {
 	return listOffsets(ctx, conn, (*kadm.Client).ListStartOffsets, topics)
+}
+
+// OffsetsAt are the positions behind what topics held at a time: in front of the first
+// record of each partition that is stamped later. They are exact, and the same whenever
+// they are asked for, where the broker stamps records and the time is past; elsewhere a
+// record that a slow clock stamped may lie behind one of a fast clock.
+func OffsetsAt(ctx context.Context, conn Conn, at time.Time, topics ...string) (Offsets, error) {
+	// What is written between the two questions is later than the time: a partition that
+	// has nothing later ends where it ended before.
+	ends, err := EndOffsets(ctx, conn, topics...)
+	if err != nil {
+		return nil, err
+	}
+	after, err := listOffsets(ctx, conn, func(cl *kadm.Client, ctx context.Context, topics ...string) (kadm.ListedOffsets, error) {
+		return cl.ListOffsetsAfterMilli(ctx, at.UnixMilli()+1, topics...)
+	}, topics)
+	if err != nil {
+		return nil, err
+	}
+	for topic, partitions := range after {
+		for p, offset := range partitions {
+			partitions[p] = min(offset, ends[topic][p])
+		}
+	}
+	return after, nil
+}
+
+// KeptForever is what Kept says of a topic that is never compacted.
+const KeptForever = time.Duration(math.MaxInt64)
+
+// Kept says for how long each topic keeps every version of a key, by its settings on the
+// cluster.
+func Kept(ctx context.Context, conn Conn, topics ...string) (map[string]time.Duration, error) {
+	out := map[string]time.Duration{}
+	if len(topics) == 0 {
+		return out, nil
+	}
+	cl, err := conn.open()
+	if err != nil {
+		return nil, err
+	}
+	defer cl.Close()
+	configs, err := cl.DescribeTopicConfigs(ctx, topics...)
+	if err != nil {
+		return nil, fmt.Errorf("read topic settings: %w", conn.explain(err))
+	}
+	for _, rc := range configs {
+		if rc.Err != nil {
+			return nil, fmt.Errorf("read settings of topic %s: %w", rc.Name, rc.Err)
+		}
+		out[rc.Name] = KeptForever
+		config := map[string]string{}
+		for _, c := range rc.Configs {
+			config[c.Key] = c.MaybeValue()
+		}
+		if !strings.Contains(config["cleanup.policy"], "compact") {
+			continue
+		}
+		lag, err := strconv.ParseInt(config["min.compaction.lag.ms"], 10, 64)
+		if err != nil {
+			return nil, fmt.Errorf("min.compaction.lag.ms of topic %s is %q", rc.Name, config["min.compaction.lag.ms"])
+		}
+		out[rc.Name] = time.Duration(min(lag, int64(KeptForever/time.Millisecond))) * time.Millisecond
+	}
+	return out, nil
 }
 
 // NewestTimes are the times of the newest records of topics, by their timestamps; a

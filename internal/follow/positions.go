@@ -62,7 +62,11 @@ func ParsePositions(text string) (Positions, error) {
 			return nil, fmt.Errorf("positions of more than %d topics", positionsTopicsMax)
 		}
 		last = topic
-		var list []int64
+		list := []int64{}
+		if offsets == "" {
+			out[topic] = list // nothing was read of it
+			continue
+		}
 		for digits := range strings.SplitSeq(offsets, ",") {
 			at, err := strconv.ParseInt(digits, 10, 64)
 			if err != nil || at < 0 || strconv.FormatInt(at, 10) != digits {

@@ -22,7 +22,7 @@ func TestParsePositions(t *testing.T) {
 		":1":                                "no topic:offset",
 		"a b:1":                             "no topic:offset",
 		"a:1~":                              "no topic:offset",
-		"a:":                                "no offset of topic a",
+		"a:":                                "",
 		"a:1,":                              "no offset of topic a",
 		"a:-1":                              "no offset",
 		"a:01":                              "no offset",
