@@ -39,6 +39,7 @@ type DealQuestion struct {
 // zone.
 type course struct {
 	deal    *Deal
+	steps   map[string]money.Day // the first days of what it came to
 	created money.Day
 	won     money.Day
 	isWon   bool
@@ -59,13 +60,12 @@ func (q *DealQuestion) courses() []course {
 		if f.Excluded != "" || f.Order || f.CreatedAt.IsZero() {
 			continue
 		}
-		c := course{deal: d}
-		steps := days.steps(d)
-		c.created = steps[stepCreated]
+		c := course{deal: d, steps: days.steps(d)}
+		c.created = c.steps[stepCreated]
 		if c.created > q.Today || q.Within != nil && !q.Within.Holds(c.created) {
 			continue
 		}
-		c.won, c.isWon = steps[string(contract.StateWon)]
+		c.won, c.isWon = c.steps[string(contract.StateWon)]
 		if _, m, ok := d.Measure(attribution.MeasurePipelineCreated); ok && m.Currency == q.Contract.Currency && m.Exponent == q.Contract.Exponent {
 			c.size, c.isSized = m.Value, true
 		}

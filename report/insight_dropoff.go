@@ -163,12 +163,9 @@ type reached struct {
 // has come to those before it, at the latest then.
 func (q *DealQuestion) funnel(courses []course) ([]string, [][]reached) {
 	all := append(append([]string{stepCreated}, q.Contract.Milestones...), string(contract.StateWon))
-	cohorts := CohortQuestion{Zone: q.Contract.Zone}
-	at := make([]map[string]money.Day, len(courses))
 	came := map[string]int{}
 	for i := range courses {
-		at[i] = cohorts.steps(courses[i].deal)
-		for step := range at[i] {
+		for step := range courses[i].steps {
 			came[step]++
 		}
 	}
@@ -180,7 +177,7 @@ func (q *DealQuestion) funnel(courses []course) ([]string, [][]reached) {
 		days[i] = make([]reached, len(names))
 		var later reached
 		for n := len(names) - 1; n >= 0; n-- {
-			day, ok := at[i][names[n]]
+			day, ok := courses[i].steps[names[n]]
 			if day = max(day, courses[i].created); ok && (!later.ok || day < later.day) {
 				later = reached{day, true}
 			}
@@ -324,7 +321,7 @@ func (t *stepTest) insight(c *contract.Contract) Insight {
 		Rule: RuleDropOff, Tone: Bad, Chance: chanceText(t.chance),
 		About: []Subject{{string(t.dimension), t.key}, {"stage", t.to}},
 		Evidence: []Evidence{
-			countEvidence("came to "+t.from, t.entered), countEvidence("went on to "+t.to, t.passed),
+			countEvidence(t.from, t.entered), countEvidence(t.to, t.passed),
 			ratioEvidence("rate", t.rate()), ratioEvidence("rate of the rest", t.baseline()),
 		},
 	}
@@ -332,12 +329,12 @@ func (t *stepTest) insight(c *contract.Contract) Insight {
 		in.Tone = Good
 	}
 	if t.days < 0 {
-		in.Text = fmt.Sprintf("Of %s %s, %d people came to %s for %d at %s (%s), of the rest %s.",
-			t.dimension, t.key, t.passed, t.to, t.entered, t.from, Percent(t.rate()), Percent(t.baseline()))
+		in.Text = fmt.Sprintf("Of the people of %s %s, %d came to %s and %d to %s (%s), of the rest %s.",
+			t.dimension, t.key, t.entered, t.from, t.passed, t.to, Percent(t.rate()), Percent(t.baseline()))
 		return in
 	}
-	in.Text = fmt.Sprintf("Of %d deals of %s %s that came to %s, %d (%s) went on to %s within %s, of the rest %s.",
-		t.entered, t.dimension, t.key, t.from, t.passed, Percent(t.rate()), t.to, Days(rat(t.days)), Percent(t.baseline()))
+	in.Text = fmt.Sprintf("Of %d deals of %s %s, %d (%s) went from %s to %s within %s, of the rest %s.",
+		t.entered, t.dimension, t.key, t.passed, Percent(t.rate()), t.from, t.to, Days(rat(t.days)), Percent(t.baseline()))
 	in.Evidence = append(in.Evidence, daysEvidence("time for it", t.days))
 	in.Stake = stakeOf(c, t.amount, t.rate(), t.baseline())
 	return in
