@@ -41,6 +41,8 @@ type stepTest struct {
 	// they come.
 	days   int
 	amount Value // of the deals that entered
+	// onward is how many of one deal that passed are won, nil where that is not known.
+	onward *big.Rat
 	chance *big.Rat
 }
 
@@ -54,7 +56,9 @@ type stepTest struct {
 // Only deals that came to a step as long ago as nine in ten of those that make it take
 // are looked at, and they pass if they made it in that time. So a deal of yesterday
 // has not dropped off, and one that is old has had no longer to make it.
-func DropOffs(q DealQuestion, people []StageCount) (Table, []Insight) {
+//
+// The leaks are the findings that are not welcome, with what they are worth.
+func DropOffs(q DealQuestion, people []StageCount) (Table, []Insight, []Leak) {
 	tests := append(peopleSteps(q.Contract, people), q.dealSteps()...)
 	var tested []*stepTest
 	var chances []*big.Rat
@@ -68,12 +72,20 @@ func DropOffs(q DealQuestion, people []StageCount) (Table, []Insight) {
 		tested[i].chance = p
 	}
 	var insights []Insight
+	var leaks []Leak
 	for _, t := range tested {
-		if t.isFinding() {
-			insights = append(insights, t.insight(q.Contract))
+		if !t.isFinding() {
+			continue
+		}
+		in := t.insight(q.Contract)
+		insights = append(insights, in)
+		if in.Tone == Bad {
+			leaks = append(leaks, Leak{
+				Subject: in.About[0], From: t.from, To: t.to, Entered: int(t.entered), Passed: int(t.passed), Baseline: t.baseline(), Onward: t.onward,
+			})
 		}
 	}
-	return dropOffTable(tests), insights
+	return dropOffTable(tests), insights, leaks
 }
 
 // dealSteps are the tests of deals, in the order of the funnel, of dimensions, of keys.
@@ -81,7 +93,8 @@ func (q *DealQuestion) dealSteps() []stepTest {
 	courses := q.courses()
 	names, days := q.funnel(courses)
 	var tests []stepTest
-	for step := range len(names) - 1 {
+	onward := rat(1)
+	for step := len(names) - 2; step >= 0; step-- { // backwards, for what becomes of those that pass
 		var took []int
 		for i := range courses {
 			if days[i][step+1].ok {
@@ -89,20 +102,31 @@ func (q *DealQuestion) dealSteps() []stepTest {
 			}
 		}
 		if len(took) == 0 {
+			onward = nil // what nobody has made says nothing of those before it
 			continue
 		}
 		slices.Sort(took)
 		limit := nearestRank(took, dropOffPercent)
 		var entered []int // places of the deals that have had the time
 		var passed []bool
+		made := 0
 		for i := range courses {
 			if from, to := days[i][step], days[i][step+1]; from.ok && from.day.Add(limit) <= q.Today {
 				entered = append(entered, i)
 				passed = append(passed, to.ok && to.day <= from.day.Add(limit))
+				if passed[len(passed)-1] {
+					made++
+				}
 			}
 		}
+		var here []stepTest
 		for _, d := range [...]Dimension{Partner, Channel, Segment} {
-			tests = append(tests, stepTests(q, courses, entered, passed, stepTest{from: names[step], to: names[step+1], dimension: d, days: limit})...)
+			like := stepTest{from: names[step], to: names[step+1], dimension: d, days: limit, onward: onward}
+			here = append(here, stepTests(q, courses, entered, passed, like)...)
+		}
+		tests = append(here, tests...)
+		if len(entered) > 0 && onward != nil {
+			onward = new(big.Rat).Mul(onward, big.NewRat(int64(made), int64(len(entered))))
 		}
 	}
 	return tests
@@ -317,9 +341,10 @@ func dropOffTable(tests []stepTest) Table {
 }
 
 func (t *stepTest) insight(c *contract.Contract) Insight {
+	about := Subject{string(t.dimension), t.key}
 	in := Insight{
 		Rule: RuleDropOff, Tone: Bad, Chance: chanceText(t.chance),
-		About: []Subject{{string(t.dimension), t.key}, {"stage", t.to}},
+		About: []Subject{about, {"stage", t.to}},
 		Evidence: []Evidence{
 			countEvidence(t.from, t.entered), countEvidence(t.to, t.passed),
 			ratioEvidence("rate", t.rate()), ratioEvidence("rate of the rest", t.baseline()),
@@ -329,12 +354,12 @@ func (t *stepTest) insight(c *contract.Contract) Insight {
 		in.Tone = Good
 	}
 	if t.days < 0 {
-		in.Text = fmt.Sprintf("Of the people of %s %s, %d came to %s and %d to %s (%s), of the rest %s.",
-			t.dimension, t.key, t.entered, t.from, t.passed, t.to, Percent(t.rate()), Percent(t.baseline()))
+		in.Text = fmt.Sprintf("Of the people of %s, %s came to %s and %s to %s (%s), of the rest %s.",
+			named(about), Number(int(t.entered)), t.from, Number(int(t.passed)), t.to, Percent(t.rate()), Percent(t.baseline()))
 		return in
 	}
-	in.Text = fmt.Sprintf("Of %d deals of %s %s, %d (%s) went from %s to %s within %s, of the rest %s.",
-		t.entered, t.dimension, t.key, t.passed, Percent(t.rate()), t.from, t.to, Days(rat(t.days)), Percent(t.baseline()))
+	in.Text = fmt.Sprintf("Of %s of %s, %s (%s) went from %s to %s within %s, of the rest %s.",
+		Counted(int(t.entered), "deal", "deals"), named(about), Number(int(t.passed)), Percent(t.rate()), t.from, t.to, Days(rat(t.days)), Percent(t.baseline()))
 	in.Evidence = append(in.Evidence, daysEvidence("time for it", t.days))
 	in.Stake = stakeOf(c, t.amount, t.rate(), t.baseline())
 	return in

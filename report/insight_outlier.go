@@ -285,14 +285,15 @@ func (t *outlierTest) figureText(q *DealQuestion, r *big.Rat) string {
 }
 
 func (t *outlierTest) insight(q *DealQuestion, limit int) Insight {
+	about := Subject{string(t.dimension), t.key}
 	in := Insight{
 		Rule: RuleOutlier, Tone: t.tone(), Chance: chanceText(t.chance), Stake: t.stake,
-		About:    []Subject{{string(t.dimension), t.key}},
+		About:    []Subject{about},
 		Evidence: []Evidence{countEvidence("deals", t.deals), countEvidence("other deals", t.rest)},
 	}
-	name := fmt.Sprintf("deals that began with %s %s", t.dimension, t.key)
+	name := Counted(int(t.deals), "deal", "deals") + " that began with " + named(about)
 	if t.dimension == Segment {
-		name = "deals of segment " + t.key
+		name = Counted(int(t.deals), "deal", "deals") + " of " + named(about)
 	}
 	both := func(name string, kind ColumnKind, currency string) {
 		in.Evidence = append(in.Evidence,
@@ -302,18 +303,17 @@ func (t *outlierTest) insight(q *DealQuestion, limit int) Insight {
 	switch t.of {
 	case outlierWon:
 		both("won", RatioColumn, "")
-		in.Text = fmt.Sprintf("Of %d %s, %d (%s) were won within %s, of the rest %s.",
-			t.deals, name, t.won, Percent(t.figure), Days(rat(limit)), Percent(t.base))
+		in.Text = fmt.Sprintf("Of %s, %s (%s) were won within %s, of the rest %s.",
+			name, Number(int(t.won)), Percent(t.figure), Days(rat(limit)), Percent(t.base))
 	case outlierSize:
 		both("median value", MoneyColumn, q.Contract.Currency)
 		size := func(r *big.Rat) string {
 			return Money(ValueOf(r.Num().Int64(), q.Contract.Exponent), q.Contract.Currency)
 		}
-		in.Text = fmt.Sprintf("The %d %s have a median value of %s, the rest of %s.", t.deals, name, size(t.figure), size(t.base))
+		in.Text = fmt.Sprintf("The %s have a median value of %s, the rest of %s.", name, size(t.figure), size(t.base))
 	case outlierDays:
 		both("median days", DaysColumn, "")
-		in.Text = fmt.Sprintf("The %d won %s took a median of %s from creation to won, the rest %s.",
-			t.deals, name, Days(t.figure), Days(t.base))
+		in.Text = fmt.Sprintf("The %s took a median of %s to be won, the rest %s.", name, Days(t.figure), Days(t.base))
 	}
 	return in
 }

@@ -43,7 +43,7 @@ func TestInsightsQuiet(t *testing.T) {
 	dropped, outlying := 0, 0
 	for seed := range campaigns {
 		m := campaign(t, seed, 600)
-		if _, found := report.DropOffs(m.question(), m.people); len(found) > 0 {
+		if _, found, _ := report.DropOffs(m.question(), m.people); len(found) > 0 {
 			dropped++
 		}
 		if _, found := report.Outliers(m.question()); len(found) > 0 {
@@ -111,7 +111,7 @@ func TestInsightsFound(t *testing.T) {
 			found := make([]int, len(c.want))
 			for seed := range campaigns {
 				m := campaign(t, seed, 600, plants...)
-				_, all := report.DropOffs(m.question(), m.people)
+				_, all, _ := report.DropOffs(m.question(), m.people)
 				_, more := report.Outliers(m.question())
 				all = append(all, more...)
 				for i := range c.want {
@@ -158,11 +158,11 @@ func TestInsightsYoung(t *testing.T) {
 				dealsOf(t, 60-c.won, "2026-03-28", "", "open", "acme", "young"),
 			)
 			q := report.DealQuestion{Contract: tour(t), Today: day(t, "2026-03-31"), Deals: deals}
-			table, found := report.DropOffs(q, nil)
+			table, found, _ := report.DropOffs(q, nil)
 			want := [][]string{
-				{"created", "won", "deals", "partner", "globex", "10", "200", "100", "0.5000", "", "", "too few"},
-				{"created", "won", "deals", "channel", "(unattributed)", "10", "200", "100", "0.5000", "", "", "too few"},
-				{"created", "won", "deals", "segment", "old", "10", "200", "100", "0.5000", "", "", "too few"},
+				{"created", "won", "deals", "partner", "globex", "10", "200", "100", "0.5", "", "", "too few"},
+				{"created", "won", "deals", "channel", "(unattributed)", "10", "200", "100", "0.5", "", "", "too few"},
+				{"created", "won", "deals", "segment", "old", "10", "200", "100", "0.5", "", "", "too few"},
 			}
 			if fmt.Sprint(table.Rows) != fmt.Sprint(want) || len(found) != 0 {
 				t.Errorf("rows\n%v\nand findings %v, want\n%v\nand none", table.Rows, found, want)
@@ -190,7 +190,7 @@ func TestInsightsFew(t *testing.T) {
 		)
 		q := report.DealQuestion{Contract: tour(t), Today: day(t, "2026-03-31"), Deals: deals}
 		bad := 0
-		_, found := report.DropOffs(q, nil)
+		_, found, _ := report.DropOffs(q, nil)
 		for _, in := range found {
 			if in.Tone == report.Bad {
 				bad++
@@ -209,14 +209,14 @@ func TestInsightsPlaces(t *testing.T) {
 	told := func(deals []report.Deal) string {
 		q := m.question()
 		q.Deals = deals
-		drops, found := report.DropOffs(q, m.people)
+		drops, found, leaks := report.DropOffs(q, m.people)
 		outliers, more := report.Outliers(q)
 		ranking, most := report.Rank(report.RankQuestion{DealQuestion: q, Dimension: report.Asset, Measure: "revenue"})
 		p := report.Package{Tables: []report.Table{drops, outliers, ranking}}
 		if err := p.Check(); err != nil {
 			t.Error(err)
 		}
-		return fmt.Sprint(drops, found, outliers, more, ranking, most)
+		return fmt.Sprint(drops, found, leaks, outliers, more, ranking, most)
 	}
 	want := told(m.deals)
 	reversed := slices.Clone(m.deals)

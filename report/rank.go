@@ -147,7 +147,7 @@ func (q *RankQuestion) table(list []*ranked) Table {
 	name := string(q.Dimension)
 	t := Table{
 		ID: "ranking_" + plural(q.Dimension), Title: "Ranking of " + plural(q.Dimension),
-		Note: "Credit is of " + q.Measure + ", return is revenue over spend. Deals are those that began with the " + name +
+		Note: "Credit is of " + measureName(q.Measure) + ", return is revenue over spend. Deals are those that began with the " + name +
 			", won of them the part of those closed, and days those from creation to won, the median. A place is given where there is enough to rank by.",
 		Columns: []Column{
 			{ID: name, Title: strings.ToUpper(name[:1]) + name[1:], Kind: TextColumn},
@@ -187,8 +187,8 @@ func (q *RankQuestion) insights(sorted []*ranked, order int) []Insight {
 	top := sorted[:min(rankTold, (len(sorted)+1)/2)]
 	bottom := slices.Clone(sorted[max(len(top), len(sorted)-rankTold):])
 	slices.Reverse(bottom)
-	most := [...]string{byCredit: "most credit for " + q.Measure, byReturn: "highest return", byVelocity: "shortest way to won"}
-	least := [...]string{byCredit: "least credit for " + q.Measure, byReturn: "lowest return", byVelocity: "longest way to won"}
+	most := [...]string{byCredit: "most credit for " + measureName(q.Measure), byReturn: "highest return", byVelocity: "shortest way to won"}
+	least := [...]string{byCredit: "least credit for " + measureName(q.Measure), byReturn: "lowest return", byVelocity: "longest way to won"}
 	return []Insight{
 		q.insight(RuleTop, Good, most[order], top, order),
 		q.insight(RuleBottom, Bad, least[order], bottom, order),
@@ -208,11 +208,11 @@ func (q *RankQuestion) insight(rule string, tone Tone, what string, list []*rank
 			in.Evidence = append(in.Evidence, moneyEvidence("credit of "+r.key, q.Contract, r.credit), ratioEvidence("share of "+r.key, share))
 			stake = stake.Add(r.credit)
 		case byReturn:
-			parts = append(parts, fmt.Sprintf("%s with %s for %s spent, %s times", r.key, Money(r.revenue, q.Contract.Currency), Money(r.spend, q.Contract.Currency), r.perSpend().FloatString(2)))
+			parts = append(parts, fmt.Sprintf("%s with %s for %s spent, %s", r.key, Money(r.revenue, q.Contract.Currency), Money(r.spend, q.Contract.Currency), Times(r.perSpend())))
 			in.Evidence = append(in.Evidence, moneyEvidence("revenue of "+r.key, q.Contract, r.revenue), moneyEvidence("spend on "+r.key, q.Contract, r.spend))
 			stake = stake.Add(r.spend)
 		case byVelocity:
-			parts = append(parts, fmt.Sprintf("%s with a median of %s over %d deals won", r.key, Days(rat(r.median())), len(r.days)))
+			parts = append(parts, fmt.Sprintf("%s with a median of %s over %s won", r.key, Days(rat(r.median())), Counted(len(r.days), "deal", "deals")))
 			in.Evidence = append(in.Evidence, daysEvidence("median days of "+r.key, r.median()), countEvidence("won deals of "+r.key, int64(len(r.days))))
 		}
 	}
