@@ -128,7 +128,7 @@ func (h *hall) goal(t *report.Table, row []string) goal {
 	}
 	text := func(id string) string {
 		if i := t.Column(id); i >= 0 {
-			return shown(t.Columns[i].Kind, row[i])
+			return shown(t.Columns[i].Kind, row[i], t.Columns[i].Currency)
 		}
 		return ""
 	}
@@ -192,79 +192,99 @@ func (h *hall) contributionBars(t *report.Table) *bars {
 	if dims == 0 || measure < 0 {
 		return nil
 	}
-	var names, series []string
-	sums, cells := map[string]*big.Int{}, map[[2]string]*big.Int{}
-	for _, row := range t.Rows {
-		of := row[0]
-		if dims > 1 {
-			of = row[1]
-		}
-		if sums[row[0]] == nil {
-			names, sums[row[0]] = append(names, row[0]), new(big.Int)
-		}
-		if !slices.Contains(series, of) {
-			series = append(series, of)
-		}
-		k := [2]string{row[0], of}
-		if cells[k] == nil {
-			cells[k] = new(big.Int)
-		}
-		n := nanoOf(row[measure])
-		cells[k].Add(cells[k], n)
-		sums[row[0]].Add(sums[row[0]], n)
-	}
-	slices.SortStableFunc(names, func(a, b string) int { return sums[b].Cmp(sums[a]) })
-	ch := &bars{Title: heading(h.p, t.Columns[measure])}
-	if c := t.Columns[measure].Currency; c != "" {
-		ch.Title += ", " + name(c)
-	}
-	if len(names) > barsMax {
-		ch.More = fmt.Sprintf("The %d largest of %s.", barsMax, count(int64(len(names))))
-		names = names[:barsMax]
-	}
-	h.fillBars(ch, t, names, series, sums, cells, dims > 1)
-	return ch
+	return h.pivotBars(pivotOf(t, measure, min(1, dims-1)))
 }
 
-// fillBars draws the bars of names. With stacked, each is made of the series.
-func (h *hall) fillBars(ch *bars, t *report.Table, names, series []string, sums map[string]*big.Int, cells map[[2]string]*big.Int, stacked bool) {
-	longest := new(big.Int)
-	for _, n := range names {
+// pivot is a measure of a table by its first column and one of its columns.
+type pivot struct {
+	of          report.Column // the measure
+	first       report.Column
+	second      report.Column
+	stacked     bool // first and second are two
+	names       []string
+	series      []string
+	sums        map[string]*big.Int
+	cells       map[[2]string]*big.Int
+	longest     *big.Int // of what is above zero
+	namesBefore int      // they were bounded
+}
+
+// pivotOf adds the rows up: the largest first, and not more than there are bars.
+func pivotOf(t *report.Table, measure, second int) *pivot {
+	v := &pivot{
+		of: t.Columns[measure], first: t.Columns[0], second: t.Columns[second], stacked: second > 0,
+		sums: map[string]*big.Int{}, cells: map[[2]string]*big.Int{}, longest: new(big.Int),
+	}
+	for _, row := range t.Rows {
+		k := [2]string{row[0], row[second]}
+		if v.sums[k[0]] == nil {
+			v.names, v.sums[k[0]] = append(v.names, k[0]), new(big.Int)
+		}
+		if v.cells[k] == nil {
+			v.cells[k] = new(big.Int)
+		}
+		n := nanoOf(row[measure])
+		v.cells[k].Add(v.cells[k], n)
+		v.sums[k[0]].Add(v.sums[k[0]], n)
+	}
+	slices.SortStableFunc(v.names, func(a, b string) int { return v.sums[b].Cmp(v.sums[a]) })
+	v.namesBefore = len(v.names)
+	v.names = v.names[:min(len(v.names), barsMax)]
+	seen := map[string]bool{}
+	for _, row := range t.Rows {
+		k := [2]string{row[0], row[second]}
+		if s := k[1]; !seen[s] && slices.Contains(v.names, k[0]) && v.cells[k].Sign() > 0 {
+			v.series, seen[s] = append(v.series, s), true
+		}
+	}
+	for _, n := range v.names {
 		up := new(big.Int)
-		for _, s := range series {
-			if v := cells[[2]string{n, s}]; v != nil && v.Sign() > 0 {
-				up.Add(up, v)
+		for _, s := range v.series {
+			if c := v.cells[[2]string{n, s}]; c != nil && c.Sign() > 0 {
+				up.Add(up, c)
 			}
 		}
-		longest = larger(longest, up)
+		v.longest = larger(v.longest, up)
+	}
+	return v
+}
+
+func (h *hall) pivotBars(v *pivot) *bars {
+	ch := &bars{Title: heading(h.p, v.of)}
+	if v.of.Currency != "" {
+		ch.Title += ", " + name(v.of.Currency)
+	}
+	if len(v.names) < v.namesBefore {
+		ch.More = fmt.Sprintf("The %d largest of %s.", len(v.names), count(int64(v.namesBefore)))
 	}
 	colours := h.c
-	if stacked && t.Columns[1].ID != "partner" {
+	if v.second.ID != "partner" {
 		colours = &palette{} // those of partners are theirs
 	}
-	classes := make([]string, len(series))
-	for i, s := range series {
-		classes[i] = "s0"
-		if stacked || t.Columns[0].ID == "partner" {
-			classes[i] = colours.class(s)
+	classes := map[string]string{}
+	for _, s := range v.series {
+		classes[s] = "s0"
+		if v.stacked || v.second.ID == "partner" {
+			classes[s] = colours.class(s)
 		}
-		if stacked {
-			ch.Legend = legend(ch.Legend, key{classes[i], h.called(t.Columns[1], s)})
+		if v.stacked {
+			ch.Legend = legend(ch.Legend, key{classes[s], h.called(v.second, s)})
 		}
 	}
-	for _, n := range names {
-		b := bar{Name: h.called(t.Columns[0], n), Value: grouped(report.ValueOfUnits(sums[n]).Text(2))}
+	for _, n := range v.names {
+		b := bar{Name: h.called(v.first, n), Value: shown(v.of.Kind, report.ValueOfUnits(v.sums[n]).Text(0), v.of.Currency)}
 		var amounts []*big.Int
 		var of, titles []string
-		for i, s := range series {
-			if v := cells[[2]string{n, s}]; v != nil {
-				amounts, of = append(amounts, v), append(of, classes[i])
-				titles = append(titles, h.called(t.Columns[min(1, len(t.Columns)-1)], s)+" "+grouped(report.ValueOfUnits(v).Text(2)))
+		for _, s := range v.series {
+			if c := v.cells[[2]string{n, s}]; c != nil {
+				amounts, of = append(amounts, c), append(of, classes[s])
+				titles = append(titles, h.called(v.second, s)+" "+full(v.of.Kind, report.ValueOfUnits(c).Text(0), v.of.Currency))
 			}
 		}
-		b.Segments = layered(amounts, of, titles, longest)
+		b.Segments = layered(amounts, of, titles, v.longest)
 		ch.Rows = append(ch.Rows, b)
 	}
+	return ch
 }
 
 // legend names a colour once; all that share the last one are the others.
@@ -502,7 +522,7 @@ func (h *hall) feed(f *report.FeedQA) []cell {
 	return []cell{
 		{Text: name(f.Feed), Head: true},
 		{Text: partner(h.p, f.Partner)}, or(count(f.Records)), newest, age, or(long(f.LimitSeconds)),
-		or(shown(report.RatioColumn, f.Completeness)), or(shown(report.RatioColumn, f.MatchRate)), or(count(f.DeadLetters)), state,
+		or(shown(report.RatioColumn, f.Completeness, "")), or(shown(report.RatioColumn, f.MatchRate, "")), or(count(f.DeadLetters)), state,
 	}
 }
 

@@ -181,7 +181,7 @@ func heading(p *report.Package, c report.Column) string {
 // cellOf is the cell of a row in column i.
 func cellOf(p *report.Package, t *report.Table, row []string, i int) cell {
 	c, value := &t.Columns[i], row[i]
-	out := cell{Text: shown(c.Kind, value), Quiet: value == ""}
+	out := cell{Text: shown(c.Kind, value, c.Currency), Quiet: value == ""}
 	switch c.Kind {
 	case report.TextColumn:
 		out.Quiet = value == "" || value[0] == '('

@@ -74,7 +74,7 @@ type action struct {
 func tell(p *report.Package) *story {
 	s := &story{
 		Title: sentence(p.Title), Name: name(p.Name), Headline: sentence(p.Headline),
-		About: about(p), Warnings: warnings(p),
+		About: facts(p), Warnings: warnings(p),
 		Drivers: findings(p.Drivers), Risks: findings(p.Risks), Opportunities: findings(p.Opportunities),
 	}
 	if s.Name == "" {
@@ -93,7 +93,7 @@ func tell(p *report.Package) *story {
 		a := &p.Actions[i]
 		s.Actions = append(s.Actions, action{
 			ID: name(a.ID), Text: sentence(a.Text), Effect: sentence(a.Effect),
-			Owner: name(a.Owner), Due: name(a.Due), Status: phrase(a.Status), Evidence: evidence(a.Evidence),
+			Owner: name(a.Owner), Due: name(a.Due), Status: phrase(a.Status), Evidence: grounds(a.Evidence),
 			Word: verdict(a.Status),
 		})
 	}
@@ -103,8 +103,8 @@ func tell(p *report.Package) *story {
 	return s
 }
 
-// about is what the package is of.
-func about(p *report.Package) []pair {
+// facts are what the package is of.
+func facts(p *report.Package) []pair {
 	var partners []string
 	for _, n := range p.Partners {
 		partners = append(partners, called(n))
@@ -250,15 +250,19 @@ func figure(k *report.KPI) tile {
 		t.Whole = "—"
 		return t
 	}
-	t.Whole = full(k.Kind, k.Value, "")
+	t.Whole = shown(k.Kind, k.Value, k.Currency)
 	if k.Kind == report.MoneyColumn {
 		t.Currency = name(k.Currency)
 		if whole, places, ok := strings.Cut(t.Whole, "."); ok {
 			t.Whole, t.Places = whole, "."+places
 		}
 	}
-	if number, unit, ok := strings.Cut(t.Whole, " "); ok && k.Kind == report.DaysColumn {
-		t.Whole, t.Unit = number, " "+unit
+	switch k.Kind {
+	case report.RatioColumn:
+		t.Whole = percent(k.Value)
+	case report.DaysColumn:
+		t.Unit = strings.TrimPrefix(full(k.Kind, k.Value, ""), t.Whole)
+	case report.TextColumn, report.MoneyColumn, report.CountColumn, report.DayColumn, report.TimeColumn:
 	}
 	if share, ok := permille(k.Value, k.Target); ok && k.Kind != report.RatioColumn {
 		t.Of = percentOf(share) + " of " + fine(k.Kind, k.Target)
@@ -279,17 +283,17 @@ func figure(k *report.KPI) tile {
 
 // fine is a value beside another one: of money, whole units say enough.
 func fine(kind report.ColumnKind, value string) string {
-	if kind == report.MoneyColumn {
-		return grouped(rounded(value, 0))
+	if v, err := report.ParseValue(value); err == nil && kind == report.MoneyColumn {
+		return strings.TrimSpace(report.MoneyAbout(v, ""))
 	}
-	return shown(kind, value)
+	return full(kind, value, "")
 }
 
 func findings(list []report.Insight) []finding {
 	var out []finding
 	for i := range list {
 		in := &list[i]
-		f := finding{Rule: name(in.Rule), Text: sentence(in.Text), Tone: in.Tone, Evidence: evidence(in.Evidence)}
+		f := finding{Rule: name(in.Rule), Text: sentence(in.Text), Tone: in.Tone, Evidence: grounds(in.Evidence)}
 		if in.Chance != "" {
 			f.Evidence = append(f.Evidence, pair{"chance of a false alarm", name(in.Chance)})
 		}
@@ -306,7 +310,7 @@ func findings(list []report.Insight) []finding {
 	return out
 }
 
-func evidence(list []report.Evidence) []pair {
+func grounds(list []report.Evidence) []pair {
 	var out []pair
 	for _, e := range list {
 		text := full(e.Kind, e.Value, e.Currency)

@@ -50,97 +50,42 @@ func plain(s string, runesMax int) string {
 	return b.String()
 }
 
-// shown is a value of a kind as people read it, without its currency. What is no such
-// value is shown as it is.
-func shown(kind report.ColumnKind, value string) string {
-	if value == "" {
-		return ""
-	}
+// shown is a value of a kind as people read it in a column that says its unit. What is
+// no such value is shown as it is.
+func shown(kind report.ColumnKind, value, currency string) string {
+	text := full(kind, value, currency)
 	switch kind {
 	case report.MoneyColumn:
-		return grouped(value)
-	case report.CountColumn, report.DaysColumn:
-		return grouped(rounded(value, 2))
-	case report.RatioColumn:
-		return percent(value)
-	case report.TimeColumn:
-		if t, err := time.Parse(time.RFC3339, value); err == nil {
-			return instant(t)
+		text = strings.TrimPrefix(text, name(currency)+" ")
+	case report.DaysColumn:
+		text, _, _ = strings.Cut(text, " day")
+	case report.RatioColumn: // with the point below the point
+		if digits, ok := strings.CutSuffix(text, "%"); ok && !strings.Contains(digits, ".") {
+			text = digits + ".0%"
 		}
-	case report.TextColumn, report.DayColumn:
-	}
-	return name(value)
-}
-
-// full is a value with its unit.
-func full(kind report.ColumnKind, value, currency string) string {
-	text := shown(kind, value)
-	switch {
-	case text == "":
-		return ""
-	case kind == report.MoneyColumn && currency != "":
-		return name(currency) + " " + text
-	case kind == report.RatioColumn:
-		return strings.Replace(text, ".0%", "%", 1)
-	case kind == report.DaysColumn && value == "1":
-		return text + " day"
-	case kind == report.DaysColumn:
-		return text + " days"
+	case report.TextColumn, report.CountColumn, report.DayColumn, report.TimeColumn:
 	}
 	return text
 }
 
-// grouped is decimal text with its thousands apart.
-func grouped(value string) string {
-	if _, err := report.ParseValue(value); err != nil {
-		return name(value)
+// full is a value with its unit.
+func full(kind report.ColumnKind, value, currency string) string {
+	if t, err := time.Parse(time.RFC3339, value); err == nil && kind == report.TimeColumn {
+		return instant(t)
 	}
-	digits, negative := strings.CutPrefix(value, "-")
-	whole, places, pointed := strings.Cut(digits, ".")
-	var b strings.Builder
-	if negative {
-		b.WriteByte('-')
-	}
-	for i, r := range whole {
-		if i > 0 && (len(whole)-i)%3 == 0 {
-			b.WriteByte(',')
-		}
-		b.WriteRune(r)
-	}
-	if pointed {
-		b.WriteString("." + places)
-	}
-	return b.String()
+	return name(report.Shown(kind, value, name(currency)))
 }
 
-// rounded is decimal text with at most so many places, half away from zero, and
-// without zeros at its end.
-func rounded(value string, places int) string {
-	v, err := report.ParseValue(value)
-	if err != nil {
-		return value
-	}
-	unit := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(nanoPlaces-places)), nil)
-	n := divide(nano(v), unit)
-	return report.ValueOfUnits(n.Mul(n, unit)).Text(0)
-}
-
-// percent is a ratio in percent with one decimal place.
-func percent(value string) string {
-	v, err := report.ParseValue(value)
-	if err != nil {
-		return name(value)
-	}
-	n := divide(nano(v), big.NewInt(1_000_000)) // tenths of a percent
-	return grouped(report.ValueOfUnits(n.Mul(n, big.NewInt(100_000_000))).Text(1)) + "%"
-}
+// percent is a ratio in percent.
+func percent(value string) string { return full(report.RatioColumn, value, "") }
 
 // times is a ratio as a multiple.
 func times(value string) string {
-	if _, err := report.ParseValue(value); err != nil {
+	v, err := report.ParseValue(value)
+	if err != nil {
 		return name(value)
 	}
-	return grouped(rounded(value, 2)) + "x"
+	return report.Times(new(big.Rat).SetFrac(nano(v), big.NewInt(1_000_000_000)))
 }
 
 // change is how much more a value is than one before, in percent of that.
@@ -150,13 +95,11 @@ func change(value, before string) string {
 	if err != nil || err2 != nil || b.Sign() <= 0 {
 		return ""
 	}
-	n := nano(v.Sub(b))
-	n = divide(n.Mul(n, big.NewInt(1000)), nano(b))
-	text := grouped(report.ValueOfUnits(n.Mul(n, big.NewInt(100_000_000))).Text(1)) + "%"
+	text, _ := report.PercentOf(v.Sub(b), b)
 	if v.Cmp(b) > 0 {
 		text = "+" + text
 	}
-	return text
+	return name(text)
 }
 
 // compact is a round number of an axis: 1.5k, 20m.
@@ -167,11 +110,10 @@ func compact(v *big.Int) string {
 	}{{18, "bn"}, {15, "m"}, {12, "k"}} {
 		unit := new(big.Int).Exp(big.NewInt(10), big.NewInt(u.power), nil)
 		if new(big.Int).Abs(v).Cmp(unit) >= 0 {
-			n := divide(new(big.Int).Mul(v, big.NewInt(1_000_000_000)), unit)
-			return grouped(rounded(report.ValueOfUnits(n).Text(0), 2)) + u.name
+			return report.Count(report.ValueOfUnits(divide(new(big.Int).Mul(v, big.NewInt(1_000_000_000)), unit))) + u.name
 		}
 	}
-	return grouped(rounded(report.ValueOfUnits(new(big.Int).Set(v)).Text(0), 2))
+	return report.Count(report.ValueOfUnits(v))
 }
 
 // nanoPlaces are the decimal places that values have at most.
@@ -228,7 +170,7 @@ func long(seconds int64) string {
 }
 
 // count is a whole number.
-func count(n int64) string { return grouped(big.NewInt(n).String()) }
+func count(n int64) string { return report.Count(report.ValueOf(n, 0)) }
 
 // id is text that may stand in an id of a page: lower case letters, digits and _.
 func id(s string) string {
