@@ -50,7 +50,8 @@ type Manifest struct {
 // Made is how a package was made: all that it takes to make the same one again.
 type Made struct {
 	Question PackageQuestion `json:"question"`
-	// Positions are those of [AsOf], MadeFor is that of [Package].
+	// Positions are those of [AsOf], without which nobody can make it again. MadeFor is
+	// that of [Package].
 	Positions map[string][]int64 `json:"positions"`
 	MadeFor   string             `json:"made_for"`
 	Formats   []string           `json:"formats"`
@@ -196,8 +197,6 @@ func (m *Made) check() error {
 		return errors.New("made: the question has no days")
 	case len(m.Formats) == 0:
 		return errors.New("made: there are no formats")
-	case len(m.Positions) == 0:
-		return errors.New("made: there are no positions")
 	}
 	for topic, offsets := range m.Positions {
 		if topic == "" || len(offsets) == 0 || slices.Min(offsets) < 0 {

@@ -241,8 +241,8 @@ func askAgain(path string) (*asked, error) {
 	if err != nil {
 		return nil, usageError{fmt.Errorf("--again: %s: %w", path, err)}
 	}
-	if m.Made == nil {
-		return nil, usageError{fmt.Errorf("--again: %s does not say how its package was made", path)}
+	if m.Made == nil || len(m.Made.Positions) == 0 {
+		return nil, usageError{fmt.Errorf("--again: %s does not say what its package was made from", path)}
 	}
 	a := asked{campaign: m.Campaign, question: m.Made.Question, asOf: m.AsOf.Format(time.RFC3339Nano), again: &m, hash: hash}
 	for _, name := range m.Made.Formats {

@@ -128,7 +128,7 @@ func (f *reportFlags) pull(ctx context.Context, a *asked, try plan.Try) (*report
 	if a.again != nil {
 		p.Observed = a.again.Made.Observed
 	}
-	if err := p.Check(); err != nil {
+	if err := errors.Join(p.Check(), p.CheckSums()); err != nil {
 		return nil, failed(plan.Mismatch, "the package contradicts itself", err)
 	}
 	return p, nil

@@ -234,7 +234,8 @@ func TestPackageRetries(t *testing.T) {
 		{"busy, then right", []http.HandlerFunc{busy, gives(nil)}, nil, exitOK, 2, "", plan.Pulled},
 		{"twice wrong, then right", []http.HandlerFunc{broken, broken, gives(nil)}, nil, exitOK, 3, "", plan.Pulled},
 		{"always busy", []http.HandlerFunc{busy}, nil, exitFail, 3, "another package is being made; tried 3 times", plan.Busy},
-		{"always wrong", []http.HandlerFunc{broken}, nil, exitFail, 3, "contradicts itself: table contributions: row 0 has 1 values for 2 columns; tried 3 times", plan.Mismatch},
+		{"always wrong", []http.HandlerFunc{broken}, nil, exitFail, 3, "contradicts itself: table contributions: row 0 has 1 values for 2 columns", plan.Mismatch},
+		{"a cent too much", []http.HandlerFunc{gives(func(p *report.Package) { p.Tables[0].Rows[0][1] = "20.01" })}, nil, exitFail, 3, "pipeline_created is 30.00, and pipeline_created of the table contributions sums to 30.01; tried 3 times", plan.Mismatch},
 		{"an internal error", []http.HandlerFunc{says(http.StatusInternalServerError, `{"detail":"it is broken"}`)}, nil, exitFail, 3, "it is broken; tried 3 times", plan.Unreachable},
 		{"no JSON", []http.HandlerFunc{says(http.StatusOK, "<html>")}, nil, exitFail, 3, "no package that this program knows", plan.Unreachable},
 		{"half an answer", []http.HandlerFunc{func(w http.ResponseWriter, _ *http.Request) {

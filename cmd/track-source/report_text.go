@@ -246,11 +246,11 @@ func shortPath(path string) string {
 	return short
 }
 
-// pageOf is the page of a package, empty without one.
+// pageOf is the page of a package that is looked at first, empty without one.
 func pageOf(m *madePackage) string {
 	for _, file := range m.files {
-		if filepath.Ext(file.Name) == "."+string(render.HTML) {
-			return filepath.Join(m.dir, filepath.FromSlash(file.Name))
+		if file.Name == render.Page {
+			return filepath.Join(m.dir, file.Name)
 		}
 	}
 	return ""

@@ -29,6 +29,9 @@ const (
 // Formats returns all formats.
 func Formats() []Format { return []Format{HTML, Markdown, CSV, JSON, XLSX} }
 
+// Page is the file of [HTML] that is looked at first.
+const Page = "snapshot.html"
+
 // Create makes a file of a package by its name, with slashes. What was written to it is
 // kept when it is closed without an error.
 type Create func(name string) (io.WriteCloser, error)
