@@ -197,7 +197,13 @@ func (d *Dir) past(own []string, of func(plan.Campaign) bool) (plan.Past, error)
 		case e.Err != nil:
 			note(id, "unreadable", e.Err.Error())
 		case !of(e.Plan.TrackSource.Campaign):
+		case e.Plan.Status == plan.Completed && e.Plan.TrackSource.Question.Again != "":
+			// The same package once more changes nothing that was asked for.
 		case e.Plan.Status == plan.Completed:
+			if err := d.check(e); err != nil {
+				note(id, "unreadable", err.Error())
+				continue
+			}
 			past.Last, past.Edited = e.Plan, e.Edited
 			return past, nil
 		case e.Plan.Status == plan.Failed:
@@ -212,4 +218,14 @@ func (d *Dir) past(own []string, of func(plan.Campaign) bool) (plan.Past, error)
 		note("", "left_out", fmt.Sprintf("%d older plans were not looked at", left))
 	}
 	return past, nil
+}
+
+// check holds a plan that is to be built on against the schema: one that was changed by
+// hand may say anything.
+func (d *Dir) check(e Entry) error {
+	text, err := readFile(e.Path)
+	if err != nil {
+		return err
+	}
+	return d.schema.Check(text)
 }

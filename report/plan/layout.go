@@ -245,12 +245,13 @@ const (
 func graph(partners []string, sources []DataSource) Graph {
 	g := Graph{Nodes: []Node{{"contract", nodeContract, "Campaign contract, mappings, rates and account map", ""}}, Edges: []Edge{}}
 	node := func(n Node) {
+		n.ID = clip(n.ID)
 		if !slices.ContainsFunc(g.Nodes, func(o Node) bool { return o.ID == n.ID }) {
 			g.Nodes = append(g.Nodes, n)
 		}
 	}
 	edge := func(from, to string) {
-		if e := (Edge{from, to}); !slices.Contains(g.Edges, e) {
+		if e := (Edge{clip(from), clip(to)}); !slices.Contains(g.Edges, e) {
 			g.Edges = append(g.Edges, e)
 		}
 	}

@@ -49,7 +49,7 @@ func (p *Plan) log(past Past, at time.Time) {
 	b := &p.TrackSource
 	var own []Change
 	for _, n := range past.Notes {
-		own = append(own, Change{Subject: "history", Key: clip(n.PlanID), After: n.What, Why: clip(n.Why)})
+		own = append(own, Change{Subject: "history", Key: n.PlanID, After: n.What, Why: n.Why})
 	}
 	b.ChangeLogLeftOut = 0
 	var old []Change
@@ -66,7 +66,9 @@ func (p *Plan) log(past Past, at time.Time) {
 		own = append(own, Change{Subject: "history", Key: p.PlanID, After: "first_plan", Why: "no completed plan of this campaign is in the directory"})
 	}
 	for i := range own {
-		own[i].PlanID, own[i].At, own[i].Since = p.PlanID, instant(at), b.Previous
+		c := &own[i]
+		c.PlanID, c.At, c.Since = p.PlanID, instant(at), b.Previous
+		c.Key, c.Before, c.After, c.Why = clip(c.Key), clip(c.Before), clip(c.After), clip(c.Why)
 	}
 	all := append(append([]Change{}, own...), old...)
 	n := min(len(all), changesMax)

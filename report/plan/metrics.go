@@ -53,7 +53,7 @@ func metricsOf(pkg *report.Package, g *Governance) []Metric {
 	out := []Metric{confidenceOf(pkg, g), slaOf(pkg, g)}
 	if g != nil {
 		for _, s := range g.Satisfaction {
-			out = append(out, satisfactionOf(clip(s.Partner), s.Open, s.Settled, s.Withdrawn, s.MedianHours, s.Score, s.ScoreDay)...)
+			out = append(out, satisfactionOf(s)...)
 		}
 		if len(g.Satisfaction) > 0 {
 			return out
@@ -151,24 +151,24 @@ func share(part, whole int) string {
 }
 
 // satisfactionOf is how content one partner can be, as the reporter measures it.
-func satisfactionOf(partner, open, settled, withdrawn string, median, score *string, day string) []Metric {
+func satisfactionOf(s Satisfaction) []Metric {
 	m := []Metric{
-		{Metric: metricOpen, Unit: "count", Target: "0", Value: clip(open)},
-		{Metric: metricResolved, Unit: "count", Value: clip(settled)},
-		{Metric: metricResolution, Unit: "hours", Detail: "median; no dispute was resolved"},
+		{Metric: metricOpen, Unit: "count", Target: "0", Value: s.Open},
+		{Metric: metricResolved, Unit: "count", Value: s.Settled},
+		{Metric: metricResolution, Unit: "hours", Detail: "no dispute was resolved"},
 		{Metric: metricSurvey, Unit: "score", Detail: "no survey was answered"},
 	}
-	if withdrawn != "" && withdrawn != "0" {
-		m[1].Detail = clip(withdrawn) + " more withdrawn"
+	if s.Withdrawn != "" && s.Withdrawn != "0" {
+		m[1].Detail = clip(s.Withdrawn) + " more withdrawn"
 	}
-	if median != nil {
-		m[2].Value, m[2].Detail = clip(*median), "median"
+	if s.MedianHours != nil {
+		m[2].Value, m[2].Detail = *s.MedianHours, "median"
 	}
-	if score != nil {
-		m[3].Value, m[3].Detail = clip(*score), "of 10, on "+clip(day)
+	if s.Score != nil {
+		m[3].Value, m[3].Detail = *s.Score, "of 10, on "+clip(s.ScoreDay)
 	}
 	for i := range m {
-		m[i].Subject = partner
+		m[i].Subject = clip(s.Partner)
 		m[i] = judged(m[i], true)
 	}
 	return m
@@ -181,7 +181,7 @@ func disputesOf(pkg *report.Package) []Metric {
 	m := []Metric{
 		{Metric: metricOpen, Unit: "count", Target: "0", Detail: only},
 		{Metric: metricResolved, Unit: "count", Detail: only},
-		{Metric: metricResolution, Unit: "hours", Detail: "median; no dispute was resolved"},
+		{Metric: metricResolution, Unit: "hours", Detail: "no dispute was resolved"},
 		{Metric: metricSurvey, Unit: "score", Detail: "no survey is known"},
 	}
 	if t := pkg.Table("disputes"); t != nil {

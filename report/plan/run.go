@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -37,35 +38,44 @@ type Done struct {
 	Governance *Governance
 }
 
-// Governance is what plans take of the reporter's answer of that name.
+// Governance is what plans take of the reporter's answer of that name, as JSON has it.
 type Governance struct {
-	Guardrails []struct {
-		Guardrail string `json:"guardrail"`
-		Target    string `json:"target"`
-	} `json:"guardrails"`
-	SLA          Adherence `json:"sla"`
-	Satisfaction []struct {
-		Partner     string  `json:"partner"`
-		Open        string  `json:"open"`
-		Settled     string  `json:"settled"`
-		Withdrawn   string  `json:"withdrawn"`
-		MedianHours *string `json:"median_hours"`
-		Score       *string `json:"score"`
-		ScoreDay    string  `json:"score_day"`
-	} `json:"satisfaction"`
-	Signatures []struct {
-		Partner  string    `json:"partner"`
-		Hash     string    `json:"hash"`
-		Title    string    `json:"title"`
-		Decision string    `json:"decision"`
-		By       string    `json:"by"`
-		Why      string    `json:"why"`
-		At       time.Time `json:"at"`
-	} `json:"signatures"`
-	Escalation struct {
+	Guardrails   []Guardrail    `json:"guardrails"`
+	SLA          Adherence      `json:"sla"`
+	Satisfaction []Satisfaction `json:"satisfaction"`
+	Signatures   []Signature    `json:"signatures"`
+	Escalation   struct {
 		Ladder []GovernanceRung `json:"ladder"`
 		Board  GovernanceRung   `json:"board"`
 	} `json:"escalation"`
+}
+
+// Guardrail is what is aimed at, in the guardrail's unit.
+type Guardrail struct {
+	Guardrail string `json:"guardrail"`
+	Target    string `json:"target"`
+}
+
+// Satisfaction is how content one partner can be.
+type Satisfaction struct {
+	Partner     string  `json:"partner"`
+	Open        string  `json:"open"`
+	Settled     string  `json:"settled"`
+	Withdrawn   string  `json:"withdrawn"`
+	MedianHours *string `json:"median_hours"`
+	Score       *string `json:"score"`
+	ScoreDay    string  `json:"score_day"`
+}
+
+// Signature is what a partner said to a package.
+type Signature struct {
+	Partner  string    `json:"partner"`
+	Hash     string    `json:"hash"`
+	Title    string    `json:"title"`
+	Decision string    `json:"decision"`
+	By       string    `json:"by"`
+	Why      string    `json:"why"`
+	At       time.Time `json:"at"`
 }
 
 // Adherence is on how many days feeds were as agreed.
@@ -143,7 +153,11 @@ func (p *Plan) Fail(cause error, now time.Time) {
 	b := &p.TrackSource
 	at := instant(now)
 	p.Status, b.UpdatedAt, b.FinishedAt = Failed, at, &at
-	ladder := slices.DeleteFunc(slices.Clone(p.ErrorHandling.Escalation), func(r Rung) bool { return r.Board })
+	board := func(r Rung) bool { return r.Board }
+	ladder := slices.DeleteFunc(slices.Clone(p.ErrorHandling.Escalation), board)
+	if len(ladder) == 0 {
+		ladder = slices.DeleteFunc(playbookLadder(), board)
+	}
 	n := min(b.FailedBefore, len(ladder)-1)
 	r := ladder[n]
 	fallback := r.Fallback
@@ -164,6 +178,12 @@ const escalationAnswer = 24 * time.Hour
 func cleanQuestion(q Question) Question {
 	for _, s := range []*string{&q.Campaign, &q.Window, &q.Detail, &q.Model, &q.View, &q.AsOf, &q.Again, &q.Reporter} {
 		*s = clip(*s)
+	}
+	if u, err := url.Parse(q.Reporter); err == nil {
+		u.User, u.RawQuery, u.Fragment = nil, "", ""
+		q.Reporter = clip(u.String())
+	} else {
+		q.Reporter = "" // it may be anything, a token among it
 	}
 	q.Dimensions, q.Formats = clipAll(q.Dimensions), clipAll(q.Formats)
 	return q
