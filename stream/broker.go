@@ -21,7 +21,11 @@ type cluster struct {
 	id         string
 	topicIDs   map[string]string
 	partitions map[string]int32
+	leaders    map[string]map[int32]leader
 }
+
+// leader is the broker that a partition is read from, and since which change of it.
+type leader struct{ node, epoch int32 }
 
 func fetchCluster(ctx context.Context, cl *kgo.Client, topics ...string) (cluster, error) {
 	req := kmsg.NewPtrMetadataRequest()
@@ -34,7 +38,7 @@ func fetchCluster(ctx context.Context, cl *kgo.Client, topics ...string) (cluste
 	if err != nil {
 		return cluster{}, fmt.Errorf("fetch metadata: %w", err)
 	}
-	c := cluster{topicIDs: map[string]string{}, partitions: map[string]int32{}}
+	c := cluster{topicIDs: map[string]string{}, partitions: map[string]int32{}, leaders: map[string]map[int32]leader{}}
 	if resp.ClusterID != nil {
 		c.id = *resp.ClusterID
 	}
@@ -48,6 +52,10 @@ func fetchCluster(ctx context.Context, cl *kgo.Client, topics ...string) (cluste
 		}
 		c.topicIDs[name] = hex.EncodeToString(t.TopicID[:])
 		c.partitions[name] = int32(len(t.Partitions))
+		c.leaders[name] = map[int32]leader{}
+		for _, p := range t.Partitions {
+			c.leaders[name][p.Partition] = leader{p.Leader, p.LeaderEpoch}
+		}
 	}
 	return c, nil
 }

@@ -459,3 +459,18 @@ func (t *Table) arrived(ctx context.Context, atEnd bool) {
 		t.cfg.Log.InfoContext(ctx, "table read to its end")
 	}
 }
+
+// dropDecided removes the partitions whose end cannot be met by a record,
+// because compaction has removed what stood there.
+func dropDecided(ctx context.Context, cl *kgo.Client, topic string, left map[int32]int64) error {
+	for p, end := range left {
+		ok, err := decided(ctx, cl, topic, p, end)
+		if err != nil {
+			return err
+		}
+		if ok {
+			delete(left, p)
+		}
+	}
+	return nil
+}

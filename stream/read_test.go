@@ -1,0 +1,164 @@
+package stream_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"tracksource/stream"
+)
+
+// TestReadSpans: exactly what is committed in the places is read: nothing of an aborted
+// transaction, of one that is open what is in front of the end once it is decided, and
+// nothing behind the end.
+func TestReadSpans(t *testing.T) {
+	r := newRig(t)
+	ctx := t.Context()
+	conn := stream.Conn{Brokers: r.c.ListenAddrs()}
+	writer := func(id string) *kgo.Client {
+		cl, err := kgo.NewClient(kgo.SeedBrokers(r.c.ListenAddrs()...), kgo.TransactionalID(id), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(cl.Close)
+		return cl
+	}
+	a, b := writer("a"), writer("b")
+	begin := func(cl *kgo.Client, values ...string) {
+		t.Helper()
+		if err := cl.BeginTransaction(); err != nil {
+			t.Fatal(err)
+		}
+		for _, v := range values {
+			if err := cl.ProduceSync(ctx, &kgo.Record{Topic: outTopic, Partition: 1, Value: []byte(v)}).FirstErr(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	end := func(cl *kgo.Client, how kgo.TransactionEndTry) {
+		t.Helper()
+		if err := cl.EndTransaction(ctx, how); err != nil {
+			t.Fatal(err)
+		}
+	}
+	read := func(ctx context.Context, from, to int64) (got []string, err error) {
+		err = stream.ReadSpans(ctx, conn, quietLog(), outTopic, map[int32]stream.Span{1: {From: from, End: to}, 0: {}}, func(records []stream.Record) error {
+			for _, rec := range records {
+				if rec.Partition != 1 {
+					return fmt.Errorf("partition %d is read", rec.Partition)
+				}
+				got = append(got, string(rec.Value))
+			}
+			return nil
+		})
+		return got, err
+	}
+	want := func(from, to int64, want ...string) {
+		t.Helper()
+		if got, err := read(ctx, from, to); err != nil || !slices.Equal(got, want) {
+			t.Errorf("from %d to %d it reads %q, error %v, want %q", from, to, got, err, want)
+		}
+	}
+	begin(a, "0", "1")
+	end(a, kgo.TryCommit) // 2
+	begin(a, "3", "4")
+	end(a, kgo.TryAbort) // 5
+	begin(a, "6", "7")
+	want(0, 6, "0", "1")
+	want(0, 1, "0")
+	want(1, 3, "1")
+	want(3, 5)
+	want(4, 6)
+	want(2, 2)
+
+	short, cancel := context.WithTimeout(ctx, 700*time.Millisecond)
+	defer cancel()
+	if got, err := read(short, 0, 7); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "transaction that is open") || !slices.Equal(got, []string{"0", "1"}) {
+		t.Errorf("with an open transaction it reads %q, error %v", got, err)
+	}
+	// What another transaction commits behind it is not read before it is decided, and
+	// what is committed while the reader waits is read to the last.
+	begin(b, "8", "9")
+	end(b, kgo.TryCommit) // 10
+	type result struct {
+		got []string
+		err error
+	}
+	done := make(chan result, 1)
+	waiting := make(chan struct{})
+	go func() {
+		var got []string
+		err := stream.ReadSpans(ctx, conn, quietLog(), outTopic, map[int32]stream.Span{1: {From: 0, End: 9}}, func(records []stream.Record) error {
+			for _, rec := range records {
+				if len(got) == 0 {
+					close(waiting)
+				}
+				got = append(got, string(rec.Value))
+			}
+			return nil
+		})
+		done <- result{got, err}
+	}()
+	<-waiting
+	end(a, kgo.TryCommit) // 11
+	if res := <-done; res.err != nil || !slices.Equal(res.got, []string{"0", "1", "6", "7", "8"}) {
+		t.Errorf("it reads %q, error %v", res.got, res.err)
+	}
+	want(7, 9, "7", "8")
+	want(10, 12)
+
+	if err := stream.ReadSpans(ctx, conn, quietLog(), outTopic, map[int32]stream.Span{7: {End: 1}}, nil); err == nil || !strings.Contains(err.Error(), "no partition 7") {
+		t.Errorf("of a partition that is not there it says %v", err)
+	}
+}
+
+// TestReadCompacted: where nothing stands at the end any more, as where compaction took
+// it, everything in front of it is read all the same, and the reader ends.
+func TestReadCompacted(t *testing.T) {
+	r := newRig(t)
+	const behind = 50
+	p, err := stream.NewProducer(stream.Conn{Brokers: r.c.ListenAddrs()}, quietLog())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	for range 3 {
+		if err := p.Send(t.Context(), stream.Message{Topic: changelog, Pinned: true, Key: []byte("k"), Value: []byte("v")}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.c.ControlKey(int16(kmsg.ListOffsets), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		r.c.KeepControl()
+		asked, ok := req.(*kmsg.ListOffsetsRequest)
+		if !ok {
+			return nil, nil, false
+		}
+		resp, _ := asked.ResponseKind().(*kmsg.ListOffsetsResponse)
+		for _, topic := range asked.Topics {
+			of := kmsg.NewListOffsetsResponseTopic()
+			of.Topic = topic.Topic
+			for _, p := range topic.Partitions {
+				one := kmsg.NewListOffsetsResponseTopicPartition()
+				one.Partition, one.Offset = p.Partition, behind
+				of.Partitions = append(of.Partitions, one)
+			}
+			resp.Topics = append(resp.Topics, of)
+		}
+		return resp, nil, true
+	})
+	n := 0
+	err = stream.ReadSpans(t.Context(), stream.Conn{Brokers: r.c.ListenAddrs()}, quietLog(), changelog, map[int32]stream.Span{0: {End: behind}}, func(records []stream.Record) error {
+		n += len(records)
+		return nil
+	})
+	if err != nil || n != 3 {
+		t.Errorf("it reads %d records, error %v", n, err)
+	}
+}
