@@ -70,6 +70,9 @@ func (f *Follower) Sync(ctx context.Context) error {
 		if ends == nil && cl != nil {
 			var err error
 			if ends, err = f.ends(ctx, cl, next); err != nil {
+				if f.gone(cl) {
+					continue // the next connection is asked
+				}
 				return fmt.Errorf("end of %s: %w", f.topic, err)
 			}
 			continue
@@ -80,6 +83,13 @@ func (f *Follower) Sync(ctx context.Context) error {
 			return fmt.Errorf("follow %s: %w", f.topic, ctx.Err())
 		}
 	}
+}
+
+// gone reports whether a connection was given up.
+func (f *Follower) gone(cl *kgo.Client) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.cl != cl
 }
 
 func (f *Follower) ends(ctx context.Context, cl *kgo.Client, partitions map[int32]int64) (map[int32]int64, error) {
