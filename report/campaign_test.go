@@ -59,10 +59,11 @@ type draw struct {
 	people map[report.StageCount]int64
 }
 
-// campaign makes one of about so many deals from a seed.
-func campaign(t testing.TB, seed uint64, deals int, plants ...planted) made {
+// campaign makes one of about so many deals from a seed, under a contract whose deals
+// come to one more milestone.
+func campaign(t testing.TB, agreed *contract.Contract, seed uint64, deals int, plants ...planted) made {
 	t.Helper()
-	c := *tour(t)
+	c := *agreed
 	c.Milestones = append(slices.Clone(c.Milestones), "proposal")
 	d := &draw{Rand: rand.New(rand.NewPCG(seed, 0x5eed)), plants: plants, people: map[report.StageCount]int64{}}
 	d.made = made{contract: &c, today: day(t, "2026-01-01").Add(campaignDays)}

@@ -43,8 +43,10 @@ type course struct {
 	created money.Day
 	won     money.Day
 	isWon   bool
-	// size is what the deal is worth in the contract's currency, in minor units.
+	// size is what the deal is worth in the contract's currency, in minor units, and
+	// amount the same.
 	size    int64
+	amount  Value
 	isSized bool
 	begun   []*attribution.FactTouch // those up to its creation, in order of time
 }
@@ -67,7 +69,7 @@ func (q *DealQuestion) courses() []course {
 		}
 		c.won, c.isWon = c.steps[string(contract.StateWon)]
 		if _, m, ok := d.Measure(attribution.MeasurePipelineCreated); ok && m.Currency == q.Contract.Currency && m.Exponent == q.Contract.Exponent {
-			c.size, c.isSized = m.Value, true
+			c.size, c.amount, c.isSized = m.Value, ValueOf(m.Value, m.Exponent), true
 		}
 		c.begun = begunWith(d)
 		list = append(list, c)

@@ -122,7 +122,7 @@ func (q *DealQuestion) dealSteps() []stepTest {
 		var here []stepTest
 		for _, d := range [...]Dimension{Partner, Channel, Segment} {
 			like := stepTest{from: names[step], to: names[step+1], dimension: d, days: limit, onward: onward}
-			here = append(here, stepTests(q, courses, entered, passed, like)...)
+			here = append(here, stepTests(courses, entered, passed, like)...)
 		}
 		tests = append(here, tests...)
 		if len(entered) > 0 && onward != nil {
@@ -133,7 +133,7 @@ func (q *DealQuestion) dealSteps() []stepTest {
 }
 
 // stepTests are those of one dimension at one step.
-func stepTests(q *DealQuestion, courses []course, entered []int, passed []bool, like stepTest) []stepTest {
+func stepTests(courses []course, entered []int, passed []bool, like stepTest) []stepTest {
 	all := map[string]*stepTest{}
 	total := int64(0)
 	for n, i := range entered {
@@ -147,9 +147,7 @@ func stepTests(q *DealQuestion, courses []course, entered []int, passed []bool, 
 			all[key] = t
 		}
 		t.entered++
-		if c.isSized {
-			t.amount = t.amount.Add(ValueOf(c.size, q.Contract.Exponent))
-		}
+		t.amount = t.amount.Add(c.amount)
 		if passed[n] {
 			t.passed++
 			total++

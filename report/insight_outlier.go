@@ -133,9 +133,7 @@ func (q *DealQuestion) wonTests(d Dimension, seasoned []course, limit int) []out
 			if c.isWonWithin(limit) {
 				t.won++
 			}
-			if c.isSized {
-				amount = amount.Add(ValueOf(c.size, q.Contract.Exponent))
-			}
+			amount = amount.Add(c.amount)
 		}
 		t.figure, t.base = big.NewRat(t.won, n), big.NewRat(all-t.won, t.rest)
 		t.chance = Fisher(t.won, n-t.won, all-t.won, t.rest-all+t.won)

@@ -40,9 +40,9 @@ func falseMost(campaigns uint64) int {
 // has a drop-off, and at most one in twenty an outlier.
 func TestInsightsQuiet(t *testing.T) {
 	campaigns := seeds(300)
-	dropped, outlying := 0, 0
+	dropped, outlying, agreed := 0, 0, tour(t)
 	for seed := range campaigns {
-		m := campaign(t, seed, 600)
+		m := campaign(t, agreed, seed, 600)
 		if _, found, _ := report.DropOffs(m.question(), m.people); len(found) > 0 {
 			dropped++
 		}
@@ -76,7 +76,7 @@ func (s *sought) isIn(found []report.Insight) bool {
 }
 
 // TestInsightsFound: what was planted in a campaign of 600 deals is found, each thing in
-// at least 95 of 100 campaigns, though several are in the same one.
+// at least 95 of a hundred campaigns, though several are in the same one.
 func TestInsightsFound(t *testing.T) {
 	drop := func(d report.Dimension, key, what string, percent int) sought {
 		return sought{planted: planted{d, key, what, percent}, rule: report.RuleDropOff, tone: report.Bad, stage: what}
@@ -103,14 +103,14 @@ func TestInsightsFound(t *testing.T) {
 		{"an asset that wins", []sought{out(report.Asset, "event-1", "begun every", 150, report.Good, "won")}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			campaigns := seeds(100)
+			campaigns, agreed := seeds(60), tour(t)
 			plants := make([]planted, len(c.want))
 			for i, s := range c.want {
 				plants[i] = s.planted
 			}
 			found := make([]int, len(c.want))
 			for seed := range campaigns {
-				m := campaign(t, seed, 600, plants...)
+				m := campaign(t, agreed, seed, 600, plants...)
 				_, all, _ := report.DropOffs(m.question(), m.people)
 				_, more := report.Outliers(m.question())
 				all = append(all, more...)
@@ -205,7 +205,7 @@ func TestInsightsFew(t *testing.T) {
 // TestInsightsPlaces: the order of deals, what is no deal of the book and a campaign
 // without deals change nothing; every table is one that a package may have.
 func TestInsightsPlaces(t *testing.T) {
-	m := campaign(t, 7, 300, planted{report.Segment, "mid-market", "SQL", 40})
+	m := campaign(t, tour(t), 7, 300, planted{report.Segment, "mid-market", "SQL", 40})
 	told := func(deals []report.Deal) string {
 		q := m.question()
 		q.Deals = deals
