@@ -235,3 +235,17 @@ func TestInsightsPlaces(t *testing.T) {
 	}
 	told(nil)
 }
+
+// BenchmarkInsights looks for everything in 100,000 deals.
+func BenchmarkInsights(b *testing.B) {
+	m := campaign(b, tour(b), 1, 100_000)
+	q := m.question()
+	b.ReportAllocs()
+	for b.Loop() {
+		report.DropOffs(q, m.people)
+		report.Outliers(q)
+		for _, d := range []report.Dimension{report.Asset, report.Channel, report.Segment} {
+			report.Rank(report.RankQuestion{DealQuestion: q, Dimension: d, Measure: attribution.MeasureRevenue})
+		}
+	}
+}

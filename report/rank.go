@@ -189,9 +189,13 @@ func (q *RankQuestion) insights(sorted []*ranked, order int) []Insight {
 	slices.Reverse(bottom)
 	most := [...]string{byCredit: "most credit for " + measureName(q.Measure), byReturn: "highest return", byVelocity: "shortest way to won"}
 	least := [...]string{byCredit: "least credit for " + measureName(q.Measure), byReturn: "lowest return", byVelocity: "longest way to won"}
+	tone := Bad
+	if order == byCredit {
+		tone = Neutral // something always has the least, and may have cost nothing
+	}
 	return []Insight{
 		q.insight(RuleTop, Good, most[order], top, order),
-		q.insight(RuleBottom, Bad, least[order], bottom, order),
+		q.insight(RuleBottom, tone, least[order], bottom, order),
 	}
 }
 
