@@ -28,6 +28,9 @@ const (
 	// errorDays is by how many days' errors it is judged how far off expectations are,
 	// errorDaysMin the fewest.
 	errorDays, errorDaysMin = 56, 28
+	// unitsMin is how many times the unit in which a series varies it is to have brought in
+	// the days that say so: of a series of a few large deals each next one is odd.
+	unitsMin = 30
 )
 
 // DailySeries is a measure of one thing, day by day.
@@ -53,7 +56,7 @@ type anomaly struct {
 	days     Span
 	value    Value
 	expected Value
-	chance   tail
+	chance   *big.Rat
 }
 
 // Anomalies are the days of the series that are unlike those before them: far higher or
@@ -64,20 +67,35 @@ type anomaly struct {
 func Anomalies(q AnomalyQuestion) []Insight {
 	var found []anomaly
 	tests := 0
-	for i := range q.Series {
-		n, list := lookAt(&q.Series[i], q.Within)
-		tests += n
-		found = append(found, list...)
+	wholes := map[string]*expecting{} // of all together, by measure and currency
+	for _, whole := range []bool{true, false} {
+		for i := range q.Series {
+			s := &q.Series[i]
+			if whole != (len(s.About) == 0) {
+				continue
+			}
+			d := newExpecting(s)
+			if of := s.Measure + " " + s.Currency; whole {
+				wholes[of] = d
+			} else if s.Currency != "" {
+				d.whole = wholes[of]
+			}
+			n, list := d.lookAt(s, q.Within)
+			tests += n
+			found = append(found, list...)
+		}
 	}
-	slices.SortStableFunc(found, func(a, b anomaly) int { return a.chance.cmp(b.chance) })
-	chances := make([]tail, len(found))
+	chances := make([]*big.Rat, len(found))
 	for i := range found {
 		chances[i] = found[i].chance
 	}
+	for i, chance := range corrected(chances, tests) {
+		found[i].chance = chance
+	}
+	slices.SortStableFunc(found, func(a, b anomaly) int { return a.chance.Cmp(b.chance) })
 	var told []anomaly
-	for i, adjusted := range stepDown(chances, tests) {
-		found[i].chance = adjusted
-		if !slices.ContainsFunc(told, found[i].same) {
+	for i := range found {
+		if found[i].chance.Cmp(insightLevel()) <= 0 && !slices.ContainsFunc(told, found[i].same) {
 			told = append(told, found[i])
 		}
 	}
@@ -102,42 +120,37 @@ func (a *anomaly) high() bool { return a.value.Cmp(a.expected) > 0 }
 
 // lookAt holds each day of a series against what was expected of it, and returns how many
 // tests that are and those that are not plainly by chance.
-func lookAt(s *DailySeries, within Span) (tests int, found []anomaly) {
-	d := &expecting{values: make([]*big.Int, len(s.Daily.Values))}
-	for i, v := range s.Daily.Values {
-		d.values[i] = most(v, Value{}).int()
-	}
-	if s.Currency == "" {
-		d.least = ValueOf(1, 0).int()
-	}
+func (d *expecting) lookAt(s *DailySeries, within Span) (tests int, found []anomaly) {
 	quiet := -1 // where the run of nothing began that goes on
-	for i := range d.values {
+	for i, v := range d.values {
 		day := s.Daily.From.Add(i)
 		if day > within.To {
 			break
 		}
-		expected, apart := d.expect(i)
-		d.seen = append(d.seen, expected)
-		if d.values[i].Sign() != 0 {
+		expected, apart := d.on(i, i), d.apart(i)
+		if v.Sign() != 0 {
 			quiet = -1
 		} else if quiet < 0 {
 			quiet = i
 		}
 		if expected == nil || apart == nil || day < within.From {
+			d.learn(v, expected)
 			continue
 		}
 		tests += 3 // higher, lower, and nothing from here on
-		if chance, odd := oddness(d.values[i], expected, apart); odd {
-			found = append(found, anomaly{s, Span{day, day}, Value{d.values[i]}, Value{expected}, chance})
-			if chance.below(surpriseMin) {
-				d.values[i] = expected
-			}
+		chance, odd := oddness(v, expected, apart)
+		if odd {
+			found = append(found, anomaly{s, Span{day, day}, Value{v}, Value{expected}, chance})
 		}
 		if last := i+1 == len(d.values) || day == within.To || d.values[i+1].Sign() != 0; last && quiet >= 0 && quiet < i {
-			if sum, apart := d.expectRun(quiet, i); apart != nil {
-				found = append(found, anomaly{s, Span{s.Daily.From.Add(quiet), day}, Value{}, Value{sum}, nothing(sum, apart)})
+			if sum, apart := d.run(quiet, i); apart != nil {
+				found = append(found, anomaly{s, Span{s.Daily.From.Add(quiet), day}, Value{}, Value{sum}, nothing(sum, apart, i-quiet+1)})
 			}
 		}
+		if odd && chance.Cmp(big.NewRat(1, surpriseMin)) < 0 {
+			v = expected
+		}
+		d.learn(v, expected)
 	}
 	return tests, found
 }
@@ -149,74 +162,116 @@ const surpriseMin = 1000
 // expecting is what is expected of each day of a series by the days before it, in units of
 // 10^-9.
 type expecting struct {
+	from   money.Day
 	values []*big.Int
-	least  *big.Int   // of the unit that apart returns; nil without one
-	seen   []*big.Int // what was expected of the days so far, nil where nothing was
+	least  *big.Int // of what apart returns; nil without one
+	// whole is the series of all together, for a part of money: of how large a conversion
+	// can be, the few of a part say less than all of them do. nil for others.
+	whole *expecting
+
+	// What was learned of the days so far. Each list has what the days before a place sum
+	// to, so that the sum over any of them is one difference.
+	sums     []*big.Int // of the values
+	squares  []*big.Int // of the squared errors of what was expected
+	foretold []*big.Int // of what was expected
+	days     []int      // of which something was expected
+	// same has for each day the sum of its own value and those of the same weekday before.
+	same []*big.Int
 }
 
-// expect is what is expected of day i, and in which unit it varies, see [oddness]; nil
-// where there is too little to say it by.
-func (d *expecting) expect(i int) (expected, apart *big.Int) {
-	return d.on(i, i), d.apart(i)
+func newExpecting(s *DailySeries) *expecting {
+	d := &expecting{from: s.Daily.From, values: make([]*big.Int, len(s.Daily.Values)), days: []int{0}}
+	for _, list := range []*[]*big.Int{&d.sums, &d.squares, &d.foretold} {
+		*list = []*big.Int{new(big.Int)}
+	}
+	for i, v := range s.Daily.Values {
+		d.values[i] = most(v, Value{}).int() // what was taken back makes no day less than empty
+	}
+	if s.Currency == "" {
+		d.least = ValueOf(1, 0).int()
+	}
+	return d
+}
+
+// learn takes in the next day: its value, and what was expected of it, nil for nothing.
+func (d *expecting) learn(value, expected *big.Int) {
+	i := len(d.same)
+	same := value
+	if i >= 7 {
+		same = new(big.Int).Add(d.same[i-7], value)
+	}
+	d.same, d.sums = append(d.same, same), append(d.sums, new(big.Int).Add(d.sums[i], value))
+	squares, foretold, days := d.squares[i], d.foretold[i], d.days[i]
+	if expected != nil {
+		e := new(big.Int).Sub(value, expected)
+		squares, foretold, days = e.Add(e.Mul(e, e), squares), new(big.Int).Add(foretold, expected), days+1
+	}
+	d.squares, d.foretold, d.days = append(d.squares, squares), append(d.foretold, foretold), append(d.days, days)
 }
 
 // on is what is expected of day i by the days before another one: the mean of the last four
 // weeks, times what the weekday has of a mean day. A weekday's part is taken together with
-// one day of the mean, so that it is never nothing.
+// one day of the mean, so that it is never nothing. nil where there is too little to say
+// it by.
 func (d *expecting) on(i, before int) *big.Int {
 	weeks := min(before/7, seasonWeeks)
 	if weeks < seasonWeeksMin {
 		return nil
 	}
-	level, all, same := new(big.Int), new(big.Int), new(big.Int)
-	for at := before - 7*weeks; at < before; at++ {
-		if at >= before-levelDays {
-			level.Add(level, d.values[at])
-		}
-		all.Add(all, d.values[at])
-		if (i-at)%7 == 0 {
-			same.Add(same, d.values[at])
-		}
-	}
+	level := new(big.Int).Sub(d.sums[before], d.sums[before-levelDays])
 	if level.Sign() == 0 {
 		return nil
+	}
+	all := new(big.Int).Sub(d.sums[before], d.sums[before-7*weeks])
+	last := before - 1 - (before-1-i%7+7)%7 // the last one before of i's weekday
+	same := new(big.Int).Set(d.same[last])
+	if first := last - 7*weeks; first >= 0 {
+		same.Sub(same, d.same[first])
 	}
 	n := same.Mul(same, big.NewInt(int64(7*weeks)))
 	n.Mul(n.Add(n, all), level)
 	return n.Quo(n, all.Mul(all, big.NewInt(int64(levelDays*(weeks+1)))))
 }
 
-// apart is what expectations were off by in the days before i: the sum of the squared
-// errors over the sum of what was expected, and a quarter more because so few days say it
-// with an error of their own. What varies more than by chance, and how well it could be
-// foretold at all, is in it.
+// apart is the unit in which the series varies by the days before i, see farFrom; nil
+// where there is too little to say it by. It is the sum of the squared errors of what was
+// expected over the sum of it, and a quarter more because so few days say it with an error
+// of their own. What varies by more than chance, and how well it could be foretold at all,
+// is in it.
 func (d *expecting) apart(i int) *big.Int {
-	squares, sum, days := new(big.Int), new(big.Int), 0
-	for at := max(0, i-errorDays); at < i; at++ {
-		if d.seen[at] == nil {
-			continue
-		}
-		days++
-		e := new(big.Int).Sub(d.values[at], d.seen[at])
-		squares.Add(squares, e.Mul(e, e))
-		sum.Add(sum, d.seen[at])
-	}
-	if days < errorDaysMin || sum.Sign() == 0 {
+	from := max(0, i-errorDays)
+	sum := new(big.Int).Sub(d.foretold[i], d.foretold[from])
+	if d.days[i]-d.days[from] < errorDaysMin || sum.Sign() == 0 {
 		return nil
 	}
-	n := squares.Mul(squares, big.NewInt(5))
-	n.Quo(n, sum.Mul(sum, big.NewInt(4)))
-	if d.least != nil && n.Cmp(d.least) < 0 {
-		return d.least
+	unit := new(big.Int).Sub(d.squares[i], d.squares[from])
+	unit.Quo(unit.Mul(unit, big.NewInt(5)), new(big.Int).Lsh(sum, 2))
+	if d.least != nil && unit.Cmp(d.least) < 0 {
+		unit.Set(d.least)
 	}
-	if n.Sign() == 0 {
-		return nil // every day was foretold to the unit: nothing is known of chance
+	if d.whole != nil {
+		if all := d.whole.apartOn(d.from.Add(i)); all != nil && all.Cmp(unit) > 0 {
+			unit = all
+		}
 	}
-	return n
+	// Where every day was foretold to the unit, nothing is known of chance.
+	if unit.Sign() == 0 || new(big.Int).Mul(unit, big.NewInt(unitsMin)).Cmp(sum) > 0 {
+		return nil
+	}
+	return unit
 }
 
-// expectRun is what is expected of the days from one to another by those before the first.
-func (d *expecting) expectRun(from, to int) (sum, apart *big.Int) {
+// apartOn is apart by the days before one of the calendar.
+func (d *expecting) apartOn(day money.Day) *big.Int {
+	if i := int(day - d.from); i >= 0 && i < len(d.days) {
+		return d.apart(i)
+	}
+	return nil
+}
+
+// run is what is expected of the days from one to another by those before the first, and
+// in which unit that varies.
+func (d *expecting) run(from, to int) (sum, apart *big.Int) {
 	sum = new(big.Int)
 	for i := from; i <= to; i++ {
 		expected := d.on(i, from)
@@ -228,18 +283,36 @@ func (d *expecting) expectRun(from, to int) (sum, apart *big.Int) {
 	return sum, d.apart(from)
 }
 
-// oddness is the chance of a value as far from what was expected, to its side, false for
+// doubt is how much more or less than what is expected of a number of days may have been
+// usual: two units in the days of the level, as the level was counted with an error as
+// well.
+func doubt(apart *big.Int, days int) *big.Int {
+	n := new(big.Int).Mul(apart, big.NewInt(int64(2*days)))
+	return n.Quo(n, big.NewInt(levelDays))
+}
+
+// oddness is farFrom of a day whose usual value was counted with an error as well.
+func oddness(value, expected, apart *big.Int) (*big.Rat, bool) {
+	usual := doubt(apart, 1)
+	if value.Cmp(expected) > 0 {
+		usual.Add(expected, usual)
+	} else if usual.Sub(expected, usual).Sign() <= 0 {
+		return nil, false
+	}
+	return farFrom(value, usual, apart)
+}
+
+// farFrom is the chance of a value as far from what was expected, to its side, false for
 // one that is within two standard errors of it, which no number of tests leaves standing.
 //
 // Of values whose variance is apart times their mean, half of apart is taken as the unit:
 // in such units the variance is twice the mean, and a negative binomial count of that
 // variance is what it is held against. Its tail falls by half a unit, more slowly than
 // that of a Poisson count in units of apart, and than that of sums of exponential sizes.
-func oddness(value, expected, apart *big.Int) (tail, bool) {
+func farFrom(value, expected, apart *big.Int) (*big.Rat, bool) {
 	e := new(big.Int).Sub(value, expected)
-	e.Mul(e, e)
-	if bound := new(big.Int).Mul(expected, apart); e.Cmp(bound.Lsh(bound, 2)) <= 0 {
-		return tail{}, false
+	if e.Mul(e, e).Cmp(new(big.Int).Lsh(new(big.Int).Mul(expected, apart), 2)) <= 0 {
+		return nil, false
 	}
 	mean := inHalves(expected, apart, countBits)
 	if value.Cmp(expected) > 0 {
@@ -259,10 +332,15 @@ func inHalves(value, apart *big.Int, bits uint) *big.Int {
 	return n.Quo(n, apart)
 }
 
-// nothing is the chance that nothing comes where a sum was expected: of the distribution
-// that oddness takes, two to the minus mean.
-func nothing(expected, apart *big.Int) tail {
-	return halved(inHalves(expected, apart, 0))
+// nothing is the chance that nothing comes on a number of days where a sum was expected of
+// them: of the distribution that farFrom takes, two to the minus mean.
+func nothing(expected, apart *big.Int, days int) *big.Rat {
+	usual := doubt(apart, days)
+	usual.Sub(expected, usual)
+	if usual.Sign() <= 0 {
+		return halved(new(big.Int))
+	}
+	return halved(inHalves(usual, apart, 0))
 }
 
 func (a *anomaly) insight() Insight {
@@ -278,7 +356,7 @@ func (a *anomaly) insight() Insight {
 		of += " of " + named(about)
 	}
 	in := Insight{
-		Rule: RuleAnomaly, Tone: Bad, About: slices.Clone(s.About), Chance: a.chance.text(),
+		Rule: RuleAnomaly, Tone: Bad, About: slices.Clone(s.About), Chance: chanceText(a.chance),
 		Evidence: []Evidence{
 			{Name: "First day", Value: a.days.From.String(), Kind: DayColumn},
 			{Name: "Last day", Value: a.days.To.String(), Kind: DayColumn},

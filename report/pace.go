@@ -67,9 +67,10 @@ type PaceQuestion struct {
 	Within *Span
 	// Campaign is the days of the whole campaign, nil where the contract does not say.
 	Campaign *Span
-	Daily    Daily // from the first day of the first goal, or of the campaign
-	// Sizes are the conversions behind Daily; nil where they are not known, or not to be
-	// seen: then nobody can say whether a miss is more than chance.
+	Daily    Daily // from the first day of the goals and of the campaign at the latest
+	// Sizes are the conversions behind Daily, those before the goals too; nil where they
+	// are not known, or not to be seen: then nobody can say whether a miss is more than
+	// chance.
 	Sizes []Sized
 }
 
@@ -102,9 +103,10 @@ type Pace struct {
 	// zero to the question's places.
 	Projected, Low, High Value
 	ProjectedStatus      Status // of Projected against the whole goal
-	// sizes are the conversions up to Day, weekly what whole weeks brought.
-	sizes  []Value
-	weekly []Value
+	// apart is the unit in which what is reached varies, see farFrom; nil where there is
+	// too little to say it by.
+	apart  *big.Int
+	places int
 }
 
 // PaceDays is how many days the recent pace looks at: whole weeks, so that weekends weigh
@@ -139,7 +141,7 @@ func PacesOf(q PaceQuestion) []Pace {
 // PaceOf is the pace toward one goal. Over a campaign of several goals what is expected is
 // what each of them expects by then.
 func PaceOf(q PaceQuestion, goal Goal, over PaceOver) Pace {
-	p := Pace{Measure: q.Measure, Partner: q.Partner, Currency: q.Currency, Over: over, Goal: goal, Day: q.Day, Status: NoGoal, ProjectedStatus: NoGoal}
+	p := Pace{Measure: q.Measure, Partner: q.Partner, Currency: q.Currency, Over: over, Goal: goal, Day: q.Day, Status: NoGoal, ProjectedStatus: NoGoal, places: q.Places}
 	p.Left = int(goal.Period.To - max(q.Day, goal.Period.From.Add(-1)))
 	p.Left = max(p.Left, 0)
 	so := Span{goal.Period.From, min(q.Day, goal.Period.To)}
@@ -164,14 +166,7 @@ func PaceOf(q PaceQuestion, goal Goal, over PaceOver) Pace {
 	if goal.Amount.Sign() > 0 {
 		p.Status, p.ProjectedStatus = StatusOf(p.Reached, p.Expected), StatusOf(p.Projected, goal.Amount)
 	}
-	for _, s := range q.Sizes {
-		if so.Holds(s.Day) {
-			p.sizes = append(p.sizes, s.Value)
-		}
-	}
-	for from := so.From; from.Add(6) <= so.To; from = from.Add(7) {
-		p.weekly = append(p.weekly, q.Daily.In(Span{from, from.Add(6)}))
-	}
+	p.apart = q.apart()
 	return p
 }
 

@@ -116,39 +116,7 @@ func better(best, worst *Yield, of int) bool {
 	all := best.Spend.Add(*worst.Spend)
 	chance := atLeastOf(best.Deals+worst.Deals, best.Deals, new(big.Rat).Quo(best.Spend.rat(), all.rat()))
 	chance.Mul(chance, rat(of*(of-1)))
-	return chance.Cmp(big.NewRat(1, familyChance)) <= 0
-}
-
-// atLeastOf is the chance of at least k of n, each with the chance p.
-func atLeastOf(n, k int, p *big.Rat) *big.Rat {
-	// In fixed point: of thousands of deals, exact powers would have as many digits.
-	one := new(big.Int).Lsh(big.NewInt(1), tailBits)
-	part := new(big.Int).Mul(one, p.Num())
-	part.Quo(part, p.Denom())
-	rest := new(big.Int).Sub(one, part)
-	if rest.Sign() <= 0 || part.Sign() <= 0 {
-		return rat(1)
-	}
-	mode := int(new(big.Int).Rsh(new(big.Int).Mul(part, big.NewInt(int64(n+1))), tailBits).Int64())
-	mode = min(mode, n)
-	whole, tail := new(big.Int), new(big.Int)
-	add := func(i int, term *big.Int) {
-		if whole.Add(whole, term); i >= k {
-			tail.Add(tail, term)
-		}
-	}
-	for i, term := mode, new(big.Int).Set(one); i <= n && term.Sign() > 0; i++ {
-		add(i, term)
-		term.Mul(term, new(big.Int).Mul(part, big.NewInt(int64(n-i))))
-		term.Quo(term, new(big.Int).Mul(rest, big.NewInt(int64(i+1))))
-	}
-	for i, term := mode, new(big.Int).Set(one); i > 0 && term.Sign() > 0; {
-		term.Mul(term, new(big.Int).Mul(rest, big.NewInt(int64(i))))
-		term.Quo(term, new(big.Int).Mul(part, big.NewInt(int64(n-i+1))))
-		i--
-		add(i, term)
-	}
-	return new(big.Rat).SetFrac(tail, whole)
+	return chance.Cmp(insightLevel()) <= 0
 }
 
 // leak brings a step halfway to where the others are.

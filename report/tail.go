@@ -4,58 +4,24 @@ import (
 	"math/big"
 )
 
-// Probabilities far out in the tails of distributions, in fixed point: every machine has
-// the same ones, and none is so small that it is lost in the sum of the others.
+// countBits are those of means of counts in fixed point: parts below them change no
+// chance.
+const countBits = 16
 
-// The bits of fixed point numbers.
-const (
-	tailBits  = 192 // of probabilities: a chance below 2^-192 is no chance
-	countBits = 16  // of means of counts, whose parts below that change no chance
-)
-
-// tail is a probability in 2^-tailBits.
-type tail struct{ n *big.Int }
-
-func (t tail) int() *big.Int {
-	if t.n == nil {
-		return new(big.Int)
-	}
-	return t.n
-}
-
-func (t tail) cmp(u tail) int { return t.int().Cmp(u.int()) }
-
-// below reports whether it is less than one of so many.
-func (t tail) below(of int64) bool {
-	return new(big.Int).Mul(t.int(), big.NewInt(of)).BitLen() <= tailBits
-}
-
-// times is n times the chance, one at most.
-func (t tail) times(n int) tail {
-	v := new(big.Int).Mul(t.int(), big.NewInt(int64(n)))
-	if one := new(big.Int).Lsh(big.NewInt(1), tailBits); v.Cmp(one) > 0 {
-		return tail{one}
-	}
-	return tail{v}
-}
-
-// text is the chance with nine places, rounded up: a chance is never told as none.
-func (t tail) text() string {
-	n := new(big.Int).Mul(t.int(), big.NewInt(1_000_000_000))
-	up := new(big.Int).Sub(new(big.Int).Lsh(big.NewInt(1), tailBits), big.NewInt(1))
-	n.Rsh(n.Add(n, up), tailBits)
+// chanceOf is a chance in fixed point, at least one of its units: none is told as nothing.
+func chanceOf(n *big.Int) *big.Rat {
 	if n.Sign() == 0 {
-		n.SetInt64(1)
+		n = big.NewInt(1)
 	}
-	return Value{n}.Text(0)
+	return new(big.Rat).SetFrac(n, chanceOne())
 }
 
-// halved is two to the minus n.
-func halved(n *big.Int) tail {
-	if !n.IsInt64() || n.Int64() > tailBits {
-		return tail{}
+// halved is the chance of two to the minus n.
+func halved(n *big.Int) *big.Rat {
+	if !n.IsInt64() || n.Int64() > chanceBits {
+		return chanceOf(new(big.Int))
 	}
-	return tail{new(big.Int).Lsh(big.NewInt(1), tailBits-uint(max(n.Int64(), 0)))}
+	return chanceOf(new(big.Int).Rsh(chanceOne(), uint(max(n.Int64(), 0))))
 }
 
 // binomialTail is the chance that a negative binomial count whose variance is twice its
@@ -63,12 +29,11 @@ func halved(n *big.Int) tail {
 // are (r)_k / k! / 2^(r+k) with r the mean; they are summed by the ratio of neighbours,
 // (k+r) / 2(k+1), from the largest on in both directions until they are too small for the
 // fixed point, and divided by their sum.
-func binomialTail(mean, number *big.Int, atLeast bool) tail {
+func binomialTail(mean, number *big.Int, atLeast bool) *big.Rat {
 	mode := new(big.Int).Rsh(mean, countBits)
 	if mode.Sign() > 0 {
 		mode.Sub(mode, big.NewInt(1))
 	}
-	one := new(big.Int).Lsh(big.NewInt(1), 2*tailBits) // the largest term, as a start
 	whole, part := new(big.Int), new(big.Int)
 	add := func(k, term *big.Int) {
 		whole.Add(whole, term)
@@ -82,12 +47,12 @@ func binomialTail(mean, number *big.Int, atLeast bool) tail {
 		return above.Add(above, mean), below.Lsh(below, countBits+1)
 	}
 	step := big.NewInt(1)
-	for k, term := new(big.Int).Set(mode), new(big.Int).Set(one); term.Sign() > 0; k.Add(k, step) {
+	for k, term := new(big.Int).Set(mode), chanceOne(); term.Sign() > 0; k.Add(k, step) {
 		add(k, term)
 		above, below := ratio(k)
 		term.Quo(term.Mul(term, above), below)
 	}
-	k, term := new(big.Int).Set(mode), new(big.Int).Set(one)
+	k, term := new(big.Int).Set(mode), chanceOne()
 	for k.Sign() > 0 && term.Sign() > 0 {
 		k.Sub(k, step)
 		above, below := ratio(k)
@@ -97,29 +62,47 @@ func binomialTail(mean, number *big.Int, atLeast bool) tail {
 		term.Quo(term.Mul(term, below), above)
 		add(k, term)
 	}
-	part.Lsh(part, tailBits)
-	return tail{part.Quo(part, whole)}
+	part.Lsh(part, chanceBits)
+	return chanceOf(part.Quo(part, whole))
 }
 
-// familyChance is how likely a campaign in which nothing happened has a finding of a rule,
-// at most: one of so many.
-const familyChance = 20
-
-// stepDown corrects the chances of the tests of one family, the smallest first, of which
-// there are as many more as tests says that are no smaller, and returns those that are
-// found: Holm, A simple sequentially rejective multiple test procedure, Scandinavian
-// Journal of Statistics 6 (1979).
-func stepDown(chances []tail, tests int) []tail {
-	var out []tail
-	for i, c := range chances {
-		adjusted := c.times(tests - i)
-		if i > 0 && adjusted.cmp(out[i-1]) < 0 {
-			adjusted = out[i-1]
-		}
-		if !adjusted.below(familyChance) {
-			break
-		}
-		out = append(out, adjusted)
+// atLeastOf is the chance of at least k of n, each with the chance p: the binomial
+// distribution, summed as binomialTail does.
+func atLeastOf(n, k int, p *big.Rat) *big.Rat {
+	part := new(big.Int).Mul(chanceOne(), p.Num())
+	part.Quo(part, p.Denom())
+	rest := new(big.Int).Sub(chanceOne(), part)
+	if rest.Sign() <= 0 || part.Sign() <= 0 {
+		return rat(1)
 	}
-	return out
+	mode := int(new(big.Int).Rsh(new(big.Int).Mul(part, big.NewInt(int64(n+1))), chanceBits).Int64())
+	mode = min(mode, n)
+	whole, tail := new(big.Int), new(big.Int)
+	add := func(i int, term *big.Int) {
+		if whole.Add(whole, term); i >= k {
+			tail.Add(tail, term)
+		}
+	}
+	for i, term := mode, chanceOne(); i <= n && term.Sign() > 0; i++ {
+		add(i, term)
+		term.Mul(term, new(big.Int).Mul(part, big.NewInt(int64(n-i))))
+		term.Quo(term, new(big.Int).Mul(rest, big.NewInt(int64(i+1))))
+	}
+	for i, term := mode, chanceOne(); i > 0 && term.Sign() > 0; {
+		term.Mul(term, new(big.Int).Mul(rest, big.NewInt(int64(i))))
+		term.Quo(term, new(big.Int).Mul(part, big.NewInt(int64(n-i+1))))
+		i--
+		add(i, term)
+	}
+	return new(big.Rat).SetFrac(tail, whole)
+}
+
+// corrected are the chances of the tests of one rule with all that were tested taken
+// together, of which there are as many more as tests says that show nothing.
+func corrected(chances []*big.Rat, tests int) []*big.Rat {
+	n := len(chances)
+	for len(chances) < tests {
+		chances = append(chances, rat(1))
+	}
+	return Holm(chances)[:n]
 }
