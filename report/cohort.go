@@ -3,6 +3,7 @@ package report
 import (
 	"cmp"
 	"fmt"
+	"math/big"
 	"slices"
 	"time"
 
@@ -11,18 +12,36 @@ import (
 	"tracksource/money"
 )
 
-// CohortKind says by what month deals are put together.
+// CohortKind says by what deals are put together. Whatever it is, a deal is in one
+// cohort at most.
 type CohortKind string
 
-// The kinds of cohorts.
+// The kinds of cohorts. Those of months have the deals that have such a day; the others
+// have all deals.
 const (
-	LeadMonth    CohortKind = "lead_month"    // the first person of the account became a lead
-	CreatedMonth CohortKind = "created_month" // the deal was created
-	WonMonth     CohortKind = "won_month"     // the deal was won
+	CohortFirstTouch CohortKind = "first_touch"   // the month of the first touch that shares the deal
+	LeadMonth        CohortKind = "lead_month"    // the first person of the account became a lead
+	CreatedMonth     CohortKind = "created_month" // the deal was created
+	WonMonth         CohortKind = "won_month"     // the deal was won
+	CohortLeadSource CohortKind = "lead_source"   // as the CRM has it
+	CohortSegment    CohortKind = "segment"       // of the account
+	CohortPartner    CohortKind = "partner"       // who sourced the deal
 )
 
-// CohortKinds lists the kinds.
-func CohortKinds() []CohortKind { return []CohortKind{CreatedMonth, LeadMonth, WonMonth} }
+// CohortKinds lists the kinds, the one that is meant where none is named first.
+func CohortKinds() []CohortKind {
+	return []CohortKind{CreatedMonth, CohortFirstTouch, LeadMonth, WonMonth, CohortLeadSource, CohortSegment, CohortPartner}
+}
+
+// IsMonth reports whether cohorts of the kind are months.
+func (k CohortKind) IsMonth() bool {
+	switch k {
+	case CohortFirstTouch, LeadMonth, CreatedMonth, WonMonth:
+		return true
+	case CohortLeadSource, CohortSegment, CohortPartner:
+	}
+	return false
+}
 
 // CohortValue says what the cells of a cohort are of.
 type CohortValue string
@@ -56,89 +75,152 @@ func CohortBys() []string { return []string{"sourced", "region", "segment"} }
 
 // CohortQuestion is how deals are put into cohorts.
 type CohortQuestion struct {
-	Kind   CohortKind
-	By     string // one of CohortBys, or empty
-	Value  CohortValue
-	Within *Span // of the day that decides the cohort
-	Zone   *time.Location
+	Kind  CohortKind
+	By    string // one of CohortBys, or empty
+	Value CohortValue
+	// Within is of the day that decides the cohort, of kinds that are no months of the
+	// day of creation; nil for all deals. A deal without such a day is in no span.
+	Within *Span
 	Today  money.Day
-	// Currency is the contract's: what deals still have in another one while the book
-	// is restated is in no cell.
-	Currency string
+	// Contract has the zone and the currency: what deals still have in another one while
+	// the book is restated is in no amount.
+	Contract *contract.Contract
+	// Targets are what coverage is held against; without them there is none.
+	Targets []Target
 }
 
-// Cohort is the deals of one month.
+// Cohort is the deals that began together.
 type Cohort struct {
-	Month money.Day // its first day
+	Key   string // YYYY-MM of months
 	Group string
-	Size  int
+	CohortMetrics
+	// Cells are by age, from the month that the cohort or, where it is no month, each of
+	// its deals began in. There are none of deals of which that is not known.
 	Cells []CohortCell
 }
 
 // CohortCell is what had come about until the end of the month that is Age months
-// after the cohort's.
+// after the first one.
 type CohortCell struct {
 	Age   int
-	Count int // of deals
+	Of    int // deals that are as old as that
+	Count int // deals to which it happened
 	Value Value
+	// Rate is the part of the deals to which it happens by that age, exactly.
+	Rate *big.Rat
 }
 
 // cohortAgesMax bounds the months that a cohort is followed.
 const cohortAgesMax = 60
 
-// Cohorts puts the deals that are in the totals into cohorts, in the order of months,
-// then groups. Orders of a shop are no deals here. A cohort has a cell for each month
-// until today's.
+// Cohorts puts the deals that are in the totals into cohorts: months in their order, the
+// deals without one last, others by size, then by key; then by group. Orders of a shop
+// are no deals here. A deal has a cell for each month until today's.
 func Cohorts(deals []Deal, q CohortQuestion) []Cohort {
-	type place struct {
-		month money.Day
-		group string
-	}
-	members := map[place][]*Deal{}
+	type place struct{ key, group string }
+	members, sizes := map[place][]Deal{}, map[string]int{}
 	for i := range deals {
 		d := &deals[i]
-		day, ok := q.day(d)
-		if !ok {
+		if _, ok := q.day(d); !ok {
 			continue
 		}
-		at := place{ByMonth.Start(day), q.group(d)}
-		members[at] = append(members[at], d)
+		at := place{q.key(d), q.group(d)}
+		members[at] = append(members[at], *d)
+		sizes[at.key]++
 	}
 	cohorts := make([]Cohort, 0, len(members))
 	for at, list := range members {
-		cohorts = append(cohorts, Cohort{Month: at.month, Group: at.group, Size: len(list), Cells: q.cells(at.month, list)})
+		cohorts = append(cohorts, Cohort{Key: at.key, Group: at.group, CohortMetrics: q.metrics(at.key, at.group, list, deals), Cells: q.cells(list)})
 	}
 	slices.SortFunc(cohorts, func(a, b Cohort) int {
-		return cmp.Or(cmp.Compare(a.Month, b.Month), cmp.Compare(a.Group, b.Group))
+		if q.Kind.IsMonth() {
+			return cmp.Or(-compareBool(a.Key != contract.None, b.Key != contract.None), cmp.Compare(a.Key, b.Key), cmp.Compare(a.Group, b.Group))
+		}
+		return cmp.Or(cmp.Compare(sizes[b.Key], sizes[a.Key]), cmp.Compare(a.Key, b.Key), cmp.Compare(a.Group, b.Group))
 	})
 	return cohorts
 }
 
-// day is the day that decides the cohort of a deal, false for a deal of none.
+func compareBool(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return 1
+	}
+	return -1
+}
+
+// day is the day that the question's days are held against, zero where it is not known;
+// false for a deal of no cohort.
 func (q *CohortQuestion) day(d *Deal) (money.Day, bool) {
 	f := d.Newest()
 	if f.Excluded != "" || f.Order {
 		return 0, false
 	}
-	var day money.Day
+	day, known := q.began(d)
+	switch {
+	case known:
+		return day, q.Within == nil || q.Within.Holds(day)
+	case q.Kind.IsMonth() && q.Kind != CohortFirstTouch:
+		return 0, false
+	}
+	return 0, q.Within == nil
+}
+
+// began is the day from which a deal's age is counted, false where it is not known.
+func (q *CohortQuestion) began(d *Deal) (money.Day, bool) {
+	f := d.Newest()
+	at := f.CreatedAt
 	switch q.Kind {
 	case WonMonth:
 		_, m, ok := d.Measure(attribution.MeasureWon)
 		if !ok {
 			return 0, false
 		}
-		day = m.Day
-	case LeadMonth, CreatedMonth:
-		at := f.CreatedAt
-		if q.Kind == LeadMonth {
-			at = f.LeadAt
-		}
-		if at.IsZero() {
-			return 0, false
-		}
-		day = money.DayOf(at, q.Zone)
+		return m.Day, true
+	case LeadMonth:
+		at = f.LeadAt
+	case CohortFirstTouch:
+		at = d.firstTouch()
+	case CreatedMonth, CohortLeadSource, CohortSegment, CohortPartner:
 	}
-	return day, q.Within == nil || q.Within.Holds(day)
+	if at.IsZero() {
+		return 0, false
+	}
+	return money.DayOf(at, q.Contract.Zone), true
+}
+
+// firstTouch is the instant of the first touch that shares any measure of the deal, zero
+// for a deal without touches.
+func (d *Deal) firstTouch() time.Time {
+	var first time.Time
+	for i := range d.Parts {
+		for n := range d.Parts[i].Touches { // in order of time, but of each part
+			if at := d.Parts[i].Touches[n].At; first.IsZero() || at.Before(first) {
+				first = at
+			}
+		}
+	}
+	return first
+}
+
+func (q *CohortQuestion) key(d *Deal) string {
+	f := d.Newest()
+	switch q.Kind {
+	case CohortLeadSource:
+		return contract.SourceName(f.LeadSource)
+	case CohortSegment:
+		return cmp.Or(f.Segment, contract.Unknown)
+	case CohortPartner:
+		return cmp.Or(f.Sourced.Partner, contract.Unsourced)
+	case CohortFirstTouch, LeadMonth, CreatedMonth, WonMonth:
+	}
+	day, known := q.began(d)
+	if !known {
+		return contract.None
+	}
+	return monthText(day)
 }
 
 func (q *CohortQuestion) group(d *Deal) string {
@@ -153,35 +235,64 @@ func (q *CohortQuestion) group(d *Deal) string {
 	return ""
 }
 
-func (q *CohortQuestion) cells(month money.Day, deals []*Deal) []CohortCell {
-	ages := min(max(monthsBetween(month, q.Today), 0), cohortAgesMax)
-	cells := make([]CohortCell, ages+1)
-	for _, d := range deals {
+// cells follow the deals of a cohort. Not all of them are old enough for each cell, so
+// the rate is the product-limit estimate (Kaplan and Meier, 1958): of the deals that are
+// as old and to which nothing had happened yet, the part to which it did happen. It never
+// falls, young deals do not weigh it down, and where all are equally old, as in a month,
+// it is the count over the size.
+func (q *CohortQuestion) cells(deals []Deal) []CohortCell {
+	cells := make([]CohortCell, cohortAgesMax+2)
+	var came, risk [cohortAgesMax + 2]int // at an age; the latter, as Of, as differences
+	oldest := -1
+	for i := range deals {
+		d := &deals[i]
+		began, known := q.began(d)
+		if !known {
+			continue
+		}
+		ages := min(max(monthsBetween(began, q.Today), 0), cohortAgesMax)
+		oldest = max(oldest, ages)
+		cells[0].Of++
+		cells[ages+1].Of--
+		risk[0]++
 		_, m, ok := d.Measure(q.Value.Measure())
-		if !ok || m.Currency != "" && m.Currency != q.Currency {
-			continue
+		ok = ok && (m.Currency == "" || m.Currency == q.Contract.Currency)
+		age := ages
+		if ok {
+			// What is dated before its cohort, a close date say, was there from the start.
+			age = max(monthsBetween(began, m.Day), 0)
+			ok = age <= ages
+			age = min(age, ages)
 		}
-		// What is dated before its cohort, a close date say, was there from the start.
-		age := max(monthsBetween(month, m.Day), 0)
-		if age > ages {
-			continue
+		risk[age+1]--
+		if ok {
+			came[age]++
+			cells[age].Value = cells[age].Value.Add(ValueOf(m.Value, m.Exponent))
 		}
-		cells[age].Count++
-		cells[age].Value = cells[age].Value.Add(ValueOf(m.Value, m.Exponent))
 	}
-	for age := range cells {
-		cells[age].Age = age
+	left, atRisk := big.NewRat(1, 1), 0
+	for age := range cells[:oldest+1] {
+		c := &cells[age]
+		c.Age, c.Count = age, came[age]
 		if age > 0 {
-			cells[age].Count += cells[age-1].Count
-			cells[age].Value = cells[age].Value.Add(cells[age-1].Value)
+			c.Of, c.Count, c.Value = c.Of+cells[age-1].Of, c.Count+cells[age-1].Count, c.Value.Add(cells[age-1].Value)
 		}
+		if atRisk += risk[age]; atRisk > 0 {
+			left.Mul(left, big.NewRat(int64(atRisk-came[age]), int64(atRisk)))
+		}
+		c.Rate = new(big.Rat).Sub(big.NewRat(1, 1), left)
 	}
-	return cells
+	return cells[:oldest+1]
 }
 
 func monthsBetween(from, to money.Day) int {
 	a, b := date(from), date(to)
 	return 12*(b.Year()-a.Year()) + int(b.Month()) - int(a.Month())
+}
+
+func monthText(day money.Day) string {
+	at := date(day)
+	return fmt.Sprintf("%04d-%02d", at.Year(), int(at.Month()))
 }
 
 // The steps of a deal that are no milestones and no states.
@@ -240,13 +351,13 @@ func (q *CohortQuestion) steps(d *Deal) map[string]money.Day {
 		}
 	}
 	if !f.LeadAt.IsZero() {
-		first(stepLead, money.DayOf(f.LeadAt, q.Zone))
+		first(stepLead, money.DayOf(f.LeadAt, q.Contract.Zone))
 	}
 	if !f.CreatedAt.IsZero() {
-		first(stepCreated, money.DayOf(f.CreatedAt, q.Zone))
+		first(stepCreated, money.DayOf(f.CreatedAt, q.Contract.Zone))
 	}
 	for _, s := range f.Stages {
-		first(s.Milestone, money.DayOf(s.At, q.Zone))
+		first(s.Milestone, money.DayOf(s.At, q.Contract.Zone))
 	}
 	for _, name := range [...]string{attribution.MeasureWon, attribution.MeasureLost} {
 		if _, m, ok := d.Measure(name); ok {
@@ -263,9 +374,3 @@ func nearestRank(sorted []int, percent int) int {
 }
 
 func nearestRankPlace(n, percent int) int { return max((n*percent+99)/100, 1) - 1 }
-
-// Text is the cohort's month as YYYY-MM.
-func (c *Cohort) Text() string {
-	at := date(c.Month)
-	return fmt.Sprintf("%04d-%02d", at.Year(), int(at.Month()))
-}

@@ -55,7 +55,7 @@ type course struct {
 // when they were created. Orders of a shop are no deals here.
 func (q *DealQuestion) courses() []course {
 	var list []course
-	days := CohortQuestion{Zone: q.Contract.Zone}
+	days := CohortQuestion{Contract: q.Contract}
 	for i := range q.Deals {
 		d := &q.Deals[i]
 		f := d.Newest()

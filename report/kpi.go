@@ -122,7 +122,7 @@ func (q *KPIQuestion) value(d *Deal, measure string) (*attribution.FactMeasure, 
 
 func (q *KPIQuestion) closed(deals []Deal) closed {
 	var c closed
-	cohorts := CohortQuestion{Kind: WonMonth, Within: q.Within, Zone: q.Contract.Zone}
+	cohorts := CohortQuestion{Kind: WonMonth, Within: q.Within, Contract: q.Contract}
 	for i := range deals {
 		d := &deals[i]
 		if !q.of(d) {
@@ -195,18 +195,24 @@ func ParseQuarter(text string) (Span, bool) {
 // last day of the quarter the quota is all of it.
 func (q *KPIQuestion) coverage(deals []Deal) Figure {
 	quarter := Quarter(q.Day)
-	quota := In(GoalsOf(q.Targets, contract.TargetQuota, q.Contract.Currency, q.Partner), quarter, q.Contract.Exponent)
-	var pipeline Value
+	pipeline, quota := q.covered(deals, quarter)
+	detail := fmt.Sprintf("%s created, quota %s, %s to %s", q.amount(pipeline), q.amount(quota), quarter.From, quarter.To)
+	return q.figure(KPIPipelineCoverage, string(contract.UnitTimes), detail, "a quota for the quarter", pipeline.rat(), quota.rat())
+}
+
+// covered is the pipeline created on the days of a span and the part of the quota that
+// these days have.
+func (q *KPIQuestion) covered(deals []Deal, span Span) (pipeline, quota Value) {
+	quota = In(GoalsOf(q.Targets, contract.TargetQuota, q.Contract.Currency, q.Partner), span, q.Contract.Exponent)
 	for i := range deals {
 		if !q.of(&deals[i]) {
 			continue
 		}
-		if m, ok := q.value(&deals[i], attribution.MeasurePipelineCreated); ok && quarter.Holds(m.Day) {
+		if m, ok := q.value(&deals[i], attribution.MeasurePipelineCreated); ok && span.Holds(m.Day) {
 			pipeline = pipeline.Add(ValueOf(m.Value, m.Exponent))
 		}
 	}
-	detail := fmt.Sprintf("%s created, quota %s, %s to %s", q.amount(pipeline), q.amount(quota), quarter.From, quarter.To)
-	return q.figure(KPIPipelineCoverage, string(contract.UnitTimes), detail, "a quota for the quarter", pipeline.rat(), quota.rat())
+	return pipeline, quota
 }
 
 // PaybackMonthsMax stands for a payback that never comes, or takes longer.

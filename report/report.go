@@ -273,8 +273,12 @@ func ParseValue(text string) (Value, error) {
 
 // ValueOf is minor units of 10^-exponent, 0 to 9.
 func ValueOf(minor int64, exponent int) Value {
-	unit := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(scale-exponent)), nil)
-	return Value{unit.Mul(unit, big.NewInt(minor))}
+	unit := int64(1)
+	for range scale - exponent {
+		unit *= 10
+	}
+	v := big.NewInt(unit)
+	return Value{v.Mul(v, big.NewInt(minor))}
 }
 
 // ValueOfUnits is units of 10^-9; the Value keeps them.

@@ -216,11 +216,11 @@ func TestCohorts(t *testing.T) {
 	excluded := deal(t, "", "2026-01-15", "2026-01-16", "EMEA", 1)
 	excluded.Parts[0].Excluded = attribution.ExcludedScope
 	deals = append(deals, excluded)
-	q := report.CohortQuestion{Kind: report.CreatedMonth, Value: report.CohortRevenue, Zone: time.UTC, Today: day(t, "2026-03-31"), Currency: "EUR"}
+	q := report.CohortQuestion{Kind: report.CreatedMonth, Value: report.CohortRevenue, Today: day(t, "2026-03-31"), Contract: &contract.Contract{Zone: time.UTC, Currency: "EUR", Exponent: 2}}
 	text := func(list []report.Cohort) string {
 		var out []string
 		for _, c := range list {
-			line := fmt.Sprintf("%s %s %d:", c.Text(), c.Group, c.Size)
+			line := fmt.Sprintf("%s %s %d:", c.Key, c.Group, c.Size)
 			for _, cell := range c.Cells {
 				line += fmt.Sprintf(" %d=%d/%s", cell.Age, cell.Count, cell.Value.Text(2))
 			}

@@ -610,8 +610,10 @@ func TestDeals(t *testing.T) {
 			}
 		}
 	}
-	if got, err := r.answers.Cohorts(ctx, initech, answer.Query{By: []string{"sourced"}}); err != nil || strings.Contains(show(t, got), "globex") {
-		t.Errorf("cohorts to initech: %s, %v", show(t, got), err)
+	for _, q := range []answer.Query{{By: []string{"sourced"}}, {Cohort: "partner"}, {Cohort: "lead_source"}} {
+		if got, err := r.answers.Cohorts(ctx, initech, q); err != nil || strings.Contains(show(t, got), "globex") {
+			t.Errorf("cohorts to initech: %s, %v", show(t, got), err)
+		}
 	}
 	d, err := r.answers.Deals(ctx, operator, answer.Query{State: "won"})
 	if err != nil || d.Deals[0].Account != "company1.com" || !slices.Contains(d.Deals[0].Measures, answer.DealMeasure{Measure: "revenue", Day: "2026-04-20", Value: "100.00", Currency: "USD"}) {
@@ -621,7 +623,12 @@ func TestDeals(t *testing.T) {
 	if err != nil || len(cohorts.Cohorts) != 1 {
 		t.Fatalf("%s, %v", show(t, cohorts), err)
 	}
-	want := answer.Cohort{Cohort: "2026-04", Size: "2", Cells: []answer.CohortCell{{0, "1", "100.00", "0.5000"}, {1, "1", "100.00", "0.5000"}}}
+	text := func(s string) *string { return &s }
+	want := answer.Cohort{
+		Cohort: "2026-04", Size: "2", Decided: "1", Won: "1", Lost: "0", WinRate: text("1.0000"), ContractValue: text("100.00"), Revenue: "100.00",
+		MedianDays: text("10"), P90Days: text("10"), Pipeline: "150.00", PipelineOpen: "50.00",
+		Cells: []answer.CohortCell{{0, "2", "1", "100.00", "0.5000"}, {1, "2", "1", "100.00", "0.5000"}},
+	}
 	if !reflect.DeepEqual(cohorts.Cohorts[0], want) {
 		t.Errorf("cohort %+v, want %+v", cohorts.Cohorts[0], want)
 	}

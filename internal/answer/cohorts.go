@@ -5,10 +5,11 @@ import (
 	"strconv"
 
 	"tracksource/attribution"
+	"tracksource/contract"
 	"tracksource/report"
 )
 
-// Cohorts is what became of the deals of each month, and how long it took. The window
+// Cohorts is what became of the deals of each cohort, and how long it took. The window
 // is of the day that puts a deal into its cohort.
 func (a *Answers) Cohorts(ctx context.Context, v report.Viewer, q Query) (CohortsAnswer, error) {
 	of, err := a.ask(v, &q)
@@ -32,17 +33,24 @@ func (a *Answers) Cohorts(ctx context.Context, v report.Viewer, q Query) (Cohort
 	}); err != nil {
 		return CohortsAnswer{}, err
 	}
-	out := CohortsAnswer{Cohorts: []Cohort{}, Velocity: []Velocity{}}
-	if m := attribution.MeasureNamed(ask.Value.Measure()); !m.Count {
-		out.Currency = of.campaign.Contract.Currency
+	if ask.Targets, err = of.cohortTargets(&ask); err != nil {
+		return CohortsAnswer{}, err
 	}
-	for _, c := range report.Cohorts(deals, ask) {
-		line := Cohort{Cohort: c.Text(), Group: c.Group, Size: strconv.Itoa(c.Size), Cells: []CohortCell{}}
-		for _, cell := range c.Cells {
-			rate, _ := report.Ratio(report.ValueOf(int64(cell.Count), 0), report.ValueOf(int64(c.Size), 0))
-			line.Cells = append(line.Cells, CohortCell{cell.Age, strconv.Itoa(cell.Count), text(cell.Value, out.Currency), rate})
+	c := of.campaign.Contract
+	out := CohortsAnswer{Kind: string(ask.Kind), Months: ask.Kind.IsMonth(), Cohorts: []Cohort{}, Velocity: []Velocity{}, AmountsCurrency: c.Currency}
+	if m := attribution.MeasureNamed(ask.Value.Measure()); !m.Count {
+		out.Currency = c.Currency
+	}
+	list := report.Cohorts(deals, ask)
+	if over := len(list) - cohortsMax; over > 0 {
+		out.LeftOut = over
+		if ask.Kind.IsMonth() {
+			list = list[over:] // the oldest go
 		}
-		out.Cohorts = append(out.Cohorts, line)
+		list = list[:cohortsMax]
+	}
+	for i := range list {
+		out.Cohorts = append(out.Cohorts, cohort(&list[i], out.Currency, c))
 	}
 	for _, s := range report.Velocities(deals, ask, of.campaign.Contract.Milestones) {
 		line := Velocity{From: s.From, To: s.To, Count: strconv.Itoa(s.Count)}
@@ -55,9 +63,44 @@ func (a *Answers) Cohorts(ctx context.Context, v report.Viewer, q Query) (Cohort
 	return out, nil
 }
 
+// cohortsMax bounds an answer: lead sources are whatever people write.
+const cohortsMax = 1000
+
+// cohort is one line of the answer, its cells' values in a currency, empty for counts.
+func cohort(c *report.Cohort, currency string, of *contract.Contract) Cohort {
+	known := func(text string, ok bool) *string {
+		if !ok {
+			return nil
+		}
+		return &text
+	}
+	line := Cohort{
+		Cohort: c.Key, Group: c.Group, Size: strconv.Itoa(c.Size), Decided: strconv.Itoa(c.Decided()), Won: strconv.Itoa(c.Won), Lost: strconv.Itoa(c.Lost),
+		WinRate: known(c.WinRate()), ContractValue: known(c.ContractValue(of.Exponent)), Coverage: known(c.Coverage()),
+		Revenue: c.Revenue.Text(of.Exponent), Pipeline: c.Pipeline.Text(of.Exponent), PipelineOpen: c.Open.Text(of.Exponent), Cells: []CohortCell{},
+	}
+	if c.Timed > 0 {
+		line.MedianDays, line.P90Days = ref(strconv.Itoa(c.Median)), ref(strconv.Itoa(c.P90))
+	}
+	for i := range c.Cells {
+		cell := &c.Cells[i]
+		line.Cells = append(line.Cells, CohortCell{cell.Age, strconv.Itoa(cell.Of), strconv.Itoa(cell.Count), text(cell.Value, currency), cell.RateText()})
+	}
+	return line
+}
+
+// cohortTargets are those that coverage is held against. Who sees its own rows has no
+// deals to hold against the quota of all.
+func (q *asked) cohortTargets(of *report.CohortQuestion) ([]report.Target, error) {
+	if q.sight == report.SeesOwn && of.Kind != report.CohortPartner && of.By != "sourced" {
+		return nil, nil
+	}
+	return q.targets()
+}
+
 func (q *asked) cohortQuestion(of *Query) (report.CohortQuestion, error) {
 	out := report.CohortQuestion{
-		Within: q.window.Span, Zone: q.campaign.Contract.Zone, Today: q.today, Currency: q.campaign.Contract.Currency,
+		Within: q.window.Span, Today: q.today, Contract: q.campaign.Contract,
 	}
 	var kinds, values []string
 	for _, k := range report.CohortKinds() {

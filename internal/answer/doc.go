@@ -38,7 +38,7 @@ type Query struct {
 	// Step is day, week or month, Top how many series are not (other).
 	Step string
 	Top  int
-	// Cohort is lead_month, created_month or won_month, Value what its cells are of.
+	// Cohort is one of the kinds of cohorts, Value what its cells are of.
 	Cohort, Value string
 	// Partner, State and Prefix narrow deals: whoever has to do with it, its state
 	// and how its id begins. Of a decision Partner is for whom the operator says it.

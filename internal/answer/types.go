@@ -333,28 +333,46 @@ type FunnelGroup struct {
 	Counts []string `json:"counts"`
 }
 
-// CohortsAnswer is what became of the deals of each month, and how fast.
+// CohortsAnswer is what became of the deals of each cohort, and how fast.
 type CohortsAnswer struct {
 	Envelope
+	Kind     string     `json:"kind"`   // of cohorts, as the parameter cohort names it
+	Months   bool       `json:"months"` // whether cohorts are months
 	Cohorts  []Cohort   `json:"cohorts"`
+	LeftOut  int        `json:"left_out"` // of cohorts: the oldest months, else the smallest
 	Velocity []Velocity `json:"velocity"`
 	Currency string     `json:"currency"` // of the cells' values; empty where they are counts
+	// AmountsCurrency is that of what became of each cohort.
+	AmountsCurrency string `json:"amounts_currency"`
 }
 
-// Cohort is the deals of one month.
+// Cohort is the deals that began together, and what became of them. A figure is null
+// without what it is made of.
 type Cohort struct {
-	Cohort string       `json:"cohort"` // YYYY-MM
-	Group  string       `json:"group"`  // of by; empty without
-	Size   string       `json:"size"`
-	Cells  []CohortCell `json:"cells"`
+	Cohort        string       `json:"cohort"` // YYYY-MM of months
+	Group         string       `json:"group"`  // of by; empty without
+	Size          string       `json:"size"`
+	Decided       string       `json:"decided"` // won or lost
+	Won           string       `json:"won"`
+	Lost          string       `json:"lost"`
+	WinRate       *string      `json:"win_rate"`       // won over decided
+	ContractValue *string      `json:"contract_value"` // revenue over deals with revenue
+	Revenue       string       `json:"revenue"`
+	MedianDays    *string      `json:"median_days"` // from created to won
+	P90Days       *string      `json:"p90_days"`
+	Pipeline      string       `json:"pipeline"` // created
+	PipelineOpen  string       `json:"pipeline_open"`
+	Coverage      *string      `json:"coverage"` // pipeline over the quota of the same days
+	Cells         []CohortCell `json:"cells"`
 }
 
 // CohortCell is what had happened so many months later, all before it included.
 type CohortCell struct {
 	Age   int    `json:"age"` // months
+	Of    string `json:"of"`  // deals that are as old
 	Count string `json:"count"`
 	Value string `json:"value"`
-	Rate  string `json:"rate"` // count over size
+	Rate  string `json:"rate"` // the part of deals to which it happens by that age
 }
 
 // Velocity is how long deals took from one step to the next.

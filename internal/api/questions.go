@@ -34,9 +34,9 @@ func asks(a *answer.Answers) []route {
 			}, window(), view(), filter()),
 		get("/api/v1/funnel", "How many came to each stage.", a.Funnel,
 			campaign(), model(), by("partner, channel, region or segment."), window(), filter()),
-		get("/api/v1/cohorts", "What became of the deals of each month, and how fast.", a.Cohorts,
+		get("/api/v1/cohorts", "What became of the deals that began together, by month, lead source, segment or sourcing partner, and how fast.", a.Cohorts,
 			campaign(), by("sourced, region or segment."), []parameter{
-				{name: "cohort", kind: choice, choices: []string{"lead_month", "created_month", "won_month"}, about: "What puts a deal into a month. Default: created_month."},
+				{name: "cohort", kind: choice, choices: []string{"created_month", "first_touch", "lead_month", "won_month", "lead_source", "segment", "partner"}, about: "What puts a deal into a cohort: the month of its creation, of its first touch, of its account's first lead or of its winning, its lead source, its account's segment or the partner that sourced it. Default: created_month."},
 				{name: "value", kind: choice, choices: []string{"won", "revenue", "pipeline"}, about: "What the cells are of. Default: won."},
 			}),
 		get("/api/v1/models", "All models against each other, computed from the deals' facts.", a.Models,
