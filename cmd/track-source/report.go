@@ -116,6 +116,11 @@ func (f *reportFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	if !f.planOnly {
+		if _, _, err := f.who(); err != nil {
+			return err
+		}
+	}
 	if f.out != "" {
 		if err := checkTarget(f.out); err != nil {
 			return usageError{err}

@@ -128,6 +128,7 @@ func (f *reportFlags) pull(ctx context.Context, a *asked, try plan.Try) (*report
 	if a.again != nil {
 		p.Observed = a.again.Made.Observed
 	}
+	p.Observe(p.Observed)
 	if err := errors.Join(p.Check(), p.CheckSums()); err != nil {
 		return nil, failed(plan.Mismatch, "the package contradicts itself", err)
 	}

@@ -78,13 +78,9 @@ func (f *reporterFlags) ask(ctx context.Context, path string, query url.Values, 
 // send asks. Its errors are a [usageError] for what the command line can mend and an
 // [*askError] for what the reporter did.
 func (f *reporterFlags) send(ctx context.Context, q question) ([]byte, error) {
-	base, err := url.Parse(f.url)
-	if err != nil || base.Host == "" || base.Scheme != "http" && base.Scheme != "https" {
-		return nil, usageError{errors.New("--reporter is no URL such as http://127.0.0.1:8080")}
-	}
-	token, err := f.token(base)
+	base, token, err := f.who()
 	if err != nil {
-		return nil, usageError{err}
+		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, q.timeout)
 	defer cancel()
@@ -139,6 +135,18 @@ type askError struct {
 
 func (e *askError) Error() string { return e.err.Error() }
 func (e *askError) Unwrap() error { return e.err }
+
+// who is asked, and by which token. What is wrong with it is a [usageError].
+func (f *reporterFlags) who() (base *url.URL, token string, err error) {
+	base, err = url.Parse(f.url)
+	if err != nil || base.Host == "" || base.Scheme != "http" && base.Scheme != "https" {
+		return nil, "", usageError{errors.New("--reporter is no URL such as http://127.0.0.1:8080")}
+	}
+	if token, err = f.token(base); err != nil {
+		return nil, "", usageError{err}
+	}
+	return base, token, nil
+}
 
 // unwrapURL leaves out of a client's error the address, which the message has.
 func unwrapURL(err error) error {
