@@ -75,7 +75,7 @@ func (tool tool) run(ctx context.Context, args []string, stdout, stderr io.Write
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(reportCommand(&again), demoCommand(stdout, stderr), topicsCommand(stdout), fsckCommand(stdout, stderr), checkCommand(stdout, stderr), deadletterCommand(stdout, stderr),
+	root.AddCommand(reportCommand(&again), planCommand(stdout, stderr), demoCommand(stdout, stderr), topicsCommand(stdout), fsckCommand(stdout, stderr), checkCommand(stdout, stderr), deadletterCommand(stdout, stderr),
 		sendCommand(stdout, stderr), contractCommand(stdout, stderr), fxCommand(stdout, stderr), accountsCommand(stdout, stderr), mappingCommand(stdout, stderr),
 		eraseCommand(stdout, stderr), overlapCommand(stdout, stderr), taxonomyCommand(stdout), schemaCommand(stdout), attributeCommand(stdout), tokenCommand(stdout),
 		explainCommand(stdout), reconcileCommand(stdout), disputeCommand(stdout, stderr), periodCommand(stdout, stderr), signCommand(stdout, stderr),

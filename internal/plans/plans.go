@@ -104,7 +104,7 @@ func (d *Dir) List() (entries []Entry, left int, err error) {
 		}
 		e := Entry{Path: filepath.Join(d.path, name)}
 		var text []byte
-		if text, e.Err = readFile(e.Path); e.Err == nil {
+		if text, e.Err = Read(e.Path); e.Err == nil {
 			e.Plan, e.Edited, e.Err = plan.Decode(text)
 		}
 		if !errors.Is(e.Err, plan.ErrNoPlan) && !errors.Is(e.Err, fs.ErrNotExist) {
@@ -146,8 +146,8 @@ func (d *Dir) names() ([]string, error) {
 	return names, nil
 }
 
-// readFile reads a plain file, not where a link leads.
-func readFile(path string) ([]byte, error) {
+// Read reads the file of a plan: a plain one, not where a link leads.
+func Read(path string) ([]byte, error) {
 	switch is, err := os.Lstat(path); {
 	case err != nil:
 		return nil, err

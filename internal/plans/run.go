@@ -30,7 +30,7 @@ func (d *Dir) Begin(q plan.Question) (*Run, error) {
 		return nil, fmt.Errorf("plans are to be written to %s: %w", d.path, err)
 	}
 	r := &Run{dir: d}
-	asked := func(c plan.Campaign) bool { return named(q.Campaign, c.ID, c.Name, c.Asked) }
+	asked := func(c plan.Campaign) bool { return Of(c, q.Campaign) }
 	past, err := d.past(nil, asked)
 	if err != nil {
 		return nil, err
@@ -111,6 +111,9 @@ func (r *Run) Fail(cause error) error {
 	return r.save()
 }
 
+// Of is whether a plan's campaign is the one that is asked for, by id or name.
+func Of(c plan.Campaign, asked string) bool { return named(asked, c.ID, c.Name, c.Asked) }
+
 func named(asked string, names ...string) bool {
 	for _, n := range names {
 		if n != "" && strings.EqualFold(strings.TrimSpace(asked), n) {
@@ -140,7 +143,7 @@ func (r *Run) begin(of func(id string) *plan.Plan) error {
 // save writes the plan over its file, unless somebody else has changed that: then it
 // goes beside it, and what they wrote stays.
 func (r *Run) save() error {
-	text, err := readFile(r.Path())
+	text, err := Read(r.Path())
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		r.warnings = append(r.warnings, fmt.Sprintf("%s was removed while the run was on, and is written again", r.Path()))
@@ -223,7 +226,7 @@ func (d *Dir) past(own []string, of func(plan.Campaign) bool) (plan.Past, error)
 // check holds a plan that is to be built on against the schema: one that was changed by
 // hand may say anything.
 func (d *Dir) check(e Entry) error {
-	text, err := readFile(e.Path)
+	text, err := Read(e.Path)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
@@ -53,7 +54,12 @@ func (s *Schema) Check(text []byte) error {
 	for i, f := range faults {
 		const faultMax = 300
 		f = strings.TrimPrefix(strings.TrimSpace(f), "- ")
-		faults[i] = strings.ToValidUTF8(f[:min(len(f), faultMax)], "")
+		faults[i] = strings.Map(func(r rune) rune {
+			if unicode.IsPrint(r) {
+				return r
+			}
+			return -1
+		}, strings.ToValidUTF8(f[:min(len(f), faultMax)], ""))
 	}
 	more := ""
 	if n := len(faults) - faultsMax; n > 0 {

@@ -30,6 +30,16 @@ const (
 // confidenceTarget is that of contracts that say nothing else, of one.
 const confidenceTarget = "0.8"
 
+// Measured is the value of a metric of the whole campaign, empty without one.
+func (p *Plan) Measured(metric string) string {
+	for _, m := range p.TrackSource.SuccessMetrics {
+		if m.Metric == metric && m.Subject == "" {
+			return m.Value
+		}
+	}
+	return ""
+}
+
 func pendingMetrics(last *Plan) []Metric {
 	target := confidenceTarget
 	if last != nil {

@@ -178,10 +178,16 @@ func TestSchemaByStatus(t *testing.T) {
 		change   func(*plan.Plan)
 	}{
 		{"planned with a package", "planned", func(p *plan.Plan) { p.TrackSource.Package = first(t).TrackSource.Package }},
-		{"planned with a measured metric", "planned", func(p *plan.Plan) { p.TrackSource.SuccessMetrics[0].State = "met"; p.TrackSource.SuccessMetrics[0].Value = "1" }},
+		{"planned with a measured metric", "planned", func(p *plan.Plan) {
+			p.TrackSource.SuccessMetrics[0].State = "met"
+			p.TrackSource.SuccessMetrics[0].Value = "1"
+		}},
 		{"running without an attempt", "planned", func(p *plan.Plan) { p.Status = plan.Running }},
 		{"completed without a package", "completed", func(p *plan.Plan) { p.TrackSource.Package = nil }},
-		{"completed with a metric that is pending", "completed", func(p *plan.Plan) { p.TrackSource.SuccessMetrics[0].State = "pending"; p.TrackSource.SuccessMetrics[0].Value = "" }},
+		{"completed with a metric that is pending", "completed", func(p *plan.Plan) {
+			p.TrackSource.SuccessMetrics[0].State = "pending"
+			p.TrackSource.SuccessMetrics[0].Value = ""
+		}},
 		{"completed without confidence", "completed", func(p *plan.Plan) { p.TrackSource.SuccessMetrics[0].Metric = "survey_score" }},
 		{"completed from memory", "completed", func(p *plan.Plan) { p.TrackSource.DataSources[0].Source = "plan-20261119-120000" }},
 		{"completed without an end", "completed", func(p *plan.Plan) { p.TrackSource.FinishedAt = nil }},
