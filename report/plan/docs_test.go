@@ -15,6 +15,15 @@ func TestDocsPlan(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	script, err := os.ReadFile("testdata/foreign/validate.py")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range []string{`text = json.dumps(plan, sort_keys=True, separators=(",", ":"), ensure_ascii=False)`, `seal == hashlib.sha256(text.encode()).hexdigest()`} {
+		if !strings.Contains(string(doc), line) || !strings.Contains(string(script), line) {
+			t.Errorf("document and script do not both compute the seal by %s", line)
+		}
+	}
 	var golden []any
 	for _, name := range []string{"completed", "failed"} {
 		text, err := os.ReadFile("testdata/" + name + ".json")
