@@ -18,6 +18,12 @@ const (
 	RuleOutlier = "outlier"
 )
 
+// The ids of the tables of tests.
+const (
+	TableDropOffs = "drop_offs"
+	TableOutliers = "outliers"
+)
+
 // insightSampleMin is of how many a group and the rest must be each, before they are
 // held against each other. With fewer, a test could tell only differences that nobody
 // needs a test for.

@@ -299,7 +299,7 @@ func (t *stepTest) verdict() string {
 
 func dropOffTable(tests []stepTest) Table {
 	table := Table{
-		ID: "drop_offs", Title: "Drop-offs between stages",
+		ID: TableDropOffs, Title: "Drop-offs between stages",
 		Note: "Deals are counted by their sourcing partner, the channel of their first touch and their segment, once they have had the time in which nine in ten of those that make a step do, and pass if they made it in that time; people as they come to stages. The baseline is all others, the chance that of so much of a difference in any of the tests where there is none.",
 		Columns: []Column{
 			{ID: "from", Title: "From", Kind: TextColumn},

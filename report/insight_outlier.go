@@ -230,7 +230,7 @@ func (t *outlierTest) tone() Tone {
 
 func (q *DealQuestion) outlierTable(tests []outlierTest) Table {
 	table := Table{
-		ID: "outliers", Title: "Outliers",
+		ID: TableOutliers, Title: "Outliers",
 		Note: "What was held against all other deals: the part won in time, the median value, the median days to win. The chance is that of so much of a difference in any of the tests where there is none.",
 		Columns: []Column{
 			{ID: "dimension", Title: "Dimension", Kind: TextColumn},

@@ -1,7 +1,9 @@
 package report
 
 import (
+	"cmp"
 	"math/big"
+	"slices"
 
 	"tracksource/contract"
 	"tracksource/money"
@@ -30,12 +32,10 @@ type StoryInput struct {
 	Disputes     []StoryDispute // that are open
 	Pending      []Pending
 	Alerts       []StoryAlert // that are open
-	// Yields are what assets and channels were spent on and gave, under the package's
-	// model, and Leaks where deals are lost on the way.
+	// Yields are what was spent on assets and channels and what they gave under the
+	// package's model, of [RankQuestion.Yields], and Leaks those of [DropOffs].
 	Yields []Yield
 	Leaks  []Leak
-	// DealValue is the average contract value; nil without a deal won.
-	DealValue *Value
 }
 
 // StoryMeasure is a measure over the window.
@@ -44,9 +44,17 @@ type StoryMeasure struct {
 	// Value is nil where it is withheld, and Previous, of as many days before, also where
 	// there are no such days.
 	Value, Previous *Value
-	// Expected is what the targets expect of the window's days that are over; nil without
-	// a target.
-	Expected *Value
+	// Target is what the targets ask for on all of the window's days, and Expected on
+	// those up to the day of the story; nil without a target.
+	Target, Expected *Value
+}
+
+// Aim sets what the goals ask for on the days of a window, of [GoalsOf].
+func (m *StoryMeasure) Aim(goals []Goal, window Span, day money.Day, places int) {
+	target, expected := In(goals, window, places), In(goals, Span{window.From, min(window.To, day)}, places)
+	if target.Sign() > 0 {
+		m.Target, m.Expected = &target, &expected
+	}
 }
 
 // Guarded is how one guardrail stands.
@@ -105,13 +113,12 @@ type StoryAlert struct {
 // Yield is what was spent on an asset or a channel in the window, and what it gave.
 type Yield struct {
 	Subject
-	Spend  *Value // nil where it is not known
-	Credit Value  // of revenue
-	Deals  int    // with revenue, that it has a touch in
+	Spend, Revenue Value
+	Won            int // deals that began with it
 }
 
-// Leak is a step between stages on which deals of an asset's, a channel's or a partner's
-// are lost more often than those of the others.
+// Leak is a step between stages on which deals of a partner, a channel or a segment are
+// lost more often than those of the others.
 type Leak struct {
 	Subject
 	From, To        string
@@ -120,6 +127,18 @@ type Leak struct {
 	// Onward is how many of one deal that passed is won in the whole campaign, nil where
 	// that is not known.
 	Onward *big.Rat
+}
+
+// Yields are those of the values that something was spent on, by key.
+func (q *RankQuestion) Yields() []Yield {
+	var list []Yield
+	for _, r := range q.rows() {
+		if r.isSpent && isNamed(r.key) {
+			list = append(list, Yield{Subject{string(q.Dimension), r.key}, r.spend, r.revenue, r.won})
+		}
+	}
+	slices.SortFunc(list, func(a, b Yield) int { return cmp.Compare(a.Key, b.Key) })
+	return list
 }
 
 // Tell fills the story of a package: Headline, Spine, Drivers, Risks, Opportunities,

@@ -5,13 +5,16 @@ import (
 	"fmt"
 	"math/big"
 	"slices"
+
+	"tracksource/contract"
 )
 
 // The rules of actions.
 const (
-	ActionShift = "shift_spend"
-	ActionLeak  = "drop_off"
-	ActionAlert = "alert"
+	ActionShift   = "shift_spend"
+	ActionLeak    = RuleDropOff
+	ActionOutlier = RuleOutlier
+	ActionAlert   = "alert"
 )
 
 // What actions promise, and of how many there are lines.
@@ -22,8 +25,12 @@ const (
 	// many: the next euro spent returns less than those before it, and what others do
 	// better is not all within reach.
 	promisedPart = 2
-	// shiftDealsMin is how many deals the two of a shift have to have together.
-	shiftDealsMin = 10
+	// shiftWonMin is how many deals the two of a shift have to have won together.
+	shiftWonMin = 10
+	// reachPart is which part of the other deals an asset is brought to, one of so many.
+	reachPart = 10
+	// optimisationsMax is how many are proposed: more than a team takes on in a week.
+	optimisationsMax = 8
 	// alertsMax bounds the lines of alerts; the table of escalations has all.
 	alertsMax = 50
 )
@@ -50,106 +57,188 @@ func (t *teller) actions() []Action {
 			found = append(found, a)
 		}
 	}
-	for i := range t.in.Leaks {
-		if a, ok := t.leak(&t.in.Leaks[i]); ok {
-			found = append(found, a)
-		}
-	}
+	found = append(append(found, t.leaks()...), t.outliers()...)
 	slices.SortStableFunc(found, func(a, b optimisation) int { return cmp.Or(b.worth.Cmp(a.worth), cmp.Compare(a.ID, b.ID)) })
 	list := []Action{}
-	for _, a := range found {
+	for _, a := range found[:min(len(found), optimisationsMax)] {
 		a.Owner, a.Due, a.Status = answers(t.rung(0)), meeting(t.in.Day).Add(7).String(), StatusOpen
 		list = append(list, a.Action)
 	}
 	return append(list, t.register()...)
 }
 
-// shift moves spend from the channel, or the asset, that returns least to the one that
-// returns most, where the deals that each brought for its spend are too far apart for
-// chance.
-func (t *teller) shift(d Dimension) (optimisation, bool) {
-	var list []Yield
-	for _, y := range t.in.Yields {
-		if y.Dimension == string(d) && y.Spend != nil && y.Spend.Sign() > 0 {
-			list = append(list, y)
-		}
+// worth is a gain in the contract's currency, in whole units; zero where there is none.
+func worth(gain *big.Rat) Value {
+	v, err := ParseValue(gain.FloatString(0))
+	if err != nil || v.Sign() < 0 {
+		return Value{}
 	}
+	return v
+}
+
+// shift moves spend from the channel, or the asset, that returns least to the one that
+// returns most, where the deals that each won for its spend are too far apart for chance.
+func (t *teller) shift(d Dimension) (optimisation, bool) {
+	list := slices.DeleteFunc(slices.Clone(t.in.Yields), func(y Yield) bool { return y.Dimension != string(d) || y.Spend.Sign() <= 0 })
 	if len(list) < 2 {
 		return optimisation{}, false
 	}
-	returns := func(y *Yield) *big.Rat { return new(big.Rat).Quo(y.Credit.rat(), y.Spend.rat()) }
+	returns := func(y *Yield) *big.Rat { return new(big.Rat).Quo(y.Revenue.rat(), y.Spend.rat()) }
 	slices.SortFunc(list, func(a, b Yield) int { return cmp.Or(returns(&b).Cmp(returns(&a)), cmp.Compare(a.Key, b.Key)) })
 	best, worst := &list[0], &list[len(list)-1]
-	deals := best.Deals + worst.Deals
-	if deals < shiftDealsMin || !better(best, worst, len(list)) {
+	if best.Won+worst.Won < shiftWonMin || !better(best, worst, len(list)) {
 		return optimisation{}, false
 	}
 	c := t.in.Contract
 	moved := Value{new(big.Int).Quo(worst.Spend.int(), big.NewInt(shiftPart))}.round(0)
 	gain := new(big.Rat).Sub(returns(best), returns(worst))
 	gain.Mul(gain, moved.rat()).Quo(gain, rat(promisedPart))
-	worth, err := ParseValue(gain.FloatString(0))
-	if err != nil || worth.Sign() <= 0 {
-		return optimisation{}, false
-	}
-	money := func(name string, v Value) Evidence {
-		return Evidence{Name: name, Value: v.Text(c.Exponent), Kind: MoneyColumn, Currency: c.Currency}
-	}
 	a := Action{
 		ID: fmt.Sprintf("%s/%s/%s/%s", ActionShift, d, worst.Key, best.Key), Rule: ActionShift, About: []Subject{best.Subject, worst.Subject},
 		Text: fmt.Sprintf("Move %s, a fifth of the spend, from %s to %s", MoneyAbout(moved, c.Currency), named(worst.Subject), named(best.Subject)),
-		Evidence: []Evidence{
-			money(best.Key+", spend", *best.Spend), money(best.Key+", revenue credited", best.Credit), {Name: best.Key + ", return", Value: Times(returns(best)), Kind: TextColumn},
-			money(worst.Key+", spend", *worst.Spend), money(worst.Key+", revenue credited", worst.Credit), {Name: worst.Key + ", return", Value: Times(returns(worst)), Kind: TextColumn},
-		},
-		Effect: fmt.Sprintf("%s more revenue over as many days, which is half of what the returns of %s and %s would give: money that is added returns less",
-			MoneyAbout(worth, c.Currency), Times(returns(best)), Times(returns(worst))),
+		Effect: fmt.Sprintf("%s more revenue in as many days: half of what the two returns, %s and %s, come to, as money that is added returns less",
+			MoneyAbout(worth(gain), c.Currency), Times(returns(best)), Times(returns(worst))),
 	}
-	return optimisation{a, worth}, true
+	for _, y := range []*Yield{best, worst} {
+		a.Evidence = append(a.Evidence,
+			moneyEvidence("spend on "+y.Key, c, y.Spend), moneyEvidence("revenue of "+y.Key, c, y.Revenue),
+			countEvidence("won deals of "+y.Key, int64(y.Won)), Evidence{Name: "return of " + y.Key, Value: Times(returns(y)), Kind: TextColumn})
+	}
+	return optimisation{a, worth(gain)}, worth(gain).Sign() > 0
 }
 
-// better reports whether one brought more deals for its spend than another one, by more
-// than chance, of so many that the best and the worst were picked from. Were both equally
+// better reports whether one won more deals for its spend than another one, by more than
+// chance, of so many that the best and the worst were picked from. Were both equally
 // good, each deal would be the better one's with the chance of its part of the spend, so
 // that its deals are a binomial count.
 func better(best, worst *Yield, of int) bool {
-	all := best.Spend.Add(*worst.Spend)
-	chance := atLeastOf(best.Deals+worst.Deals, best.Deals, new(big.Rat).Quo(best.Spend.rat(), all.rat()))
+	all := best.Spend.Add(worst.Spend)
+	chance := atLeastOf(best.Won+worst.Won, best.Won, new(big.Rat).Quo(best.Spend.rat(), all.rat()))
 	chance.Mul(chance, rat(of*(of-1)))
 	return chance.Cmp(insightLevel()) <= 0
 }
 
-// leak brings a step halfway to where the others are.
-func (t *teller) leak(l *Leak) (optimisation, bool) {
-	lacks := new(big.Rat).Mul(l.Baseline, rat(l.Entered))
-	lacks.Sub(lacks, rat(l.Passed)).Quo(lacks, rat(promisedPart))
-	if l.Entered == 0 || lacks.Sign() <= 0 {
-		return optimisation{}, false
+// tested is a row of a table of tests, by the ids of its columns.
+type tested struct {
+	table *Table
+	row   []string
+}
+
+func (r tested) text(column string) string {
+	if i := r.table.Column(column); i >= 0 {
+		return r.row[i]
+	}
+	return ""
+}
+
+func (r tested) number(column string) *big.Rat {
+	v, err := ParseValue(r.text(column))
+	if err != nil {
+		return new(big.Rat)
+	}
+	return v.rat()
+}
+
+func (t *teller) rows(table string) []tested {
+	in := t.p.Table(table)
+	if in == nil {
+		return nil
+	}
+	list := make([]tested, len(in.Rows))
+	for i, row := range in.Rows {
+		list[i] = tested{in, row}
+	}
+	return list
+}
+
+// dealValue is the average contract value, false without one.
+func (t *teller) dealValue() (*big.Rat, bool) {
+	i := slices.IndexFunc(t.in.Figures, func(f Figure) bool { return f.KPI == KPIContractValue && f.Ratio != nil })
+	if i < 0 {
+		return nil, false
+	}
+	return t.in.Figures[i].Ratio, true
+}
+
+// valued tells what a number of deals more at a step are worth, of which a part is won, at
+// the average contract value; of as many deals alone where one of the two is not known.
+func (t *teller) valued(a *Action, deals, onward *big.Rat, step string) optimisation {
+	what, by := measureName(step), "the part of them that is won and the average contract value"
+	if step == string(contract.StateWon) {
+		what, by = "deals won", "the average contract value"
+	}
+	a.Effect = fmt.Sprintf("%s more %s of as many deals, which is half of what the numbers come to", plain(deals, 1), what)
+	value, priced := t.dealValue()
+	if onward == nil || !priced {
+		return optimisation{Action: *a}
 	}
 	c := t.in.Contract
-	rate := big.NewRat(int64(l.Passed), int64(l.Entered))
-	a := Action{
-		ID: fmt.Sprintf("%s/%s/%s/%s", ActionLeak, l.Dimension, l.Key, l.To), Rule: ActionLeak, About: []Subject{l.Subject},
-		Text: fmt.Sprintf("Find out why those of %s are lost between %s and %s, and bring them halfway to the others", named(l.Subject), measureName(l.From), measureName(l.To)),
-		Evidence: []Evidence{
-			{Name: "At " + measureName(l.From), Value: Number(l.Entered), Kind: TextColumn}, {Name: "On to " + measureName(l.To), Value: Number(l.Passed), Kind: TextColumn},
-			{Name: "Rate", Value: ratioText(rate), Kind: RatioColumn}, {Name: "Rate of the others", Value: ratioText(l.Baseline), Kind: RatioColumn},
-		},
-		Effect: fmt.Sprintf("%s more at %s of as many as were looked at", plain(lacks, 1), measureName(l.To)),
+	gain := worth(new(big.Rat).Mul(new(big.Rat).Mul(deals, onward), value))
+	if step != string(contract.StateWon) {
+		a.Evidence = append(a.Evidence, ratioEvidence("won of those at "+step, onward))
 	}
-	if l.Onward == nil || t.in.DealValue == nil {
-		return optimisation{Action: a}, true
+	a.Evidence = append(a.Evidence, Evidence{Name: "average contract value", Value: value.FloatString(c.Exponent), Kind: MoneyColumn, Currency: c.Currency})
+	a.Effect = fmt.Sprintf("%s more revenue: %s, at %s", MoneyAbout(gain, c.Currency), a.Effect, by)
+	return optimisation{*a, gain}
+}
+
+// leaks bring the steps on which more deals are lost than on those of the others halfway
+// to these.
+func (t *teller) leaks() []optimisation {
+	var list []optimisation
+	for i := range t.in.Leaks {
+		l := &t.in.Leaks[i]
+		lost := new(big.Rat).Mul(l.Baseline, rat(l.Entered))
+		lost.Sub(lost, rat(l.Passed)).Quo(lost, rat(promisedPart))
+		if l.Entered == 0 || lost.Sign() <= 0 {
+			continue
+		}
+		rate := big.NewRat(int64(l.Passed), int64(l.Entered))
+		list = append(list, t.valued(&Action{
+			ID: fmt.Sprintf("%s/%s/%s/%s", ActionLeak, l.Dimension, l.Key, l.To), Rule: ActionLeak, About: []Subject{l.Subject},
+			Text: fmt.Sprintf("Find out what loses those of %s between %s and %s: %s go on, of the others %s",
+				named(l.Subject), stageName(l.From), stageName(l.To), Percent(rate), Percent(l.Baseline)),
+			Evidence: []Evidence{
+				countEvidence("came to "+l.From, int64(l.Entered)), countEvidence("went on to "+l.To, int64(l.Passed)),
+				ratioEvidence("rate", rate), ratioEvidence("rate of the rest", l.Baseline),
+			},
+		}, lost, l.Onward, l.To))
 	}
-	gain := new(big.Rat).Mul(lacks, l.Onward)
-	worth, err := ParseValue(gain.Mul(gain, t.in.DealValue.rat()).FloatString(0))
-	if err != nil {
-		return optimisation{Action: a}, true
+	return list
+}
+
+// outliers use the assets and channels more whose deals are won more often, and rework
+// those whose are won less often.
+func (t *teller) outliers() []optimisation {
+	var list []optimisation
+	for _, r := range t.rows(TableOutliers) {
+		about := Subject{r.text("dimension"), r.text("key")}
+		verdict := r.text("verdict")
+		if r.text("of") != string(outlierWon) || about.Dimension == string(Segment) || verdict != verdictBetter && verdict != verdictWorse {
+			continue
+		}
+		apart := new(big.Rat).Sub(r.number("won"), r.number("rest_won"))
+		a := Action{
+			ID: fmt.Sprintf("%s/%s/%s", ActionOutlier, about.Dimension, about.Key), Rule: ActionOutlier, About: []Subject{about},
+			Evidence: []Evidence{
+				{Name: "deals", Value: r.text("deals"), Kind: CountColumn}, {Name: "won", Value: r.text("won"), Kind: RatioColumn},
+				{Name: "other deals", Value: r.text("rest_deals"), Kind: CountColumn}, {Name: "won of the rest", Value: r.text("rest_won"), Kind: RatioColumn},
+			},
+		}
+		deals := r.number("deals")
+		if verdict == verdictBetter {
+			// As many of the others as a part of them, not all: who an asset is for is not everybody.
+			deals = new(big.Rat).Quo(r.number("rest_deals"), rat(reachPart))
+			a.Text = fmt.Sprintf("Bring %s to a tenth of the deals that begin without it: of those that began with it %s are won, of the others %s",
+				named(about), Percent(r.number("won")), Percent(r.number("rest_won")))
+		} else {
+			a.Text = fmt.Sprintf("Rework or replace %s: of the deals that began with it %s are won, of the others %s",
+				named(about), Percent(r.number("won")), Percent(r.number("rest_won")))
+		}
+		deals = new(big.Rat).Mul(deals, apart.Abs(apart))
+		list = append(list, t.valued(&a, deals.Quo(deals, rat(promisedPart)), rat(1), string(contract.StateWon)))
 	}
-	a.Evidence = append(a.Evidence,
-		Evidence{Name: "Won of those at " + measureName(l.To), Value: ratioText(l.Onward), Kind: RatioColumn},
-		Evidence{Name: "Average contract value", Value: t.in.DealValue.Text(c.Exponent), Kind: MoneyColumn, Currency: c.Currency})
-	a.Effect += fmt.Sprintf(", worth %s at the part of them that is won and the average contract value", MoneyAbout(worth, c.Currency))
-	return optimisation{a, worth}, true
+	return list
 }
 
 // register are the alerts that are open, the most severe first, then those that climb

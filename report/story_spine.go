@@ -71,11 +71,10 @@ func (t *teller) measured(id, title, measure, guardrail string) KPI {
 	if m.Previous != nil {
 		k.Previous = m.Previous.Text(places)
 	}
-	if m.Expected != nil {
-		k.Expected = m.Expected.Text(places)
+	if m.Target != nil && m.Expected != nil {
+		k.Target, k.Expected = m.Target.Text(places), m.Expected.Text(places)
 	}
 	if p := t.pace(measure); p != nil {
-		k.Target = p.Goal.Amount.Text(places)
 		k.Light, k.Why = lightOf(p.Status), t.paceText(p)
 	}
 	if light, why := t.guarded(guardrail, ""); light.worse(k.Light) {
@@ -228,7 +227,9 @@ func (t *teller) figure(id, title, kpi string) KPI {
 		g := Guarded{Reading: reading, Band: rail.Judge(reading.Value)}
 		k.Light = Light(g.Band)
 		k.Why = t.bandText(&g) + ": " + f.Detail
-		k.Target = ratioText(big.NewRat(rail.Target, contract.RatioWhole))
+		if !rail.AtMost { // of what is to stay below it, how much of it is reached says nothing
+			k.Target = ratioText(big.NewRat(rail.Target, contract.RatioWhole))
+		}
 	}
 	return k
 }

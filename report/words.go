@@ -30,6 +30,19 @@ func measureName(measure string) string {
 	return strings.ReplaceAll(measure, "_", " ")
 }
 
+// stageName is a stage of the funnel in the middle of a sentence.
+func stageName(stage string) string {
+	switch stage {
+	case stepCreated:
+		return "creation"
+	case attribution.MeasureOpportunities:
+		return "opportunity"
+	case string(contract.StateWon):
+		return "won"
+	}
+	return measureName(stage)
+}
+
 // named is a subject in the middle of a sentence; who reads it knows partners, feeds and
 // measures by their names alone.
 func named(s Subject) string {
