@@ -45,8 +45,12 @@ func (v View) Row(r Row) (Row, bool) {
 	return r, true
 }
 
-// ByMax bounds the dimensions of one breakdown: groups multiply.
-const ByMax = 3
+// ByMax bounds the dimensions of one breakdown that is answered, CubeByMax those of one
+// at all: groups multiply.
+const (
+	ByMax     = 3
+	CubeByMax = 6
+)
 
 // Ask is a question to a Cube.
 type Ask struct {

@@ -17,8 +17,8 @@ func (c *Cube) Sum(a Ask) ([]Breakdown, error) {
 	if _, err := NewTally(a.By...); err != nil {
 		return nil, err
 	}
-	if len(a.By) > ByMax {
-		return nil, fmt.Errorf("a breakdown by %d dimensions, at most %d", len(a.By), ByMax)
+	if len(a.By) > CubeByMax {
+		return nil, fmt.Errorf("a breakdown by %d dimensions, at most %d", len(a.By), CubeByMax)
 	}
 	s, err := c.plan(&a)
 	if err != nil || s == nil {
@@ -38,8 +38,12 @@ type summing struct {
 	by       []cubeColumn
 	nobody   uint32 // the code of Unattributed, or one that no row has
 
-	dense  []int32 // group by place in the product of the columns, plus one; or
-	sparse map[[4]uint32]int32
+	// One of these finds the group of a row: by its place in the product of the columns,
+	// plus one, where that is small; by the place, where it is a number at all; else by
+	// the codes.
+	dense  []int32
+	sparse map[uint64]int32
+	vast   map[[CubeByMax + 1]uint32]int32
 	groups []cubeGroup
 	totals []cubeTotal // by currency
 }
@@ -173,7 +177,7 @@ func (c *Cube) plan(a *Ask) (*summing, error) {
 	if s.from > s.to {
 		return nil, nil
 	}
-	product := uint64(len(c.currencies))
+	product, over := uint64(len(c.currencies)), uint64(0)
 	for _, d := range a.By {
 		column := cubeColumn{values: uint32(s.to-s.from) + 1}
 		if d != Day {
@@ -181,12 +185,17 @@ func (c *Cube) plan(a *Ask) (*summing, error) {
 			column = cubeColumn{c.codes[i], c.dicts[i].names, uint32(len(c.dicts[i].names))}
 		}
 		s.by = append(s.by, column)
-		product = min(product, denseMax+1) * uint64(column.values)
+		if over == 0 {
+			over, product = bits.Mul64(product, uint64(column.values))
+		}
 	}
-	if product <= denseMax {
+	switch {
+	case over > 0:
+		s.vast = map[[CubeByMax + 1]uint32]int32{}
+	case product <= denseMax:
 		s.dense = make([]int32, product)
-	} else {
-		s.sparse = map[[4]uint32]int32{}
+	default:
+		s.sparse = map[uint64]int32{}
 	}
 	return s, nil
 }
@@ -231,7 +240,7 @@ func (s *summing) passes(at int) bool {
 
 // group returns the place of the row's group, which is a new one for its first row.
 func (s *summing) group(at int, currency uint8) int32 {
-	key := [4]uint32{ByMax: uint32(currency)}
+	var key [CubeByMax + 1]uint32
 	place := uint64(currency)
 	for i := range s.by {
 		b := &s.by[i]
@@ -239,26 +248,39 @@ func (s *summing) group(at int, currency uint8) int32 {
 		if b.codes != nil {
 			code = b.codes[at]
 		}
-		if s.dense != nil {
-			place = place*uint64(b.values) + uint64(code)
-		} else {
+		if s.vast != nil {
 			key[i] = code
+		} else {
+			place = place*uint64(b.values) + uint64(code)
 		}
 	}
-	if s.dense != nil {
+	switch {
+	case s.dense != nil:
 		if s.dense[place] == 0 {
-			s.groups = append(s.groups, cubeGroup{at: uint32(at), currency: currency})
-			s.dense[place] = int32(len(s.groups))
+			s.dense[place] = s.open(at, currency) + 1
 		}
 		return s.dense[place] - 1
+	case s.vast != nil:
+		key[CubeByMax] = uint32(currency)
+		group, ok := s.vast[key]
+		if !ok {
+			group = s.open(at, currency)
+			s.vast[key] = group
+		}
+		return group
 	}
-	group, ok := s.sparse[key]
+	group, ok := s.sparse[place]
 	if !ok {
-		group = int32(len(s.groups))
-		s.groups = append(s.groups, cubeGroup{at: uint32(at), currency: currency})
-		s.sparse[key] = group
+		group = s.open(at, currency)
+		s.sparse[place] = group
 	}
 	return group
+}
+
+// open begins a group and returns its place.
+func (s *summing) open(at int, currency uint8) int32 {
+	s.groups = append(s.groups, cubeGroup{at: uint32(at), currency: currency})
+	return int32(len(s.groups)) - 1
 }
 
 func (s *summing) breakdowns(by []Dimension, first int) []Breakdown {

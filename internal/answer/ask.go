@@ -27,6 +27,8 @@ type Config struct {
 	Line Line
 	// Counters says what the line did where one process knows it; nil: nobody does.
 	Counters func(context.Context) (*Counters, error)
+	// Past reads what was known at an earlier moment, for packages of it; nil: nobody can.
+	Past Past
 	// Decide writes a record to the control topic, and returns when it is durable: one
 	// that it returns an error for may have been written. Nil: no decisions are taken.
 	Decide func(context.Context, avro.Control) error
@@ -73,6 +75,35 @@ type asked struct {
 	// contractCurrency is whether sums are in the contract's currency alone; else they are
 	// in the one that most rows are in.
 	contractCurrency bool
+	// computed are rows of a model that the ledger does not have, by measure; nil: the
+	// model is the ledger's.
+	computed map[string]*report.Cube
+	// held are the deals of the book, for who looks at them more than once; nil: they are
+	// read whenever somebody does.
+	held []*follow.Deal
+}
+
+// sums adds up rows of a measure under the model asked. What no model has a say in is the
+// same under the agreed one, which the ledger has.
+func (q *asked) sums(measure string, asks ...report.Ask) ([]follow.Sums, error) {
+	if q.computed == nil {
+		return q.follow.SumAll(q.campaign.Book, measure, q.Model, asks...)
+	}
+	if !slices.Contains(report.ModelMeasures(), measure) {
+		return q.follow.SumAll(q.campaign.Book, measure, q.campaign.Contract.MultiTouch, asks...)
+	}
+	out := make([]follow.Sums, len(asks))
+	cube := q.computed[measure]
+	if cube == nil {
+		return out, nil
+	}
+	for i := range asks {
+		var err error
+		if out[i].Breakdowns, err = cube.Sum(asks[i]); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
 }
 
 // visible are the books that the viewer is told of.

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"tracksource/attribution"
-	"tracksource/attribution/model"
 	"tracksource/deploy/kafka"
 	"tracksource/money"
 	"tracksource/report"
@@ -67,13 +66,9 @@ func (q *asked) doubted(ctx context.Context, of *Query, m attribution.Measure, c
 		}
 		ask.Any[report.Partner] = only
 	}
-	list := report.Certainties(deals, ask, func(revision int64) model.Spec {
-		c := q.campaign.At(revision)
-		if i := slices.Index(c.Models, q.Model); i >= 0 {
-			return c.Specs[i]
-		}
-		return q.campaign.Contract.Specs[slices.Index(q.campaign.Contract.Models, q.Model)]
-	})
+	specs := report.Specs(q.campaign.Contract)
+	asked := specs[slices.IndexFunc(specs, func(s report.NamedSpec) bool { return s.ID == q.Model })]
+	list := report.Certainties(deals, ask, q.specOf(asked))
 	if parts, known := report.WeighParts(list); known {
 		out.Parts = ref(ConfidenceParts(parts))
 	}

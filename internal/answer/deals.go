@@ -15,7 +15,7 @@ import (
 
 // deals calls fn for each deal that the viewer is told of.
 func (q *asked) deals(ctx context.Context, fn func(d *report.Deal) error) error {
-	return q.follow.Deals(q.campaign.Book, func(d *follow.Deal) (bool, error) {
+	return q.eachDeal(func(d *follow.Deal) (bool, error) {
 		if err := ctx.Err(); err != nil {
 			return false, err
 		}
@@ -31,6 +31,30 @@ func (q *asked) deals(ctx context.Context, fn func(d *report.Deal) error) error 
 		err := fn(seen)
 		return err == nil, err
 	})
+}
+
+// eachDeal calls fn for each deal of the book until it returns false.
+func (q *asked) eachDeal(fn func(d *follow.Deal) (bool, error)) error {
+	if q.held == nil {
+		return q.follow.Deals(q.campaign.Book, fn)
+	}
+	for _, d := range q.held {
+		if more, err := fn(d); err != nil || !more {
+			return err
+		}
+	}
+	return nil
+}
+
+// hold reads the deals of the book for all who look at them.
+func (q *asked) hold(ctx context.Context) error {
+	held := []*follow.Deal{}
+	err := q.follow.Deals(q.campaign.Book, func(d *follow.Deal) (bool, error) {
+		held = append(held, d)
+		return true, ctx.Err()
+	})
+	q.held = held
+	return err
 }
 
 // masked is the deal as who sees its own rows is told of it: that another sourced it,

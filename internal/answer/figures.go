@@ -81,7 +81,7 @@ func (q *asked) figures(m attribution.Measure, ask report.Ask) (*figures, error)
 		}
 		asks = []report.Ask{whole, own}
 	}
-	sums, err := q.follow.SumAll(q.campaign.Book, m.Name, q.Model, asks...)
+	sums, err := q.sums(m.Name, asks...)
 	if err != nil {
 		return nil, err
 	}

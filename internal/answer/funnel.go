@@ -26,18 +26,34 @@ func (a *Answers) Funnel(ctx context.Context, v report.Viewer, q Query) (FunnelA
 	if err != nil || len(q.By) > 1 {
 		return FunnelAnswer{}, &Error{Parameter: "by", Detail: "a funnel is told by one of these dimensions", Allowed: []string{"partner", "channel", "region", "segment"}}
 	}
-	measures := append(slices.Clone(of.campaign.Contract.Milestones), attribution.MeasureOpportunities, attribution.MeasureWon)
+	out, err := of.funnel(ctx, report.Dimension(name))
+	if err != nil {
+		return FunnelAnswer{}, err
+	}
+	out.Envelope = of.Envelope
+	return out, nil
+}
+
+// funnelMeasures are what the stages of a funnel count.
+func (q *asked) funnelMeasures() []string {
+	return append(slices.Clone(q.campaign.Contract.Milestones), attribution.MeasureOpportunities, attribution.MeasureWon)
+}
+
+// funnel is the stages, and with a dimension the counts of each of its values.
+func (q *asked) funnel(ctx context.Context, d report.Dimension) (FunnelAnswer, error) {
+	measures := q.funnelMeasures()
 	out := FunnelAnswer{Basis: funnelBasis, Stages: []Stage{}, Groups: []FunnelGroup{}}
 	counts := make([]map[string]report.Value, len(measures))
-	if of.sight == report.SeesOwn {
+	var err error
+	if q.sight == report.SeesOwn {
 		// Counts of all partners are theirs alone: its own deals are counted.
-		out.Basis, of.Withheld = funnelBasisOwn, true
-		if counts, err = of.ownFunnel(ctx, measures, report.Dimension(name)); err != nil {
+		out.Basis, q.Withheld = funnelBasisOwn, true
+		if counts, err = q.ownFunnel(ctx, measures, d); err != nil {
 			return FunnelAnswer{}, err
 		}
 	} else {
 		for i, m := range measures {
-			if counts[i], err = of.counts(m, report.Dimension(name)); err != nil {
+			if counts[i], err = q.counts(m, d); err != nil {
 				return FunnelAnswer{}, err
 			}
 		}
@@ -63,7 +79,7 @@ func (a *Answers) Funnel(ctx context.Context, v report.Viewer, q Query) (FunnelA
 		before = sum
 		out.Stages = append(out.Stages, s)
 	}
-	if name != "" {
+	if d != "" {
 		for _, key := range slices.Sorted(maps.Keys(keys)) {
 			g := FunnelGroup{Key: key, Counts: make([]string, len(measures))}
 			for i := range measures {
@@ -72,7 +88,6 @@ func (a *Answers) Funnel(ctx context.Context, v report.Viewer, q Query) (FunnelA
 			out.Groups = append(out.Groups, g)
 		}
 	}
-	out.Envelope = of.Envelope
 	return out, nil
 }
 

@@ -25,28 +25,50 @@ func (a *Answers) KPIs(ctx context.Context, v report.Viewer, q Query) (KPIsAnswe
 	if err != nil {
 		return KPIsAnswer{}, err
 	}
-	day := of.today
-	if of.window.Span != nil {
-		day = of.window.Span.To
-	}
-	quarter := report.Quarter(day)
-	out := KPIsAnswer{KPIs: []KPILine{}, Partners: []KPIPartner{}, Quarter: Window{Name: report.WindowCustom, From: quarter.From.String(), To: quarter.To.String()}}
-	deals, ask, err := of.kpiQuestion(ctx, day)
+	all, partners, err := of.keyFigures(ctx)
 	if err != nil {
 		return KPIsAnswer{}, err
 	}
-	partners := report.SourcedBy(deals, of.campaign.Contract)
-	if of.sight == report.SeesOwn {
-		of.Withheld = true
-		partners = []string{of.viewer.Partner}
-	} else {
-		out.KPIs = of.kpis(report.KPIs(deals, ask.of("")))
-	}
-	for _, partner := range partners {
-		out.Partners = append(out.Partners, KPIPartner{partner, of.kpis(report.KPIs(deals, ask.of(partner)))})
+	quarter := report.Quarter(of.lastDay())
+	out := KPIsAnswer{KPIs: of.kpis(all), Partners: []KPIPartner{}, Quarter: Window{Name: report.WindowCustom, From: quarter.From.String(), To: quarter.To.String()}}
+	for _, p := range partners {
+		out.Partners = append(out.Partners, KPIPartner{p.partner, of.kpis(p.figures)})
 	}
 	out.Envelope = of.Envelope
 	return out, nil
+}
+
+// lastDay is the last day of the window.
+func (q *asked) lastDay() money.Day {
+	if q.window.Span != nil {
+		return q.window.Span.To
+	}
+	return q.today
+}
+
+// partnerFigures are the key figures of the deals that a partner sourced.
+type partnerFigures struct {
+	partner string
+	figures []report.Figure
+}
+
+// keyFigures are those in all, none for who does not see them, and of each partner.
+func (q *asked) keyFigures(ctx context.Context) (all []report.Figure, partners []partnerFigures, err error) {
+	deals, ask, err := q.kpiQuestion(ctx, q.lastDay())
+	if err != nil {
+		return nil, nil, err
+	}
+	names := report.SourcedBy(deals, q.campaign.Contract)
+	if q.sight == report.SeesOwn {
+		q.Withheld = true
+		names = []string{q.viewer.Partner}
+	} else {
+		all = report.KPIs(deals, ask.of(""))
+	}
+	for _, partner := range names {
+		partners = append(partners, partnerFigures{partner, report.KPIs(deals, ask.of(partner))})
+	}
+	return all, partners, nil
 }
 
 // readQuarter turns a quarter into the days from its first to its last, or to today.

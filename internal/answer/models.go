@@ -41,14 +41,9 @@ func (a *Answers) Models(ctx context.Context, v report.Viewer, q Query) (ModelsA
 	if err != nil {
 		return ModelsAnswer{}, err
 	}
-	m := attribution.MeasureNamed(measure)
-	out := ModelsAnswer{Measure: measure, By: string(dims[0]), Currency: of.currency(m), Models: []ModelLine{}}
-	ask := report.ModelQuestion{
-		Measure: measure, Currency: out.Currency, Exponent: of.campaign.Contract.Exponent, Within: of.window.Span, Any: of.any, By: dims[0],
-	}
-	if m.Count {
-		ask.Exponent = attribution.CountExponent
-	}
+	out := ModelsAnswer{Measure: measure, By: string(dims[0]), Models: []ModelLine{}}
+	ask := of.modelQuestion(measure, dims[0])
+	out.Currency = ask.Currency
 	for _, s := range report.Specs(of.campaign.Contract) {
 		if err := ctx.Err(); err != nil {
 			return ModelsAnswer{}, err
@@ -61,6 +56,29 @@ func (a *Answers) Models(ctx context.Context, v report.Viewer, q Query) (ModelsA
 	}
 	out.Envelope = of.Envelope
 	return out, nil
+}
+
+// modelQuestion is how models are held against each other over a measure.
+func (q *asked) modelQuestion(measure string, by report.Dimension) report.ModelQuestion {
+	m := attribution.MeasureNamed(measure)
+	ask := report.ModelQuestion{
+		Measure: measure, Currency: q.currency(m), Exponent: q.campaign.Contract.Exponent, Within: q.window.Span, Any: q.any, By: by,
+	}
+	if m.Count {
+		ask.Exponent = attribution.CountExponent
+	}
+	return ask
+}
+
+// specOf is what a model is under each revision of the contract.
+func (q *asked) specOf(s report.NamedSpec) func(revision int64) model.Spec {
+	return func(revision int64) model.Spec {
+		c := q.campaign.At(revision)
+		if i := slices.Index(c.Models, s.ID); s.InLedger && i >= 0 {
+			return c.Specs[i]
+		}
+		return s.Spec
+	}
 }
 
 // allDeals returns every deal: what is made of them is cut to the viewer later.
@@ -87,13 +105,9 @@ func (q *asked) modelLine(deals []report.Deal, ask report.ModelQuestion, s repor
 	if key := model.Key(strings.TrimPrefix(string(ask.By), "touch_")); spec.Model == model.Participation && slices.Contains(model.Keys(), key) {
 		spec.Key = key
 	}
-	r, err := report.Model(deals, ask, func(revision int64) model.Spec {
-		c := q.campaign.At(revision)
-		if i := slices.Index(c.Models, s.ID); s.InLedger && i >= 0 {
-			return c.Specs[i]
-		}
-		return spec
-	})
+	keyed := s
+	keyed.Spec = spec
+	r, err := report.Model(deals, ask, q.specOf(keyed))
 	if err != nil {
 		return ModelLine{}, err
 	}

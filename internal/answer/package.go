@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"tracksource/attribution"
+	"tracksource/attribution/model"
 	"tracksource/contract"
 	"tracksource/internal/follow"
 	"tracksource/money"
@@ -25,12 +26,89 @@ type packaging struct {
 	ctx  context.Context
 	p    *report.Package
 	dims []packageDimension
+	spec report.NamedSpec    // of the model
+	main attribution.Measure // that it is told by: see readMain
+
+	seen         []report.Deal    // that the viewer is told of
+	said         *decided         // what signatories said
+	figuresInAll []report.Figure  // none for who does not see them
+	figuresOf    []partnerFigures // of each partner
+	disputed     []DisputeLine    // the newest first
+	open         []AlertLine      // the newest first
+	spent        map[paidFor]report.Value
+}
+
+// Past reads again what was followed at an earlier moment. It is safe for concurrent use.
+// An error that says to its asker what to do is an [*Error].
+type Past interface {
+	// Positions are where the topics stood at an instant that is over.
+	Positions(ctx context.Context, at time.Time) (follow.Positions, error)
+	// Read calls fn with what was followed at positions, and how the line in front of it
+	// stood at the instant, nil where nobody knows. Neither is used once fn has returned.
+	Read(ctx context.Context, positions follow.Positions, at time.Time, fn func(f *follow.Follow, line Line) error) error
 }
 
 // Package is everything that a reporting package shows, all of one moment: whatever is
-// in it is computed from the same rows, facts and decisions, with one clock.
+// in it is computed from the same rows, facts and decisions, with one clock. That moment
+// is now, an instant that is over, or the positions of a package that was made then,
+// which comes out the same.
 func (a *Answers) Package(ctx context.Context, v report.Viewer, q Query) (*report.Package, error) {
-	return a.at(a.follow, a.cfg.Line, a.cfg.Clock()).packageOf(ctx, v, &q)
+	now := a.cfg.Clock().UTC().Truncate(time.Second)
+	if q.AsOf == "" && q.Positions == "" {
+		return a.at(a.follow, a.cfg.Line, now).packageOf(ctx, v, &q)
+	}
+	at, err := a.instant(v, &q, now)
+	if err != nil {
+		return nil, err
+	}
+	positions, err := follow.ParsePositions(q.Positions)
+	if err != nil {
+		return nil, &Error{Parameter: "positions", Detail: err.Error(), Allowed: []string{}}
+	}
+	if a.cfg.Past == nil {
+		return nil, &Error{Parameter: "as_of", Detail: "here nobody reads what was known at another time than now", Allowed: []string{}}
+	}
+	if q.Positions == "" {
+		if positions, err = a.cfg.Past.Positions(ctx, at); err != nil {
+			return nil, err
+		}
+	}
+	var out *report.Package
+	err = a.cfg.Past.Read(ctx, positions, at, func(f *follow.Follow, line Line) (err error) {
+		out, err = a.at(f, line, at).packageOf(ctx, v, &q)
+		return err
+	})
+	return out, err
+}
+
+// instant reads the moment that a package is of: an instant, or a day, which is its end in
+// the contract's zone, as far as that is over.
+func (a *Answers) instant(v report.Viewer, q *Query, now time.Time) (time.Time, error) {
+	if q.AsOf == "" {
+		return now, &Error{Parameter: "as_of", Detail: "positions are of an instant: give it as well", Allowed: []string{}}
+	}
+	at, err := time.Parse(time.RFC3339, q.AsOf)
+	if err != nil {
+		day, wrong := money.ParseDay(q.AsOf)
+		if wrong != nil {
+			return now, &Error{Parameter: "as_of", Detail: "write an instant as 2026-01-31T18:00:00Z, or a day as 2026-01-31", Allowed: []string{}}
+		}
+		named := Query{}
+		if named.Campaign, err = a.campaignNamed(v, q.Campaign); err != nil {
+			return now, err
+		}
+		of, err := a.ask(v, &named)
+		if err != nil {
+			return now, err
+		}
+		if at = EndOfDay(day, of.campaign.Contract.Zone); day == of.today {
+			at = now
+		}
+	}
+	if at = at.UTC().Truncate(time.Second); at.After(now) {
+		return now, &Error{Parameter: "as_of", Detail: "that is to come", Allowed: []string{}}
+	}
+	return at, nil
 }
 
 // at is the answers as they were given from what is followed, at an instant.
@@ -41,36 +119,74 @@ func (a *Answers) at(f *follow.Follow, line Line, now time.Time) *Answers {
 }
 
 func (a *Answers) packageOf(ctx context.Context, v report.Viewer, q *Query) (*report.Package, error) {
-	of, err := a.askPackage(v, q)
+	var of *packaging
+	err := a.follow.Still(func(positions follow.Positions) (err error) {
+		if of, err = a.askPackage(v, q); err != nil {
+			return err
+		}
+		of.ctx = ctx
+		of.begin(positions)
+		if err := of.question(q); err != nil {
+			return err
+		}
+		return of.read()
+	})
 	if err != nil {
 		return nil, err
 	}
-	c := of.campaign.Contract
-	of.p = &report.Package{
-		Version: report.PackageVersion, Campaign: of.Campaign, Name: c.Name, Proposed: of.Proposed, Revision: of.campaign.Record.Revision,
-		Contract: of.campaign.Record.Hash, Currency: c.Currency, Zone: c.Zone.String(), Partners: []report.Named{}, MadeFor: v.Partner,
-		AsOf:  report.AsOf{Time: a.cfg.Clock().UTC(), Positions: map[string][]int64{}},
+	if err := of.tell(); err != nil {
+		return nil, err
+	}
+	of.p.Withheld = of.Withheld
+	return of.p, of.p.Check()
+}
+
+// begin makes the package without what it answers.
+func (p *packaging) begin(positions follow.Positions) {
+	c := p.campaign.Contract
+	p.p = &report.Package{
+		Version: report.PackageVersion, Campaign: p.Campaign, Name: c.Name, Proposed: p.Proposed, Revision: p.campaign.Record.Revision,
+		Contract: p.campaign.Record.Hash, Currency: c.Currency, Zone: c.Zone.String(), Partners: []report.Named{}, MadeFor: p.viewer.Partner,
+		AsOf:  report.AsOf{Time: p.cfg.Clock(), Positions: map[string][]int64{}},
 		Spine: []report.KPI{}, Drivers: []report.Insight{}, Risks: []report.Insight{}, Opportunities: []report.Insight{},
 		Decisions: []report.Decision{}, Actions: []report.Action{}, Insights: []report.Insight{}, Tables: []report.Table{}, Method: []report.Note{},
 		Observed: report.Observed{Feeds: []report.FeedQA{}},
 	}
-	for _, p := range c.Partners {
-		of.p.Partners = append(of.p.Partners, report.Named{ID: p.ID, Name: p.Name})
+	for topic, next := range positions {
+		p.p.AsOf.Positions[topic] = append([]int64{}, next...)
 	}
-	of.ctx = ctx
-	if err := of.question(q); err != nil {
-		return nil, err
+	for _, partner := range c.Partners {
+		p.p.Partners = append(p.p.Partners, report.Named{ID: partner.ID, Name: partner.Name})
 	}
-	if err := of.fill(); err != nil {
-		return nil, err
-	}
-	of.p.Withheld, of.p.AsOf.Newest = of.Withheld, of.AsOf
-	return of.p, of.p.Check()
 }
 
-// fill makes the parts in their order.
-func (p *packaging) fill() error {
-	for _, part := range []func() error{p.contributions, p.totals, p.partnerTable} {
+// read makes what is read from the topics, which stand still meanwhile. What is behind
+// the story is left out of a summary.
+func (p *packaging) read() error {
+	parts := []func() error{
+		p.readDeals, p.readComputed, p.readMain, p.governed, p.emptiness,
+		p.contributions, p.totals, p.partnerTable, p.adjustments, p.overTime, p.funnels, p.modelTable, p.keyFigureTable,
+		p.guardrailTable, p.confidenceTable, p.disputeTable, p.escalations, p.signatureTable, p.spendTable,
+	}
+	if p.p.Question.Detail == report.Full {
+		parts = append(parts, p.worksheet)
+	}
+	return p.each(parts)
+}
+
+// tell makes what follows from what was read. The story is told before the feeds are
+// looked at: it must be the same when the package is made again, and how they stood
+// cannot be seen again.
+func (p *packaging) tell() error {
+	var parts []func() error
+	if p.p.Question.Detail == report.Full {
+		parts = append(parts, p.dealTable)
+	}
+	return p.each(append(parts, p.method, p.observe))
+}
+
+func (p *packaging) each(parts []func() error) error {
+	for _, part := range parts {
 		if err := p.ctx.Err(); err != nil {
 			return err
 		}
@@ -100,7 +216,7 @@ func (a *Answers) askPackage(v report.Viewer, q *Query) (*packaging, error) {
 	if err := of.readPackageView(named.View); err != nil {
 		return nil, err
 	}
-	if err := of.readModel(q); err != nil {
+	if err := out.readPackageModel(q.Model); err != nil {
 		return nil, err
 	}
 	if out.dims, err = packageDimensions(q.By); err != nil {
@@ -139,6 +255,45 @@ func (a *Answers) campaignNamed(v report.Viewer, name string) (string, error) {
 		return "", &Error{Parameter: "campaign", Detail: "there is no contract yet that you take part in", Allowed: allowed}
 	}
 	return "", &Error{Parameter: "campaign", Detail: "there is no such campaign; allowed lists those there are, each with its name", Allowed: allowed}
+}
+
+// readPackageModel reads the model, of those that give each part of a conversion to one
+// touch: of the others there are no rows that sum to totals.
+func (p *packaging) readPackageModel(name string) error {
+	c := p.campaign.Contract
+	if name == "" || name == string(model.MultiTouch) {
+		name = c.MultiTouch
+	}
+	var allowed []string
+	for _, s := range report.Specs(c) {
+		if s.InLedger || s.Spec.Model.IsAdditive() {
+			allowed = append(allowed, s.ID)
+		}
+		if s.ID == name {
+			p.spec = s
+		}
+	}
+	switch {
+	case p.spec.ID == "":
+		return &Error{Parameter: "model", Detail: "there is no such model; allowed lists those there are", Allowed: allowed}
+	case !slices.Contains(allowed, name):
+		return &Error{Parameter: "model", Detail: "the model looks at journeys together, or gives the whole of a deal to several, so that its contributions do not sum to totals; every package compares it with the others. Allowed lists those that a package is made of", Allowed: allowed}
+	}
+	p.Model = name
+	return nil
+}
+
+// readComputed makes the rows of a model that the ledger does not have.
+func (p *packaging) readComputed() error {
+	if p.spec.InLedger {
+		return nil
+	}
+	all, err := p.allDeals(p.ctx)
+	if err != nil {
+		return err
+	}
+	p.computed, err = report.Computed(all, p.specOf(p.spec))
+	return err
 }
 
 // readPackageView reads which of the views of all days a package is of.
@@ -229,17 +384,25 @@ func (p *packaging) readPackageWindow(q *Query) error {
 	return nil
 }
 
-// campaignDays are the days of the campaign so far: as its contract has them, else from
-// the first day with a row on.
+// campaignDays are the days of the campaign so far: as its contract has them, and from
+// the first day with a row on where it does not say when it starts.
 func (p *packaging) campaignDays() (report.Span, error) {
+	c := p.campaign.Contract
+	span := report.Span{From: p.today, To: p.today}
+	if c.HasEnds {
+		span.To = min(c.Ends, p.today)
+	}
+	if c.HasStarts {
+		return report.Span{From: c.Starts, To: max(span.To, c.Starts)}, nil
+	}
 	days, known, err := p.daysWithRows()
 	if err != nil {
 		return report.Span{}, err
 	}
-	span := report.Span{From: p.today, To: p.today}
 	if known {
-		span.From = min(days.From, p.today)
+		span.From = days.From
 	}
+	span.From = min(span.From, span.To)
 	return span, nil
 }
 
@@ -250,8 +413,10 @@ func (p *packaging) daysWithRows() (report.Span, bool, error) {
 	ask.Within = nil
 	var span report.Span
 	known := false
+	of := *p.asked // under the agreed model, which has rows of the same days
+	of.Model, of.computed = p.campaign.Contract.MultiTouch, nil
 	for _, name := range contributionMeasures() {
-		f, err := p.figures(attribution.MeasureNamed(name), ask)
+		f, err := of.figures(attribution.MeasureNamed(name), ask)
 		if err != nil {
 			return span, false, err
 		}
@@ -286,15 +451,56 @@ func (p *packaging) question(q *Query) error {
 	for _, d := range p.dims {
 		out.Dimensions = append(out.Dimensions, d.name)
 	}
-	for _, s := range report.Specs(p.campaign.Contract) {
-		if s.ID == p.Model {
-			out.ModelName = modelName(s)
-		}
-	}
+	out.ModelName = modelName(p.spec)
 	p.p.Question = out
 	p.p.Title = cmp.Or(p.campaign.Contract.Name, p.Campaign) + ", " + windowWords(&out)
 	if _, proposed := contract.CampaignOfBook(p.Campaign); proposed {
 		p.p.Title += ", as proposed"
+	}
+	return nil
+}
+
+// emptiness says why there is nothing to report, where no row is of the window, and which
+// days have rows.
+func (p *packaging) emptiness() error {
+	for _, name := range contributionMeasures() {
+		f, err := p.figures(attribution.MeasureNamed(name), p.askFor())
+		if err != nil {
+			return err
+		}
+		if f.Breakdown.Rows > 0 {
+			return nil
+		}
+	}
+	days, known, err := p.daysWithRows()
+	if err != nil {
+		return err
+	}
+	p.p.Empty = "There are no contributions yet."
+	if known {
+		p.p.Empty = fmt.Sprintf("There are no contributions from %s to %s; there are some from %s to %s.", p.Window.From, p.Window.To, days.From, days.To)
+	}
+	return nil
+}
+
+// method says how the numbers came about.
+func (p *packaging) method() error {
+	c := p.campaign.Contract
+	p.note("Attribution", p.p.Question.ModelName+" shares each conversion among the touches before it, to the minor unit; what no eligible touch precedes is "+report.Unattributed+".")
+	if p.computed != nil {
+		p.note("Model", "The ledger does not keep this model: its values are computed from the facts of deals, each on the day that it is of. Who sourced and influenced deals is the same under all models; what people reach is credited by "+c.MultiTouch+", the agreed one.")
+	}
+	view := "Values are told by the day that they are booked on, so that closed days stay as they were signed; what came later of them is in adjustments."
+	if p.view == report.Restated {
+		view = "Values are told by the day that they are of, with all that came to be known of it since."
+	}
+	p.note("Days", fmt.Sprintf("Days begin and end in %s. %s", p.p.Zone, view))
+	p.note("Money", "All money is in "+p.p.Currency+", at the rate of the day that it is of.")
+	if len(p.Restating) > 0 {
+		p.note("Restating", "The book is being restated: values still in "+strings.Join(p.Restating, ", ")+" are in no total.")
+	}
+	if p.Withheld {
+		p.note("Withheld", "The contract's visibility leaves something out for who this was made for.")
 	}
 	return nil
 }

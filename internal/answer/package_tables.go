@@ -2,6 +2,7 @@ package answer
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -18,59 +19,15 @@ func contributionMeasures() []string {
 	}
 }
 
-// titleOf is what a measure, a stage or a column is called in front of people.
-func titleOf(id string) string {
-	if id == "" {
-		return ""
-	}
-	return strings.ToUpper(id[:1]) + strings.ReplaceAll(id[1:], "_", " ")
-}
-
-func column(kind report.ColumnKind, ids ...string) []report.Column {
-	var out []report.Column
-	for _, id := range ids {
-		out = append(out, report.Column{ID: id, Title: titleOf(id), Kind: kind})
-	}
-	return out
-}
-
-func texts(ids ...string) []report.Column  { return column(report.TextColumn, ids...) }
-func counts(ids ...string) []report.Column { return column(report.CountColumn, ids...) }
-func ratios(ids ...string) []report.Column { return column(report.RatioColumn, ids...) }
-func days(ids ...string) []report.Column   { return column(report.DayColumn, ids...) }
-
-func (p *packaging) moneys(ids ...string) []report.Column {
-	out := column(report.MoneyColumn, ids...)
-	for i := range out {
-		out[i].Currency = p.p.Currency
-	}
-	return out
-}
-
-// measured is the column of a measure.
-func (p *packaging) measured(m attribution.Measure) []report.Column {
-	if m.Count {
-		return counts(m.Name)
-	}
-	return p.moneys(m.Name)
-}
-
-func (p *packaging) add(t report.Table) {
-	if t.Rows == nil {
-		t.Rows = [][]string{}
-	}
-	p.p.Tables = append(p.p.Tables, t)
-}
-
-// gathered are the values of one group, by measure in the order that was asked.
+// gathered are the values of one group, in the order of the measures asked.
 type gathered struct {
 	key       []string
 	values    []report.Value
 	confident []report.Value
 }
 
-// gather adds up measures by the dimensions of the package: groups of each in one list.
-// What is in another currency than the contract's is in none.
+// gather adds up measures by dimensions of a package: the groups of all of them in one
+// list, in no order.
 func (p *packaging) gather(measures []attribution.Measure, dims []packageDimension) ([]*gathered, []*figures, error) {
 	rowDims := rowDimensions(dims)
 	groups := map[string]*gathered{}
@@ -86,7 +43,7 @@ func (p *packaging) gather(measures []attribution.Measure, dims []packageDimensi
 			if err != nil {
 				return nil, nil, err
 			}
-			id := strings.Join(key, "\x00")
+			id := fmt.Sprintf("%q", key)
 			of := groups[id]
 			if of == nil {
 				of = &gathered{key: key, values: make([]report.Value, len(measures)), confident: make([]report.Value, len(measures))}
@@ -120,27 +77,54 @@ func folded(key []string, of []report.Dimension, dims []packageDimension) ([]str
 	return out, nil
 }
 
-func measuresNamed(names []string) []attribution.Measure {
-	out := make([]attribution.Measure, len(names))
-	for i, name := range names {
-		out[i] = attribution.MeasureNamed(name)
-	}
-	return out
+// largestFirst orders groups by one of their values, then by all of them, then by key.
+func largestFirst(groups []*gathered, by int) {
+	slices.SortFunc(groups, func(a, b *gathered) int {
+		if c := b.values[by].Cmp(a.values[by]); c != 0 {
+			return c
+		}
+		for i := range a.values {
+			if c := b.values[i].Cmp(a.values[i]); c != 0 {
+				return c
+			}
+		}
+		return slices.Compare(a.key, b.key)
+	})
 }
 
-// main is the place of the measure that groups are ranked by: revenue, and where there is
-// none the pipeline that was created.
-func mainMeasure(measures []attribution.Measure, sums []*figures) int {
-	place := func(name string) int {
-		return slices.IndexFunc(measures, func(m attribution.Measure) bool { return m.Name == name })
+// cut puts the groups that do not fit together into a last one, so that the groups sum
+// to the same as before.
+func cut(groups []*gathered, most int, dims []packageDimension) ([]*gathered, int) {
+	if len(groups) <= most {
+		return groups, 0
 	}
-	revenue := place(attribution.MeasureRevenue)
-	for _, g := range sums[revenue].Breakdown.Groups {
-		if g.Value.Sign() != 0 {
-			return revenue
+	kept, rest := groups[:most-1:most-1], groups[most-1:]
+	last := &gathered{key: make([]string, len(dims)), values: make([]report.Value, len(rest[0].values)), confident: make([]report.Value, len(rest[0].values))}
+	for i, d := range dims {
+		if d.step == "" {
+			last.key[i] = report.Other
 		}
 	}
-	return place(attribution.MeasurePipelineCreated)
+	for _, g := range rest {
+		for i := range g.values {
+			last.values[i], last.confident[i] = last.values[i].Add(g.values[i]), last.confident[i].Add(g.confident[i])
+		}
+	}
+	return append(kept, last), len(rest)
+}
+
+// readMain finds the measure that the package is told by: revenue, and where there is none
+// the pipeline that was created.
+func (p *packaging) readMain() error {
+	p.main = attribution.MeasureNamed(attribution.MeasureRevenue)
+	f, err := p.figures(p.main, p.askFor(report.Partner))
+	if err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(f.Breakdown.Groups, func(g report.Group) bool { return g.Value.Sign() != 0 }) {
+		p.main = attribution.MeasureNamed(attribution.MeasurePipelineCreated)
+	}
+	return nil
 }
 
 // contributions are what there is by the dimensions asked, the largest first.
@@ -150,11 +134,9 @@ func (p *packaging) contributions() error {
 	if err != nil {
 		return err
 	}
-	by := mainMeasure(measures, sums)
-	slices.SortFunc(groups, func(a, b *gathered) int {
-		return cmp.Or(b.values[by].Cmp(a.values[by]), compareValues(b.values, a.values), slices.Compare(a.key, b.key))
-	})
-	t := report.Table{ID: "contributions", Title: "Contributions", Note: "share and confidence are of " + measures[by].Name}
+	by := slices.IndexFunc(measures, func(m attribution.Measure) bool { return m.Name == p.main.Name })
+	largestFirst(groups, by)
+	t := report.Table{ID: "contributions", Title: "Contributions", Note: "The rows sum to the totals. Share and confidence are of " + strings.ReplaceAll(p.main.Name, "_", " ") + "."}
 	for _, d := range p.dims {
 		kind := report.TextColumn
 		if d.step != "" {
@@ -166,20 +148,32 @@ func (p *packaging) contributions() error {
 		t.Columns = append(t.Columns, p.measured(m)...)
 	}
 	t.Columns = append(t.Columns, ratios("share", "confidence")...)
+	alone := len(p.dims) == 1 && p.dims[0].of == report.Partner
+	if alone {
+		t.Columns = slices.Concat(t.Columns, p.moneys("target"), ratios("progress"))
+	}
+	groups, t.LeftOut = cut(groups, packageCellsMax/len(t.Columns), p.dims)
+	if t.LeftOut > 0 {
+		t.Note += " The smallest are together in the last row."
+	}
 	attributed := sums[by].attributed()
 	for _, g := range groups {
 		row := slices.Clone(g.key)
 		for i, m := range measures {
 			row = append(row, p.valueText(g.values[i], m))
 		}
-		t.Rows = append(t.Rows, append(row, p.shareOf(g, by, attributed), optional(report.Certainty(g.confident[by], g.values[by]))))
+		row = append(row, p.shareOf(g, by, attributed), optional(report.Certainty(g.confident[by], g.values[by])))
+		if alone {
+			target, progress, err := p.targetOf(g.key[0])
+			if err != nil {
+				return err
+			}
+			row = append(row, target, progress)
+		}
+		t.Rows = append(t.Rows, row)
 	}
 	p.add(t)
 	return nil
-}
-
-func (p *packaging) valueText(v report.Value, m attribution.Measure) string {
-	return text(v, p.currency(m))
 }
 
 // shareOf is what a group has of all that is attributed; what nobody is credited with is
@@ -192,54 +186,42 @@ func (p *packaging) shareOf(g *gathered, by int, attributed *report.Value) strin
 	return optional(report.Ratio(g.values[by], *attributed))
 }
 
-func compareValues(a, b []report.Value) int {
-	for i := range a {
-		if c := a[i].Cmp(b[i]); c != 0 {
-			return c
-		}
+// targetOf is a partner's target of the main measure whose period the window ends in, and
+// how much of it is reached.
+func (p *packaging) targetOf(partner string) (target, progress string, err error) {
+	targets, err := p.targets()
+	if err != nil {
+		return "", "", err
 	}
-	return 0
+	day := min(p.today, p.lastDay())
+	goal, ok := report.GoalOn(report.GoalsOf(targets, p.main.Name, p.currency(p.main), partner), day)
+	if !ok || !p.campaign.Contract.IsPartner(partner) {
+		return "", "", nil
+	}
+	ask := p.askFor()
+	ask.Within, ask.Any = &report.Span{From: goal.Period.From, To: day}, map[report.Dimension][]string{report.Partner: {partner}}
+	f, err := p.figures(p.main, ask)
+	if err != nil || f.total == nil {
+		return "", "", err
+	}
+	return p.valueText(goal.Amount, p.main), optional(report.Ratio(*f.total, goal.Amount)), nil
 }
 
-func optional(text string, ok bool) string {
-	if !ok {
-		return ""
-	}
-	return text
-}
-
-func or(text *string) string {
-	if text == nil {
-		return ""
-	}
-	return *text
-}
-
-// totals are the measures in all: those of money in one table and counts in another,
-// since a column is of one kind.
+// totals are the measures in all.
 func (p *packaging) totals() error {
 	tiles, err := p.tiles()
 	if err != nil {
 		return err
 	}
-	names := []string{"total", "attributed", "unattributed", "previous", "target", "expected", "reached"}
-	moneys := report.Table{ID: "totals", Title: "Totals", Note: "previous is of as many days before; target, expected and reached are of the target's period"}
-	moneys.Columns = slices.Concat(texts("measure"), p.moneys(names...), ratios("progress", "confidence"), texts("status"))
-	numbers := report.Table{ID: "totals_counts", Title: "Totals of counts", Note: moneys.Note}
-	numbers.Columns = slices.Concat(texts("measure"), counts(names...), ratios("progress", "confidence"), texts("status"))
-	for _, tile := range tiles {
-		row := []string{
-			tile.Measure, or(tile.Total), or(tile.Attributed), or(tile.Unattributed), or(tile.Previous), or(tile.Target), or(tile.Expected), or(tile.Reached),
-			or(tile.Progress), or(tile.Confidence), tile.Status,
-		}
-		if tile.Currency == "" {
-			numbers.Rows = append(numbers.Rows, row)
-		} else {
-			moneys.Rows = append(moneys.Rows, row)
-		}
+	t := report.Table{ID: "totals", Title: "Totals", Note: "Previous is of as many days before."}
+	t.Columns = slices.Concat(texts("measure", "kind", "currency"), counts("total", "attributed", "unattributed"), ratios("confidence"), counts("previous"))
+	for i := range tiles {
+		tile := &tiles[i]
+		t.Rows = append(t.Rows, []string{
+			tile.Measure, tile.Kind, tile.Currency, or(tile.Total), or(tile.Attributed), or(tile.Unattributed), or(tile.Confidence), or(tile.Previous),
+		})
 	}
-	p.add(moneys)
-	p.add(numbers)
+	p.add(t)
 	return nil
 }
 
@@ -254,16 +236,76 @@ func (p *packaging) partnerTable() error {
 		return err
 	}
 	pipeline, revenue, deals, won := attribution.MeasurePipelineCreated, attribution.MeasureRevenue, attribution.MeasureOpportunities, attribution.MeasureWon
-	t := report.Table{ID: "partners", Title: "Partners", Note: "influenced and co-sold values are whole for each partner, so that they are not added"}
-	t.Columns = slices.Concat(texts("partner", "name"),
-		p.moneys("pipeline_credited", "pipeline_sourced", "pipeline_influenced", "pipeline_co_sell", "revenue_credited", "revenue_sourced", "revenue_influenced", "revenue_co_sell"),
-		counts("opportunities_credited", "opportunities_influenced", "won_credited"), p.moneys("spend"), ratios("return", "pipeline_share", "revenue_share", "pipeline_confidence", "revenue_confidence"))
+	t := report.Table{ID: "partners", Title: "Partners", Note: "Influenced and co-sold values are whole for each partner, so that they are not added."}
+	t.Columns = slices.Concat(texts("partner", "name"), p.moneys("pipeline_created", "revenue"), counts("opportunities", "won"),
+		p.moneys("pipeline_sourced", "revenue_sourced", "pipeline_influenced", "revenue_influenced", "pipeline_co_sell", "revenue_co_sell"),
+		counts("opportunities_influenced"), p.moneys("spend"), ratios("return", "pipeline_share", "revenue_share", "pipeline_confidence", "revenue_confidence"))
 	for _, l := range lines {
 		t.Rows = append(t.Rows, []string{
-			l.Partner, l.Name, l.Credited[pipeline], l.Sourced[pipeline], l.Influenced[pipeline], l.CoSell[pipeline],
-			l.Credited[revenue], l.Sourced[revenue], l.Influenced[revenue], l.CoSell[revenue], l.Credited[deals], l.Influenced[deals], l.Credited[won],
-			l.Spend, or(l.Return), l.Share[pipeline], l.Share[revenue], l.Confidence[pipeline], l.Confidence[revenue],
+			l.Partner, l.Name, l.Credited[pipeline], l.Credited[revenue], l.Credited[deals], l.Credited[won],
+			l.Sourced[pipeline], l.Sourced[revenue], l.Influenced[pipeline], l.Influenced[revenue], l.CoSell[pipeline], l.CoSell[revenue],
+			l.Influenced[deals], l.Spend, or(l.Return), l.Share[pipeline], l.Share[revenue], l.Confidence[pipeline], l.Confidence[revenue],
 		})
+	}
+	p.add(t)
+	return nil
+}
+
+// adjustments are what was booked in the window of days that had been closed.
+func (p *packaging) adjustments() error {
+	t := report.Table{ID: "adjustments", Title: "Adjustments", Note: "What was booked in these days of days that had been closed."}
+	t.Columns = slices.Concat(days("booked"), texts("measure", "partner"), p.moneys("value"))
+	for _, m := range p.moneyMeasures() {
+		ask := p.askFor(report.Day, report.Partner)
+		ask.View = report.Adjustments
+		f, err := p.figures(m, ask)
+		if err != nil {
+			return err
+		}
+		for _, g := range f.Breakdown.Groups {
+			if g.Value.Sign() != 0 {
+				t.Rows = append(t.Rows, []string{g.Key[0], m.Name, g.Key[1], p.valueText(g.Value, m)})
+			}
+		}
+	}
+	slices.SortFunc(t.Rows, func(a, b []string) int {
+		return cmp.Or(strings.Compare(b[0], a[0]), slices.Compare(a[1:], b[1:]))
+	})
+	p.add(t)
+	return nil
+}
+
+// worksheet is the way from the source of touches to revenue: for each source and partner
+// what came to each stage, and what money that was.
+func (p *packaging) worksheet() error {
+	stages := p.funnelMeasures()
+	if p.computed != nil { // people's milestones are credited by the models of the ledger alone
+		stages = []string{attribution.MeasureOpportunities, attribution.MeasureWon}
+	}
+	measures := measuresNamed(append(slices.Clone(stages), attribution.MeasurePipelineCreated, attribution.MeasureRevenue))
+	dims := []packageDimension{{name: "source", of: report.Source}, {name: "partner", of: report.Partner}}
+	groups, _, err := p.gather(measures, dims)
+	if err != nil {
+		return err
+	}
+	pipeline, revenue := len(stages), len(stages)+1
+	largestFirst(groups, revenue)
+	t := report.Table{ID: "worksheet", Title: "Attribution worksheet", Note: "From the source of touches by partner and stage to revenue: the pipeline of deals that were created, the revenue of those won. Each column sums to its total."}
+	t.Columns = slices.Concat(texts("source", "partner", "stage"), counts("deals"), p.moneys("pipeline", "revenue"))
+	groups, t.LeftOut = cut(groups, packageCellsMax/len(t.Columns)/len(stages), dims)
+	for _, g := range groups {
+		for i, stage := range stages {
+			var of, won report.Value
+			switch stage {
+			case attribution.MeasureOpportunities:
+				of = g.values[pipeline]
+			case attribution.MeasureWon:
+				won = g.values[revenue]
+			}
+			if g.values[i].Sign() != 0 || of.Sign() != 0 || won.Sign() != 0 {
+				t.Rows = append(t.Rows, []string{g.key[0], g.key[1], stage, text(g.values[i], ""), text(of, p.p.Currency), text(won, p.p.Currency)})
+			}
+		}
 	}
 	p.add(t)
 	return nil

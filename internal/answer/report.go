@@ -231,9 +231,22 @@ func (q *asked) spend() (*spending, error) { return q.paid(control.Spend) }
 // paid is spend of a kind of amount that has a payer.
 func (q *asked) paid(kind string) (*spending, error) {
 	out := &spending{map[string]report.Value{}, map[string]map[string]report.Value{}}
+	err := q.eachPaid(kind, func(_ *avro.AmountRecord, partner string, amount report.Value, currency string) {
+		if out.by[partner] == nil {
+			out.by[partner] = map[string]report.Value{}
+		}
+		out.total[currency] = out.total[currency].Add(amount)
+		out.by[partner][currency] = out.by[partner][currency].Add(amount)
+	})
+	return out, err
+}
+
+// eachPaid calls fn for each amount of a kind that was paid in the window, in the order of
+// days and names: for whom it was, and what it is worth.
+func (q *asked) eachPaid(kind string, fn func(r *avro.AmountRecord, partner string, amount report.Value, currency string)) error {
 	records, err := q.follow.Amounts(kind, q.campaign.Contract.Campaign)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	var rates *money.Rates // read if need be
 	for i := range records {
@@ -245,31 +258,27 @@ func (q *asked) paid(kind string) (*spending, error) {
 		}
 		day, err := money.ParseDay(r.Day)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if q.window.Span != nil && !q.window.Span.Holds(day) || !q.spendPasses(r, partner) {
 			continue
 		}
 		if rates == nil && r.Currency != q.campaign.Contract.Currency {
 			if rates, err = q.follow.Rates(); err != nil {
-				return nil, err
+				return err
 			}
 		}
 		text, currency, err := q.valued(rates, r, day)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		amount, err := report.ParseValue(text)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		if out.by[partner] == nil {
-			out.by[partner] = map[string]report.Value{}
-		}
-		out.total[currency] = out.total[currency].Add(amount)
-		out.by[partner][currency] = out.by[partner][currency].Add(amount)
+		fn(r, partner, amount, currency)
 	}
-	return out, nil
+	return nil
 }
 
 // valued is an amount in the contract's currency, where a rate is known.

@@ -68,6 +68,7 @@ type rig struct {
 	p       *attributor.Processor
 	offsets map[string]int64
 	rows    map[string]avro.ContributionRow // what is published, by key
+	taken   []stream.Record                 // all that is followed, in order
 }
 
 func newRig(t testing.TB, cubeBytes int64) *rig {
@@ -94,7 +95,7 @@ func newRig(t testing.TB, cubeBytes int64) *rig {
 	if r.follow, err = follow.Offline(follow.Config{Codecs: codecs, Spec: spec, Log: quiet, Clock: clock, CubeBytes: cubeBytes}, dir); err != nil {
 		t.Fatal(err)
 	}
-	if r.answers, err = answer.New(answer.Config{Follow: r.follow, Clock: clock}); err != nil {
+	if r.answers, err = answer.New(answer.Config{Follow: r.follow, Clock: clock, Past: again{r}}); err != nil {
 		t.Fatal(err)
 	}
 	r.p, err = attributor.New(attributor.Config{
@@ -110,10 +111,7 @@ func newRig(t testing.TB, cubeBytes int64) *rig {
 // Emit takes an output of the attributor in, and the rows that follow from it.
 func (r *rig) Emit(topic string, key, value []byte, _ ...stream.Header) {
 	r.t.Helper()
-	err := r.follow.Take(topic, stream.Record{Topic: topic, Offset: r.offsets[topic], Key: key, Value: value, Timestamp: now})
-	if err != nil {
-		r.t.Fatal(err)
-	}
+	r.take(topic, stream.Record{Topic: topic, Offset: r.offsets[topic], Key: key, Value: value, Timestamp: now})
 	r.offsets[topic]++
 	if topic != r.spec.Credits() {
 		return
@@ -138,6 +136,15 @@ func (r *rig) Emit(topic string, key, value []byte, _ ...stream.Header) {
 		}
 		r.publish(row)
 	}
+}
+
+// take has records followed.
+func (r *rig) take(topic string, records ...stream.Record) {
+	r.t.Helper()
+	if err := r.follow.Take(topic, records...); err != nil {
+		r.t.Fatal(err)
+	}
+	r.taken = append(r.taken, records...)
 }
 
 func (r *rig) EmitTo(topic string, _ int32, key, value []byte, _ ...stream.Header) {
@@ -171,9 +178,7 @@ func (r *rig) publish(row avro.ContributionRow) {
 		records = append(records, stream.Record{Topic: r.spec.Contributions(), Offset: r.offsets["rows"] + 1, Key: key, Timestamp: now})
 	}
 	r.offsets["rows"] += int64(len(records))
-	if err := r.follow.Take(r.spec.Contributions(), records...); err != nil {
-		r.t.Fatal(err)
-	}
+	r.take(r.spec.Contributions(), records...)
 }
 
 func (r *rig) decide(c avro.Control) {

@@ -131,15 +131,17 @@ func (q *asked) totals(f *figures, measure string, span report.Span, step report
 // ownTotals are given to a viewer of its own rows if every step with a value that is
 // not its own is of enough partners.
 func (q *asked) ownTotals(f *figures, measure string, span report.Span, step report.Step) ([]string, error) {
-	sums, err := q.follow.Sum(q.campaign.Book, measure, q.Model, q.askFor(report.Day, report.Partner))
+	ask := q.askFor(report.Day, report.Partner)
+	ask.Within = &span // of all days those that have a step: others may have rows on more
+	sums, err := q.sums(measure, ask)
 	if err != nil {
 		return nil, err
 	}
-	i := slices.IndexFunc(sums.Breakdowns, func(b report.Breakdown) bool { return b.Currency == f.Currency })
+	i := slices.IndexFunc(sums[0].Breakdowns, func(b report.Breakdown) bool { return b.Currency == f.Currency })
 	if i < 0 {
 		return f.list(make([]report.Value, len(step.Cut(span)))), nil
 	}
-	line, err := report.NewTimeline(sums.Breakdowns[i], span, step, len(sums.Breakdowns[i].Groups))
+	line, err := report.NewTimeline(sums[0].Breakdowns[i], span, step, len(sums[0].Breakdowns[i].Groups))
 	if err != nil {
 		return nil, err
 	}

@@ -32,6 +32,9 @@ const (
 	placeBytesMax = 4096
 	// exportBytesMax bounds a CRM's export.
 	exportBytesMax = 32 << 20
+	// positionsBytesMax bounds the positions of a package: four topics of a hundred
+	// partitions fit, and the query that they are in.
+	positionsBytesMax = 6 << 10
 )
 
 // route is one thing that can be asked.
@@ -193,6 +196,8 @@ func packaged() []parameter {
 		{name: "to", kind: day, about: "Last day, with from and instead of window."},
 		{name: "view", kind: choice, choices: []string{string(report.AsKnown), string(report.Restated)}, about: "By which day rows are told: as_known by the one that they are booked on, so that closed periods stay as they were signed, restated by the one that they are of. Default: as_known."},
 		{name: "detail", kind: choice, choices: details, about: "How much is shown: full, or summary without deals, cohorts and the worksheet. Default: full."},
+		{name: "as_of", about: "As it was known then: an instant that is over, as 2026-01-31T18:00:00Z, or the end of a day. Default: now."},
+		{name: "positions", max: positionsBytesMax, about: "With as_of: the places in the topics up to which the package is made, as a package's as_of has them, written topic:1,2~topic:3. Such a package comes out the same."},
 		{name: "by", kind: list, about: "What contributions are told by, up to six with commas between them: partner, channel, asset, region, segment, campaign, source, day, week, month. Default: partner,channel."},
 	}
 }

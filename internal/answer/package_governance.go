@@ -1,0 +1,211 @@
+package answer
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+
+	"tracksource/attribution"
+	"tracksource/internal/control"
+	"tracksource/internal/follow"
+	"tracksource/internal/governance"
+	"tracksource/report"
+	"tracksource/schemas/avro"
+)
+
+// governed reads what signatories said of the campaign; nothing is said of a proposal's
+// book.
+func (p *packaging) governed() error {
+	if p.said = (&decided{}); p.Proposed {
+		return nil
+	}
+	var err error
+	if p.said, err = p.decided(p.Campaign); err != nil {
+		return err
+	}
+	return nil
+}
+
+// keyFigureTable is the key figures, in all and of the deals that each partner sourced.
+func (p *packaging) keyFigureTable() error {
+	var err error
+	if p.figuresInAll, p.figuresOf, err = p.keyFigures(p.ctx); err != nil {
+		return err
+	}
+	t := report.Table{ID: "kpis", Title: "Key figures", Note: "Of a partner they are of the deals that it sourced."}
+	t.Columns = slices.Concat(texts("figure", "partner"), counts("value"), texts("unit", "currency"), counts("target", "limit"), texts("state", "detail"))
+	put := func(partner string, figures []report.Figure) {
+		for _, l := range p.kpis(figures) {
+			t.Rows = append(t.Rows, []string{l.KPI, partner, or(l.Value), l.Unit, l.Currency, number(or(l.Target)), number(or(l.Limit)), l.Band, missing(l)})
+		}
+	}
+	put("(all)", p.figuresInAll)
+	for _, of := range p.figuresOf {
+		put(of.partner, of.figures)
+	}
+	p.add(t)
+	return nil
+}
+
+// number is a bound without its unit.
+func number(text string) string { return strings.TrimRight(text, "%xhmo") }
+
+func missing(l KPILine) string {
+	if l.Missing != "" {
+		return "no data for want of " + l.Missing
+	}
+	return l.Detail
+}
+
+// guardrailTable is what is watched, as it was last evaluated.
+func (p *packaging) guardrailTable() error {
+	t := report.Table{ID: "guardrails", Title: "Guardrails", Note: "As of the last contract day that was evaluated."}
+	t.Columns = slices.Concat(texts("name", "subject"), days("day"), counts("value"), texts("unit"), counts("target", "limit"), texts("state", "detail"))
+	for _, g := range p.guardrails(p.said.evaluations) {
+		t.Rows = append(t.Rows, []string{
+			g.Guardrail, g.Subject, dayOr(g.Day), number(or(g.Value)), g.Unit, number(g.Target), number(g.Limit), g.Band, g.Detail,
+		})
+	}
+	p.add(t)
+	return nil
+}
+
+// confidenceTable is what the confidence in the main measure is made of.
+func (p *packaging) confidenceTable() error {
+	t := report.Table{ID: "confidence", Title: "Confidence", Note: "The mean over the deals of " + strings.ReplaceAll(p.main.Name, "_", " ") + ", weighted by their value: overall, and what that is the mean of."}
+	t.Columns = slices.Concat(texts("part"), ratios("value"))
+	var of ConfidenceAnswer
+	if err := p.doubted(p.ctx, &Query{Limit: 1}, p.main, p.currency(p.main), &of); err != nil {
+		return err
+	}
+	if parts := of.Parts; parts != nil {
+		t.Rows = [][]string{
+			{"overall", parts.Overall}, {"identity", parts.Identity}, {"taxonomy", parts.Taxonomy}, {"currency", parts.Currency},
+			{"agreement", parts.Agreement}, {"spread", parts.Spread},
+		}
+	}
+	p.add(t)
+	return nil
+}
+
+// disputeTable is the disputes that the viewer is told of, the newest first.
+func (p *packaging) disputeTable() error {
+	t := report.Table{ID: "disputes", Title: "Disputes", Note: "Amount is what is in escrow of revenue, else of the pipeline."}
+	t.Columns = slices.Concat(texts("id", "deal", "by", "against", "about", "state"), times("opened_at", "settled_at"), p.moneys("amount"), texts("why"))
+	if !p.Proposed {
+		lines, err := p.disputes(p.ctx, &Query{})
+		if err != nil {
+			return err
+		}
+		p.disputed = lines
+	}
+	for i := range p.disputed {
+		d := &p.disputed[i]
+		t.Rows = append(t.Rows, []string{
+			d.ID, d.Deal, d.Partner, d.Against, d.About, d.State, timeText(&d.OpenedAt), timeText(d.SettledAt), p.escrowOf(d), d.Why,
+		})
+	}
+	p.add(t)
+	return nil
+}
+
+// escrowOf is what of a dispute is in escrow, of revenue where there is some.
+func (p *packaging) escrowOf(d *DisputeLine) string {
+	for _, of := range []string{attribution.MeasureRevenue, attribution.MeasureRevenueSourced, attribution.MeasurePipelineCreated, attribution.MeasurePipelineSourced} {
+		for _, e := range d.Escrow {
+			if e.Measure == of && e.Currency == p.p.Currency {
+				return e.Value
+			}
+		}
+	}
+	return ""
+}
+
+// escalations are the open alerts, the newest first.
+func (p *packaging) escalations() error {
+	t := report.Table{ID: "escalations", Title: "Escalations", Note: "Open alerts, the newest first."}
+	t.Columns = slices.Concat(texts("kind", "severity", "subject", "message", "rung", "owner", "fallback"), days("since", "deadline"), texts("state", "taken_by"), times("raised_at"))
+	taken, err := p.acknowledged()
+	if err != nil {
+		return err
+	}
+	err = p.follow.Alerts(nil, func(a *avro.Alert, _ follow.AlertPlace) (bool, error) {
+		if !p.seesAlert(a) || stateOf(a) != governance.AlertOpen {
+			return true, p.ctx.Err()
+		}
+		if len(p.open) == packageAlertsMax {
+			t.LeftOut++
+			return true, p.ctx.Err()
+		}
+		p.open = append(p.open, p.alertLine(a, taken[a.ID]))
+		return true, nil
+	})
+	if err != nil {
+		return err
+	}
+	for i := range p.open {
+		a := &p.open[i]
+		by := ""
+		if a.Acknowledged != nil {
+			by = cmp.Or(a.Acknowledged.By, a.Acknowledged.Partner, "operator")
+		}
+		t.Rows = append(t.Rows, []string{
+			a.Kind, a.Severity, a.Subject, a.Message, a.Rung, a.Owner, a.Fallback, dayOr(a.Since), dayOr(a.Deadline), a.State, by, timeText(&a.RaisedAt),
+		})
+	}
+	p.add(t)
+	return nil
+}
+
+// signatureTable is what partners said to the packages before this one, the newest first.
+func (p *packaging) signatureTable() error {
+	t := report.Table{ID: "signatures", Title: "Signatures", Note: "What partners said to packages of this campaign before this one."}
+	t.Columns = slices.Concat(texts("partner", "decision", "title", "hash"), times("at"), texts("by", "why"))
+	for _, s := range p.signatures(p.said.signatures) {
+		t.Rows = append(t.Rows, []string{s.Partner, s.Decision, s.Title, s.Hash, timeText(&s.At), s.By, s.Why})
+	}
+	p.add(t)
+	return nil
+}
+
+// paidFor is for whom and on what something was spent.
+type paidFor struct{ partner, channel, asset, currency string }
+
+// spendTable is what was spent in the window.
+func (p *packaging) spendTable() error {
+	sums := map[paidFor]report.Value{}
+	err := p.eachPaid(control.Spend, func(r *avro.AmountRecord, partner string, amount report.Value, currency string) {
+		of := paidFor{partner, r.Channel, r.Asset, currency}
+		sums[of] = sums[of].Add(amount)
+	})
+	if err != nil {
+		return err
+	}
+	t := report.Table{ID: "spend", Title: "Spend", Note: "In the contract's currency at the rate of its day; without a rate in its own."}
+	t.Columns = slices.Concat(texts("partner", "channel", "asset"), counts("amount"), texts("currency"))
+	for of, v := range sums {
+		t.Rows = append(t.Rows, []string{of.partner, of.channel, of.asset, text(v, of.currency), of.currency})
+	}
+	slices.SortFunc(t.Rows, func(a, b []string) int { return cmp.Or(slices.Compare(a[:3], b[:3]), cmp.Compare(a[4], b[4])) })
+	p.add(t)
+	p.spent = sums
+	return nil
+}
+
+// spentOn is what was spent in the contract's currency on the values of channel or asset.
+func (p *packaging) spentOn(d report.Dimension) map[string]report.Value {
+	out := map[string]report.Value{}
+	for _, of := range slices.SortedFunc(maps.Keys(p.spent), func(a, b paidFor) int {
+		return cmp.Or(cmp.Compare(a.partner, b.partner), cmp.Compare(a.channel, b.channel), cmp.Compare(a.asset, b.asset), cmp.Compare(a.currency, b.currency))
+	}) {
+		key := of.channel
+		if d == report.Asset {
+			key = of.asset
+		}
+		if key != "" && of.currency == p.p.Currency {
+			out[key] = out[key].Add(p.spent[of])
+		}
+	}
+	return out
+}

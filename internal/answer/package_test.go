@@ -1,0 +1,359 @@
+package answer_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"tracksource/attribution/model"
+	"tracksource/internal/answer"
+	"tracksource/internal/follow"
+	"tracksource/money"
+	"tracksource/report"
+	"tracksource/state"
+	"tracksource/stream"
+)
+
+// again reads the past of a rig: what it was given, once more, up to positions.
+type again struct{ r *rig }
+
+func (a again) Positions(context.Context, time.Time) (follow.Positions, error) {
+	var at follow.Positions
+	err := a.r.follow.Still(func(now follow.Positions) error {
+		at = now
+		return nil
+	})
+	return at, err
+}
+
+func (a again) Read(_ context.Context, positions follow.Positions, _ time.Time, fn func(*follow.Follow, answer.Line) error) error {
+	dir, err := state.OpenDir(state.Config{Path: a.r.t.TempDir(), Log: quiet})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = dir.Close() }()
+	f, err := follow.Offline(follow.Config{Codecs: a.r.codecs, Spec: a.r.spec, Log: quiet, Clock: func() time.Time { return now }}, dir)
+	if err != nil {
+		return err
+	}
+	of := map[string][]stream.Record{}
+	for _, record := range a.r.taken {
+		if next := positions[record.Topic]; len(next) > 0 && record.Offset < next[0] {
+			of[record.Topic] = append(of[record.Topic], record)
+		}
+	}
+	for topic, records := range of {
+		if err := f.Take(topic, records...); err != nil {
+			return err
+		}
+	}
+	f.Reached(positions)
+	return fn(f, nil)
+}
+
+func packaged(t testing.TB, r *rig, v report.Viewer, q answer.Query) *report.Package {
+	t.Helper()
+	p, err := r.answers.Package(ctx, v, q)
+	if err != nil {
+		t.Fatalf("%+v: %v", q, err)
+	}
+	return p
+}
+
+// column is a column of a table by its ids.
+func column(t testing.TB, p *report.Package, table, id string) []string {
+	t.Helper()
+	of := p.Table(table)
+	if of == nil || of.Column(id) < 0 {
+		t.Fatalf("there is no column %s of %s", id, table)
+	}
+	var out []string
+	for _, row := range of.Rows {
+		out = append(out, row[of.Column(id)])
+	}
+	return out
+}
+
+func summed(t testing.TB, values []string) report.Value {
+	t.Helper()
+	var sum report.Value
+	for _, v := range values {
+		if v != "" {
+			sum = sum.Add(number(t, v))
+		}
+	}
+	return sum
+}
+
+// TestPackageAddsUp: whatever the model, the dimensions, the window and the view, each
+// column of contributions, and of the worksheet, sums to its total; and the totals of a
+// ledger's model are those of the overview.
+func TestPackageAddsUp(t *testing.T) {
+	r := newRig(t, 0)
+	r.agree()
+	r.world(11, 40)
+	r.adjust()
+	dims := []string{"partner", "channel", "asset", "region", "segment", "campaign", "source", "day", "week", "month"}
+	models := []string{"first-touch", "linear", "full-path", "time-decay", "position-based", "j-shaped", "last-non-direct", ""}
+	some := false
+	rapid.Check(t, func(rt *rapid.T) {
+		q := answer.Query{
+			Window: rapid.SampledFrom([]string{"all", "90d", "45d", "campaign"}).Draw(rt, "window"), Model: rapid.SampledFrom(models).Draw(rt, "model"),
+			View: rapid.SampledFrom([]string{"", "restated"}).Draw(rt, "view"),
+			By:   rapid.SliceOfNDistinct(rapid.SampledFrom(dims), 0, 6, rapid.ID[string]).Draw(rt, "by"),
+		}
+		p := packaged(t, r, operator, q)
+		totals := map[string]string{}
+		for i, measure := range column(t, p, "totals", "measure") {
+			totals[measure] = column(t, p, "totals", "total")[i]
+		}
+		for _, measure := range []string{"pipeline_created", "pipeline_open", "revenue", "opportunities", "won", "lost"} {
+			if got := summed(t, column(t, p, "contributions", measure)); got.Cmp(number(t, totals[measure])) != 0 {
+				rt.Fatalf("%+v: contributions of %s sum to %s, total %s", q, measure, got.Text(0), totals[measure])
+			}
+		}
+		worksheet := map[string]string{"revenue": "revenue", "pipeline": "pipeline_created"}
+		for id, measure := range worksheet {
+			if got := summed(t, column(t, p, "worksheet", id)); got.Cmp(number(t, totals[measure])) != 0 {
+				rt.Fatalf("%+v: the worksheet's %s sums to %s, total %s", q, id, got.Text(0), totals[measure])
+			}
+			some = some || number(t, totals[measure]).Sign() != 0
+		}
+		if q.Model != "" && !slices.Contains(parsed(t).Models, q.Model) {
+			return
+		}
+		q.View, q.By = string(p.Question.View), nil
+		if q.Window == "campaign" {
+			q.Window, q.From, q.To = "", p.Question.From, p.Question.To
+		}
+		overview, err := r.answers.Report(ctx, operator, q)
+		if err != nil {
+			rt.Fatal(err)
+		}
+		for _, tile := range overview.Tiles {
+			if deref(tile.Total) != totals[tile.Measure] {
+				rt.Fatalf("%+v: %s is %s in the package, %s in the overview", q, tile.Measure, totals[tile.Measure], deref(tile.Total))
+			}
+		}
+	})
+	if !some {
+		t.Error("no package had a value")
+	}
+}
+
+// TestComputedIsTheLedger: the rows that are computed from facts of a model that the
+// ledger has are its rows, what of them is certain included.
+func TestComputedIsTheLedger(t *testing.T) {
+	r := newRig(t, 0)
+	r.agree()
+	r.world(7, 45)
+	var deals []report.Deal
+	if err := r.follow.Deals(campaign, func(d *follow.Deal) (bool, error) {
+		deals = append(deals, d.Deal)
+		return true, nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	c := parsed(t)
+	compared := 0
+	for i, id := range c.Models {
+		cubes, err := report.Computed(deals, func(int64) model.Spec { return c.Specs[i] })
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, measure := range report.ModelMeasures() {
+			for _, by := range [][]report.Dimension{{report.Partner, report.Channel, report.Asset}, {report.Region, report.Segment, report.Source, report.TouchCampaign, report.Escrow, report.Day}} {
+				var got []report.Breakdown
+				if cubes[measure] != nil {
+					if got, err = cubes[measure].Sum(report.Ask{By: by}); err != nil {
+						t.Fatal(err)
+					}
+				}
+				want := r.plain(measure, id, report.Ask{By: by})
+				if len(got) == 0 {
+					got = []report.Breakdown{{}}
+				}
+				if a, b := confidentText(got[0].Groups), confidentText(want.Groups); a != b {
+					t.Errorf("%s of %s by %v: computed\n%s\nof the ledger\n%s", id, measure, by, a, b)
+				}
+				compared += len(want.Groups)
+			}
+		}
+	}
+	if compared < 500 {
+		t.Errorf("%d groups were compared: the world is too small", compared)
+	}
+	if _, err := report.Computed(deals, func(int64) model.Spec { return model.Spec{Model: model.Shapley} }); !errors.Is(err, report.ErrWhole) {
+		t.Errorf("a model of whole journeys: %v", err)
+	}
+}
+
+func confidentText(groups []report.Group) string {
+	var out []string
+	for _, g := range groups {
+		out = append(out, fmt.Sprintf("%q %s of which %s", g.Key, g.Value.Text(0), g.Confident.Text(0)))
+	}
+	return strings.Join(out, "\n")
+}
+
+// TestPackageMadeAgain: a package that is made from the positions of another is the same,
+// byte by byte, however much came since, whoever looks at it.
+func TestPackageMadeAgain(t *testing.T) {
+	r := newRig(t, 0)
+	r.agree()
+	r.world(5, 20)
+	viewers := []report.Viewer{operator, initech, globex}
+	if testing.Short() {
+		viewers = viewers[:2]
+	}
+	for _, v := range viewers {
+		for _, q := range []answer.Query{{}, {Window: "all", Model: "position-based", By: []string{"asset", "week"}}, {Window: "campaign", Detail: "summary", View: "restated"}} {
+			first := packaged(t, r, v, q)
+			r.adjust() // while the answers have their sums in memory
+			q.AsOf, q.Positions = first.AsOf.Time.Format(time.RFC3339), follow.Positions(first.AsOf.Positions).String()
+			second := packaged(t, r, v, q)
+			if a, b := encodedPackage(t, first), encodedPackage(t, second); a != b {
+				t.Errorf("%+v for %+v: made again it is another: %s", q, v, firstDifference(a, b))
+			}
+			q.Positions = ""
+			if later := packaged(t, r, v, q); encodedPackage(t, later) == encodedPackage(t, first) {
+				t.Errorf("%+v for %+v: what came later is not seen", q, v)
+			}
+		}
+	}
+}
+
+func encodedPackage(t testing.TB, p *report.Package) string {
+	t.Helper()
+	b, err := json.MarshalIndent(p, "", " ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func firstDifference(a, b string) string {
+	x, y := strings.Split(a, "\n"), strings.Split(b, "\n")
+	for i := range min(len(x), len(y)) {
+		if x[i] != y[i] {
+			return fmt.Sprintf("line %d: %s and %s", i, x[i], y[i])
+		}
+	}
+	return "one is longer"
+}
+
+// TestPackageRefused: what there is not is refused with what there is.
+func TestPackageRefused(t *testing.T) {
+	r := newRig(t, 0)
+	r.agree()
+	r.world(3, 5)
+	for name, c := range map[string]struct {
+		q         answer.Query
+		parameter string
+		allowed   string // among what is allowed
+	}{
+		"campaign":           {answer.Query{Campaign: "winter"}, "campaign", "ai-launch-tour (AI Launch Tour)"},
+		"model":              {answer.Query{Model: "best"}, "model", "position-based"},
+		"model of journeys":  {answer.Query{Model: "shapley"}, "model", "linear"},
+		"dimension":          {answer.Query{By: []string{"colour"}}, "by", "week"},
+		"too many":           {answer.Query{By: []string{"partner", "channel", "asset", "region", "segment", "campaign", "source"}}, "by", "month"},
+		"window":             {answer.Query{Window: "fortnight"}, "window", "campaign"},
+		"view":               {answer.Query{View: "adjustments"}, "view", "as_known"},
+		"detail":             {answer.Query{Detail: "some"}, "detail", "summary"},
+		"future":             {answer.Query{AsOf: "2030-01-01"}, "as_of", ""},
+		"no instant":         {answer.Query{AsOf: "yesterday"}, "as_of", ""},
+		"positions alone":    {answer.Query{Positions: "a:1"}, "as_of", ""},
+		"positions of sorts": {answer.Query{AsOf: "2026-05-01", Positions: "a"}, "positions", ""},
+	} {
+		_, err := r.answers.Package(ctx, operator, c.q)
+		var refused *answer.Error
+		if !errors.As(err, &refused) || refused.Parameter != c.parameter || c.allowed != "" && !slices.Contains(refused.Allowed, c.allowed) {
+			t.Errorf("%s: %+v", name, err)
+		}
+	}
+	if _, err := r.answers.Package(ctx, stranger, answer.Query{Campaign: campaign}); err == nil {
+		t.Error("a stranger is given a package")
+	}
+}
+
+// TestPackageOfNothing: a window without rows is a package that says which days have
+// some, with all its tables.
+func TestPackageOfNothing(t *testing.T) {
+	r := newRig(t, 0)
+	r.agree()
+	if p := packaged(t, r, operator, answer.Query{}); p.Empty != "There are no contributions yet." {
+		t.Errorf("before anything came: %q", p.Empty)
+	}
+	r.world(3, 20)
+	full := packaged(t, r, operator, answer.Query{Window: "all"})
+	p := packaged(t, r, operator, answer.Query{From: "2020-01-01", To: "2020-01-31"})
+	if !strings.HasPrefix(p.Empty, "There are no contributions from 2020-01-01 to 2020-01-31; there are some from 2026-0") || full.Empty != "" {
+		t.Errorf("%q, and of all days %q", p.Empty, full.Empty)
+	}
+	for i := range full.Tables {
+		if p.Table(full.Tables[i].ID) == nil {
+			t.Errorf("there is no table %s", full.Tables[i].ID)
+		}
+	}
+}
+
+// TestPackageWindow: the campaign's days are those of its contract, as far as they are
+// over, and its name finds it.
+func TestPackageWindow(t *testing.T) {
+	r := newRig(t, 0)
+	r.agree()
+	r.world(3, 20)
+	p := packaged(t, r, operator, answer.Query{Campaign: "ai launch TOUR", Window: "campaign"})
+	if p.Campaign != campaign || p.Question.From != "2026-02-02" || p.Question.To != "2026-05-02" || p.Title != "AI Launch Tour, 2026-02-02 to 2026-05-02" {
+		t.Errorf("%s of %s: %+v", p.Title, p.Campaign, p.Question)
+	}
+	if got := p.Question; got.Model != "linear" || got.ModelName != "Linear" || got.View != report.AsKnown || got.Detail != report.Full || !slices.Equal(got.Dimensions, []string{"partner", "channel"}) {
+		t.Errorf("the question is %+v", got)
+	}
+	for i, week := range column(t, packaged(t, r, operator, answer.Query{Window: "all", By: []string{"week"}}), "contributions", "week") {
+		if day, err := money.ParseDay(week); err != nil || report.ByWeek.Start(day) != day {
+			t.Errorf("row %d is of %q, which is no Monday", i, week)
+		}
+	}
+}
+
+// TestPackageOfOwn: who sees its own rows alone has no number of another in any table.
+func TestPackageOfOwn(t *testing.T) {
+	r := newRig(t, 0)
+	r.agree()
+	r.world(11, 40)
+	p := packaged(t, r, initech, answer.Query{Window: "all"})
+	if !p.Withheld || p.MadeFor != "initech" {
+		t.Errorf("withheld %v, made for %q", p.Withheld, p.MadeFor)
+	}
+	others, own := map[string]bool{}, map[string]bool{}
+	for _, row := range r.rows {
+		v, err := follow.RowOf(&row)
+		if err != nil {
+			t.Fatal(err)
+		}
+		of := others
+		if row.Partner == "initech" {
+			of = own
+		}
+		of[v.Value.Text(2)] = true
+	}
+	for i := range p.Tables {
+		table := &p.Tables[i]
+		for _, row := range table.Rows {
+			for n, cell := range row {
+				kind := table.Columns[n].Kind
+				if kind == report.MoneyColumn && others[cell] && !own[cell] || kind == report.TextColumn && slices.Contains([]string{"globex", "umbrella"}, cell) && table.ID != "totals" {
+					t.Errorf("%s tells %q: %q", table.ID, cell, row)
+				}
+			}
+		}
+	}
+}
