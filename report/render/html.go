@@ -51,6 +51,8 @@ func writeHTML(w io.Writer, p *report.Package, name string) error {
 	case "snapshot":
 		h := newHall(p)
 		pg.Exhibits, pg.Rest = h.exhibits(), h.rest()
+	case "summary":
+		pg.Story = pg.Story.short()
 	case "packet":
 		h := newHall(p)
 		h.feeds()

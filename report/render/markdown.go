@@ -11,11 +11,13 @@ import (
 // writeSummaryMarkdown writes the executive summary: a page.
 func writeSummaryMarkdown(w io.Writer, p *report.Package) error {
 	var m markdown
-	s := tell(p)
+	s := tell(p).short()
 	m.title(s, s.Title)
 	m.keyFigures(s)
 	m.findings("Risks", s.Risks)
+	m.more(s.More.Risks)
 	m.findings("Opportunities", s.Opportunities)
+	m.more(s.More.Opportunities)
 	m.decisions(s)
 	m.actions(s)
 	_, err := w.Write(m.Bytes())
@@ -126,6 +128,13 @@ func (m *markdown) findings(title string, list []finding) {
 	m.WriteByte('\n')
 }
 
+// more says how many are left to the packet.
+func (m *markdown) more(n int) {
+	if n > 0 {
+		m.block(count(int64(n)) + " more in the weekly packet.\n")
+	}
+}
+
 // pairs are pairs in a sentence.
 func pairs(list []pair) string {
 	var out []string
@@ -147,6 +156,7 @@ func (m *markdown) decisions(s *story) {
 		m.row(d.Text, d.Owner, d.Due, d.Why)
 	}
 	m.WriteByte('\n')
+	m.more(s.More.Decisions)
 }
 
 func (m *markdown) actions(s *story) {
@@ -161,6 +171,7 @@ func (m *markdown) actions(s *story) {
 		m.row(a.Text, a.Effect, pairs(a.Evidence), a.Owner, a.Due, a.Status)
 	}
 	m.WriteByte('\n')
+	m.more(s.More.Actions)
 }
 
 // grid writes a table.

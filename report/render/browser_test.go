@@ -1,0 +1,87 @@
+package render_test
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"tracksource/report/render"
+)
+
+// browserTimeout bounds the browser; it takes some seconds.
+const browserTimeout = 2 * time.Minute
+
+// browserDir is where the browser tests of all pages are, with what they need.
+const browserDir = "../../internal/dashboard/e2e"
+
+// TestBrowser opens the pages of a plain package and of a hostile one in a headless
+// Chromium that is offline, and prints them. Pictures go to PACKAGE_SHOTS, if that is
+// set.
+func TestBrowser(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a browser takes some seconds")
+	}
+	chromium, node := needed(t, "chromium"), needed(t, "node")
+	if _, err := os.Stat(filepath.Join(browserDir, "node_modules")); err != nil {
+		missing(t, "the browser tests need: npm ci --prefix internal/dashboard/e2e")
+	}
+	names, at := evilNames(), 0
+	evil := infected(t, func() (string, bool) {
+		at++
+		return names[at%len(names)], at%3 == 0
+	})
+	var dirs []string
+	for name, files := range map[string]map[string]string{
+		"plain": written(t, sample(t), render.HTML), "evil": written(t, evil, render.HTML),
+	} {
+		dir := filepath.Join(t.TempDir(), name)
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		for file, text := range files {
+			if err := os.WriteFile(filepath.Join(dir, file), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if dirs = append(dirs, dir); name == "plain" {
+			dirs[0], dirs[len(dirs)-1] = dirs[len(dirs)-1], dirs[0]
+		}
+	}
+	list, err := json.Marshal(dirs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), browserTimeout)
+	defer cancel()
+	suite := exec.CommandContext(ctx, node, "--test", "--test-reporter=spec", "package.test.mjs")
+	suite.Dir = browserDir
+	suite.Env = append(os.Environ(), "PACKAGE_DIRS="+string(list), "CHROMIUM="+chromium)
+	out, err := suite.CombinedOutput()
+	t.Logf("%s", out)
+	if err != nil {
+		t.Errorf("the browser tests failed: %v", err)
+	}
+}
+
+// needed finds a command.
+func needed(t *testing.T, name string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err != nil {
+		missing(t, name+" is not on the PATH")
+	}
+	return path
+}
+
+// missing skips the test on a developer's machine; CI has all that it needs.
+func missing(t *testing.T, why string) {
+	t.Helper()
+	if os.Getenv("CI") == "true" {
+		t.Fatal(why)
+	}
+	t.Skip(why)
+}
