@@ -351,11 +351,15 @@ func TestPull(t *testing.T) {
 		{"busy", []error{&plan.Failure{Outcome: plan.Busy, RetryAfter: 10 * time.Second, Err: errors.New("busy")}}, "", "1 60s busy busy|2 180s answered up to 180 s instead of 60 s", 10 * time.Second, false},
 		{"busy for long", []error{&plan.Failure{Outcome: plan.Busy, RetryAfter: time.Hour, Err: errors.New("busy")}}, "", "1 60s busy busy|2 180s answered up to 180 s instead of 60 s", time.Minute, false},
 		{
-			"contradicts itself", []error{mismatch, mismatch, mismatch}, "",
+			"contradicts itself",
+			[]error{mismatch, mismatch, mismatch},
+			"",
 			"1 60s mismatch revenue differs|2 180s mismatch up to 180 s instead of 60 s revenue differs|3 540s mismatch up to 540 s instead of 180 s, as of 2026-11-26T11:59:02Z revenue differs", 8 * time.Second, true,
 		},
 		{
-			"contradicts itself as of then", []error{mismatch, mismatch, mismatch}, "2026-11-01",
+			"contradicts itself as of then",
+			[]error{mismatch, mismatch, mismatch},
+			"2026-11-01",
 			"1 60s mismatch revenue differs|2 180s mismatch up to 180 s instead of 60 s revenue differs|3 540s mismatch up to 540 s instead of 180 s revenue differs", 8 * time.Second, true,
 		},
 	} {

@@ -37,7 +37,7 @@ func open(t *testing.T) (*plans.Dir, *clock, string) {
 	return d, c, path
 }
 
-var question = plan.Question{Campaign: "AI Launch Tour", Window: "30d", Dimensions: []string{"partner"}, Formats: []string{"html"}}
+var question = plan.Question{Campaign: "AI Launch Tour", Window: "30d", Dimensions: []string{"partner"}, Formats: []string{"html"}, Given: []string{"window"}}
 
 func pkg() *report.Package {
 	return &report.Package{

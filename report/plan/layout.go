@@ -27,10 +27,9 @@ const concurrentMax = 8
 
 // kind is a kind of task, and what it takes.
 type kind struct {
-	agent   string
-	tools   []string
-	tokens  int64 // that an agent that takes it on reads and writes, a round figure
-	minutes int
+	agent  string
+	tools  []string
+	tokens int64 // that an agent that takes it on reads and writes, a round figure
 }
 
 // layOut fills what follows from the question and from what is known of the sources:
@@ -183,12 +182,18 @@ func stages(partners []string, q Question, diamond bool) ([]Stage, Parallelizati
 		id, purpose, input, output string
 		kind
 	}{
-		{"gather", "Read the CRM, MAP and analytics feeds and hold them against their limits of freshness and completeness; partner: ", "topics of the feeds", "feeds",
-			kind{agent: agentLead, tools: []string{toolItself, toolTaxonomy}, tokens: 4000}},
-		{"normalise", "Bring records to one taxonomy, one currency and one copy of each fact; partner: ", "feeds", "facts",
-			kind{agent: agentRevOps, tools: []string{toolItself, toolModels, toolTaxonomy}, tokens: 6000}},
-		{"attribute", "Credit pipeline and revenue; partner: ", "facts", "contributions",
-			kind{agent: agentLead, tools: []string{toolItself}, tokens: 6000}},
+		{
+			"gather", "Read the CRM, MAP and analytics feeds and hold them against their limits of freshness and completeness; partner: ", "topics of the feeds", "feeds",
+			kind{agent: agentLead, tools: []string{toolItself, toolTaxonomy}, tokens: 4000},
+		},
+		{
+			"normalise", "Bring records to one taxonomy, one currency and one copy of each fact; partner: ", "feeds", "facts",
+			kind{agent: agentRevOps, tools: []string{toolItself, toolModels, toolTaxonomy}, tokens: 6000},
+		},
+		{
+			"attribute", "Credit pipeline and revenue; partner: ", "facts", "contributions",
+			kind{agent: agentLead, tools: []string{toolItself}, tokens: 6000},
+		},
 	} {
 		stage := Stage{StageID: s.id, Name: strings.ToUpper(s.id[:1]) + s.id[1:], Execution: execution, Tasks: []Task{}}
 		var ids []string

@@ -38,8 +38,9 @@ const changesMax = 200
 
 // Why something changed, where nobody has to be asked.
 const (
-	whyAsked    = "it was asked for"
-	whyDefault  = "nothing else was asked for, and this is the default"
+	whyAsked    = "asked for by --"
+	whyDefault  = "the default: no flag asks for anything else"
+	whyAgain    = "it is that of the manifest"
 	whyContract = "by the contract's revision "
 	whySeen     = "seen on the line"
 )
@@ -80,9 +81,9 @@ func (p *Plan) log(past Past, at time.Time) {
 func (p *Plan) changes(last *Plan) []Change {
 	var out []Change
 	b, before := &p.TrackSource, &last.TrackSource
-	differ := func(subject, key, was, is, why string) {
+	differ := func(subject, was, is, why string) {
 		if was != is {
-			out = append(out, Change{Subject: subject, Key: key, Before: was, After: is, Why: why})
+			out = append(out, Change{Subject: subject, Before: was, After: is, Why: why})
 		}
 	}
 	q := b.Question
@@ -97,29 +98,33 @@ func (p *Plan) changes(last *Plan) []Change {
 		}
 	}
 	revision := whyContract + strconv.FormatInt(b.Campaign.Revision, 10)
-	model := asked(q.Model)
+	model := q.asked("attribution-model")
 	if q.Model == "" && b.Campaign.Contract != before.Campaign.Contract {
 		model = "the agreed model " + revision
 	}
-	differ("model", "", was.Model, now.Model, model)
-	differ("window", "", window(was), window(now), asked(q.Window))
-	differ("dimensions", "", strings.Join(was.Dimensions, ","), strings.Join(now.Dimensions, ","), asked(strings.Join(q.Dimensions, "")))
-	differ("detail", "", was.Detail, now.Detail, asked(q.Detail))
-	differ("view", "", was.View, now.View, asked(q.View))
-	differ("contract", "", contractOf(before.Campaign), contractOf(b.Campaign), "a revision was put in force; track-source contract diff says what it changes")
-	differ("currency", "", before.Campaign.Currency, b.Campaign.Currency, revision)
-	differ("zone", "", before.Campaign.Zone, b.Campaign.Zone, revision)
-	differ("partners", "", strings.Join(before.Campaign.Partners, ","), strings.Join(b.Campaign.Partners, ","), revision)
+	differ("model", was.Model, now.Model, model)
+	differ("window", window(was), window(now), q.asked("window"))
+	differ("dimensions", strings.Join(was.Dimensions, ","), strings.Join(now.Dimensions, ","), q.asked("dimensions"))
+	differ("detail", was.Detail, now.Detail, q.asked("detail"))
+	differ("view", was.View, now.View, q.asked("restated"))
+	differ("contract", contractOf(before.Campaign), contractOf(b.Campaign), "a revision was put in force; track-source contract diff says what it changes")
+	differ("currency", before.Campaign.Currency, b.Campaign.Currency, revision)
+	differ("zone", before.Campaign.Zone, b.Campaign.Zone, revision)
+	differ("partners", strings.Join(before.Campaign.Partners, ","), strings.Join(b.Campaign.Partners, ","), revision)
 	out = append(out, sourceChanges(before.DataSources, b.DataSources)...)
-	differ("cadence", "", before.Cadence, b.Cadence, "the last plan was begun "+before.CreatedAt.Format(time.RFC3339)+", this one "+b.CreatedAt.Format(time.RFC3339))
+	differ("cadence", before.Cadence, b.Cadence, "the last plan was begun "+before.CreatedAt.Format(time.RFC3339)+", this one "+b.CreatedAt.Format(time.RFC3339))
 	return out
 }
 
-func asked(flag string) string {
-	if flag == "" {
-		return whyDefault
+// asked is why the question is as it is, by the flag that says so.
+func (q Question) asked(flag string) string {
+	switch {
+	case q.Again != "":
+		return whyAgain
+	case slices.Contains(q.Given, flag):
+		return whyAsked + flag
 	}
-	return whyAsked
+	return whyDefault
 }
 
 // window is the name of the window where it is of days up to today, which are others

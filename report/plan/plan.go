@@ -140,7 +140,7 @@ type Campaign struct {
 	Partners []string `json:"partners"`
 }
 
-// Question is what was asked for. What was not is empty, and the default holds.
+// Question is what was asked for. What is empty is left to the reporter.
 type Question struct {
 	Campaign   string   `json:"campaign"`   // id or name
 	Window     string   `json:"window"`     // Nd, campaign, all or FROM..TO
@@ -154,6 +154,8 @@ type Question struct {
 	Formats  []string `json:"formats"`
 	Reporter string   `json:"reporter"` // URL, without what it keeps secret
 	PlanOnly bool     `json:"plan_only"`
+	// Given are the flags that somebody wrote, without dashes; the others are defaults.
+	Given []string `json:"given"`
 }
 
 // Answered is the question with every default filled in, and of when the answer is.

@@ -22,7 +22,7 @@ var noon = time.Date(2026, 11, 19, 12, 0, 0, 0, time.UTC)
 // asked is the question of the tests.
 var asked = plan.Question{
 	Campaign: "AI Launch Tour", Window: "30d", Detail: "full", Dimensions: []string{"partner", "channel"}, Model: "multi-touch",
-	Formats: []string{"html", "md"}, Reporter: "http://127.0.0.1:8087",
+	Formats: []string{"html", "md"}, Given: []string{"campaign", "window", "attribution-model"}, Reporter: "http://127.0.0.1:8087",
 }
 
 func feed(name, partner string, fresh, complete bool) report.FeedQA {
@@ -98,7 +98,7 @@ func second() (plan.Question, *report.Package) {
 	return q, pkg
 }
 
-var errReset = &plan.Failure{Outcome: plan.Unreachable, Err: errors.New("Get \"http://127.0.0.1:8087/api/v1/package\": connection reset by peer")}
+var errReset = &plan.Failure{Outcome: plan.Unreachable, Err: errors.New("read tcp 127.0.0.1:8087: connection reset by peer")}
 
 // examples are plans in each status, by the name of their golden file.
 func examples(t *testing.T) map[string]*plan.Plan {

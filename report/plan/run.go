@@ -185,7 +185,7 @@ func cleanQuestion(q Question) Question {
 	} else {
 		q.Reporter = "" // it may be anything, a token among it
 	}
-	q.Dimensions, q.Formats = clipAll(q.Dimensions), clipAll(q.Formats)
+	q.Dimensions, q.Formats, q.Given = clipAll(q.Dimensions), clipAll(q.Formats), clipAll(q.Given)
 	return q
 }
 
