@@ -113,6 +113,20 @@ func Kept(ctx context.Context, conn Conn, topics ...string) (map[string]time.Dur
 // NewestTimes are the times of the newest records of topics, by their timestamps; a
 // topic without records has none.
 func NewestTimes(ctx context.Context, conn Conn, topics ...string) (map[string]time.Time, error) {
+	return times(ctx, conn, (*kadm.Client).ListMaxTimestampOffsets, time.Time.After, topics)
+}
+
+// OldestTimes are those of the oldest records, as NewestTimes: of each partition that of
+// the first that is left.
+func OldestTimes(ctx context.Context, conn Conn, topics ...string) (map[string]time.Time, error) {
+	return times(ctx, conn, func(cl *kadm.Client, ctx context.Context, topics ...string) (kadm.ListedOffsets, error) {
+		return cl.ListOffsetsAfterMilli(ctx, 0, topics...)
+	}, time.Time.Before, topics)
+}
+
+// times asks for offsets with the times of their records, and returns of each topic the
+// time that comes before all others.
+func times(ctx context.Context, conn Conn, ask asking, before func(a, b time.Time) bool, topics []string) (map[string]time.Time, error) {
 	out := map[string]time.Time{}
 	if len(topics) == 0 {
 		return out, nil
@@ -122,22 +136,29 @@ func NewestTimes(ctx context.Context, conn Conn, topics ...string) (map[string]t
 		return nil, err
 	}
 	defer cl.Close()
-	listed, err := cl.ListMaxTimestampOffsets(ctx, topics...)
+	listed, err := ask(cl, ctx, topics...)
 	if err == nil {
 		err = listed.Error()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("list newest times: %w", conn.explain(err))
+		return nil, fmt.Errorf("list times: %w", conn.explain(err))
 	}
 	listed.Each(func(o kadm.ListedOffset) {
-		if at := time.UnixMilli(o.Timestamp).UTC(); o.Timestamp >= 0 && at.After(out[o.Topic]) {
-			out[o.Topic] = at
+		at, known := out[o.Topic]
+		if o.Timestamp < 0 {
+			return // without a record
+		}
+		if this := time.UnixMilli(o.Timestamp).UTC(); !known || before(this, at) {
+			out[o.Topic] = this
 		}
 	})
 	return out, nil
 }
 
-func listOffsets(ctx context.Context, conn Conn, ask func(*kadm.Client, context.Context, ...string) (kadm.ListedOffsets, error), topics []string) (Offsets, error) {
+// asking is a question of kadm about offsets.
+type asking func(*kadm.Client, context.Context, ...string) (kadm.ListedOffsets, error)
+
+func listOffsets(ctx context.Context, conn Conn, ask asking, topics []string) (Offsets, error) {
 	out := make(Offsets)
 	if len(topics) == 0 {
 		return out, nil // Kafka would read no names as all topics.

@@ -66,6 +66,7 @@ var mayImport = map[string][]string{
 	"internal/feedfile":   {},
 	"internal/follow":     {"attribution", "contract", "deploy/kafka", "internal/control", "internal/line", "internal/task", "money", "report", "schemas/avro", "state", "stream"},
 	"internal/answer":     {"attribution", "attribution/model", "contract", "deploy/kafka", "identity", "internal/control", "internal/follow", "internal/governance", "internal/line", "money", "report", "schemas/avro", "state", "stream"},
+	"internal/past":       {"deploy/kafka", "internal/answer", "internal/follow", "internal/line", "schemas/avro", "state", "stream"},
 	"internal/evaluate":   {"contract", "internal/answer", "internal/control", "internal/governance", "money", "report", "schemas/avro"},
 	"internal/gaps":       {"contract", "identity", "money", "schemas/avro"},
 	"internal/check": {
