@@ -297,6 +297,15 @@ func (t *stepTest) verdict() string {
 	return verdictBetter
 }
 
+// byVerdict puts the rows of a table whose last column is a verdict in its order, those
+// of the same one as they are: who reads only the first rows sees what was found.
+func byVerdict(rows [][]string) {
+	order := []string{verdictWorse, verdictBetter, verdictAs, verdictFew}
+	slices.SortStableFunc(rows, func(a, b []string) int {
+		return cmp.Compare(slices.Index(order, a[len(a)-1]), slices.Index(order, b[len(b)-1]))
+	})
+}
+
 func dropOffTable(tests []stepTest) Table {
 	table := Table{
 		ID: TableDropOffs, Title: "Drop-offs between stages",
@@ -335,6 +344,7 @@ func dropOffTable(tests []stepTest) Table {
 			t.from, t.to, of, string(t.dimension), t.key, days, fmt.Sprint(t.entered), fmt.Sprint(t.passed), rate, baseline, chance, t.verdict(),
 		})
 	}
+	byVerdict(table.Rows)
 	return table
 }
 

@@ -257,6 +257,7 @@ func (q *DealQuestion) outlierTable(tests []outlierTest) Table {
 		row[11], row[12] = chanceText(t.chance), t.verdict()
 		table.Rows = append(table.Rows, row)
 	}
+	byVerdict(table.Rows)
 	return table
 }
 

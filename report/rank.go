@@ -207,9 +207,14 @@ func (q *RankQuestion) insight(rule string, tone Tone, what string, list []*rank
 		in.About = append(in.About, Subject{string(q.Dimension), r.key})
 		switch order {
 		case byCredit:
-			share := new(big.Rat).Quo(r.credit.rat(), q.Credit.Total.rat())
-			parts = append(parts, fmt.Sprintf("%s with %s, %s of all", r.key, Money(r.credit, q.Contract.Currency), Percent(share)))
-			in.Evidence = append(in.Evidence, moneyEvidence("credit of "+r.key, q.Contract, r.credit), ratioEvidence("share of "+r.key, share))
+			part := fmt.Sprintf("%s with %s", r.key, Money(r.credit, q.Contract.Currency))
+			in.Evidence = append(in.Evidence, moneyEvidence("credit of "+r.key, q.Contract, r.credit))
+			if q.Credit.Total.Sign() > 0 { // it may not be, with corrections in it
+				share := new(big.Rat).Quo(r.credit.rat(), q.Credit.Total.rat())
+				part += ", " + Percent(share) + " of all"
+				in.Evidence = append(in.Evidence, ratioEvidence("share of "+r.key, share))
+			}
+			parts = append(parts, part)
 			stake = stake.Add(r.credit)
 		case byReturn:
 			parts = append(parts, fmt.Sprintf("%s with %s for %s spent, %s", r.key, Money(r.revenue, q.Contract.Currency), Money(r.spend, q.Contract.Currency), Times(r.perSpend())))
