@@ -258,3 +258,77 @@ func (w *wave) paces(percent int) []report.Pace {
 	}
 	return list
 }
+
+// steady is a series of ten a working day and none on weekends, of so many days.
+func steady(days int) report.DailySeries {
+	s := report.DailySeries{Measure: "MQL", Daily: report.Daily{Values: make([]report.Value, days)}}
+	for i := range s.Daily.Values {
+		if i%7 < 5 {
+			s.Daily.Values[i] = report.ValueOf(int64(10+i%3), 0) // as even as it gets, and not quite
+		}
+	}
+	return s
+}
+
+// TestAnomalyTexts: what is said of a day that is high, of one that is low, of days without
+// anything, and of a loss, of which more is not welcome; and that weekends are no silence.
+func TestAnomalyTexts(t *testing.T) {
+	const days = report.AnomalyHistoryDays + 21
+	within := report.Span{From: report.AnomalyHistoryDays, To: days - 1}
+	for _, c := range []struct {
+		name    string
+		change  func(s *report.DailySeries)
+		want    string
+		tone    report.Tone
+		subject string
+	}{
+		{"usual", func(*report.DailySeries) {}, "", "", ""},
+		{"high", func(s *report.DailySeries) { s.Daily.Values[report.AnomalyHistoryDays] = report.ValueOf(60, 0) },
+			"MQL: 60 on Thursday 1970-04-23, where 10.6 would be usual.", report.Good, "MQL"},
+		{"high loss", func(s *report.DailySeries) {
+			s.Measure = "lost"
+			s.Daily.Values[report.AnomalyHistoryDays] = report.ValueOf(60, 0)
+		}, "Deals lost: 60 on Thursday 1970-04-23, where 10.6 would be usual.", report.Bad, "lost"},
+		{"silence", func(s *report.DailySeries) {
+			s.About = []report.Subject{{Dimension: "channel", Key: "Email"}}
+			for i := report.AnomalyHistoryDays; i < report.AnomalyHistoryDays+7; i++ {
+				s.Daily.Values[i] = report.Value{}
+			}
+		}, "MQL of channel Email: nothing from Tuesday 1970-04-21 to Wednesday 1970-04-29, 9 days, where 56.5 would be usual.", report.Bad, "Email"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := steady(days)
+			c.change(&s)
+			found := report.Anomalies(report.AnomalyQuestion{Within: within, Series: []report.DailySeries{s}})
+			if c.want == "" {
+				if len(found) > 0 {
+					t.Fatalf("found %q where all is as usual", found[0].Text)
+				}
+				return
+			}
+			if len(found) != 1 || found[0].Text != c.want || found[0].Tone != c.tone || found[0].About[0].Key != c.subject {
+				t.Errorf("found %+v, want %q", found, c.want)
+			}
+		})
+	}
+}
+
+// TestAnomaliesWantHistory: of a campaign of seven weeks nothing can be said, whatever it
+// brings, and a series of a few large deals is never odd.
+func TestAnomaliesWantHistory(t *testing.T) {
+	young := steady(49)
+	young.Daily.Values[42] = report.ValueOf(1000, 0)
+	sparse := report.DailySeries{Measure: "revenue", Currency: "EUR", Places: 2, Daily: report.Daily{Values: make([]report.Value, waveDays)}}
+	for i := range waveDays {
+		if i%11 == 0 {
+			sparse.Daily.Values[i] = report.ValueOf(50_000, 0)
+		}
+	}
+	sparse.Daily.Values[waveDays-5] = report.ValueOf(900_000, 0)
+	for name, s := range map[string]report.DailySeries{"young": young, "sparse": sparse, "empty": {Measure: "won"}} {
+		last := s.Daily.From.Add(len(s.Daily.Values) - 1)
+		if found := report.Anomalies(report.AnomalyQuestion{Within: report.Span{From: 0, To: last}, Series: []report.DailySeries{s}}); len(found) > 0 {
+			t.Errorf("%s: found %q", name, found[0].Text)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package report
 
 import (
 	"cmp"
+	"math"
 	"math/big"
 	"slices"
 
@@ -144,12 +145,37 @@ func (q *RankQuestion) Yields() []Yield {
 // Tell fills the story of a package: Headline, Spine, Drivers, Risks, Opportunities,
 // Decisions and Actions. Insights of the package are read and left as they are.
 func Tell(p *Package, in StoryInput) {
+	in.settle()
 	t := &teller{p: p, in: &in}
 	p.Spine = t.spine()
 	p.Headline = t.headline()
 	p.Drivers, p.Risks, p.Opportunities = t.drivers(), t.risks(), t.opportunities()
 	p.Decisions = t.decisions()
 	p.Actions = t.actions()
+}
+
+// settle puts the lists whose order the caller may not know into one, without changing the
+// caller's.
+func (in *StoryInput) settle() {
+	in.Guarded = slices.SortedStableFunc(slices.Values(in.Guarded), func(a, b Guarded) int {
+		return cmp.Or(cmp.Compare(a.Guardrail, b.Guardrail), cmp.Compare(a.Since, b.Since), cmp.Compare(a.Subject, b.Subject))
+	})
+	in.Disputes = slices.SortedStableFunc(slices.Values(in.Disputes), func(a, b StoryDispute) int {
+		return cmp.Or(cmp.Compare(a.Opened, b.Opened), cmp.Compare(a.ID, b.ID))
+	})
+	severities := []string{"critical", "error", "warning", "info"}
+	last := func(d money.Day) money.Day { // without a deadline, behind those with one
+		if d == 0 {
+			return math.MaxInt32
+		}
+		return d
+	}
+	in.Alerts = slices.SortedStableFunc(slices.Values(in.Alerts), func(a, b StoryAlert) int {
+		return cmp.Or(
+			cmp.Compare(slices.Index(severities, a.Severity), slices.Index(severities, b.Severity)),
+			cmp.Compare(last(a.Deadline), last(b.Deadline)), cmp.Compare(a.ID, b.ID),
+		)
+	})
 }
 
 // teller tells the story of one package.

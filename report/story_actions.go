@@ -96,7 +96,7 @@ func (t *teller) shift(d Dimension) (optimisation, bool) {
 	a := Action{
 		ID: fmt.Sprintf("%s/%s/%s/%s", ActionShift, d, worst.Key, best.Key), Rule: ActionShift, About: []Subject{best.Subject, worst.Subject},
 		Text: fmt.Sprintf("Move %s, a fifth of the spend, from %s to %s", MoneyAbout(moved, c.Currency), named(worst.Subject), named(best.Subject)),
-		Effect: fmt.Sprintf("%s more revenue in as many days: half of what the two returns, %s and %s, come to, as money that is added returns less",
+		Effect: fmt.Sprintf("%s more revenue in as many days: half of what the returns of %s and %s come to, as money that is added returns less",
 			MoneyAbout(worth(gain), c.Currency), Times(returns(best)), Times(returns(worst))),
 	}
 	for _, y := range []*Yield{best, worst} {
@@ -162,12 +162,13 @@ func (t *teller) dealValue() (*big.Rat, bool) {
 
 // valued tells what a number of deals more at a step are worth, of which a part is won, at
 // the average contract value; of as many deals alone where one of the two is not known.
-func (t *teller) valued(a *Action, deals, onward *big.Rat, step string) optimisation {
-	what, by := measureName(step), "the part of them that is won and the average contract value"
+// Next is of which deals they are.
+func (t *teller) valued(a *Action, deals, onward *big.Rat, step, next string) optimisation {
+	what, by := measureName(step), "at the part of them that is won and the average contract value"
 	if step == string(contract.StateWon) {
-		what, by = "deals won", "the average contract value"
+		what, by = "deals won", "at the average contract value"
 	}
-	a.Effect = fmt.Sprintf("%s more %s of as many deals, which is half of what the numbers come to", plain(deals, 1), what)
+	a.Effect = fmt.Sprintf("%s more %s of %s, half of the way to the others", plain(deals, 1), what, next)
 	value, priced := t.dealValue()
 	if onward == nil || !priced {
 		return optimisation{Action: *a}
@@ -178,7 +179,7 @@ func (t *teller) valued(a *Action, deals, onward *big.Rat, step string) optimisa
 		a.Evidence = append(a.Evidence, ratioEvidence("won of those at "+step, onward))
 	}
 	a.Evidence = append(a.Evidence, Evidence{Name: "average contract value", Value: value.FloatString(c.Exponent), Kind: MoneyColumn, Currency: c.Currency})
-	a.Effect = fmt.Sprintf("%s more revenue: %s, at %s", MoneyAbout(gain, c.Currency), a.Effect, by)
+	a.Effect = fmt.Sprintf("%s more revenue: %s, %s", MoneyAbout(gain, c.Currency), a.Effect, by)
 	return optimisation{*a, gain}
 }
 
@@ -196,13 +197,13 @@ func (t *teller) leaks() []optimisation {
 		rate := big.NewRat(int64(l.Passed), int64(l.Entered))
 		list = append(list, t.valued(&Action{
 			ID: fmt.Sprintf("%s/%s/%s/%s", ActionLeak, l.Dimension, l.Key, l.To), Rule: ActionLeak, About: []Subject{l.Subject},
-			Text: fmt.Sprintf("Find out what loses those of %s between %s and %s: %s go on, of the others %s",
+			Text: fmt.Sprintf("Find out why %s loses more between %s and %s: %s go on, of the others %s",
 				named(l.Subject), stageName(l.From), stageName(l.To), Percent(rate), Percent(l.Baseline)),
 			Evidence: []Evidence{
 				countEvidence("came to "+l.From, int64(l.Entered)), countEvidence("went on to "+l.To, int64(l.Passed)),
 				ratioEvidence("rate", rate), ratioEvidence("rate of the rest", l.Baseline),
 			},
-		}, lost, l.Onward, l.To))
+		}, lost, l.Onward, l.To, "the next "+Number(l.Entered)))
 	}
 	return list
 }
@@ -229,14 +230,15 @@ func (t *teller) outliers() []optimisation {
 		if verdict == verdictBetter {
 			// As many of the others as a part of them, not all: who an asset is for is not everybody.
 			deals = new(big.Rat).Quo(r.number("rest_deals"), rat(reachPart))
-			a.Text = fmt.Sprintf("Bring %s to a tenth of the deals that begin without it: of those that began with it %s are won, of the others %s",
+			a.Text = fmt.Sprintf("Bring %s to a tenth of the deals that begin without it: %s of those that began with it are won, of the others %s",
 				named(about), Percent(r.number("won")), Percent(r.number("rest_won")))
 		} else {
-			a.Text = fmt.Sprintf("Rework or replace %s: of the deals that began with it %s are won, of the others %s",
+			a.Text = fmt.Sprintf("Rework or replace %s: %s of the deals that began with it are won, of the others %s",
 				named(about), Percent(r.number("won")), Percent(r.number("rest_won")))
 		}
+		next := "the next " + plain(deals, 0)
 		deals = new(big.Rat).Mul(deals, apart.Abs(apart))
-		list = append(list, t.valued(&a, deals.Quo(deals, rat(promisedPart)), rat(1), string(contract.StateWon)))
+		list = append(list, t.valued(&a, deals.Quo(deals, rat(promisedPart)), rat(1), string(contract.StateWon), next))
 	}
 	return list
 }
@@ -244,30 +246,16 @@ func (t *teller) outliers() []optimisation {
 // register are the alerts that are open, the most severe first, then those that climb
 // first.
 func (t *teller) register() []Action {
-	alerts := slices.Clone(t.in.Alerts)
-	severities := []string{"critical", "error", "warning", "info"}
-	last := func(d int) int { // without a deadline, behind those with one
-		if d == 0 {
-			return int(^uint32(0) >> 1)
-		}
-		return d
-	}
-	slices.SortFunc(alerts, func(a, b StoryAlert) int {
-		return cmp.Or(
-			cmp.Compare(slices.Index(severities, a.Severity), slices.Index(severities, b.Severity)),
-			cmp.Compare(last(int(a.Deadline)), last(int(b.Deadline))), cmp.Compare(a.ID, b.ID),
-		)
-	})
 	var list []Action
-	for i, al := range alerts {
+	for i, al := range t.in.Alerts {
 		if i == alertsMax {
 			list = append(list, Action{
 				ID: ActionAlert + "/more", Rule: ActionAlert, Status: StatusOpen,
-				Text: "Look at " + Counted(len(alerts)-i, "more alert", "more alerts") + ", which the table of escalations lists",
+				Text: "Look at " + Counted(len(t.in.Alerts)-i, "more alert", "more alerts") + ", which the table of escalations lists",
 			})
 			break
 		}
-		a := Action{ID: al.ID, Text: sentence(al.Message), Rule: ActionAlert, Owner: cmp.Or(al.Owner, al.Rung, al.Fallback), Status: StatusOpen}
+		a := Action{ID: al.ID, Text: sentence(al.Message), Rule: ActionAlert, Owner: cmp.Or(al.Owner, al.Rung, al.Taken), Status: StatusOpen}
 		if al.Subject != "" {
 			a.About = []Subject{{al.Kind, al.Subject}}
 		}

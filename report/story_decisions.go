@@ -58,8 +58,7 @@ func (t *teller) decisions() []Decision {
 }
 
 func (t *teller) disputed() []Decision {
-	disputes := slices.Clone(t.in.Disputes)
-	slices.SortFunc(disputes, func(a, b StoryDispute) int { return cmp.Or(cmp.Compare(a.Opened, b.Opened), cmp.Compare(a.ID, b.ID)) })
+	disputes := t.in.Disputes
 	board := answers(t.in.Contract.Escalation.Board)
 	var list []Decision
 	for i, d := range disputes {
@@ -80,9 +79,9 @@ func (t *teller) disputed() []Decision {
 		} else {
 			text += " deal " + d.Deal
 		}
-		why := "It is open since " + d.Opened.String() + "."
+		why := "It has been open since " + d.Opened.String() + "."
 		if d.Escrow != nil {
-			why = fmt.Sprintf("%s is in escrow since %s.", Money(*d.Escrow, t.in.Contract.Currency), d.Opened)
+			why = fmt.Sprintf("%s has been in escrow since %s.", Money(*d.Escrow, t.in.Contract.Currency), d.Opened)
 		}
 		list = append(list, Decision{Text: text, Owner: board, Why: why})
 	}
@@ -102,24 +101,15 @@ func (t *teller) pending(p *Pending) Decision {
 	}
 	var why []string
 	if len(p.Missing) > 0 {
-		verb := "have"
-		if len(p.Missing) == 1 {
-			verb = "has"
-		}
-		why = append(why, fmt.Sprintf("%s %s not answered", inWords(p.Missing), verb))
+		why = append(why, "Not answered yet: "+inWords(p.Missing)+".")
 	}
 	if len(p.Refused) > 0 {
-		verb := "have"
-		if len(p.Refused) == 1 {
-			verb = "has"
-		}
-		why = append(why, fmt.Sprintf("%s %s refused", inWords(p.Refused), verb))
+		why = append(why, "Refused: "+inWords(p.Refused)+".")
 	}
-	d.Why = strings.Join(why, "; ")
 	if p.Since != 0 {
-		d.Why += ", since " + p.Since.String()
+		why = append(why, "Asked since "+p.Since.String()+".")
 	}
-	d.Why = capital(d.Why) + "."
+	d.Why = strings.Join(why, " ")
 	return d
 }
 
@@ -150,32 +140,39 @@ func (t *teller) boarded() []Decision {
 // sentence is a message without its full stop, for the middle of another one.
 func sentence(text string) string { return strings.TrimSuffix(strings.TrimSpace(text), ".") }
 
-// persisting are the breaches of more than two weeks that are not with the board.
+// persisting are the breaches of more than two weeks that are not with the board, one for
+// each guardrail.
 func (t *teller) persisting() []Decision {
 	var list []Decision
+	var of []string // what the last decision is about
+	last := ""
 	for i := range t.in.Guarded {
 		g := &t.in.Guarded[i]
 		days := int(t.in.Day - g.Since)
-		if g.Band != contract.BandRed || g.Since == 0 || days <= persists {
+		a := t.guardrailAlert(g)
+		if g.Band != contract.BandRed || g.Since == 0 || days <= persists || a != nil && a.Board {
 			continue
 		}
-		owner := answers(t.rung(days))
-		if a := t.guardrailAlert(g); a != nil {
-			if a.Board {
-				continue
+		if g.Guardrail != last { // the longest breach of it, which says whose it is
+			last, of = g.Guardrail, nil
+			owner := answers(t.rung(days))
+			if a != nil {
+				owner = cmp.Or(a.Owner, a.Rung, owner)
 			}
-			owner = cmp.Or(a.Owner, a.Rung, owner)
+			rail := t.in.Contract.Guardrail(g.Guardrail)
+			list = append(list, Decision{
+				Owner: owner,
+				Why:   fmt.Sprintf("It has been red for %s: %s, with a limit of %s.", Counted(days, "day", "days"), unitText(rail.Unit, g.Value), unitText(rail.Unit, rail.Limit)),
+			})
 		}
-		of := ""
 		if g.Subject != "" {
-			of = " of " + subjectText(g.Subject)
+			of = append(of, subjectText(g.Subject))
 		}
-		rail := t.in.Contract.Guardrail(g.Guardrail)
-		list = append(list, Decision{
-			Text:  fmt.Sprintf("Agree how %s%s comes back within its bounds", railName(g.Guardrail), of),
-			Owner: owner,
-			Why:   fmt.Sprintf("It is red for %s: %s, with a limit of %s.", Counted(days, "day", "days"), unitText(rail.Unit, g.Value), unitText(rail.Unit, rail.Limit)),
-		})
+		text := railName(g.Guardrail)
+		if len(of) > 0 {
+			text += " of " + inWords(of)
+		}
+		list[len(list)-1].Text = "Agree how " + text + " comes back within its bounds"
 	}
 	return list
 }

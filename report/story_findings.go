@@ -8,6 +8,7 @@ import (
 
 	"tracksource/attribution"
 	"tracksource/contract"
+	"tracksource/money"
 )
 
 // The rules of findings that are made of what is watched and said, not of the numbers.
@@ -45,24 +46,41 @@ func (t *teller) headline() string {
 		}
 		return fmt.Sprintf("%s has no figures %s.", name, when)
 	}
-	text := fmt.Sprintf("%s brought %s of %s %s", name, t.amount(*m.Value, m.Currency), measureName(m.Measure), when)
+	what := measureName(m.Measure)
+	if m.Measure == attribution.MeasurePipelineCreated {
+		what = "pipeline"
+	}
+	text := fmt.Sprintf("%s brought %s of %s %s", name, t.amount(*m.Value, m.Currency), what, when)
 	if m.Currency == "" {
 		text = fmt.Sprintf("%s brought %s %s", name, t.counted(m), when)
 	}
 	if m.Previous != nil {
-		text += ", " + Delta(*m.Value, *m.Previous) + " on as many days before"
+		text += ", " + Delta(*m.Value, *m.Previous) + " on " + t.before()
 	}
 	if pace := t.pace(m.Measure); pace != nil {
 		reached := t.amount(pace.Reached, pace.Currency)
 		if part, ok := PercentOf(pace.Reached, pace.Expected); ok {
 			reached = part
 		}
-		text += fmt.Sprintf("; %s of the %s expected by now of the target to %s is reached", reached, t.amount(pace.Expected, pace.Currency), pace.Goal.Period.To)
+		text += fmt.Sprintf("; toward the target of %s it stands at %s of the %s expected by now", pace.Goal.Period.To, reached, t.amount(pace.Expected, pace.Currency))
 	}
 	if red := t.reds(); red > 0 {
 		text += fmt.Sprintf(", and %s red", Counted(red, "guardrail is", "guardrails are"))
 	}
 	return text + "."
+}
+
+// before is the days that the window is held against.
+func (t *teller) before() string {
+	from, err := money.ParseDay(t.p.Question.From)
+	to, err2 := money.ParseDay(t.p.Question.To)
+	if err != nil || err2 != nil {
+		return "as many days before"
+	}
+	if days := (Span{from, to}).Days(); days != 1 {
+		return "the " + Number(days) + " days before"
+	}
+	return "the day before"
 }
 
 // counted is a measure of things with how many.
@@ -133,11 +151,22 @@ func byStake(list []Insight) []Insight {
 }
 
 // drivers are the findings that say most of why the numbers are what they are: welcome or
-// not, of distinct subjects, those with the most at stake first.
+// not, of distinct subjects, those with the most at stake first. What a test found comes
+// before what only describes: somebody is always first and last.
 func (t *teller) drivers() []Insight {
 	out := []Insight{}
 	seen := map[Subject]bool{}
-	for _, in := range byStake(t.p.Insights) {
+	list := byStake(t.p.Insights)
+	slices.SortStableFunc(list, func(a, b Insight) int {
+		describes := func(in Insight) int {
+			if in.Chance == "" {
+				return 1
+			}
+			return 0
+		}
+		return cmp.Compare(describes(a), describes(b))
+	})
+	for _, in := range list {
 		if len(out) == driversMax {
 			break
 		}
@@ -218,20 +247,21 @@ func (t *teller) breach(band contract.Band, of []*Guarded) Insight {
 		for _, g := range of {
 			names = append(names, fmt.Sprintf("%s at %s", subjectText(g.Subject), unitText(rail.Unit, g.Value)))
 		}
-		in.Text = fmt.Sprintf("%s is %s for %d of what it watches: %s; %s.", capital(railName(first.Guardrail)), band, len(of), inWords(names), bounds)
+		in.Text = fmt.Sprintf("%s is %s for %d %ss: %s; %s.", capital(railName(first.Guardrail)), band, len(of), subjectOf(first.Guardrail), inWords(names), bounds)
 	case first.Subject != "":
-		in.Text = fmt.Sprintf("%s of %s is %s%s: %s, where %s.", capital(railName(first.Guardrail)), subjectText(first.Subject), band, since(first), unitText(rail.Unit, first.Value), bounds)
+		in.Text = fmt.Sprintf("%s of %s %s: %s, where %s.", capital(railName(first.Guardrail)), subjectText(first.Subject), stands(first), unitText(rail.Unit, first.Value), bounds)
 	default:
-		in.Text = fmt.Sprintf("%s is %s%s: %s, where %s.", capital(railName(first.Guardrail)), band, since(first), unitText(rail.Unit, first.Value), bounds)
+		in.Text = fmt.Sprintf("%s %s: %s, where %s.", capital(railName(first.Guardrail)), stands(first), unitText(rail.Unit, first.Value), bounds)
 	}
 	return in
 }
 
-func since(g *Guarded) string {
+// stands is the band of a guardrail, and since when.
+func stands(g *Guarded) string {
 	if g.Since == 0 {
-		return ""
+		return "is " + string(g.Band)
 	}
-	return " since " + g.Since.String()
+	return fmt.Sprintf("has been %s since %s", g.Band, g.Since)
 }
 
 // subjectOf is the dimension of a guardrail's subjects.
@@ -289,14 +319,15 @@ func (t *teller) escrow() (Insight, bool) {
 		}
 	}
 	slices.Sort(partners)
-	in.Text = fmt.Sprintf("%s open, of %s", Counted(n, "dispute is", "disputes are"), inWords(slices.Compact(partners)))
+	partners = slices.Compact(partners)
+	in.Text = fmt.Sprintf("%s open, of %s", Counted(n, "dispute is", "disputes are"), inWords(partners))
 	if known {
 		in.Stake = sum.Text(t.in.Contract.Exponent)
 		verb := "hold"
 		if n == 1 {
 			verb = "holds"
 		}
-		in.Text = fmt.Sprintf("%s of %s %s %s in escrow", Counted(n, "open dispute", "open disputes"), inWords(slices.Compact(partners)), verb, Money(sum, t.in.Contract.Currency))
+		in.Text = fmt.Sprintf("%s of %s %s %s in escrow", Counted(n, "open dispute", "open disputes"), inWords(partners), verb, Money(sum, t.in.Contract.Currency))
 	}
 	in.Text += "."
 	return in, true

@@ -41,7 +41,7 @@ func (t *teller) spine() []KPI {
 	if awareness != "" {
 		list = append(list, t.measured(TileAwareness, "Awareness", awareness, contract.GuardReach))
 	}
-	return append(list,
+	list = append(list,
 		t.measured(TileDemand, "Demand", demand, ""),
 		t.measured(TilePipeline, "Pipeline", attribution.MeasurePipelineCreated, contract.GuardPipelineCoverage),
 		t.measured(TileRevenue, "Revenue", attribution.MeasureRevenue, ""),
@@ -49,6 +49,10 @@ func (t *teller) spine() []KPI {
 		t.figure(contract.GuardWinRate, "Win rate", KPIWinRate),
 		t.confidence(), t.accuracy(), t.satisfaction(), t.adherence(),
 	)
+	for i := range list {
+		list[i].Why = capital(list[i].Why)
+	}
+	return list
 }
 
 // measured is the tile of a measure over the window. Its light is the worse one of how it
@@ -167,10 +171,14 @@ func (t *teller) guarded(guardrail, subject string) (Light, string) {
 // bandText says how a guardrail stands against its bounds.
 func (t *teller) bandText(g *Guarded) string {
 	rail := t.in.Contract.Guardrail(g.Guardrail)
-	text := fmt.Sprintf("%s is %s, with a target of %s and a limit of %s", railName(g.Guardrail),
+	name := railName(g.Guardrail)
+	if g.Subject != "" {
+		name += " of " + subjectText(g.Subject)
+	}
+	text := fmt.Sprintf("%s is %s, with a target of %s and a limit of %s", name,
 		unitText(rail.Unit, g.Value), unitText(rail.Unit, rail.Target), unitText(rail.Unit, rail.Limit))
 	if g.Band != contract.BandGreen && g.Since != 0 {
-		text += fmt.Sprintf("; %s since %s", g.Band, g.Since)
+		text += fmt.Sprintf("; it has been %s since %s", g.Band, g.Since)
 	}
 	return text
 }
@@ -274,10 +282,10 @@ func (t *teller) accuracy() KPI {
 }
 
 // satisfaction has the mean of each partner's newest score. There is no guardrail of it:
-// its light is of the disputes that are open, red of one that nobody resolved for as long
+// its light is green where there are scores and no dispute is open, else of the disputes, red of one that nobody resolved for as long
 // as a breach stays on a rung of the ladder.
 func (t *teller) satisfaction() KPI {
-	k := KPI{ID: TileSatisfaction, Title: "Partner satisfaction, of 10", Kind: CountColumn, Light: Green}
+	k := KPI{ID: TileSatisfaction, Title: "Partner satisfaction, of 10", Kind: CountColumn, Light: Grey}
 	var sum Value
 	scores := 0
 	for _, s := range t.in.Satisfaction {
@@ -288,7 +296,7 @@ func (t *teller) satisfaction() KPI {
 	}
 	why := []string{"nobody has answered a survey"}
 	if scores > 0 {
-		k.Value = sum.over(scores).round(1).Text(0)
+		k.Value, k.Light = sum.over(scores).round(1).Text(0), Green
 		why[0] = fmt.Sprintf("the newest scores of %s", Counted(scores, "partner", "partners"))
 	}
 	oldest := t.in.Day
@@ -303,7 +311,9 @@ func (t *teller) satisfaction() KPI {
 		if int(t.in.Day-oldest) > t.in.Contract.Escalation.ClimbDays {
 			k.Light = Red
 		}
-		why = append(why, Counted(open, "dispute is open", "disputes are open")+", the oldest since "+oldest.String())
+		if why = append(why, Counted(open, "dispute is open", "disputes are open")+", the oldest since "+oldest.String()); open == 1 {
+			why[1] = "1 dispute is open, since " + oldest.String()
+		}
 	}
 	k.Why = strings.Join(why, "; ")
 	return k
@@ -315,7 +325,7 @@ func (t *teller) adherence() KPI {
 	k := KPI{ID: TileSLA, Title: "SLA adherence", Kind: RatioColumn, Light: Grey, Why: "no feed was evaluated yet"}
 	if share := t.in.Adherence.Share(); share != nil {
 		k.Value = ratioText(share)
-		k.Why = fmt.Sprintf("kept on %s of %s of a feed", Number(t.in.Adherence.Kept), Counted(t.in.Adherence.Days, "day", "days"))
+		k.Why = fmt.Sprintf("feeds were as agreed on %s of %s", Number(t.in.Adherence.Kept), Counted(t.in.Adherence.Days, "feed day", "feed days"))
 	}
 	for _, g := range t.in.Guarded {
 		if g.Guardrail != contract.GuardFreshness && g.Guardrail != contract.GuardCompleteness {
@@ -324,7 +334,7 @@ func (t *teller) adherence() KPI {
 		if light, why := t.guarded(g.Guardrail, g.Subject); light.worse(k.Light) {
 			k.Light = light
 			if light != Green {
-				k.Why = g.Subject + ": " + why
+				k.Why = why
 			}
 		}
 	}
