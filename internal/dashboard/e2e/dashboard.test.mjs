@@ -272,6 +272,24 @@ test("the keyboard alone is enough", async () => {
   await done(page);
 });
 
+test("cohorts are by what deals have in common, with curves and what became of them", async () => {
+  const page = await open("?view=cohorts");
+  for (const cohort of ["partner", "lead_source", "first_touch"]) {
+    await page.selectOption("select[name=cohort]", cohort);
+    await page.waitForURL(new RegExp(`cohort=${cohort}`));
+    await drawn(page);
+    const answer = await page.api(`cohorts?cohort=${cohort}`);
+    const rows = page.locator('table:has(caption:text-is("What became of them")) tbody tr');
+    assert.equal(await rows.count(), answer.cohorts.length);
+    const exact = await rows.evaluateAll((list) => list.map((r) => [...r.querySelectorAll("[data-exact]")].map((e) => e.dataset.exact)));
+    assert.deepEqual(exact, answer.cohorts.map((c) => [c.size, c.decided, c.won, c.contract_value, c.pipeline, c.pipeline_open, c.revenue].filter((v) => v !== null)));
+    const curves = page.locator('table:has(caption:text-is("Curves")) tbody tr');
+    assert.equal(await curves.count(), Math.min(8, answer.cohorts.filter((c) => c.cells.length).length));
+    assert.equal(await page.locator(".chart-card canvas").count(), 1);
+  }
+  await done(page);
+});
+
 test("it prints", async () => {
   const page = await open();
   const pdf = await page.pdf({ format: "A4" });
@@ -283,7 +301,7 @@ test("it prints", async () => {
 });
 
 const views = () => ({
-  overview: "?window=all", partner: "?view=partner&window=all", models: "?view=models&window=all", cohorts: "?view=cohorts", journeys: "?view=journey",
+  overview: "?window=all", partner: "?view=partner&window=all", models: "?view=models&window=all", cohorts: "?view=cohorts", sources: "?view=cohorts&cohort=lead_source&by=region", journeys: "?view=journey",
   deal: `?view=journey&id=${encodeURIComponent(sample.deal)}`, row: `?view=journey&key=${encodeURIComponent(sample.row)}`, rows: "?view=rows&window=all", feeds: "?view=feeds", actions: "?view=actions", governance: "?view=governance", reconcile: "?view=reconcile",
 });
 
