@@ -42,7 +42,9 @@ func partOf(n, whole *big.Int) part {
 // meter is how far something is on its way to a target.
 type meter struct {
 	Fill, Mark, Ahead part // reached, expected by now, projected
+	Low, High         part // the range of the projection
 	Marked, Projected bool
+	Ranged            bool
 	Text              string // for who does not see it
 }
 
@@ -158,7 +160,7 @@ type column struct {
 
 // timeseries draws a table whose first column is the time and whose others, but total,
 // are series.
-func timeseries(t *report.Table, c *palette, title func(report.Column) string) *columns {
+func timeseries(p *report.Package, t *report.Table, c *palette) *columns {
 	series := seriesOf(t)
 	if len(series) == 0 || len(t.Rows) == 0 {
 		return nil
@@ -186,7 +188,7 @@ func timeseries(t *report.Table, c *palette, title func(report.Column) string) *
 	axis := axisOf(bottom, top)
 	ch.Ticks = axis.ticks(compact)
 	for _, s := range series {
-		ch.Legend = append(ch.Legend, key{c.class(t.Columns[s].ID), title(t.Columns[s])})
+		ch.Legend = append(ch.Legend, key{c.class(t.Columns[s].Title), heading(p, t.Columns[s])})
 	}
 	for i, row := range rows {
 		ch.Columns = append(ch.Columns, columnOf(t, row, series, ch.Legend, axis, i, len(rows)))

@@ -31,8 +31,8 @@ type group struct {
 
 // goal is how far a measure is on its way.
 type goal struct {
-	Name, Of, Reached, Target, Expected, Projected, Status, Word string
-	Meter                                                        meter
+	Name, Of, Reached, Target, Expected, Projected, Between, Status, Word string
+	Meter                                                                 meter
 }
 
 // hall collects the exhibits and remembers which tables are told.
@@ -155,16 +155,21 @@ func (h *hall) goal(t *report.Table, row []string) goal {
 		g.Meter.Ahead, g.Meter.Projected = bound(share), true
 		g.Projected += " (" + percentOf(share) + ")"
 	}
+	low, ok := permille(at("projected_low"), at("target"))
+	if high, ok2 := permille(at("projected_high"), at("target")); ok && ok2 && low.Cmp(high) < 0 {
+		g.Meter.Low, g.Meter.High, g.Meter.Ranged = bound(low), bound(high), true
+		g.Between = text("projected_low") + " to " + text("projected_high")
+	}
 	return g
 }
 
 func (h *hall) contributions() {
 	e := &exhibit{ID: "contribution", Title: "Contribution"}
 	if t := h.table("contributions"); t != nil {
-		e.Title, e.Note = name(t.Title), sentence(t.Note)
+		e.Title, e.Note = contributionBy(h.p), sentence(t.Note)
 		e.Bars = h.contributionBars(t)
 		e.Grids = append(e.Grids, gridOf(h.p, t, tabled{rows: topMax * 2, bars: []string{"share"}}))
-		e.Grids[0].Note = ""
+		e.Grids[0].Note, e.Grids[0].Caption = "", e.Title
 	}
 	for _, id := range []string{"totals", "totals_counts", "partners", "adjustments"} {
 		if t := h.table(id); t != nil {
@@ -172,6 +177,23 @@ func (h *hall) contributions() {
 		}
 	}
 	h.show(e)
+}
+
+// contributionBy is what contributions are told by.
+func contributionBy(p *report.Package) string {
+	d := p.Question.Dimensions
+	switch len(d) {
+	case 0:
+		return "Contribution"
+	case 1:
+		return "Contribution by " + phrase(d[0])
+	}
+	var words []string
+	for _, one := range d {
+		words = append(words, phrase(one))
+	}
+	last := len(words) - 1
+	return "Contribution by " + strings.Join(words[:last], ", ") + " and " + words[last]
 }
 
 // contributionBars has a bar for each value of the first dimension, of the second's
@@ -315,12 +337,7 @@ func (h *hall) overTime() {
 	e := &exhibit{ID: "time", Title: "Over time"}
 	if t := h.table("timeseries"); t != nil {
 		e.Title, e.Note = name(t.Title), sentence(t.Note)
-		e.Columns = timeseries(t, h.c, func(c report.Column) string {
-			if called := partner(h.p, c.ID); called != name(c.ID) {
-				return called
-			}
-			return heading(h.p, c)
-		})
+		e.Columns = timeseries(h.p, t, h.c)
 		e.Folded = append(e.Folded, gridOf(h.p, t, tabled{rows: columnsMax}))
 	}
 	for i := range h.p.Tables {
@@ -436,27 +453,25 @@ func (h *hall) shares(t *report.Table) *bars {
 	for i, c := range t.Columns {
 		if i > 0 && c.Kind == report.RatioColumn && len(of) <= seriesMax {
 			of = append(of, i)
-			who := strings.TrimPrefix(strings.TrimPrefix(c.ID, "share"), "_")
-			if who == "unattributed" || who == "none" {
-				who = "(" + who + ")"
-			}
-			classes = append(classes, h.c.class(who))
-			ch.Legend = legend(ch.Legend, key{classes[len(classes)-1], heading(h.p, c)})
+			classes = append(classes, h.c.class(c.Title))
+			ch.Legend = legend(ch.Legend, key{classes[len(classes)-1], partner(h.p, c.Title)})
 		}
 	}
 	if len(of) < 2 {
 		return nil
 	}
 	for _, row := range t.Rows[:min(len(t.Rows), barsMax*2)] {
-		b := bar{Name: phrase(row[0])}
+		b := bar{Name: name(row[max(0, t.Column("name"))])}
 		var amounts []*big.Int
 		var titles []string
 		for _, i := range of {
 			amounts = append(amounts, nanoOf(row[i]))
-			titles = append(titles, heading(h.p, t.Columns[i])+" "+percent(row[i]))
+			titles = append(titles, partner(h.p, t.Columns[i].Title)+" "+percent(row[i]))
 		}
 		b.Segments = layered(amounts, classes, titles, big.NewInt(1_000_000_000))
-		ch.Rows = append(ch.Rows, b)
+		if len(b.Segments) > 0 { // a model that is not additive has no shares
+			ch.Rows = append(ch.Rows, b)
+		}
 	}
 	return ch
 }

@@ -106,13 +106,16 @@ func gridOf(p *report.Package, t *report.Table, how tabled) *grid {
 	return g
 }
 
-// columnsOf are the columns that are shown: what a partner is called stands for its id.
+// columnsOf are the columns that are shown: what a partner or a model is called stands for
+// its id.
 func columnsOf(t *report.Table) []int {
+	named := t.Column("name") > 0
 	var out []int
 	for i, c := range t.Columns {
-		if c.ID != "name" || t.Column("partner") < 0 {
-			out = append(out, i)
+		if named && (c.ID == "name" && t.Column("partner") >= 0 || c.ID == "model") {
+			continue
 		}
+		out = append(out, i)
 	}
 	return out
 }
@@ -166,11 +169,18 @@ func (g *grid) across() {
 	g.Head, g.Rows = heads, rows
 }
 
-// heading is a column's title with the unit of its values.
+// heading is a column's title, with the unit of its values where it is not the page's. A
+// column of what is a partner's has the partner's name.
 func heading(p *report.Package, c report.Column) string {
-	text := name(c.Title)
-	if text == "" {
-		text = name(c.ID)
+	text := partner(p, c.Title)
+	switch {
+	case c.Title == "":
+		text = phrase(c.ID)
+	case c.Title == c.ID:
+		text = phrase(text)
+	}
+	if strings.HasPrefix(c.ID, "share_") {
+		text += ", share"
 	}
 	if c.Kind == report.MoneyColumn && c.Currency != "" && c.Currency != p.Currency {
 		text += " (" + name(c.Currency) + ")"
@@ -192,7 +202,7 @@ func cellOf(p *report.Package, t *report.Table, row []string, i int) cell {
 			if d := t.Column("dimension"); d >= 0 && row[d] == "partner" {
 				out.Text = partner(p, value)
 			}
-		case "measure", "stage", "kind":
+		case "measure", "stage", "kind", "from", "to":
 			out.Text = phrase(value)
 		case "status", "projected_status", "verdict", "state", "light":
 			out.Text, out.Word = phrase(value), verdict(value)
@@ -204,7 +214,11 @@ func cellOf(p *report.Package, t *report.Table, row []string, i int) cell {
 		case "chance":
 			out.Text = name(value)
 		}
-	case report.MoneyColumn, report.CountColumn, report.DaysColumn, report.DayColumn, report.TimeColumn:
+	case report.CountColumn: // of money, where the row says of which
+		if i := t.Column("currency"); i >= 0 && row[i] != "" && t.Columns[i].Kind == report.TextColumn {
+			out.Text = shown(report.MoneyColumn, value, row[i])
+		}
+	case report.MoneyColumn, report.DaysColumn, report.DayColumn, report.TimeColumn:
 	}
 	if value == "" {
 		out.Text = "—"
@@ -224,7 +238,7 @@ func phrase(value string) string {
 // verdict is whether a word is welcome, empty for one that is neither.
 func verdict(value string) string {
 	switch value {
-	case "ahead", "on_track", "better", "green", "won", "taken", "fresh", "resolved", "accepted":
+	case "ahead", "on_track", "on track", "better", "green", "won", "taken", "fresh", "resolved", "accepted":
 		return "good"
 	case "behind", "worse", "red", "breached", "escalated", "stale":
 		return "bad"

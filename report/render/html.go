@@ -27,11 +27,8 @@ type page struct {
 	Feeds    []*exhibit
 }
 
-// writeHTML writes a page of a package with the template of that name. The page asks
-// nobody for anything: its policy allows the style that is in it, by its hash, and
-// nothing else, so that even a name that got past the escaping could neither run nor
-// call home.
-func writeHTML(w io.Writer, p *report.Package, name string) error {
+// writeHTML writes the pages of a package.
+func writeHTML(p *report.Package, create Create) error {
 	t, err := template.New("").ParseFS(assets, "assets/*.html")
 	if err != nil {
 		return err
@@ -40,6 +37,18 @@ func writeHTML(w io.Writer, p *report.Package, name string) error {
 	if err != nil {
 		return err
 	}
+	for _, name := range []string{"snapshot", "summary", "packet"} {
+		if err := file(create, name+".html", func(w io.Writer) error { return writePage(w, p, name, t, css) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writePage writes a page with the template of that name. The page asks nobody for
+// anything: its policy allows the style that is in it, by its hash, and nothing else, so
+// that even a name that got past the escaping could neither run nor call home.
+func writePage(w io.Writer, p *report.Package, name string, t *template.Template, css []byte) error {
 	sum := sha256.Sum256(css)
 	pg := page{
 		Style:  template.CSS(css), //nolint:gosec // it is ours
@@ -62,6 +71,6 @@ func writeHTML(w io.Writer, p *report.Package, name string) error {
 	if err := t.ExecuteTemplate(&b, name+".html", &pg); err != nil {
 		return err
 	}
-	_, err = w.Write(b.Bytes())
+	_, err := w.Write(b.Bytes())
 	return err
 }

@@ -42,9 +42,7 @@ func Files(p *report.Package, formats []Format, create Create) error {
 		var err error
 		switch f {
 		case HTML:
-			for _, page := range []string{"snapshot", "summary", "packet"} {
-				err = errors.Join(err, file(create, page+".html", func(w io.Writer) error { return writeHTML(w, p, page) }))
-			}
+			err = writeHTML(p, create)
 		case Markdown:
 			err = errors.Join(
 				file(create, "summary.md", func(w io.Writer) error { return writeSummaryMarkdown(w, p) }),
