@@ -289,7 +289,7 @@ func figure(k *report.KPI) tile {
 		t.Meter = &meter{Fill: bound(share), Text: t.Of}
 		if mark, ok := permille(k.Expected, k.Target); ok {
 			t.Meter.Mark, t.Meter.Marked = bound(mark), true
-			t.Expected = fine(k.Kind, k.Expected) + " expected by now"
+			t.Expected = fine(k.Kind, k.Expected) + " expected"
 		}
 	}
 	if k.Previous != "" {
@@ -333,19 +333,9 @@ func findings(list []report.Insight) []finding {
 func grounds(list []report.Evidence) []pair {
 	var out []pair
 	for _, e := range list {
-		text := full(e.Kind, e.Value, e.Currency)
-		if e.Kind == report.RatioColumn && multiple(e.Value) {
-			text = times(e.Value)
-		}
-		out = append(out, pair{name(e.Name), text})
+		out = append(out, pair{name(e.Name), full(e.Kind, e.Value, e.Currency)})
 	}
 	return out
-}
-
-// multiple reports whether a ratio is read as so many times rather than in percent.
-func multiple(value string) bool {
-	v, err := report.ParseValue(value)
-	return err == nil && v.Cmp(report.ValueOf(2, 0)) > 0
 }
 
 // partner is what a partner is called, its id for one that is no signatory.
