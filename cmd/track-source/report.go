@@ -56,7 +56,7 @@ func (f *reportFlags) bind(cmd *cobra.Command) {
 	flags.StringVar(&f.detail, "detail", string(report.Full), "summary, or full: with deals, cohorts and the worksheet")
 	flags.StringSliceVar(&f.dimensions, "dimensions", []string{"partner", "channel"}, "what contributions are split by: any of "+strings.Join(reportDimensions(), ", "))
 	flags.StringVar(&f.model, "attribution-model", "", "first-touch, last-touch, multi-touch or the `NAME` of any model (the contract's agreed one)")
-	flags.StringVar(&f.asOf, "as-of", "", "as it was known at this `TIME`: an instant such as 2026-03-31T18:00:00Z, or a day until its end in UTC")
+	flags.StringVar(&f.asOf, "as-of", "", "as it was known at this `TIME`: an instant such as 2026-03-31T18:00:00Z, or a day until its end in the contract's zone")
 	flags.BoolVar(&f.restated, "restated", false, "with what changed closed periods later; without, as they were closed")
 	flags.StringVar(&f.again, "again", "", "the package of this `MANIFEST` once more, from the same data")
 	flags.StringVar(&f.out, "out", "", "`DIRECTORY` of the package (./"+defaultOut+"/CAMPAIGN-TIME)")
@@ -218,15 +218,12 @@ func readWindow(text string) (name, from, to string, err error) {
 	return text, "", "", nil
 }
 
-// readAsOf reads an instant, or a day, which is meant until its end.
+// readAsOf reads an instant, or a day, whose end the reporter knows.
 func readAsOf(text string) (string, error) {
-	if text == "" {
-		return "", nil
+	if _, err := money.ParseDay(text); err == nil || text == "" {
+		return text, nil
 	}
 	at, err := time.Parse(time.RFC3339, text)
-	if day, dayErr := time.Parse(time.DateOnly, text); dayErr == nil {
-		at, err = day.AddDate(0, 0, 1), nil
-	}
 	if err != nil {
 		return "", fmt.Errorf("--as-of: %q is neither an instant such as 2026-03-31T18:00:00Z nor a day such as 2026-03-31", text)
 	}

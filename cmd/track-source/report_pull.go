@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"tracksource/internal/follow"
 	"tracksource/internal/plans"
 	"tracksource/report"
 	"tracksource/report/plan"
@@ -103,15 +104,11 @@ func (f *reportFlags) make(ctx context.Context, run *plans.Run, a *asked) (*repo
 
 // pull asks once, and judges what comes. Its errors are a [plan.Failure].
 func (f *reportFlags) pull(ctx context.Context, a *asked, try plan.Try) (*report.Package, error) {
-	query, err := a.query(try)
-	if err != nil {
-		return nil, err
-	}
 	timeout := try.Timeout
 	if f.timeout > 0 {
 		timeout = f.timeout
 	}
-	data, err := f.send(ctx, question{path: "api/v1/package", query: query, timeout: timeout, bytesMax: f.bytesMax})
+	data, err := f.send(ctx, question{path: "api/v1/package", query: a.query(try), timeout: timeout, bytesMax: f.bytesMax})
 	if err != nil {
 		return nil, failureOf(err)
 	}
@@ -167,7 +164,7 @@ func (f *reportFlags) governance(ctx context.Context, p *report.Package) *plan.G
 }
 
 // query is the question as the API takes it.
-func (a *asked) query(try plan.Try) (url.Values, error) {
+func (a *asked) query(try plan.Try) url.Values {
 	q := &a.question
 	out := url.Values{"campaign": {a.campaign}, "detail": {string(q.Detail)}, "by": {strings.Join(q.Dimensions, ",")}, "view": {string(q.View)}}
 	if q.Window == report.WindowCustom {
@@ -185,11 +182,7 @@ func (a *asked) query(try plan.Try) (url.Values, error) {
 		out.Set("as_of", try.AsOf.Format(time.RFC3339Nano))
 	}
 	if a.again != nil {
-		positions, err := json.Marshal(a.again.Made.Positions)
-		if err != nil {
-			return nil, fmt.Errorf("write positions: %w", err)
-		}
-		out.Set("positions", string(positions))
+		out.Set("positions", follow.Positions(a.again.Made.Positions).String())
 	}
-	return out, nil
+	return out
 }

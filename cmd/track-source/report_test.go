@@ -202,7 +202,7 @@ func TestPackageAgain(t *testing.T) {
 		}
 	}
 	want := "/api/v1/package?as_of=2026-03-31T18%3A00%3A00Z&by=partner&campaign=ai-launch-tour&detail=full&model=multi-touch" +
-		"&positions=%7B%22tracksource.contributions%22%3A%5B12%2C7%5D%7D&view=as_known&window=30d"
+		"&positions=tracksource.contributions%3A12%2C7&view=as_known&window=30d"
 	if got := later.asked[0].URL.RequestURI(); got != want {
 		t.Errorf("asked\n%s, want\n%s", got, want)
 	}
@@ -377,7 +377,7 @@ func TestPackageFlags(t *testing.T) {
 	if _, err := os.Stat("track-source-report/ai-launch-tour-20260331T180000Z/manifest.json"); err != nil {
 		t.Error(err)
 	}
-	if got := s.asked[0].URL.Query().Get("as_of"); got != "2026-04-01T00:00:00Z" {
+	if got := s.asked[0].URL.Query().Get("as_of"); got != "2026-03-31" {
 		t.Errorf("as of %s", got)
 	}
 	t.Setenv(reporterVariable, "http://127.0.0.1:1")
