@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"tracksource/internal/plans"
 	"tracksource/money"
@@ -116,6 +117,11 @@ func (f *reportFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	cmd.Flags().Visit(func(flag *pflag.Flag) {
+		if slices.Contains(questionFlags(), flag.Name) {
+			asked.given = append(asked.given, flag.Name)
+		}
+	})
 	if !f.planOnly {
 		if _, _, err := f.who(); err != nil {
 			return err
@@ -137,6 +143,7 @@ type asked struct {
 	formats  []render.Format
 	again    *report.Manifest // nil: a new package
 	hash     string           // of that manifest
+	given    []string         // flags that somebody wrote
 }
 
 // ask reads the question from the flags or, of a package that is made again, from its

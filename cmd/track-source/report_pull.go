@@ -59,7 +59,7 @@ func (f *reportFlags) planned(a *asked) plan.Question {
 	q := &a.question
 	out := plan.Question{
 		Campaign: a.campaign, Window: q.Window, Detail: string(q.Detail), Dimensions: q.Dimensions, Model: q.Model, View: string(q.View),
-		AsOf: a.asOf, Again: a.hash, PlanOnly: f.planOnly,
+		AsOf: a.asOf, Again: a.hash, PlanOnly: f.planOnly, Given: a.given,
 	}
 	if q.Window == report.WindowCustom {
 		out.Window = q.From + ".." + q.To
