@@ -54,7 +54,7 @@ func TestHistory(t *testing.T) {
 	q.Campaign, q.Window = "ai-launch-tour", "7d"
 	p.Question.Window, p.Question.Model, p.Revision, p.Contract = "7d", "w-shaped", 2, strings.Repeat("c", 64)
 	p.Observed.Feeds[1].Fresh, p.Observed.Feeds[1].Complete = true, true
-	p.Observed.Feeds = append(p.Observed.Feeds, report.FeedQA{Feed: "analytics.acme", Partner: "acme", Topic: "tracksource.raw.analytics.acme"})
+	p.Observed.Feeds = append(p.Observed.Feeds, report.FeedQA{Feed: "analytics", Partner: "acme", Topic: "tracksource.raw.analytics.acme"})
 
 	run, err := d.Begin(q)
 	if err != nil {

@@ -46,8 +46,8 @@ func pkg() *report.Package {
 		Question: report.PackageQuestion{Window: "30d", From: "2026-10-28", To: "2026-11-26", Detail: report.Full, Dimensions: []string{"partner"}, Model: "linear", View: "as_known"},
 		AsOf:     report.AsOf{Time: noon},
 		Observed: report.Observed{Feeds: []report.FeedQA{
-			{Feed: "crm.acme", Partner: "acme", Topic: "tracksource.raw.crm.acme", Offsets: []int64{7}, Records: 7, Newest: &noon, LimitSeconds: 86400, Fresh: true, Complete: true},
-			{Feed: "map.globex", Partner: "globex", Topic: "tracksource.raw.map.globex", Offsets: []int64{9}, Records: 9, AgeSeconds: -1, LimitSeconds: 86400},
+			{Feed: "crm", Partner: "acme", Topic: "tracksource.raw.crm.acme", Offsets: []int64{7}, Records: 7, Newest: &noon, LimitSeconds: 86400, Fresh: true, Complete: true},
+			{Feed: "map", Partner: "globex", Topic: "tracksource.raw.map.globex", Offsets: []int64{9}, Records: 9, AgeSeconds: -1, LimitSeconds: 86400},
 		}},
 	}
 }

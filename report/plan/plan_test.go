@@ -25,10 +25,10 @@ var asked = plan.Question{
 	Formats: []string{"html", "md"}, Given: []string{"campaign", "window", "attribution-model"}, Reporter: "http://127.0.0.1:8087",
 }
 
-func feed(name, partner string, fresh, complete bool) report.FeedQA {
+func feed(kind, partner string, fresh, complete bool) report.FeedQA {
 	newest := noon.Add(-time.Hour)
 	return report.FeedQA{
-		Feed: name, Partner: partner, Topic: "tracksource.raw." + name, Records: 1200, Offsets: []int64{700, 500}, Newest: &newest,
+		Feed: kind, Partner: partner, Topic: "tracksource.raw." + kind + "." + partner, Records: 1200, Offsets: []int64{700, 500}, Newest: &newest,
 		AgeSeconds: 3600, LimitSeconds: 86400, Fresh: fresh, Completeness: "0.998", Complete: complete, MatchRate: "0.91", DeadLetters: 3,
 	}
 }
@@ -58,7 +58,7 @@ func answer() *report.Package {
 				Rows: [][]string{{"globex", "approved", "Partner Operations", "2026-11-12T15:00:00Z", "Week 45", strings.Repeat("e7", 32), "as agreed"}},
 			},
 		},
-		Observed: report.Observed{BehindSeconds: 2, Feeds: []report.FeedQA{feed("crm.acme", "acme", true, true), feed("map.acme", "acme", true, true), feed("analytics.globex", "globex", false, true)}},
+		Observed: report.Observed{BehindSeconds: 2, Feeds: []report.FeedQA{feed("crm", "acme", true, true), feed("map", "acme", true, true), feed("analytics", "globex", false, true)}},
 	}
 }
 
@@ -94,7 +94,7 @@ func second() (plan.Question, *report.Package) {
 	pkg.Question.To, pkg.AsOf.Time = "2026-11-26", noon.AddDate(0, 0, 7)
 	pkg.Revision, pkg.Contract = 4, strings.Repeat("4d", 32)
 	pkg.Observed.Feeds[2].Fresh = true
-	pkg.Observed.Feeds = append(pkg.Observed.Feeds, feed("crm.globex", "globex", true, true))
+	pkg.Observed.Feeds = append(pkg.Observed.Feeds, feed("crm", "globex", true, true))
 	return q, pkg
 }
 

@@ -229,7 +229,7 @@ func sourcesOf(pkg *report.Package) []DataSource {
 	out := []DataSource{}
 	for _, f := range pkg.Observed.Feeds {
 		s := DataSource{
-			Feed: or(clip(f.Feed), "unnamed"), System: systemOther, Partner: clip(f.Partner), Topic: clip(f.Topic), Offsets: []int64{}, Records: max(f.Records, 0),
+			Feed: feedName(f), System: systemOther, Partner: clip(f.Partner), Topic: clip(f.Topic), Offsets: []int64{}, Records: max(f.Records, 0),
 			AgeSeconds: max(f.AgeSeconds, -1), LimitSeconds: max(f.LimitSeconds, 0), Fresh: f.Fresh, Completeness: decimal(f.Completeness), Complete: f.Complete,
 			MatchRate: decimal(f.MatchRate), DeadLetters: max(f.DeadLetters, 0), Source: sourceObserved,
 		}
@@ -246,6 +246,15 @@ func sourcesOf(pkg *report.Package) []DataSource {
 		out = append(out, s)
 	}
 	return out
+}
+
+// feedName names a feed among those of all partners, as topics do: its kind and whose.
+func feedName(f report.FeedQA) string {
+	name := or(f.Feed, systemOther)
+	if f.Partner != "" && !strings.Contains(name, ".") {
+		name += "." + f.Partner
+	}
+	return or(clip(name), systemOther)
 }
 
 // sourceObserved is the source of what was seen by this run.
