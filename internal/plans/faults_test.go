@@ -219,7 +219,7 @@ func TestStrangeDirectory(t *testing.T) {
 history plan-20261126-190000: "" -> "unreadable"
 history plan-20261126-170000: "" -> "unreadable"
 history plan-20261126-160000: "" -> "newer_version"
-history plan-20261126-150000: "" -> "unreadable"
+history plan-20261126-150000: "" -> "interrupted"
 history plan-20261126-140000: "" -> "unreadable"
 cadence : "first" -> "daily"
 `
@@ -465,5 +465,47 @@ func TestLadder(t *testing.T) {
 	}
 	if got := fails(); got != "Co-marketing Analytics Lead" {
 		t.Errorf("after a completed one it goes to %s", got)
+	}
+}
+
+// TestWhole: whoever reads while plans are written sees each plan whole, the old or the
+// new; before its first there may be an empty file.
+func TestWhole(t *testing.T) {
+	d, c, dir := open(t)
+	stop, read := make(chan struct{}), make(chan error, 1)
+	go func() {
+		written := map[string]bool{}
+		for {
+			select {
+			case <-stop:
+				read <- nil
+				return
+			default:
+			}
+			names, err := filepath.Glob(filepath.Join(dir, "plan-*.json"))
+			for _, name := range names[max(0, len(names)-2):] {
+				var text []byte
+				if text, err = os.ReadFile(name); err != nil || len(text) == 0 && !written[name] {
+					continue
+				}
+				written[name] = true
+				if _, edited, bad := plan.Decode(text); bad != nil || edited {
+					read <- fmt.Errorf("%s of %d bytes: edited %v, %w", name, len(text), edited, bad)
+					return
+				}
+			}
+			if err != nil {
+				read <- err
+				return
+			}
+		}
+	}()
+	for range 4 {
+		c.at = c.at.Add(time.Second)
+		completed(t, d, question, pkg())
+	}
+	close(stop)
+	if err := <-read; err != nil {
+		t.Error(err)
 	}
 }

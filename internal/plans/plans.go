@@ -6,7 +6,6 @@
 package plans
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -38,6 +37,9 @@ const (
 	fileMode = 0o600 // a plan tells what partners agreed among themselves
 	dirMode  = 0o700
 )
+
+// errEmpty is of a name that a run has taken and written nothing to.
+var errEmpty = errors.New("the plan is empty: its run was killed before it was written, or is about to write it")
 
 // Config is what a Dir is made of.
 type Config struct {
@@ -160,8 +162,8 @@ func Read(path string) ([]byte, error) {
 	}
 	defer f.Close()
 	text, err := io.ReadAll(io.LimitReader(f, plan.BytesMax+1))
-	if err == nil && len(bytes.TrimSpace(text)) == 0 {
-		err = fmt.Errorf("%s is empty", path)
+	if err == nil && len(text) == 0 {
+		err = fmt.Errorf("%s: %w", path, errEmpty)
 	}
 	return text, err
 }

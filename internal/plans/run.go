@@ -197,6 +197,8 @@ func (d *Dir) past(own []string, of func(plan.Campaign) bool) (plan.Past, error)
 		case slices.Contains(own, id):
 		case errors.As(e.Err, &newer):
 			note(id, "newer_version", e.Err.Error())
+		case errors.Is(e.Err, errEmpty):
+			note(id, "interrupted", e.Err.Error())
 		case e.Err != nil:
 			note(id, "unreadable", e.Err.Error())
 		case !of(e.Plan.TrackSource.Campaign):
