@@ -11,7 +11,7 @@ import (
 
 // wave draws the daily series of a campaign: conversions whose number swings with the
 // weekday, grows, and varies more from day to day than chance alone makes it, each worth
-// something between a few hundred and some hundred thousand. Partners and channels share
+// something between a thousand and some hundred thousand. Partners and channels share
 // them out.
 type wave struct {
 	rng *rand.Rand
