@@ -38,6 +38,9 @@ func asks(a *answer.Answers) []route {
 			campaign(), by("sourced, region or segment."), []parameter{
 				{name: "cohort", kind: choice, choices: []string{"created_month", "first_touch", "lead_month", "won_month", "lead_source", "segment", "partner"}, about: "What puts a deal into a cohort: the month of its creation, of its first touch, of its account's first lead or of its winning, its lead source, its account's segment or the partner that sourced it. Default: created_month."},
 				{name: "value", kind: choice, choices: []string{"won", "revenue", "pipeline"}, about: "What the cells are of. Default: won."},
+				{name: "window", about: "Of the day that puts a deal into its cohort: Nd, the last N calendar days with today among them, or all. Default: all."},
+				{name: "from", kind: day, about: "First day, with to and instead of window."},
+				{name: "to", kind: day, about: "Last day, with from and instead of window."},
 			}),
 		get("/api/v1/models", "All models against each other, computed from the deals' facts.", a.Models,
 			campaign(), measure(), by("A dimension. Default: partner."), window(), filter()),
