@@ -121,7 +121,7 @@ func Cohorts(deals []Deal, q CohortQuestion) []Cohort {
 	members, sizes := map[place][]Deal{}, map[string]int{}
 	for i := range deals {
 		d := &deals[i]
-		if _, ok := q.day(d); !ok {
+		if !q.isMember(d) {
 			continue
 		}
 		at := place{q.key(d), q.group(d)}
@@ -132,40 +132,35 @@ func Cohorts(deals []Deal, q CohortQuestion) []Cohort {
 	for at, list := range members {
 		cohorts = append(cohorts, Cohort{Key: at.key, Group: at.group, CohortMetrics: q.metrics(at.key, at.group, list, deals), Cells: q.cells(list)})
 	}
+	last := func(key string) int {
+		if key == contract.None {
+			return 1
+		}
+		return 0
+	}
 	slices.SortFunc(cohorts, func(a, b Cohort) int {
 		if q.Kind.IsMonth() {
-			return cmp.Or(-compareBool(a.Key != contract.None, b.Key != contract.None), cmp.Compare(a.Key, b.Key), cmp.Compare(a.Group, b.Group))
+			return cmp.Or(cmp.Compare(last(a.Key), last(b.Key)), cmp.Compare(a.Key, b.Key), cmp.Compare(a.Group, b.Group))
 		}
 		return cmp.Or(cmp.Compare(sizes[b.Key], sizes[a.Key]), cmp.Compare(a.Key, b.Key), cmp.Compare(a.Group, b.Group))
 	})
 	return cohorts
 }
 
-func compareBool(a, b bool) int {
-	switch {
-	case a == b:
-		return 0
-	case a:
-		return 1
-	}
-	return -1
-}
-
-// day is the day that the question's days are held against, zero where it is not known;
-// false for a deal of no cohort.
-func (q *CohortQuestion) day(d *Deal) (money.Day, bool) {
+// isMember reports whether a deal is in a cohort.
+func (q *CohortQuestion) isMember(d *Deal) bool {
 	f := d.Newest()
 	if f.Excluded != "" || f.Order {
-		return 0, false
+		return false
 	}
 	day, known := q.began(d)
 	switch {
 	case known:
-		return day, q.Within == nil || q.Within.Holds(day)
+		return q.Within == nil || q.Within.Holds(day)
 	case q.Kind.IsMonth() && q.Kind != CohortFirstTouch:
-		return 0, false
+		return false
 	}
-	return 0, q.Within == nil
+	return q.Within == nil
 }
 
 // began is the day from which a deal's age is counted, false where it is not known.
@@ -320,7 +315,7 @@ func Velocities(deals []Deal, q CohortQuestion, milestones []string) []Velocity 
 	days := make([][]int, len(list))
 	for i := range deals {
 		d := &deals[i]
-		if _, ok := q.day(d); !ok {
+		if !q.isMember(d) {
 			continue
 		}
 		at := q.steps(d)

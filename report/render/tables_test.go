@@ -6,7 +6,6 @@ import (
 	"encoding/csv"
 	"encoding/xml"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -22,8 +21,6 @@ import (
 	"tracksource/report"
 	"tracksource/report/render"
 )
-
-var updateTables = flag.Bool("update-tables", false, "write the golden tables anew")
 
 // memory keeps the files of a package.
 type memory map[string]*bytes.Buffer
@@ -129,7 +126,7 @@ func TestCSVGolden(t *testing.T) {
 				fmt.Fprintf(told, "%q\n", line)
 			}
 		}
-		if *updateTables {
+		if *update {
 			if err := os.WriteFile(golden, []byte(told.String()), 0o644); err != nil {
 				t.Fatal(err)
 			}
