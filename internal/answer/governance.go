@@ -261,6 +261,15 @@ func ratText(r *big.Rat, places int) *string {
 
 // satisfaction is that of the partners that the viewer is told of.
 func (q *asked) satisfaction(said *decided, days []report.FeedDay) ([]SatisfactionLine, error) {
+	list, err := q.satisfactions(said, days)
+	lines := []SatisfactionLine{}
+	for _, s := range list {
+		lines = append(lines, satisfactionLine(s.Partner, s.Satisfaction))
+	}
+	return lines, err
+}
+
+func (q *asked) satisfactions(said *decided, days []report.FeedDay) ([]report.PartnerSatisfaction, error) {
 	var courses []report.DisputeCourse
 	for i := range said.disputes {
 		d := &said.disputes[i]
@@ -270,7 +279,7 @@ func (q *asked) satisfaction(said *decided, days []report.FeedDay) ([]Satisfacti
 		}
 		courses = append(courses, course)
 	}
-	lines := []SatisfactionLine{}
+	var list []report.PartnerSatisfaction
 	for _, p := range q.campaign.Contract.Partners {
 		if q.sight == report.SeesOwn && p.ID != q.viewer.Partner {
 			q.Withheld = true
@@ -289,9 +298,9 @@ func (q *asked) satisfaction(said *decided, days []report.FeedDay) ([]Satisfacti
 			}
 			scores = append(scores, report.SurveyScore{Day: day, Score: score})
 		}
-		lines = append(lines, satisfactionLine(p.ID, report.SatisfactionOf(p.ID, courses, scores, feedDaysOf(days, p.ID))))
+		list = append(list, report.PartnerSatisfaction{Partner: p.ID, Satisfaction: report.SatisfactionOf(p.ID, courses, scores, feedDaysOf(days, p.ID))})
 	}
-	return lines, nil
+	return list, nil
 }
 
 func satisfactionLine(partner string, s report.Satisfaction) SatisfactionLine {

@@ -48,11 +48,11 @@ func (a *Answers) Models(ctx context.Context, v report.Viewer, q Query) (ModelsA
 		if err := ctx.Err(); err != nil {
 			return ModelsAnswer{}, err
 		}
-		line, err := of.modelLine(deals, ask, s)
+		r, err := of.modelResult(deals, ask, s)
 		if err != nil {
 			return ModelsAnswer{}, err
 		}
-		out.Models = append(out.Models, line)
+		out.Models = append(out.Models, of.modelLine(r, s, ask.Currency))
 	}
 	out.Envelope = of.Envelope
 	return out, nil
@@ -100,27 +100,26 @@ const (
 	noteGroup         = "computed over all journeys together"
 )
 
-func (q *asked) modelLine(deals []report.Deal, ask report.ModelQuestion, s report.NamedSpec) (ModelLine, error) {
-	spec := s.Spec
-	if key := model.Key(strings.TrimPrefix(string(ask.By), "touch_")); spec.Model == model.Participation && slices.Contains(model.Keys(), key) {
-		spec.Key = key
+// modelResult is what a model gives.
+func (q *asked) modelResult(deals []report.Deal, ask report.ModelQuestion, s report.NamedSpec) (report.ModelResult, error) {
+	if key := model.Key(strings.TrimPrefix(string(ask.By), "touch_")); s.Spec.Model == model.Participation && slices.Contains(model.Keys(), key) {
+		s.Spec.Key = key
 	}
-	keyed := s
-	keyed.Spec = spec
-	r, err := report.Model(deals, ask, q.specOf(keyed))
-	if err != nil {
-		return ModelLine{}, err
-	}
+	return report.Model(deals, ask, q.specOf(s))
+}
+
+// modelLine writes what a model gives, in a currency, as its viewer may see it.
+func (q *asked) modelLine(r report.ModelResult, s report.NamedSpec, currency string) ModelLine {
 	line := ModelLine{
-		ID: s.ID, Name: modelName(s), Agreed: s.ID == q.campaign.Contract.MultiTouch, Additive: spec.Model != model.Participation,
+		ID: s.ID, Name: modelName(s), Agreed: s.ID == q.campaign.Contract.MultiTouch, Additive: s.Spec.Model != model.Participation,
 		InLedger: s.InLedger, Note: r.Note, Groups: []ModelGroup{},
 	}
 	switch {
 	case r.Note != "":
-		return line, nil
-	case spec.Model == model.Participation:
+		return line
+	case s.Spec.Model == model.Participation:
 		line.Note = noteParticipation
-	case spec.Model.IsGroup():
+	case s.Spec.Model.IsGroup():
 		line.Note = noteGroup
 	}
 	attributed := r.Total.Sub(r.Unattributed)
@@ -134,7 +133,7 @@ func (q *asked) modelLine(deals []report.Deal, ask report.ModelQuestion, s repor
 		if g.Key[0] != report.Unattributed {
 			share, _ = report.Ratio(g.Value, attributed)
 		}
-		line.Groups = append(line.Groups, ModelGroup{g.Key[0], text(g.Value, ask.Currency), share})
+		line.Groups = append(line.Groups, ModelGroup{g.Key[0], text(g.Value, currency), share})
 	}
 	if own && line.Additive && q.partnersIn(r.Groups) < report.PartnersMin {
 		// A share of a total that it may not see would tell the total.
@@ -142,12 +141,12 @@ func (q *asked) modelLine(deals []report.Deal, ask report.ModelQuestion, s repor
 		for i := range line.Groups {
 			line.Groups[i].Share = ""
 		}
-		return line, nil
+		return line
 	}
 	if line.Additive {
-		line.Total, line.Unattributed = ref(text(r.Total, ask.Currency)), ref(text(r.Unattributed, ask.Currency))
+		line.Total, line.Unattributed = ref(text(r.Total, currency)), ref(text(r.Unattributed, currency))
 	}
-	return line, nil
+	return line
 }
 
 func (q *asked) partnersIn(groups []report.Group) int {

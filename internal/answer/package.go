@@ -36,6 +36,14 @@ type packaging struct {
 	disputed     []DisputeLine    // the newest first
 	open         []AlertLine      // the newest first
 	spent        map[paidFor]report.Value
+	quotas       []report.Target // that the coverage of cohorts is held against
+
+	// What findings and the story are made from.
+	paces     []report.PaceQuestion
+	anomalous report.AnomalyQuestion
+	people    []report.StageCount
+	credits   map[report.Dimension][2]report.Breakdown // of the main measure, and of revenue
+	story     report.StoryInput
 }
 
 // Past reads again what was followed at an earlier moment. It is safe for concurrent use.
@@ -138,6 +146,7 @@ func (a *Answers) packageOf(ctx context.Context, v report.Viewer, q *Query) (*re
 		return nil, err
 	}
 	of.p.Withheld = of.Withheld
+	of.listed()
 	return of.p, of.p.Check()
 }
 
@@ -164,9 +173,10 @@ func (p *packaging) begin(positions follow.Positions) {
 // the story is left out of a summary.
 func (p *packaging) read() error {
 	parts := []func() error{
-		p.readDeals, p.readComputed, p.readMain, p.governed, p.emptiness,
-		p.contributions, p.totals, p.partnerTable, p.adjustments, p.overTime, p.funnels, p.modelTable, p.keyFigureTable,
+		p.readDeals, p.readQuotas, p.readComputed, p.readMain, p.governed, p.emptiness,
+		p.contributions, p.totals, p.partnerTable, p.adjustments, p.overTime, p.funnels, p.keyFigureTable,
 		p.guardrailTable, p.confidenceTable, p.disputeTable, p.escalations, p.signatureTable, p.spendTable,
+		p.readPaces, p.readSeries, p.readRanks, p.readPeople, p.readStory,
 	}
 	if p.p.Question.Detail == report.Full {
 		parts = append(parts, p.worksheet)
@@ -178,11 +188,11 @@ func (p *packaging) read() error {
 // looked at: it must be the same when the package is made again, and how they stood
 // cannot be seen again.
 func (p *packaging) tell() error {
-	var parts []func() error
+	parts := []func() error{p.pacing, p.anomalies, p.dropOffs, p.outliers, p.modelTables, p.rank}
 	if p.p.Question.Detail == report.Full {
-		parts = append(parts, p.dealTable)
+		parts = append(parts, p.cohortTables, p.dealTable)
 	}
-	return p.each(append(parts, p.method, p.observe))
+	return p.each(append(parts, p.tellStory, p.method, p.observe))
 }
 
 func (p *packaging) each(parts []func() error) error {
@@ -281,6 +291,16 @@ func (p *packaging) readPackageModel(name string) error {
 	}
 	p.Model = name
 	return nil
+}
+
+// readQuotas reads what the coverage of cohorts is held against. Who sees its own rows has
+// no deals to hold against the quota of all.
+func (p *packaging) readQuotas() error {
+	var err error
+	if p.sight != report.SeesOwn {
+		p.quotas, err = p.targets()
+	}
+	return err
 }
 
 // readComputed makes the rows of a model that the ledger does not have.

@@ -146,16 +146,20 @@ func (p *packaging) escalations() error {
 	}
 	for i := range p.open {
 		a := &p.open[i]
-		by := ""
-		if a.Acknowledged != nil {
-			by = cmp.Or(a.Acknowledged.By, a.Acknowledged.Partner, "operator")
-		}
 		t.Rows = append(t.Rows, []string{
-			a.Kind, a.Severity, a.Subject, a.Message, a.Rung, a.Owner, a.Fallback, dayOr(a.Since), dayOr(a.Deadline), a.State, by, timeText(&a.RaisedAt),
+			a.Kind, a.Severity, a.Subject, a.Message, a.Rung, a.Owner, a.Fallback, dayOr(a.Since), dayOr(a.Deadline), a.State, takenBy(a), timeText(&a.RaisedAt),
 		})
 	}
 	p.add(t)
 	return nil
+}
+
+// takenBy is who has taken an alert on, empty for nobody.
+func takenBy(a *AlertLine) string {
+	if a.Acknowledged == nil {
+		return ""
+	}
+	return cmp.Or(a.Acknowledged.By, a.Acknowledged.Partner, "operator")
 }
 
 // signatureTable is what partners said to the packages before this one, the newest first.

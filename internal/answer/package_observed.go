@@ -11,14 +11,13 @@ import (
 // for a partner.
 func (p *packaging) observe() error {
 	behind := p.Answers.Behind()
-	p.p.Observed.BehindSeconds, p.p.Observed.BehindWhy = behind.Seconds, behind.Why
+	out := report.Observed{BehindSeconds: behind.Seconds, BehindWhy: behind.Why, Feeds: []report.FeedQA{}}
 	feeds, err := p.feedsOf(p.ctx)
 	if err != nil {
 		if p.ctx.Err() != nil {
 			return err
 		}
-		p.p.Observed.BehindWhy = cmp.Or(p.p.Observed.BehindWhy, "the brokers cannot be asked")
-		return nil
+		out.BehindWhy = cmp.Or(out.BehindWhy, "the brokers cannot be asked")
 	}
 	const secondsPerHour = 60 * 60
 	limit := p.campaign.Contract.Guardrail(contract.GuardFreshness).Limit * secondsPerHour
@@ -41,7 +40,8 @@ func (p *packaging) observe() error {
 		}
 		complete := totals[f.String()].completeness()
 		one.Completeness, one.Complete = or(complete.Share), complete.State != "short"
-		p.p.Observed.Feeds = append(p.p.Observed.Feeds, one)
+		out.Feeds = append(out.Feeds, one)
 	}
+	p.p.Observe(out)
 	return nil
 }

@@ -1,7 +1,6 @@
 package answer
 
 import (
-	"context"
 	"slices"
 	"strings"
 
@@ -135,59 +134,4 @@ func (p *packaging) funnelBy(f FunnelAnswer, d report.Dimension) {
 		t.Rows = append(t.Rows, append([]string{g.Key}, g.Counts...))
 	}
 	p.add(t)
-}
-
-// modelTable holds all models against each other, by partner.
-func (p *packaging) modelTable() error {
-	lines, err := p.modelLines(p.ctx, p.main.Name)
-	if err != nil {
-		return err
-	}
-	var partners []string
-	for _, l := range lines {
-		for _, g := range l.Groups {
-			if !slices.Contains(partners, g.Key) {
-				partners = append(partners, g.Key)
-			}
-		}
-	}
-	slices.Sort(partners)
-	t := report.Table{ID: "models", Title: "What other models say", Note: "Of " + strings.ReplaceAll(p.main.Name, "_", " ") + ", by partner, computed from the facts of deals, each deal on the day that it is of. Shares are of what is attributed."}
-	shares := p.named("share_", p.main, partners)
-	for i := range shares {
-		shares[i].Kind, shares[i].Currency = report.RatioColumn, ""
-	}
-	t.Columns = slices.Concat(texts("model", "name"), shares, p.named("value_", p.main, partners), texts("note"))
-	for _, l := range lines {
-		row := make([]string, len(t.Columns))
-		row[0], row[1], row[len(row)-1] = l.ID, l.Name, l.Note
-		for _, g := range l.Groups {
-			at := slices.Index(partners, g.Key)
-			row[2+at], row[2+len(partners)+at] = g.Share, g.Value
-		}
-		t.Rows = append(t.Rows, row)
-	}
-	p.add(t)
-	return nil
-}
-
-// modelLines are what each model gives to each partner.
-func (p *packaging) modelLines(ctx context.Context, measure string) ([]ModelLine, error) {
-	deals, err := p.allDeals(ctx)
-	if err != nil {
-		return nil, err
-	}
-	ask := p.modelQuestion(measure, report.Partner)
-	var lines []ModelLine
-	for _, s := range report.Specs(p.campaign.Contract) {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		line, err := p.modelLine(deals, ask, s)
-		if err != nil {
-			return nil, err
-		}
-		lines = append(lines, line)
-	}
-	return lines, nil
 }

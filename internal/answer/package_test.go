@@ -345,6 +345,13 @@ func TestPackageOfOwn(t *testing.T) {
 		}
 		of[v.Value.Text(2)] = true
 	}
+	told := *p
+	told.Partners = nil // who signs is no secret
+	for _, other := range []string{"globex", "umbrella", "Globex", "Umbrella"} {
+		if text := encodedPackage(t, &told); strings.Contains(text, other) {
+			t.Errorf("%s is told of: %.200s", other, text[strings.Index(text, other)-100:])
+		}
+	}
 	for i := range p.Tables {
 		table := &p.Tables[i]
 		for _, row := range table.Rows {

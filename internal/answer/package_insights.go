@@ -1,0 +1,265 @@
+package answer
+
+import (
+	"slices"
+	"strings"
+
+	"tracksource/attribution"
+	"tracksource/attribution/model"
+	"tracksource/contract"
+	"tracksource/report"
+)
+
+// found puts findings into the package.
+func (p *packaging) found(list []report.Insight) {
+	p.p.Insights = append(p.p.Insights, list...)
+}
+
+// listed makes lists of what has none, since a list that is empty is written as one.
+func (p *packaging) listed() {
+	of := p.p
+	for _, list := range []*[]report.Insight{&of.Insights, &of.Drivers, &of.Risks, &of.Opportunities} {
+		*list = append([]report.Insight{}, *list...)
+		for i := range *list {
+			in := &(*list)[i]
+			in.About, in.Evidence = append([]report.Subject{}, in.About...), append([]report.Evidence{}, in.Evidence...)
+		}
+	}
+	of.Spine, of.Decisions, of.Actions = append([]report.KPI{}, of.Spine...), append([]report.Decision{}, of.Decisions...), append([]report.Action{}, of.Actions...)
+	for i := range of.Actions {
+		a := &of.Actions[i]
+		a.About, a.Evidence = append([]report.Subject{}, a.About...), append([]report.Evidence{}, a.Evidence...)
+	}
+}
+
+// rankedBy are the dimensions whose values are put in order.
+func rankedBy() []report.Dimension {
+	return []report.Dimension{report.Asset, report.Channel, report.Segment}
+}
+
+// readRanks reads what the values of each dimension are credited with.
+func (p *packaging) readRanks() error {
+	p.credits = map[report.Dimension][2]report.Breakdown{}
+	for _, d := range rankedBy() {
+		var of [2]report.Breakdown
+		for i, m := range []attribution.Measure{p.main, attribution.MeasureNamed(attribution.MeasureRevenue)} {
+			f, err := p.figures(m, p.askFor(d))
+			if err != nil {
+				return err
+			}
+			of[i] = f.Breakdown
+		}
+		p.credits[d] = of
+	}
+	return nil
+}
+
+// readPeople counts those who came to each stage, as whole people: by partner and channel
+// under a model that credits one touch, by segment under any.
+func (p *packaging) readPeople() error {
+	if p.sight == report.SeesOwn {
+		return nil // people of others are theirs alone
+	}
+	c := p.campaign.Contract
+	one := slices.IndexFunc(c.Specs, func(s model.Spec) bool { return s.Model == model.FirstTouch || s.Model == model.LastTouch })
+	name, computed := p.Model, p.computed
+	defer func() { p.Model, p.computed = name, computed }()
+	p.Model, p.computed = c.MultiTouch, nil
+	dims := []report.Dimension{report.Segment}
+	if one >= 0 {
+		p.Model = c.Models[one]
+		dims = []report.Dimension{report.Partner, report.Channel, report.Segment}
+	}
+	for _, stage := range append(slices.Clone(c.Milestones), attribution.MeasureOpportunities) {
+		for _, d := range dims {
+			f, err := p.figures(attribution.MeasureNamed(stage), p.askFor(d))
+			if err != nil {
+				return err
+			}
+			for _, g := range f.Breakdown.Groups {
+				if n, ok := wholeOf(g.Value); ok {
+					p.people = append(p.people, report.StageCount{Dimension: d, Key: g.Key[0], Stage: stage, Count: n})
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// wholeOf is a count without a part that somebody else has.
+func wholeOf(v report.Value) (int64, bool) {
+	text := v.Text(0)
+	n := int64(0)
+	for _, r := range text {
+		if r < '0' || r > '9' {
+			return 0, false
+		}
+		const most = 1 << 50
+		if n = 10*n + int64(r-'0'); n > most {
+			return 0, false
+		}
+	}
+	return n, true
+}
+
+// dealQuestion is which deals findings are looked for in: of the whole campaign, as far as
+// the viewer is told of them. Those of a window alone have not had their time.
+func (p *packaging) dealQuestion() report.DealQuestion {
+	return report.DealQuestion{Contract: p.campaign.Contract, Today: p.today, Deals: p.seen}
+}
+
+// rank puts the values of dimensions in order.
+func (p *packaging) rank() error {
+	for _, d := range rankedBy() {
+		of := p.credits[d]
+		spend := map[string]report.Value{}
+		if d != report.Segment {
+			spend = p.spentOn(d)
+		}
+		t, insights := report.Rank(report.RankQuestion{
+			DealQuestion: p.dealQuestion(), Dimension: d, Measure: p.main.Name, Credit: of[0], Revenue: of[1], Spend: spend,
+		})
+		p.add(t)
+		p.found(insights)
+		if d != report.Segment {
+			p.yields(d, of[1], spend)
+		}
+	}
+	return nil
+}
+
+// yields are what assets and channels were spent on and gave.
+func (p *packaging) yields(d report.Dimension, revenue report.Breakdown, spend map[string]report.Value) {
+	deals := map[string]int{}
+	for i := range p.seen {
+		f, m, ok := p.seen[i].Measure(attribution.MeasureRevenue)
+		if !ok || p.window.Span != nil && !p.window.Span.Holds(m.Day) {
+			continue
+		}
+		keys := map[string]bool{}
+		for _, at := range m.Path {
+			key := f.Touches[at].Channel
+			if d == report.Asset {
+				key = f.Touches[at].Asset
+			}
+			keys[key] = true
+		}
+		for key := range keys {
+			deals[key]++
+		}
+	}
+	for _, g := range revenue.Groups {
+		key := g.Key[0]
+		if key == report.Unattributed || key == contract.Unknown {
+			continue
+		}
+		y := report.Yield{Subject: report.Subject{Dimension: string(d), Key: key}, Credit: g.Value, Deals: deals[key]}
+		if v, ok := spend[key]; ok {
+			y.Spend = &v
+		}
+		p.story.Yields = append(p.story.Yields, y)
+	}
+}
+
+// dropOffs are where deals and people are lost on the way.
+func (p *packaging) dropOffs() error {
+	t, insights, leaks := report.DropOffs(p.dealQuestion(), p.people)
+	p.add(t)
+	p.found(insights)
+	p.story.Leaks = leaks
+	return nil
+}
+
+func (p *packaging) outliers() error {
+	t, insights := report.Outliers(p.dealQuestion())
+	p.add(t)
+	p.found(insights)
+	return nil
+}
+
+func (p *packaging) anomalies() error {
+	if len(p.anomalous.Series) > 0 {
+		p.found(report.Anomalies(p.anomalous))
+	}
+	return nil
+}
+
+// modelTables hold all models against each other.
+func (p *packaging) modelTables() error {
+	deals, err := p.allDeals(p.ctx)
+	if err != nil {
+		return err
+	}
+	dims := []report.Dimension{report.Partner}
+	if p.sight != report.SeesOwn {
+		dims = append(dims, report.Channel, report.Asset)
+	}
+	var lines []ModelLine
+	shares := map[report.Dimension][]report.ModelShares{}
+	for _, s := range report.Specs(p.campaign.Contract) {
+		for _, d := range dims {
+			if err := p.ctx.Err(); err != nil {
+				return err
+			}
+			r, err := p.modelResult(deals, p.modelQuestion(p.main.Name, d), s)
+			if err != nil {
+				return err
+			}
+			if d == report.Partner {
+				lines = append(lines, p.modelLine(r, s, p.currency(p.main)))
+			}
+			shares[d] = append(shares[d], report.ModelShares{Model: s.ID, Name: modelName(s), ModelResult: r})
+		}
+	}
+	p.modelTable(lines)
+	if p.sight == report.SeesOwn {
+		return nil // between which models others are moved is theirs
+	}
+	var apart []report.Disagreement
+	for _, d := range dims {
+		apart = append(apart, report.Disagreements(report.DisagreementQuestion{
+			Measure: p.main.Name, Currency: p.currency(p.main), Places: placesOf(p.currency(p.main)), Dimension: d, Agreed: p.campaign.Contract.MultiTouch, Models: shares[d],
+		})...)
+	}
+	p.add(report.DisagreementTable(apart, p.main.Name, p.currency(p.main)))
+	p.found(report.TellDisagreements(apart))
+	return nil
+}
+
+func (p *packaging) modelTable(lines []ModelLine) {
+	var partners []string
+	for _, l := range lines {
+		for _, g := range l.Groups {
+			if !slices.Contains(partners, g.Key) {
+				partners = append(partners, g.Key)
+			}
+		}
+	}
+	slices.Sort(partners)
+	t := report.Table{ID: "models", Title: "What other models say", Note: "Of " + strings.ReplaceAll(p.main.Name, "_", " ") + ", by partner, computed from the facts of deals, each deal on the day that it is of. Shares are of what is attributed."}
+	shares := p.named("share_", p.main, partners)
+	for i := range shares {
+		shares[i].Kind, shares[i].Currency = report.RatioColumn, ""
+	}
+	t.Columns = slices.Concat(texts("model", "name"), shares, p.named("value_", p.main, partners), texts("note"))
+	for _, l := range lines {
+		row := make([]string, len(t.Columns))
+		row[0], row[1], row[len(row)-1] = l.ID, l.Name, l.Note
+		for _, g := range l.Groups {
+			at := slices.Index(partners, g.Key)
+			row[2+at], row[2+len(partners)+at] = g.Share, g.Value
+		}
+		t.Rows = append(t.Rows, row)
+	}
+	p.add(t)
+}
+
+// cohortTables are of all deals that the viewer is told of: few days say nothing of what
+// becomes of deals.
+func (p *packaging) cohortTables() error {
+	q := report.CohortQuestion{Today: p.today, Contract: p.campaign.Contract, Targets: p.quotas}
+	for _, t := range report.CohortTables(p.seen, q) {
+		p.add(t)
+	}
+	return nil
+}
