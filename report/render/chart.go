@@ -246,25 +246,20 @@ func columnOf(t *report.Table, row []string, series []int, legend []key, a axis,
 	return col
 }
 
-// dates are labels under equal columns, not more than have room.
+// dates are labels below equal columns, each below its own and not more than have room.
 func dates(rows [][]string) []date {
-	n := min(len(rows), datesMax)
+	n := len(rows)
+	every := (n + datesMax - 1) / datesMax
 	var out []date
-	for k := range n {
-		i, anchor := 0, "start"
-		if n > 1 {
-			i = k * (len(rows) - 1) / (n - 1)
-		}
-		at := part(wholePart * (2*i + 1) / (2 * len(rows)))
+	for i := 0; i < n; i += every {
+		d := date{At: part(wholePart * (2*i + 1) / (2 * n)), Text: name(rows[i][0]), Anchor: "middle"}
 		switch {
-		case k == n-1 && n > 1:
-			at, anchor = wholePart, "end"
-		case k > 0:
-			anchor = "middle"
-		default:
-			at = 0
+		case d.At < wholePart/16:
+			d.At, d.Anchor = 0, "start"
+		case d.At > wholePart-wholePart/16:
+			d.At, d.Anchor = wholePart, "end"
 		}
-		out = append(out, date{at, name(rows[i][0]), anchor})
+		out = append(out, d)
 	}
 	return out
 }

@@ -1,6 +1,7 @@
 package render
 
 import (
+	"encoding/json"
 	"fmt"
 	"math/big"
 	"slices"
@@ -70,15 +71,18 @@ func (h *hall) exhibits() []*exhibit {
 	return h.shown
 }
 
-// rest are the tables that no exhibit tells.
-func (h *hall) rest() []*grid {
-	var out []*grid
+// rest are the tables that no exhibit tells, and what those are called that are empty.
+func (h *hall) rest() (list []*grid, empty string) {
+	var none []string
 	for i := range h.p.Tables {
-		if t := &h.p.Tables[i]; !slices.Contains(h.told, t.ID) {
-			out = append(out, gridOf(h.p, t, tabled{}))
+		switch t := &h.p.Tables[i]; {
+		case len(t.Rows) == 0:
+			none = append(none, name(t.Title))
+		case !slices.Contains(h.told, t.ID):
+			list = append(list, gridOf(h.p, t, tabled{}))
 		}
 	}
-	return out
+	return list, strings.Join(none, ", ")
 }
 
 // table takes a table out of the rest; nil for one that is not there or has no rows.
@@ -309,17 +313,19 @@ func (h *hall) pivotBars(v *pivot) *bars {
 	return ch
 }
 
-// legend names a colour once; all that share the last one are the others.
+// legend names a colour once; those that share one stand together.
 func legend(keys []key, k key) []key {
-	if k.Class == "so" || k.Class == "sn" {
-		if slices.ContainsFunc(keys, func(o key) bool { return o.Class == k.Class }) {
-			return keys
-		}
-		if k.Class == "so" {
-			k.Name = "others"
-		}
+	if k.Class == "so" {
+		k.Name = "others"
 	}
-	return append(keys, k)
+	i := slices.IndexFunc(keys, func(o key) bool { return o.Class == k.Class })
+	switch {
+	case i < 0:
+		return append(keys, k)
+	case k.Class == "sn" && !strings.Contains(keys[i].Name, k.Name):
+		keys[i].Name += ", " + k.Name
+	}
+	return keys
 }
 
 // called is what a value of a column is called.
@@ -451,7 +457,8 @@ func (h *hall) shares(t *report.Table) *bars {
 	var of []int
 	var classes []string
 	for i, c := range t.Columns {
-		if i > 0 && c.Kind == report.RatioColumn && len(of) <= seriesMax {
+		some := func(r []string) bool { return nanoOf(r[i]).Sign() > 0 }
+		if i > 0 && c.Kind == report.RatioColumn && len(of) <= seriesMax && slices.ContainsFunc(t.Rows, some) {
 			of = append(of, i)
 			classes = append(classes, h.c.class(c.Title))
 			ch.Legend = legend(ch.Legend, key{classes[len(classes)-1], partner(h.p, c.Title)})
@@ -480,11 +487,55 @@ func (h *hall) worksheet() {
 	e := &exhibit{ID: "worksheet", Title: "Attribution worksheet"}
 	if t := h.table("worksheet"); t != nil {
 		e.Title, e.Note = name(t.Title), sentence(t.Note)
-		g := gridOf(h.p, t, tabled{rows: topMax * 2})
+		wide := acrossStages(t)
+		if wide == nil {
+			wide = t
+		}
+		g := gridOf(h.p, wide, tabled{rows: topMax * 2})
 		g.Note = ""
 		e.Grids = append(e.Grids, g)
 	}
 	h.show(e)
+}
+
+// acrossStages is the worksheet with a row for each source and partner and a column for
+// each stage: who came how far is read from left to right. Nil for a table that is none.
+func acrossStages(t *report.Table) *report.Table {
+	stage, deals, money := t.Column("stage"), t.Column("deals"), t.Column("pipeline")
+	if stage < 1 || deals != stage+1 || money != deals+1 {
+		return nil
+	}
+	out := &report.Table{ID: t.ID, Title: t.Title, LeftOut: t.LeftOut, Columns: slices.Clone(t.Columns[:stage])}
+	var stages []string
+	for _, row := range t.Rows {
+		if len(stages) <= barsMax && !slices.Contains(stages, row[stage]) {
+			stages = append(stages, row[stage])
+			out.Columns = append(out.Columns, report.Column{ID: row[stage], Title: row[stage], Kind: t.Columns[deals].Kind})
+		}
+	}
+	out.Columns = append(out.Columns, t.Columns[money:]...)
+	places := map[string]int{}
+	for _, row := range t.Rows {
+		of, err := json.Marshal(row[:stage])
+		if err != nil {
+			return nil
+		}
+		at, ok := places[string(of)]
+		if !ok {
+			at = len(out.Rows)
+			places[string(of)] = at
+			out.Rows = append(out.Rows, append(slices.Clone(row[:stage]), make([]string, len(out.Columns)-stage)...))
+		}
+		to := out.Rows[at]
+		if i := slices.Index(stages, row[stage]); i >= 0 {
+			to[stage+i] = row[deals]
+		}
+		for i := money; i < len(row); i++ {
+			k := stage + len(stages) + i - money
+			to[k] = report.ValueOfUnits(new(big.Int).Add(nanoOf(to[k]), nanoOf(row[i]))).Text(0)
+		}
+	}
+	return out
 }
 
 func (h *hall) governance() {

@@ -20,6 +20,8 @@ const (
 	// acrossRowsMax is how few rows of a table that paper has no room for are told as
 	// columns, its columns as rows.
 	acrossRowsMax = 6
+	// longMin is from how many bytes on a text wants a column that is wide.
+	longMin = 48
 )
 
 // grid is a table as it stands on a page.
@@ -49,6 +51,8 @@ type cell struct {
 	Bar    part
 	Barred bool
 	Late   bool // of a column for which paper has no room
+	Whole  bool // is not broken into lines
+	Long   bool // a sentence
 }
 
 // tabled is how a table is laid out.
@@ -80,6 +84,7 @@ func gridOf(p *report.Package, t *report.Table, how tabled) *grid {
 			c := &t.Columns[i]
 			cells[at] = cellOf(p, t, row, i)
 			cells[at].Num, cells[at].Late = g.Head[at].Num, g.Head[at].Late
+			cells[at].Long = len(cells[at].Text) > longMin && !g.Head[at].Num
 			cells[at].Head = at == 0 && !numeric(c.Kind)
 			switch {
 			case row[i] == "" || longest[i].Sign() <= 0:
@@ -107,15 +112,16 @@ func gridOf(p *report.Package, t *report.Table, how tabled) *grid {
 }
 
 // columnsOf are the columns that are shown: what a partner or a model is called stands for
-// its id.
+// its id, and a column without any value says nothing.
 func columnsOf(t *report.Table) []int {
 	named := t.Column("name") > 0
 	var out []int
 	for i, c := range t.Columns {
-		if named && (c.ID == "name" && t.Column("partner") >= 0 || c.ID == "model") {
-			continue
+		switch {
+		case named && (c.ID == "name" && t.Column("partner") >= 0 || c.ID == "model"):
+		case len(t.Rows) == 0 || slices.ContainsFunc(t.Rows, func(r []string) bool { return r[i] != "" }):
+			out = append(out, i)
 		}
-		out = append(out, i)
 	}
 	return out
 }
@@ -202,7 +208,7 @@ func cellOf(p *report.Package, t *report.Table, row []string, i int) cell {
 			if d := t.Column("dimension"); d >= 0 && row[d] == "partner" {
 				out.Text = partner(p, value)
 			}
-		case "measure", "stage", "kind", "from", "to":
+		case "measure", "stage", "kind", "from", "to", "name", "figure", "part", "about":
 			out.Text = phrase(value)
 		case "status", "projected_status", "verdict", "state", "light":
 			out.Text, out.Word = phrase(value), verdict(value)
@@ -218,7 +224,9 @@ func cellOf(p *report.Package, t *report.Table, row []string, i int) cell {
 		if i := t.Column("currency"); i >= 0 && row[i] != "" && t.Columns[i].Kind == report.TextColumn {
 			out.Text = shown(report.MoneyColumn, value, row[i])
 		}
-	case report.MoneyColumn, report.DaysColumn, report.DayColumn, report.TimeColumn:
+	case report.DayColumn, report.TimeColumn:
+		out.Whole = true
+	case report.MoneyColumn, report.DaysColumn:
 	}
 	if value == "" {
 		out.Text = "—"

@@ -23,6 +23,7 @@ type page struct {
 	Story    *story
 	Exhibits []*exhibit
 	Rest     []*grid
+	Empty    string // tables without rows
 	Cards    []card
 	Feeds    []*exhibit
 }
@@ -59,7 +60,8 @@ func writePage(w io.Writer, p *report.Package, name string, t *template.Template
 	switch name {
 	case "snapshot":
 		h := newHall(p)
-		pg.Exhibits, pg.Rest = h.exhibits(), h.rest()
+		pg.Exhibits = h.exhibits()
+		pg.Rest, pg.Empty = h.rest()
 	case "summary":
 		pg.Story = pg.Story.short()
 	case "packet":

@@ -179,6 +179,9 @@ func (m *markdown) grid(g *grid) {
 	if g.Caption != "" {
 		m.block(strong(g.Caption) + "\n")
 	}
+	if g.Note != "" {
+		m.block(mark(g.Note) + "\n")
+	}
 	var names []string
 	rule := "|"
 	for _, h := range g.Head {
