@@ -18,7 +18,7 @@ SEED     ?=
 SOAK     ?= 28800
 DEMO     ?=
 
-.PHONY: help build test race lint fmt fuzz bench microbench sim soak demo shots ci clean
+.PHONY: help build test race lint fmt fuzz bench microbench sim soak demo shots images ci clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -73,6 +73,10 @@ demo: ## run the demo, the whole line in one process; DEMO='--once --json' adds 
 shots: ## take a picture of every view of the page into bin/shots
 	npm ci --prefix internal/dashboard/e2e --no-audit --no-fund
 	DASHBOARD_SHOTS=$(CURDIR)/bin/shots go test -count=1 -run '^TestBrowser$$' -v ./internal/dashboard
+
+images: ## take the pictures of docs/images from the demo
+	npm ci --prefix internal/dashboard/e2e --no-audit --no-fund
+	tools/images
 
 ci: ## do what CI does
 	.ci/run

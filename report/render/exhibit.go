@@ -487,7 +487,7 @@ func (h *hall) worksheet() {
 	e := &exhibit{ID: "worksheet", Title: "Attribution worksheet"}
 	if t := h.table("worksheet"); t != nil {
 		e.Title, e.Note = name(t.Title), sentence(t.Note)
-		wide := acrossStages(t)
+		wide := acrossStages(t, h.p.Table("funnel"))
 		if wide == nil {
 			wide = t
 		}
@@ -499,19 +499,34 @@ func (h *hall) worksheet() {
 }
 
 // acrossStages is the worksheet with a row for each source and partner and a column for
-// each stage: who came how far is read from left to right. Nil for a table that is none.
-func acrossStages(t *report.Table) *report.Table {
+// each stage, in the funnel's order: who came how far is read from left to right. Nil for a
+// table that is none.
+func acrossStages(t, funnel *report.Table) *report.Table {
 	stage, deals, money := t.Column("stage"), t.Column("deals"), t.Column("pipeline")
 	if stage < 1 || deals != stage+1 || money != deals+1 {
 		return nil
 	}
 	out := &report.Table{ID: t.ID, Title: t.Title, LeftOut: t.LeftOut, Columns: slices.Clone(t.Columns[:stage])}
-	var stages []string
+	var stages, there []string
 	for _, row := range t.Rows {
-		if len(stages) <= barsMax && !slices.Contains(stages, row[stage]) {
-			stages = append(stages, row[stage])
-			out.Columns = append(out.Columns, report.Column{ID: row[stage], Title: row[stage], Kind: t.Columns[deals].Kind})
+		if len(there) <= barsMax && !slices.Contains(there, row[stage]) {
+			there = append(there, row[stage])
 		}
+	}
+	if funnel != nil && funnel.Column("stage") == 0 {
+		for _, row := range funnel.Rows {
+			if slices.Contains(there, row[0]) && !slices.Contains(stages, row[0]) {
+				stages = append(stages, row[0])
+			}
+		}
+	}
+	for _, s := range there {
+		if !slices.Contains(stages, s) {
+			stages = append(stages, s)
+		}
+	}
+	for _, s := range stages {
+		out.Columns = append(out.Columns, report.Column{ID: s, Title: s, Kind: t.Columns[deals].Kind})
 	}
 	out.Columns = append(out.Columns, t.Columns[money:]...)
 	places := map[string]int{}

@@ -224,9 +224,9 @@ func cellOf(p *report.Package, t *report.Table, row []string, i int) cell {
 		if i := t.Column("currency"); i >= 0 && row[i] != "" && t.Columns[i].Kind == report.TextColumn {
 			out.Text = shown(report.MoneyColumn, value, row[i])
 		}
-	case report.DayColumn, report.TimeColumn:
+	case report.DayColumn:
 		out.Whole = true
-	case report.MoneyColumn, report.DaysColumn:
+	case report.MoneyColumn, report.DaysColumn, report.TimeColumn:
 	}
 	if value == "" {
 		out.Text = "—"
