@@ -122,6 +122,9 @@ func (f *reportFlags) run(cmd *cobra.Command) error {
 			asked.given = append(asked.given, flag.Name)
 		}
 	})
+	if f.open && !slices.Contains(asked.formats, render.HTML) {
+		return usageError{errors.New("--open: the package has no page: add html to --format")}
+	}
 	if !f.planOnly {
 		if _, _, err := f.who(); err != nil {
 			return err

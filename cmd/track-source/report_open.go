@@ -2,19 +2,18 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os/exec"
+	"path/filepath"
 	"runtime"
+
+	"tracksource/report/render"
 )
 
 // openPage opens the page of a package in the browser. The path is an argument of the
 // system's opener and passes through no shell.
 func openPage(ctx context.Context, m *madePackage) error {
-	page := pageOf(m)
-	if page == "" {
-		return errors.New("--open: the package has no page: add html to --format")
-	}
+	page := filepath.Join(m.dir, render.Page)
 	name, args := opener(runtime.GOOS)
 	// The opener may stay for as long as the browser is open.
 	cmd := exec.CommandContext(context.WithoutCancel(ctx), name, append(args, page)...)

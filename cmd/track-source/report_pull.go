@@ -113,7 +113,9 @@ func (f *reportFlags) pull(ctx context.Context, a *asked, try plan.Try) (*report
 		return nil, failureOf(err)
 	}
 	failed := func(outcome plan.Outcome, text string, err error) error {
-		return &plan.Failure{Outcome: outcome, Err: fmt.Errorf(text+": %w", err)}
+		// What is wrong with an answer is said in its own words.
+		why := printable(strings.ReplaceAll(err.Error(), "\n", "; "))
+		return &plan.Failure{Outcome: outcome, Err: fmt.Errorf("%s: %s", text, why)}
 	}
 	p := new(report.Package)
 	if err := json.Unmarshal(data, p); err != nil {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -236,6 +237,10 @@ func TestPackageRetries(t *testing.T) {
 		{"always busy", []http.HandlerFunc{busy}, nil, exitFail, 3, "another package is being made; tried 3 times", plan.Busy},
 		{"always wrong", []http.HandlerFunc{broken}, nil, exitFail, 3, "contradicts itself: table contributions: row 0 has 1 values for 2 columns", plan.Mismatch},
 		{"a cent too much", []http.HandlerFunc{gives(func(p *report.Package) { p.Tables[0].Rows[0][1] = "20.01" })}, nil, exitFail, 3, "pipeline_created is 30.00, and pipeline_created of the table contributions sums to 30.01; tried 3 times", plan.Mismatch},
+		{
+			"a name that a terminal would obey", []http.HandlerFunc{gives(func(p *report.Package) { p.Tables[0].ID = "\x1b[2J"; p.Tables[0].Rows[0] = nil })}, nil,
+			exitFail, 3, "contradicts itself: table [2J: row 0", plan.Mismatch,
+		},
 		{"an internal error", []http.HandlerFunc{says(http.StatusInternalServerError, `{"detail":"it is broken"}`)}, nil, exitFail, 3, "it is broken; tried 3 times", plan.Unreachable},
 		{"no JSON", []http.HandlerFunc{says(http.StatusOK, "<html>")}, nil, exitFail, 3, "no package that this program knows", plan.Unreachable},
 		{"half an answer", []http.HandlerFunc{func(w http.ResponseWriter, _ *http.Request) {
@@ -270,6 +275,60 @@ func TestPackageRetries(t *testing.T) {
 				t.Errorf("ends with %d, and of the package there is %v", code, err)
 			}
 		})
+	}
+}
+
+// TestPackageInterrupted: who stops a run finds that in the plan, and no half of a package.
+func TestPackageInterrupted(t *testing.T) {
+	t.Chdir(t.TempDir())
+	ctx, cancel := context.WithCancel(t.Context())
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		cancel()
+		<-r.Context().Done()
+	}))
+	defer server.Close()
+	var out, errOut bytes.Buffer
+	code := impatient().run(ctx, []string{"--campaign", "c", "--reporter", server.URL, "--out", "out"}, &out, &errOut)
+	p := planOf(t, plans.DirDefault)
+	if code != exitFail || p.Status != plan.Failed || p.TrackSource.Attempts[0].Outcome != plan.Cancelled || p.Escalated() {
+		t.Errorf("ends with %d (%s), and the plan is %s after %+v", code, &errOut, p.Status, p.TrackSource.Attempts)
+	}
+	if _, err := os.Stat("out"); err == nil {
+		t.Error("there is a package")
+	}
+}
+
+// TestPackageOpens: the page is opened by the system's own program, which gets its path as
+// it is, whatever a shell would make of it.
+func TestPackageOpens(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("puts a program of its own in the place of xdg-open")
+	}
+	bin, dir := t.TempDir(), t.TempDir()
+	opened := filepath.Join(bin, "opened")
+	script := "#!/bin/sh\nprintf %s \"$1\" > " + opened + ".part && mv " + opened + ".part " + opened + "\n"
+	if err := os.WriteFile(filepath.Join(bin, "xdg-open"), []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
+	s := &stub{answers: []http.HandlerFunc{gives(nil)}}
+	out := filepath.Join(dir, "a b; touch $(id)")
+	if code, _, errOut := packaging(t, s, "--campaign", "c", "--open", "--out", out, "--plan-dir", filepath.Join(dir, "plans")); code != exitOK {
+		t.Fatalf("ends with %d: %s", code, errOut)
+	}
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		if path, err := os.ReadFile(opened); err == nil {
+			if string(path) != filepath.Join(out, "snapshot.html") {
+				t.Errorf("opened %s", path)
+			}
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal("nothing is opened")
+		}
+	}
+	if name, args := opener("windows"); name != "rundll32" || len(args) != 1 {
+		t.Errorf("on Windows %s %q opens", name, args)
 	}
 }
 
@@ -342,6 +401,7 @@ func TestPackageUsage(t *testing.T) {
 		{"--campaign c --format pdf", `there is no "pdf"; there is: html, md`},
 		{"--campaign c --as-of yesterday", "neither an instant such as"},
 		{"--campaign c --progress --quiet", "exclude each other"},
+		{"--campaign c --format json --open", "the package has no page: add html to --format"},
 		{"--campaign c --timeout -1s", "--timeout is not negative"},
 		{"--campaign c --out file", "file is no directory"},
 		{"--campaign c --out full", "full is not empty and holds no package: name another directory by --out"},

@@ -14,7 +14,6 @@ import (
 
 	"tracksource/internal/plans"
 	"tracksource/report"
-	"tracksource/report/render"
 )
 
 // packageLines is how many lines of a table the terminal shows; files have all.
@@ -244,14 +243,4 @@ func shortPath(path string) string {
 		return path
 	}
 	return short
-}
-
-// pageOf is the page of a package that is looked at first, empty without one.
-func pageOf(m *madePackage) string {
-	for _, file := range m.files {
-		if file.Name == render.Page {
-			return filepath.Join(m.dir, file.Name)
-		}
-	}
-	return ""
 }
