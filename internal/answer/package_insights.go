@@ -6,7 +6,6 @@ import (
 
 	"tracksource/attribution"
 	"tracksource/attribution/model"
-	"tracksource/contract"
 	"tracksource/report"
 )
 
@@ -116,49 +115,13 @@ func (p *packaging) rank() error {
 		if d != report.Segment {
 			spend = p.spentOn(d)
 		}
-		t, insights := report.Rank(report.RankQuestion{
-			DealQuestion: p.dealQuestion(), Dimension: d, Measure: p.main.Name, Credit: of[0], Revenue: of[1], Spend: spend,
-		})
+		q := report.RankQuestion{DealQuestion: p.dealQuestion(), Dimension: d, Measure: p.main.Name, Credit: of[0], Revenue: of[1], Spend: spend}
+		t, insights := report.Rank(q)
 		p.add(t)
 		p.found(insights)
-		if d != report.Segment {
-			p.yields(d, of[1], spend)
-		}
+		p.story.Yields = append(p.story.Yields, q.Yields()...)
 	}
 	return nil
-}
-
-// yields are what assets and channels were spent on and gave.
-func (p *packaging) yields(d report.Dimension, revenue report.Breakdown, spend map[string]report.Value) {
-	deals := map[string]int{}
-	for i := range p.seen {
-		f, m, ok := p.seen[i].Measure(attribution.MeasureRevenue)
-		if !ok || p.window.Span != nil && !p.window.Span.Holds(m.Day) {
-			continue
-		}
-		keys := map[string]bool{}
-		for _, at := range m.Path {
-			key := f.Touches[at].Channel
-			if d == report.Asset {
-				key = f.Touches[at].Asset
-			}
-			keys[key] = true
-		}
-		for key := range keys {
-			deals[key]++
-		}
-	}
-	for _, g := range revenue.Groups {
-		key := g.Key[0]
-		if key == report.Unattributed || key == contract.Unknown {
-			continue
-		}
-		y := report.Yield{Subject: report.Subject{Dimension: string(d), Key: key}, Credit: g.Value, Deals: deals[key]}
-		if v, ok := spend[key]; ok {
-			y.Spend = &v
-		}
-		p.story.Yields = append(p.story.Yields, y)
-	}
 }
 
 // dropOffs are where deals and people are lost on the way.

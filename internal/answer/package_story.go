@@ -50,9 +50,10 @@ func (p *packaging) storyMeasures() error {
 			one.Previous = before.total
 		}
 		if goals := report.GoalsOf(targets, name, one.Currency, ""); len(goals) > 0 && p.window.Span != nil && p.sight != report.SeesOwn {
-			over := report.Span{From: p.window.Span.From, To: min(p.window.Span.To, p.today)}
-			if expected := report.In(goals, over, placesOf(one.Currency)); over.From <= over.To && expected.Sign() > 0 {
-				one.Expected = &expected
+			places := placesOf(one.Currency)
+			over := report.Span{From: p.window.Span.From, To: max(min(p.window.Span.To, p.today), p.window.Span.From.Add(-1))}
+			if target := report.In(goals, *p.window.Span, places); target.Sign() > 0 {
+				one.Target, one.Expected = &target, ref(report.In(goals, over, places))
 			}
 		}
 		p.story.Measures = append(p.story.Measures, one)
@@ -207,13 +208,6 @@ func (p *packaging) pendingSignature(last avro.SignatureRecord) {
 func (p *packaging) tellStory() error {
 	in := &p.story
 	in.Figures = p.figuresInAll
-	for i := range in.Figures {
-		if f := &in.Figures[i]; f.KPI == report.KPIContractValue && f.Ratio != nil {
-			if v, err := report.ParseValue(f.Text(p.campaign.Contract.Exponent)); err == nil {
-				in.DealValue = &v
-			}
-		}
-	}
 	for i := range p.disputed {
 		d := &p.disputed[i]
 		if d.State != governance.DisputeOpen {
