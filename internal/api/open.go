@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"path/filepath"
 
 	"tracksource/internal/answer"
 	"tracksource/internal/control"
@@ -9,6 +10,7 @@ import (
 	"tracksource/internal/evaluate"
 	"tracksource/internal/follow"
 	"tracksource/internal/line"
+	"tracksource/internal/past"
 	"tracksource/schemas/avro"
 	"tracksource/stream"
 )
@@ -24,9 +26,14 @@ func Open(ctx context.Context, svc *line.Service, cfg Config, addr string) (url 
 		return "", err
 	}
 	svc.Tables = append(svc.Tables, f.Tables()...)
+	pasts, err := past.New(past.Config{Kafka: l.Kafka, Spec: l.Spec, Codecs: l.Codecs, Log: l.Log, Clock: l.Clock, Dir: filepath.Join(l.Dir.Path(), "past")})
+	if err != nil {
+		return "", err
+	}
 	to := control.Config{Kafka: l.Kafka, Spec: l.Spec, Codecs: l.Codecs, Log: l.Log}
 	a, err := answer.New(answer.Config{
 		Follow: f, Clock: l.Clock, Line: answer.NewBroker(l.Kafka, l.Spec, l.Log, l.Clock), Counters: cfg.Counters, Decide: answer.Decider(to),
+		Past: pasts,
 	})
 	if err != nil {
 		return "", err
@@ -50,7 +57,7 @@ func Open(ctx context.Context, svc *line.Service, cfg Config, addr string) (url 
 	if err != nil {
 		return "", err
 	}
-	svc.Parts = append(svc.Parts, ln.Serve, e.Run)
+	svc.Parts = append(svc.Parts, ln.Serve, e.Run, pasts.Run)
 	return ln.URL(), nil
 }
 

@@ -52,7 +52,7 @@ var mayImport = map[string][]string{
 	},
 
 	// The reporter's door: who is let in, and how questions and answers travel.
-	"internal/api": {"internal/answer", "internal/control", "internal/dashboard", "internal/evaluate", "internal/follow", "internal/line", "report", "schemas/avro", "stream"},
+	"internal/api": {"internal/answer", "internal/control", "internal/dashboard", "internal/evaluate", "internal/follow", "internal/line", "internal/past", "report", "schemas/avro", "stream"},
 
 	// Alerts to whoever an operator wants them to reach.
 	"internal/webhook": {"internal/daemon", "internal/line", "schemas/avro", "stream"},

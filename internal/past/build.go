@@ -164,8 +164,8 @@ func days(d time.Duration) string {
 	return d.String()
 }
 
-// build reads a past into a directory that it makes.
-func (p *Pasts) build(ctx context.Context, path string, at time.Time, positions follow.Positions) (*kept, error) {
+// fill reads a past into a directory that it makes.
+func (p *Pasts) fill(ctx context.Context, path string, at time.Time, positions follow.Positions) (*kept, error) {
 	dir, err := state.OpenDir(state.Config{Path: path, MemoryBudget: memoryMax, MaxOpen: storesMax, Log: p.cfg.Log, Reserve: diskReserve})
 	if err != nil {
 		return nil, fmt.Errorf("make room for a past: %w", err)

@@ -52,9 +52,10 @@ const (
 	// diskReserve is what a past leaves free of the disk: twice what makes the reporter
 	// itself stop, so that a past fails first.
 	diskReserve = 512 << 20
-	// cubeBytes and dealBytes bound what a past keeps in memory while it is asked.
-	cubeBytes = 128 << 20
-	dealBytes = 128 << 20
+	// cubeBytes and dealBytes bound what a past keeps in memory while it is asked: as
+	// much as of the present, because a package asks of the same rows many times.
+	cubeBytes = follow.CubeBytesDefault
+	dealBytes = follow.DealBytesDefault
 )
 
 // errClosed says that the process is ending.
@@ -137,36 +138,67 @@ func (p *Pasts) release(k *kept) {
 	p.released = make(chan struct{})
 }
 
-// make builds a past once it is its caller's turn, unless somebody else has by then.
+// make builds a past once it is its caller's turn, unless somebody else has by then. The
+// reading goes on where its caller gives up: who asks again finds it further on, or done.
 func (p *Pasts) make(ctx context.Context, name string, at time.Time, positions follow.Positions) (*kept, error) {
-	ctx, cancel := context.WithTimeout(ctx, buildMax)
-	defer cancel()
-	defer p.ending(cancel)()
-	select {
-	case p.building <- struct{}{}:
-		defer func() { <-p.building }()
-	case <-ctx.Done():
-		return nil, fmt.Errorf("wait for another past to be read: %w", ctx.Err())
+	for {
+		select {
+		case p.building <- struct{}{}:
+		case <-p.closing:
+			return nil, errClosed
+		case <-ctx.Done():
+			return nil, fmt.Errorf("another past is being read, ask again: %w", ctx.Err())
+		}
+		built := make(chan error, 1)
+		k, dir, err := p.prepare(ctx, name, positions)
+		if k != nil || err != nil {
+			<-p.building
+			return k, err
+		}
+		go func() { // Close waits for it by its token
+			defer func() { <-p.building }()
+			built <- p.build(name, dir, at, positions)
+		}()
+		select {
+		case err := <-built:
+			if err != nil {
+				return nil, err
+			}
+		case <-ctx.Done():
+			return nil, fmt.Errorf("the past of %s is being read, ask again: %w", moment(at), ctx.Err())
+		}
+		if k, err := p.take(name); k != nil || err != nil {
+			return k, err
+		} // else others have needed the room already
 	}
+}
+
+// prepare returns the past if it has been built meanwhile, else where to build it.
+func (p *Pasts) prepare(ctx context.Context, name string, positions follow.Positions) (k *kept, dir string, err error) {
 	if k, err := p.take(name); k != nil || err != nil {
-		return k, err
+		return k, "", err
 	}
 	if err := p.check(ctx, positions); err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	dir, err := p.room(ctx)
+	dir, err = p.room(ctx)
+	return nil, dir, err
+}
+
+// build builds a past and keeps it.
+func (p *Pasts) build(name, path string, at time.Time, positions follow.Positions) error {
+	ctx, cancel := context.WithTimeout(context.Background(), buildMax)
+	defer cancel()
+	defer p.ending(cancel)()
+	k, err := p.fill(ctx, path, at, positions)
 	if err != nil {
-		return nil, err
+		return errors.Join(err, os.RemoveAll(path))
 	}
-	k, err := p.build(ctx, dir, at, positions)
-	if err != nil {
-		return nil, errors.Join(err, os.RemoveAll(dir))
-	}
-	k.name, k.users = name, 1
+	k.name = name
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.kept = append(p.kept, k) // Close waits for its building
-	return k, nil
+	p.kept = append(p.kept, k)
+	return nil
 }
 
 // ending calls cancel when Close is called, until the function that it returns is.
@@ -212,8 +244,10 @@ func (p *Pasts) room(ctx context.Context) (string, error) {
 		}
 		select {
 		case <-released:
+		case <-p.closing:
+			return "", errClosed
 		case <-ctx.Done():
-			return "", fmt.Errorf("wait for one of %d pasts that others ask of: %w", keptMax, ctx.Err())
+			return "", fmt.Errorf("%d other pasts are being asked of, ask again: %w", keptMax, ctx.Err())
 		}
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"tracksource/deploy/kafka"
 	"tracksource/internal/answer"
@@ -464,6 +465,35 @@ func TestKept(t *testing.T) {
 	must(r.pasts.Close())
 	if err := ask(t.Context(), 0, func() {}); err == nil || !strings.Contains(err.Error(), "being stopped") {
 		t.Errorf("once closed: %v", err)
+	}
+}
+
+// TestGivenUp: a past is read to its end also where who asked first has given up.
+func TestGivenUp(t *testing.T) {
+	start := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	r := newRig(t, func() time.Time { return start.Add(time.Hour) })
+	r.write(r.row("a", 7, 1, start))
+	positions, err := r.pasts.Positions(t.Context(), start)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	given := make(chan struct{})
+	r.m.Cluster.ControlKey(int16(kmsg.Fetch), func(kmsg.Request) (kmsg.Response, error, bool) {
+		cancel()
+		r.m.Cluster.SleepControl(func() { <-given })
+		return nil, nil, false
+	})
+	err = r.pasts.Read(ctx, positions, start, func(*follow.Follow, answer.Line) error { return errors.New("it was asked") })
+	if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "is being read, ask again") {
+		t.Errorf("who gives up gets %v", err)
+	}
+	close(given)
+	if got, err := r.past(start, positions); err != nil || !strings.HasPrefix(got, "0.07") {
+		t.Errorf("it is %s, error %v", got, err)
+	}
+	if entries, err := os.ReadDir(r.dir); err != nil || len(entries) != 1 || entries[0].Name() != "1" {
+		t.Errorf("it was read again: %v, error %v", entries, err)
 	}
 }
 
