@@ -178,10 +178,14 @@ func DisagreementTable(list []Disagreement, measure, currency string) Table {
 		ID: TableDisagreement, Title: "Where models disagree on " + measureName(measure),
 		Note: "Of the additive models the one that gives least to each value, and the one that gives most. Spread is the difference, share its part of the total.",
 		Columns: []Column{
-			{ID: "dimension", Title: "Dimension", Kind: TextColumn}, {ID: "key", Title: "Value", Kind: TextColumn},
-			{ID: "lowest_model", Title: "Lowest by", Kind: TextColumn}, {ID: "lowest", Title: "Lowest", Kind: kind, Currency: currency},
-			{ID: "highest_model", Title: "Highest by", Kind: TextColumn}, {ID: "highest", Title: "Highest", Kind: kind, Currency: currency},
-			{ID: "spread", Title: "Spread", Kind: kind, Currency: currency}, {ID: "share", Title: "Share", Kind: RatioColumn},
+			{ID: "dimension", Title: "Dimension", Kind: TextColumn},
+			{ID: "key", Title: "Value", Kind: TextColumn},
+			{ID: "lowest_model", Title: "Lowest by", Kind: TextColumn},
+			{ID: "lowest", Title: "Lowest", Kind: kind, Currency: currency},
+			{ID: "highest_model", Title: "Highest by", Kind: TextColumn},
+			{ID: "highest", Title: "Highest", Kind: kind, Currency: currency},
+			{ID: "spread", Title: "Spread", Kind: kind, Currency: currency},
+			{ID: "share", Title: "Share", Kind: RatioColumn},
 		},
 		Rows: [][]string{},
 	}

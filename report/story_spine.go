@@ -303,17 +303,18 @@ func (t *teller) satisfaction() KPI {
 	for _, d := range t.in.Disputes {
 		oldest = min(oldest, d.Opened)
 	}
-	switch open := len(t.in.Disputes); {
-	case open == 0:
+	switch open := len(t.in.Disputes); open {
+	case 0:
 		why = append(why, "no dispute is open")
+	case 1:
+		k.Light = Amber
+		why = append(why, "1 dispute is open, since "+oldest.String())
 	default:
 		k.Light = Amber
-		if int(t.in.Day-oldest) > t.in.Contract.Escalation.ClimbDays {
-			k.Light = Red
-		}
-		if why = append(why, Counted(open, "dispute is open", "disputes are open")+", the oldest since "+oldest.String()); open == 1 {
-			why[1] = "1 dispute is open, since " + oldest.String()
-		}
+		why = append(why, Counted(open, "dispute is open", "disputes are open")+", the oldest since "+oldest.String())
+	}
+	if k.Light == Amber && int(t.in.Day-oldest) > t.in.Contract.Escalation.ClimbDays {
+		k.Light = Red
 	}
 	k.Why = strings.Join(why, "; ")
 	return k

@@ -17,7 +17,7 @@ func near(got, want *big.Rat) bool {
 func TestBinomialTail(t *testing.T) {
 	for _, r := range []int64{1, 2, 3, 7, 40} {
 		below := new(big.Rat)
-		for k := int64(0); k < 120; k++ {
+		for k := range int64(120) {
 			mean, number := big.NewInt(r<<countBits), big.NewInt(k)
 			if got, want := binomialTail(mean, number, true), new(big.Rat).Sub(big.NewRat(1, 1), below); !near(got, want) {
 				t.Fatalf("a mean of %d: at least %d has %s, want %s", r, k, got.FloatString(20), want.FloatString(20))
