@@ -283,8 +283,10 @@ func TestAnomalyTexts(t *testing.T) {
 		subject string
 	}{
 		{"usual", func(*report.DailySeries) {}, "", "", ""},
-		{"high", func(s *report.DailySeries) { s.Daily.Values[report.AnomalyHistoryDays] = report.ValueOf(60, 0) },
-			"MQL: 60 on Thursday 1970-04-23, where 10.6 would be usual.", report.Good, "MQL"},
+		{
+			"high", func(s *report.DailySeries) { s.Daily.Values[report.AnomalyHistoryDays] = report.ValueOf(60, 0) },
+			"MQL: 60 on Thursday 1970-04-23, where 10.6 would be usual.", report.Good, "MQL",
+		},
 		{"high loss", func(s *report.DailySeries) {
 			s.Measure = "lost"
 			s.Daily.Values[report.AnomalyHistoryDays] = report.ValueOf(60, 0)

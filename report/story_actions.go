@@ -222,8 +222,10 @@ func (t *teller) outliers() []optimisation {
 		a := Action{
 			ID: fmt.Sprintf("%s/%s/%s", ActionOutlier, about.Dimension, about.Key), Rule: ActionOutlier, About: []Subject{about},
 			Evidence: []Evidence{
-				{Name: "deals", Value: r.text("deals"), Kind: CountColumn}, {Name: "won", Value: r.text("won"), Kind: RatioColumn},
-				{Name: "other deals", Value: r.text("rest_deals"), Kind: CountColumn}, {Name: "won of the rest", Value: r.text("rest_won"), Kind: RatioColumn},
+				{Name: "deals", Value: r.text("deals"), Kind: CountColumn},
+				{Name: "won", Value: r.text("won"), Kind: RatioColumn},
+				{Name: "other deals", Value: r.text("rest_deals"), Kind: CountColumn},
+				{Name: "won of the rest", Value: r.text("rest_won"), Kind: RatioColumn},
 			},
 		}
 		deals := r.number("deals")
