@@ -399,6 +399,12 @@ func TestPull(t *testing.T) {
 		if err := run.Fail(err); err != nil {
 			t.Errorf("%s: %v", c.name, err)
 		}
+		if strings.Contains(c.want, "refused unknown") {
+			if b := read(t, run.Path()).TrackSource; len(b.Escalations) > 0 || b.Failure.Outcome != plan.Refused || b.Failure.Reason != "unknown model" {
+				t.Errorf("%s: it fails with %v and is escalated to %v", c.name, b.Failure, b.Escalations)
+			}
+			continue
+		}
 		if e := read(t, run.Path()).TrackSource.Escalations; len(e) != 1 || e[0].Rung != "Co-marketing Analytics Lead" || e[0].Fallback != "Partner Marketer" || !e[0].Deadline.Equal(at.at.Add(24*time.Hour)) {
 			t.Errorf("%s: it is escalated to %v", c.name, e)
 		}

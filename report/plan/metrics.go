@@ -140,7 +140,7 @@ func slaOf(pkg *report.Package, g *Governance) Metric {
 	}
 	m.Value = share(kept, n)
 	m.Detail = strconv.Itoa(kept) + " of " + strconv.Itoa(n) + " feeds are within their limits of freshness and completeness"
-	if g != nil && g.SLA.FeedDays != "" {
+	if g != nil && g.SLA.FeedDays != "" && g.SLA.FeedDays != "0" {
 		m.Detail += "; over days that have ended, " + clip(g.SLA.Kept) + " of " + clip(g.SLA.FeedDays) + " feed days were"
 	}
 	return judged(m, false)

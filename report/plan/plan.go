@@ -117,6 +117,7 @@ type Block struct {
 	DependencyGraph Graph        `json:"dependency_graph"`
 	SuccessMetrics  []Metric     `json:"success_metrics"`
 	Attempts        []Attempt    `json:"attempts"`
+	Failure         *Failing     `json:"failure"` // why the plan failed; nil for all others
 	Escalations     []Escalation `json:"escalations"`
 	// ChangeLog is what changed with this plan and the ones before it, the newest first.
 	ChangeLog        []Change   `json:"change_log"`
@@ -237,6 +238,12 @@ type Attempt struct {
 	Error          string    `json:"error"`
 }
 
+// Failing is how a plan failed.
+type Failing struct {
+	Outcome Outcome `json:"outcome"`
+	Reason  string  `json:"reason"`
+}
+
 // Escalation is who was told of what was tried in vain.
 type Escalation struct {
 	At       time.Time `json:"at"`
@@ -244,7 +251,6 @@ type Escalation struct {
 	Owner    string    `json:"owner"`
 	Fallback string    `json:"fallback"` // who covers for the owner
 	Reason   string    `json:"reason"`
-	Outcome  Outcome   `json:"outcome"`
 	Attempts int       `json:"attempts"`
 	Deadline time.Time `json:"deadline"`
 }

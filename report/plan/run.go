@@ -147,12 +147,17 @@ func (p *Plan) Complete(pkg *report.Package, done Done, past Past) {
 	p.log(past, b.CreatedAt)
 }
 
-// Fail ends the plan with whom the failure is escalated to: a rung higher for each plan
-// of the campaign that has failed since the last completed one.
+// Fail ends the plan with why, and with whom that is escalated to: a rung higher for each
+// plan of the campaign that was escalated since the last completed one. What the reporter
+// refused or whoever asked took back is nobody else's matter.
 func (p *Plan) Fail(cause error, now time.Time) {
 	b := &p.TrackSource
 	at := instant(now)
 	p.Status, b.UpdatedAt, b.FinishedAt = Failed, at, &at
+	b.Failure = &Failing{outcomeOf(cause), reason(cause)}
+	if b.Failure.Outcome == Refused || b.Failure.Outcome == Cancelled {
+		return
+	}
 	board := func(r Rung) bool { return r.Board }
 	ladder := slices.DeleteFunc(slices.Clone(p.ErrorHandling.Escalation), board)
 	if len(ladder) == 0 {
@@ -165,7 +170,7 @@ func (p *Plan) Fail(cause error, now time.Time) {
 		fallback = ladder[n+1].Rung
 	}
 	b.Escalations = append(b.Escalations, Escalation{
-		At: at, Rung: r.Rung, Owner: r.Owner, Fallback: fallback, Reason: reason(cause), Outcome: outcomeOf(cause),
+		At: at, Rung: r.Rung, Owner: r.Owner, Fallback: fallback, Reason: b.Failure.Reason,
 		Attempts: len(b.Attempts), Deadline: at.Add(escalationAnswer),
 	})
 }
@@ -320,10 +325,6 @@ func (p *Plan) Moved(id string, why Note) *Plan {
 	return p
 }
 
-// Escalated is whether the plan failed in a way that the rung above hears of when it
-// happens again: not because the question was refused or taken back.
-func (p *Plan) Escalated() bool {
-	return p.Status == Failed && slices.ContainsFunc(p.TrackSource.Escalations, func(e Escalation) bool {
-		return e.Outcome != Refused && e.Outcome != Cancelled
-	})
-}
+// Escalated is whether the plan failed and somebody was told, so that the rung above hears
+// of it when it happens again.
+func (p *Plan) Escalated() bool { return p.Status == Failed && len(p.TrackSource.Escalations) > 0 }

@@ -191,6 +191,9 @@ func TestSchemaByStatus(t *testing.T) {
 		{"completed without confidence", "completed", func(p *plan.Plan) { p.TrackSource.SuccessMetrics[0].Metric = "survey_score" }},
 		{"completed from memory", "completed", func(p *plan.Plan) { p.TrackSource.DataSources[0].Source = "plan-20261119-120000" }},
 		{"completed without an end", "completed", func(p *plan.Plan) { p.TrackSource.FinishedAt = nil }},
+		{"failed without a reason", "failed", func(p *plan.Plan) { p.TrackSource.Failure = nil }},
+		{"completed with a failure", "completed", func(p *plan.Plan) { p.TrackSource.Failure = &plan.Failing{Outcome: plan.Mismatch, Reason: "?"} }},
+		{"refused and escalated", "failed", func(p *plan.Plan) { p.TrackSource.Failure.Outcome = plan.Refused }},
 		{"failed without an escalation", "failed", func(p *plan.Plan) { p.TrackSource.Escalations = []plan.Escalation{} }},
 		{"four attempts", "failed", func(p *plan.Plan) { p.TrackSource.Attempts = append(p.TrackSource.Attempts, p.TrackSource.Attempts[0]) }},
 		{"an attempt that failed without an error", "failed", func(p *plan.Plan) { p.TrackSource.Attempts[0].Error = "" }},
@@ -287,7 +290,7 @@ func TestEveryPlanIsValid(t *testing.T) {
 				if !ok {
 					break
 				}
-				err = rapid.SampledFrom([]error{nil, errReset, fmt.Errorf("%s", text.Draw(t, "error")), &plan.Failure{Outcome: plan.Mismatch, Err: errReset}, &plan.Failure{Outcome: plan.Busy, RetryAfter: time.Hour, Err: errReset}}).Draw(t, "outcome")
+				err = rapid.SampledFrom([]error{nil, errReset, fmt.Errorf("%s", text.Draw(t, "error")), &plan.Failure{Outcome: plan.Mismatch, Err: errReset}, &plan.Failure{Outcome: plan.Refused, Err: errReset}, &plan.Failure{Outcome: plan.Busy, RetryAfter: time.Hour, Err: errReset}}).Draw(t, "outcome")
 				now = now.Add(try.Wait + time.Second)
 				p.Attempt(try, now, now.Add(time.Second), err)
 				check(p)
