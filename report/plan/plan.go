@@ -119,6 +119,9 @@ type Block struct {
 	Attempts        []Attempt    `json:"attempts"`
 	Failure         *Failing     `json:"failure"` // why the plan failed; nil for all others
 	Escalations     []Escalation `json:"escalations"`
+	// OpenAlerts are those of the campaign as the package tells them, the newest first.
+	OpenAlerts        []Alert `json:"open_alerts"`
+	OpenAlertsLeftOut int     `json:"open_alerts_left_out"`
 	// ChangeLog is what changed with this plan and the ones before it, the newest first.
 	ChangeLog        []Change   `json:"change_log"`
 	ChangeLogLeftOut int        `json:"change_log_left_out"` // older lines
@@ -253,6 +256,21 @@ type Escalation struct {
 	Reason   string    `json:"reason"`
 	Attempts int       `json:"attempts"`
 	Deadline time.Time `json:"deadline"`
+}
+
+// Alert is what somebody was told of beside this plan, and on which rung it stands: what
+// the board has to decide among it.
+type Alert struct {
+	Kind     string `json:"kind"`
+	Severity string `json:"severity"`
+	Subject  string `json:"subject"`
+	Message  string `json:"message"`
+	Rung     string `json:"rung"`
+	Owner    string `json:"owner"`
+	Fallback string `json:"fallback"`
+	Since    string `json:"since"`    // YYYY-MM-DD
+	Deadline string `json:"deadline"` // YYYY-MM-DD; empty without one
+	TakenBy  string `json:"taken_by"`
 }
 
 // Change is one line of the change log.

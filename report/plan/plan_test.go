@@ -54,6 +54,10 @@ func answer() *report.Package {
 				Rows: [][]string{{"open", "2026-11-01T00:00:00Z", ""}, {"upheld", "2026-11-01T00:00:00Z", "2026-11-03T12:00:00Z"}, {"withdrawn", "2026-11-01T00:00:00Z", "2026-11-02T00:00:00Z"}},
 			},
 			{
+				ID: "escalations", LeftOut: 2, Columns: []report.Column{{ID: "kind"}, {ID: "severity"}, {ID: "subject"}, {ID: "message"}, {ID: "rung"}, {ID: "owner"}, {ID: "fallback"}, {ID: "since"}, {ID: "deadline"}, {ID: "taken_by"}},
+				Rows: [][]string{{"dispute", "critical", "D-7", "globex disputes who sourced D-7", "Board", "", "Chair", "2026-11-01", "2026-11-15", "RevOps"}},
+			},
+			{
 				ID: "signatures", Columns: []report.Column{{ID: "partner"}, {ID: "decision"}, {ID: "by"}, {ID: "at", Kind: report.TimeColumn}, {ID: "title"}, {ID: "hash"}, {ID: "why"}},
 				Rows: [][]string{{"globex", "approved", "Partner Operations", "2026-11-12T15:00:00Z", "Week 45", strings.Repeat("e7", 32), "as agreed"}},
 			},

@@ -100,7 +100,7 @@ func New(id string, q Question, past Past, now time.Time) *Plan {
 	*b = Block{
 		Version: Version, CreatedAt: instant(now), UpdatedAt: instant(now), Question: q, FailedBefore: past.Failed,
 		Campaign:    Campaign{Asked: q.Campaign, Partners: []string{}},
-		DataSources: []DataSource{}, Attempts: []Attempt{}, Escalations: []Escalation{}, Approvals: []Approval{},
+		DataSources: []DataSource{}, Attempts: []Attempt{}, Escalations: []Escalation{}, OpenAlerts: []Alert{}, Approvals: []Approval{},
 	}
 	p.ErrorHandling = errorHandling(playbookLadder())
 	b.Cadence = cadenceFirst
@@ -136,6 +136,7 @@ func (p *Plan) Complete(pkg *report.Package, done Done, past Past) {
 	b.DataSources = sourcesOf(pkg)
 	b.SuccessMetrics = metricsOf(pkg, done.Governance)
 	b.Approvals = approvalsOf(pkg, done.Governance)
+	b.OpenAlerts, b.OpenAlertsLeftOut = alertsOf(pkg)
 	b.Package = &Package{Directory: clip(done.Directory), Manifest: done.Manifest, Files: []string{}, Headline: clip(pkg.Headline)}
 	for _, f := range done.Files {
 		b.Package.Files = append(b.Package.Files, clip(f))
@@ -290,6 +291,26 @@ func approvalsOf(pkg *report.Package, g *Governance) []Approval {
 	})
 	slices.SortStableFunc(out, func(a, b Approval) int { return b.At.Compare(a.At) })
 	return out[:min(len(out), approvalsMax)]
+}
+
+// alertsMax bounds the open alerts that a plan repeats; the package has more.
+const alertsMax = 100
+
+// alertsOf are the package's open alerts, and how many are left out.
+func alertsOf(pkg *report.Package) ([]Alert, int) {
+	out := []Alert{}
+	t := pkg.Table("escalations")
+	if t == nil {
+		return out, 0
+	}
+	rows := t.Rows[:min(len(t.Rows), alertsMax)]
+	for _, row := range rows {
+		out = append(out, Alert{
+			cell(t, row, "kind"), cell(t, row, "severity"), cell(t, row, "subject"), cell(t, row, "message"), cell(t, row, "rung"), cell(t, row, "owner"),
+			cell(t, row, "fallback"), day(cell(t, row, "since")), day(cell(t, row, "deadline")), cell(t, row, "taken_by"),
+		})
+	}
+	return out, len(t.Rows) - len(rows) + max(t.LeftOut, 0)
 }
 
 // cell is a value of a row, empty without the column.
