@@ -1,5 +1,7 @@
 package plan
 
+import "strconv"
+
 // Who does what by the users' playbook.
 const (
 	agentLead     = "Co-marketing Analytics Lead"
@@ -43,7 +45,7 @@ func errorHandling(ladder []Rung) ErrorHandling {
 		case r.Board:
 			r.When = "Accuracy is below its guardrail twice, or a partner disputes sourced pipeline."
 		case first:
-			r.When = "A pull or a reconciliation still fails after " + "2 retries."
+			r.When = "A pull or a reconciliation still fails after " + strconv.Itoa(Retries) + " retries."
 		default:
 			r.When = "The next plan of the campaign fails as well."
 		}
