@@ -179,10 +179,10 @@ func (g *grid) across() {
 // column of what is a partner's has the partner's name.
 func heading(p *report.Package, c report.Column) string {
 	text := partner(p, c.Title)
-	switch {
-	case c.Title == "":
+	switch c.Title {
+	case "":
 		text = phrase(c.ID)
-	case c.Title == c.ID:
+	case c.ID:
 		text = phrase(text)
 	}
 	if strings.HasPrefix(c.ID, "share_") {
