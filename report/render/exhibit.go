@@ -425,7 +425,10 @@ func (h *hall) feed(f *report.FeedQA) []cell {
 	}
 	return []cell{
 		{Text: name(f.Feed), Head: true},
-		{Text: partner(h.p, f.Partner)}, or(count(f.Records)), newest, age, or(long(f.LimitSeconds)),
+		{Text: partner(h.p, f.Partner)},
+		or(count(f.Records)),
+		newest, age,
+		or(long(f.LimitSeconds)),
 		or(shown(report.RatioColumn, f.Completeness, "")), or(shown(report.RatioColumn, f.MatchRate, "")), or(count(f.DeadLetters)), state,
 	}
 }

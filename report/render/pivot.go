@@ -1,7 +1,6 @@
 package render
 
 import (
-	"encoding/json"
 	"fmt"
 	"math/big"
 	"slices"
@@ -39,8 +38,8 @@ type pivot struct {
 	stacked     bool // first and second are two
 	names       []string
 	series      []string
-	sums        map[string]*big.Int
-	cells       map[[2]string]*big.Int
+	sums        map[string]report.Value
+	cells       map[[2]string]report.Value
 	longest     *big.Int // of what is above zero
 	namesBefore int      // they were bounded
 }
@@ -49,19 +48,16 @@ type pivot struct {
 func pivotOf(t *report.Table, measure, second int) *pivot {
 	v := &pivot{
 		of: t.Columns[measure], first: t.Columns[0], second: t.Columns[second], stacked: second > 0,
-		sums: map[string]*big.Int{}, cells: map[[2]string]*big.Int{}, longest: new(big.Int),
+		sums: map[string]report.Value{}, cells: map[[2]string]report.Value{}, longest: new(big.Int),
 	}
 	for _, row := range t.Rows {
 		k := [2]string{row[0], row[second]}
-		if v.sums[k[0]] == nil {
-			v.names, v.sums[k[0]] = append(v.names, k[0]), new(big.Int)
+		if _, ok := v.sums[k[0]]; !ok {
+			v.names = append(v.names, k[0])
 		}
-		if v.cells[k] == nil {
-			v.cells[k] = new(big.Int)
-		}
-		n := nanoOf(row[measure])
-		v.cells[k].Add(v.cells[k], n)
-		v.sums[k[0]].Add(v.sums[k[0]], n)
+		n, _ := report.ParseValue(row[measure]) // an empty one is none
+		v.cells[k] = v.cells[k].Add(n)
+		v.sums[k[0]] = v.sums[k[0]].Add(n)
 	}
 	slices.SortStableFunc(v.names, func(a, b string) int { return v.sums[b].Cmp(v.sums[a]) })
 	v.namesBefore = len(v.names)
@@ -74,13 +70,13 @@ func pivotOf(t *report.Table, measure, second int) *pivot {
 		}
 	}
 	for _, n := range v.names {
-		up := new(big.Int)
+		var up report.Value
 		for _, s := range v.series {
-			if c := v.cells[[2]string{n, s}]; c != nil && c.Sign() > 0 {
-				up.Add(up, c)
+			if c := v.cells[[2]string{n, s}]; c.Sign() > 0 {
+				up = up.Add(c)
 			}
 		}
-		v.longest = larger(v.longest, up)
+		v.longest = larger(v.longest, nano(up))
 	}
 	return v
 }
@@ -108,13 +104,13 @@ func (h *hall) pivotBars(v *pivot) *bars {
 		}
 	}
 	for _, n := range v.names {
-		b := bar{Name: h.called(v.first, n), Value: shown(v.of.Kind, report.ValueOfUnits(v.sums[n]).Text(0), v.of.Currency)}
+		b := bar{Name: h.called(v.first, n), Value: shown(v.of.Kind, v.sums[n].Text(0), v.of.Currency)}
 		var amounts []*big.Int
 		var of, titles []string
 		for _, s := range v.series {
-			if c := v.cells[[2]string{n, s}]; c != nil {
-				amounts, of = append(amounts, c), append(of, classes[s])
-				titles = append(titles, h.called(v.second, s)+" "+full(v.of.Kind, report.ValueOfUnits(c).Text(0), v.of.Currency))
+			if c := v.cells[[2]string{n, s}]; c.Sign() > 0 {
+				amounts, of = append(amounts, nano(c)), append(of, classes[s])
+				titles = append(titles, h.called(v.second, s)+" "+full(v.of.Kind, c.Text(0), v.of.Currency))
 			}
 		}
 		b.Segments = layered(amounts, of, titles, v.longest)
@@ -143,7 +139,7 @@ func legend(keys []key, k key) []key {
 // table that is none.
 func acrossStages(t, funnel *report.Table) *report.Table {
 	stage, deals, money := t.Column("stage"), t.Column("deals"), t.Column("pipeline")
-	if stage < 1 || deals != stage+1 || money != deals+1 {
+	if stage != 2 || deals != stage+1 || money != deals+1 {
 		return nil
 	}
 	out := &report.Table{ID: t.ID, Title: t.Title, LeftOut: t.LeftOut, Columns: slices.Clone(t.Columns[:stage])}
@@ -169,16 +165,13 @@ func acrossStages(t, funnel *report.Table) *report.Table {
 		out.Columns = append(out.Columns, report.Column{ID: s, Title: s, Kind: t.Columns[deals].Kind})
 	}
 	out.Columns = append(out.Columns, t.Columns[money:]...)
-	places := map[string]int{}
+	places := map[[2]string]int{}
 	for _, row := range t.Rows {
-		of, err := json.Marshal(row[:stage])
-		if err != nil {
-			return nil
-		}
-		at, ok := places[string(of)]
+		of := [2]string(row)
+		at, ok := places[of]
 		if !ok {
 			at = len(out.Rows)
-			places[string(of)] = at
+			places[of] = at
 			out.Rows = append(out.Rows, append(slices.Clone(row[:stage]), make([]string, len(out.Columns)-stage)...))
 		}
 		to := out.Rows[at]
@@ -187,7 +180,9 @@ func acrossStages(t, funnel *report.Table) *report.Table {
 		}
 		for i := money; i < len(row); i++ {
 			k := stage + len(stages) + i - money
-			to[k] = report.ValueOfUnits(new(big.Int).Add(nanoOf(to[k]), nanoOf(row[i]))).Text(0)
+			sum, _ := report.ParseValue(to[k]) // an empty one is none
+			n, _ := report.ParseValue(row[i])
+			to[k] = sum.Add(n).Text(0)
 		}
 	}
 	return out
