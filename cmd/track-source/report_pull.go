@@ -125,6 +125,10 @@ func (f *reportFlags) pull(ctx context.Context, a *asked, try plan.Try) (*report
 		return nil, failed(plan.Refused, "take reporter and tool from one release", fmt.Errorf("the answer is a package of version %d, and %d is known", p.Version, report.PackageVersion))
 	}
 	if a.again != nil {
+		if was := a.again.Made.MadeFor; was != p.MadeFor {
+			whom := map[bool]string{true: "the operator", false: was}[was == ""]
+			return nil, failed(plan.Refused, "give the --token-file of "+whom, errors.New("the package was made under other eyes, which see other figures"))
+		}
 		p.Observed = a.again.Made.Observed
 	}
 	p.Observe(p.Observed)

@@ -211,6 +211,10 @@ func TestPackageAgain(t *testing.T) {
 	if code, _, errOut := packaging(t, wrong, "--again", "first", "--out", "third"); code != exitFail || !strings.Contains(errOut, "is not the one of the manifest: package.json") {
 		t.Errorf("another package ends with %d: %s", code, errOut)
 	}
+	eyes := &stub{answers: []http.HandlerFunc{gives(func(p *report.Package) { p.MadeFor = "globex" })}}
+	if code, _, errOut := packaging(t, eyes, "--again", "first", "--out", "third"); code != exitFail || !strings.Contains(errOut, "give the --token-file of the operator") || eyes.times() != 1 {
+		t.Errorf("under other eyes ends with %d: %s", code, errOut)
+	}
 	if _, err := os.Stat("third"); err == nil {
 		t.Error("and is there")
 	}
