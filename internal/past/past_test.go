@@ -19,6 +19,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"tracksource/deploy/kafka"
+	"tracksource/deploy/kafka/local"
 	"tracksource/internal/answer"
 	"tracksource/internal/follow"
 	"tracksource/internal/line"
@@ -32,7 +33,8 @@ var quiet = slog.New(slog.DiscardHandler)
 // rig is a cluster whose topics a test writes, and the pasts of it.
 type rig struct {
 	t      testing.TB
-	m      *kafka.Memory
+	m      *kafka.Memory // nil for a real Kafka
+	conn   kafka.Conn
 	spec   kafka.Spec
 	codecs *avro.Codecs
 	reg    avro.Registry
@@ -47,21 +49,32 @@ func newRig(t testing.TB, clock func() time.Time, opts ...kfake.Opt) *rig {
 		t.Fatal(err)
 	}
 	t.Cleanup(m.Close)
-	spec, err := kafka.Load(kafka.ProfileLocal, kafka.Options{Feeds: []kafka.Feed{{Kind: "crm", Partner: "acme"}}})
+	r := onCluster(t, clock, m.Conn(), 12)
+	r.m = m
+	return r
+}
+
+// onCluster is a rig on a cluster that is there, with so many partitions.
+func onCluster(t testing.TB, clock func() time.Time, conn kafka.Conn, n int32) *rig {
+	t.Helper()
+	spec, err := kafka.Load(kafka.ProfileLocal, kafka.Options{
+		Feeds:      []kafka.Feed{{Kind: "crm", Partner: "acme"}},
+		Partitions: map[string]int32{kafka.KeyObservations: n, kafka.KeyJourneys: n, kafka.KeyCredits: n, kafka.KeyFacts: n, kafka.KeyContributions: n},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := kafka.Apply(t.Context(), m.Conn(), spec); err != nil {
+	if _, err := kafka.Apply(t.Context(), conn, spec); err != nil {
 		t.Fatal(err)
 	}
-	r := &rig{t: t, m: m, spec: spec, reg: avro.NewMemory(), dir: filepath.Join(t.TempDir(), "past")}
+	r := &rig{t: t, conn: conn, spec: spec, reg: avro.NewMemory(), dir: filepath.Join(t.TempDir(), "past")}
 	if r.codecs, err = avro.OpenCodecs(t.Context(), r.reg, avro.Subjects(spec.Prefix())); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.MkdirAll(filepath.Join(r.dir, "7"), 0o700); err != nil { // of an earlier life
 		t.Fatal(err)
 	}
-	if r.pasts, err = past.New(past.Config{Kafka: m.Conn(), Spec: spec, Codecs: r.codecs, Log: quiet, Clock: clock, Dir: r.dir}); err != nil {
+	if r.pasts, err = past.New(past.Config{Kafka: conn, Spec: spec, Codecs: r.codecs, Log: quiet, Clock: clock, Dir: r.dir}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -77,7 +90,7 @@ func newRig(t testing.TB, clock func() time.Time, opts ...kfake.Opt) *rig {
 
 func (r *rig) writer(id string) *kgo.Client {
 	r.t.Helper()
-	cl, err := kgo.NewClient(kgo.SeedBrokers(r.m.Conn().Brokers...), kgo.TransactionalID(id), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	cl, err := kgo.NewClient(kgo.SeedBrokers(r.conn.Brokers...), kgo.TransactionalID(id), kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -108,7 +121,7 @@ func (r *rig) row(asset string, cents, n int64, at time.Time) *kgo.Record {
 		Contract: row.Contract, Measure: row.Measure, Model: row.Model, Day: row.Day, Partner: row.Partner, Channel: row.Channel, Asset: asset,
 	}
 	return &kgo.Record{
-		Topic: r.spec.Contributions(), Partition: int32(len(asset)) % 12, Timestamp: at,
+		Topic: r.spec.Contributions(), Partition: int32(len(asset)) % r.spec.Partitions(kafka.KeyContributions), Timestamp: at,
 		Key: encode(r.t, r.codecs.ContributionKey, key), Value: encode(r.t, r.codecs.ContributionRow, row),
 	}
 }
@@ -137,7 +150,7 @@ func (r *rig) txn(cl *kgo.Client, end kgo.TransactionEndTry, records ...*kgo.Rec
 // records have times of the test's own.
 func (r *rig) write(records ...*kgo.Record) {
 	r.t.Helper()
-	cl, err := kgo.NewClient(kgo.SeedBrokers(r.m.Conn().Brokers...), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	cl, err := kgo.NewClient(kgo.SeedBrokers(r.conn.Brokers...), kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -145,6 +158,15 @@ func (r *rig) write(records ...*kgo.Record) {
 	if err := cl.ProduceSync(context.Background(), records...).FirstErr(); err != nil {
 		r.t.Fatal(err)
 	}
+}
+
+// between returns a time behind all that was written, and in front of what will be.
+func (r *rig) between() time.Time {
+	at := time.Now()
+	for time.Now().UnixMilli() <= at.UnixMilli() {
+		runtime.Gosched() // stamps are of milliseconds
+	}
+	return at
 }
 
 // told is everything that a test asks of what is followed.
@@ -186,7 +208,7 @@ func (r *rig) past(at time.Time, positions follow.Positions) (text string, err e
 func (r *rig) live() *follow.Follow {
 	r.t.Helper()
 	l, err := line.Open(context.Background(), line.Config{
-		Kafka: r.m.Conn(), Spec: r.spec, Registry: r.reg, DataDir: r.t.TempDir(), Log: quiet, Clock: time.Now,
+		Kafka: r.conn, Spec: r.spec, Registry: r.reg, DataDir: r.t.TempDir(), Log: quiet, Clock: time.Now,
 	}, follow.TopicsOf(r.spec)...)
 	if err != nil {
 		r.t.Fatal(err)
@@ -288,18 +310,11 @@ func TestTime(t *testing.T) {
 	begin := time.Now()
 	r := newRig(t, func() time.Time { return time.Now().Add(time.Minute) })
 	w := r.writer("w")
-	between := func() time.Time {
-		at := time.Now()
-		for time.Now().UnixMilli() <= at.UnixMilli() {
-			runtime.Gosched() // stamps are of milliseconds
-		}
-		return at
-	}
 	r.txn(w, kgo.TryCommit, r.row("a", 100, 1, time.Now()), r.alert("one", time.Now()))
-	first := between()
+	first := r.between()
 	r.txn(w, kgo.TryAbort, r.row("a", 900, 2, time.Now()), r.alert("none", time.Now()))
 	r.txn(w, kgo.TryCommit, r.row("a", 200, 2, time.Now()), r.row("bb", 5, 1, time.Now()), r.alert("two", time.Now()))
-	second := between()
+	second := r.between()
 	for range 2 {
 		for at, want := range map[time.Time]string{first: `1.00 0.00 ["a"]=1.00`, second: `2.05 0.00 ["a"]=2.00 ["bb"]=0.05`} {
 			positions, err := r.pasts.Positions(t.Context(), at)
@@ -379,7 +394,7 @@ func TestRefused(t *testing.T) {
 	if _, err := r.past(day(2), positionsAt(day(20))); !isRefused(err, "was written at") {
 		t.Errorf("with records that are younger than the time: %v", err)
 	}
-	cl, err := kadm.NewOptClient(kgo.SeedBrokers(r.m.Conn().Brokers...))
+	cl, err := kadm.NewOptClient(kgo.SeedBrokers(r.conn.Brokers...))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -494,6 +509,75 @@ func TestGivenUp(t *testing.T) {
 	}
 	if entries, err := os.ReadDir(r.dir); err != nil || len(entries) != 1 || entries[0].Name() != "1" {
 		t.Errorf("it was read again: %v, error %v", entries, err)
+	}
+}
+
+// TestKafka: on a real Kafka the broker's stamps tell what was there at a time, whatever
+// producers stamped; a transaction that was open then counts once it is committed; and
+// what may be compacted at any time is refused.
+func TestKafka(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts a broker")
+	}
+	local.SkipUnlessAvailable(t)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	cluster, err := local.Start(ctx, local.Config{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cluster.Stop)
+	r := onCluster(t, func() time.Time { return time.Now().Add(30 * time.Second) }, cluster.Conn(), 3)
+	future := time.Date(2031, 1, 1, 0, 0, 0, 0, time.UTC)
+	w, open := r.writer("w"), r.writer("open")
+	r.txn(w, kgo.TryCommit, r.row("a", 100, 1, future), r.alert("one", future))
+	r.txn(w, kgo.TryAbort, r.row("a", 900, 2, future), r.alert("none", future))
+	if err := open.BeginTransaction(); err != nil {
+		t.Fatal(err)
+	}
+	if err := open.ProduceSync(ctx, r.row("a", 200, 3, future)).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	at := r.between()
+	r.txn(w, kgo.TryCommit, r.row("a", 300, 4, future), r.alert("two", future))
+	positions, err := r.pasts.Positions(ctx, at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	short, stop := context.WithTimeout(ctx, time.Second)
+	defer stop()
+	if err := r.pasts.Read(short, positions, at, func(*follow.Follow, answer.Line) error { return nil }); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("while a transaction is open in front of %s: %v", positions, err)
+	}
+	if err := open.EndTransaction(ctx, kgo.TryCommit); err != nil {
+		t.Fatal(err)
+	}
+	if again, err := r.pasts.Positions(ctx, at); err != nil || again.String() != positions.String() {
+		t.Errorf("of the same time the positions are %s and then %s, error %v", positions, again, err)
+	}
+	if got, err := r.past(at, positions); err != nil || !strings.HasPrefix(got, `2.00 0.00 ["a"]=2.00`) || !strings.Contains(got, "one@") || strings.Contains(got, "two@") {
+		t.Errorf("it is %s, error %v", got, err)
+	}
+	later, err := r.pasts.Positions(ctx, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	admin, err := kadm.NewOptClient(kgo.SeedBrokers(r.conn.Brokers...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer admin.Close()
+	lag := "1"
+	if _, err := admin.AlterTopicConfigs(ctx, []kadm.AlterConfig{{Op: kadm.SetConfig, Name: "min.compaction.lag.ms", Value: &lag}}, r.spec.Contributions()); err != nil {
+		t.Fatal(err)
+	}
+	second := positions[r.spec.Contributions()]
+	second[1]-- // another past, so that it is not told by the one that is kept
+	if _, err := r.past(at, positions); !isRefused(err, "keeps every version for 1ms only") {
+		t.Errorf("where versions are compacted at once: %v", err)
+	}
+	if got, err := r.past(time.Time{}, later); err != nil || !strings.HasPrefix(got, "3.00") {
+		t.Errorf("of the end it is %s, error %v", got, err)
 	}
 }
 
