@@ -201,10 +201,17 @@ func texts(ids ...string) []report.Column {
 	return columns
 }
 
+const spineID = "spine"
+
+// isFigure reports whether a column of the spine has numbers of the row's kind.
+func isFigure(column string) bool {
+	return slices.Contains([]string{"value", "target", "expected", "previous"}, column)
+}
+
 func spine(p *report.Package) report.Table {
 	t := report.Table{
-		ID: "spine", Title: "Key figures", Columns: texts("kpi", "title", "value", "unit", "currency", "target", "expected", "previous", "light", "why"),
-		Note: "Figures are of different units, so that their column is one of text.",
+		ID: spineID, Title: "Key figures", Columns: texts("kpi", "title", "value", "unit", "currency", "target", "expected", "previous", "light", "why"),
+		Note: "Each row is of its own unit.",
 	}
 	for _, k := range p.Spine {
 		t.Rows = append(t.Rows, []string{k.ID, k.Title, k.Value, string(k.Kind), k.Currency, k.Target, k.Expected, k.Previous, string(k.Light), k.Why})

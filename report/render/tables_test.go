@@ -68,6 +68,7 @@ func hostile() *report.Package {
 		AsOf:     report.AsOf{Time: time.Date(2026, time.May, 4, 12, 30, 0, 0, time.FixedZone("CEST", 2*60*60))},
 		Question: report.PackageQuestion{Window: "30d", From: "2026-04-05", To: "2026-05-04", Detail: report.Full, Dimensions: []string{"partner"}, Model: "multi", ModelName: "Multi"},
 		Spine: []report.KPI{
+			{ID: "rate", Title: "Rate", Value: "0.25", Kind: report.RatioColumn, Target: "0.3", Light: report.Grey},
 			{ID: "pipeline", Title: "Pipeline", Value: "-12.50", Kind: report.MoneyColumn, Currency: "USD", Light: report.Red, Why: "=below"},
 		},
 		Actions: []report.Action{{ID: "a1", Text: "@stop", About: []report.Subject{{Dimension: "asset", Key: "=x"}}, Owner: "acme", Due: "2026-05-10", Status: "open"}},
@@ -348,6 +349,12 @@ func TestXLSX(t *testing.T) {
 		if got := cell(test.row, test.column); got != test.want {
 			t.Errorf("row %d, column %d: got %s, want %s", test.row, test.column, got, test.want)
 		}
+	}
+	// Rows of the spine are of different kinds, and numbers all the same.
+	spine := sheets["spine"]
+	rate, amount := spine.Rows[1].Cells[2], spine.Rows[2].Cells[2]
+	if rate.Number != "0.25" || amount.Number != "-12.50" || rate.Style == amount.Style || rate.Style != spine.Rows[1].Cells[4].Style {
+		t.Errorf("the spine has %+v and %+v", rate, amount)
 	}
 	names := sheets["names"]
 	for i, n := range hostileNames[:len(hostileNames)-1] {

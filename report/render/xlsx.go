@@ -41,6 +41,9 @@ func writeXLSX(w io.Writer, p *report.Package) error {
 		return err
 	}
 	b := &workbook{zip: zip.NewWriter(w), styles: []string{"", textFormat, headerFormat}}
+	if p.Table(spineID) == nil {
+		b.spine = p.Spine
+	}
 	sheets := []report.Table{aboutSheet(p), contents(tables)}
 	sheets = append(sheets, tables...)
 	names := sheetNames(sheets)
@@ -73,6 +76,8 @@ type workbook struct {
 	// styles are the number formats of the cells' styles, by their number. The first is
 	// of nothing in particular, the next are those of the constants.
 	styles []string
+	// spine are the figures of the table of that name, whose rows are of different kinds.
+	spine []report.KPI
 }
 
 const (
@@ -117,8 +122,19 @@ func (b *workbook) sheet(w io.Writer, t *report.Table, selected bool) error {
 	for i := range columns {
 		styles[i] = b.style(formatOf(&columns[i], rows, i))
 	}
+	figures := b.spine
+	if t.ID != spineID {
+		figures = nil
+	}
 	for n, row := range rows {
-		s.row(n+2, min(len(row), len(columns)), func(i int) { s.cell(columns[i].Kind, styles[i], row[i]) })
+		s.row(n+2, min(len(row), len(columns)), func(i int) {
+			kind, style := columns[i].Kind, styles[i]
+			if n < len(figures) && isFigure(columns[i].ID) {
+				kind = figures[n].Kind
+				style = b.style(formatOf(&report.Column{Kind: kind, Currency: figures[n].Currency}, rows[n:n+1], i))
+			}
+			s.cell(kind, style, row[i])
+		})
 		if s.err != nil {
 			return s.err
 		}
