@@ -229,7 +229,14 @@ func (a *Answers) askPackage(v report.Viewer, q *Query) (*packaging, error) {
 	if err := out.readPackageModel(q.Model); err != nil {
 		return nil, err
 	}
-	if out.dims, err = packageDimensions(q.By); err != nil {
+	names := q.By
+	if len(names) == 0 && out.isWhole() {
+		names = []string{string(report.Partner)}
+	}
+	if out.dims, err = packageDimensions(names); err != nil {
+		return nil, err
+	}
+	if err := out.readWhole(); err != nil {
 		return nil, err
 	}
 	return out, out.readPackageWindow(q)
@@ -267,8 +274,8 @@ func (a *Answers) campaignNamed(v report.Viewer, name string) (string, error) {
 	return "", &Error{Parameter: "campaign", Detail: "there is no such campaign; allowed lists those there are, each with its name", Allowed: allowed}
 }
 
-// readPackageModel reads the model, of those that give each part of a conversion to one
-// touch: of the others there are no rows that sum to totals.
+// readPackageModel reads the model. One that gives the whole of a deal to several has no
+// contributions that sum to totals.
 func (p *packaging) readPackageModel(name string) error {
 	c := p.campaign.Contract
 	if name == "" || name == string(model.MultiTouch) {
@@ -276,7 +283,7 @@ func (p *packaging) readPackageModel(name string) error {
 	}
 	var allowed []string
 	for _, s := range report.Specs(c) {
-		if s.InLedger || s.Spec.Model.IsAdditive() {
+		if s.Spec.Model != model.Participation {
 			allowed = append(allowed, s.ID)
 		}
 		if s.ID == name {
@@ -287,10 +294,44 @@ func (p *packaging) readPackageModel(name string) error {
 	case p.spec.ID == "":
 		return &Error{Parameter: "model", Detail: "there is no such model; allowed lists those there are", Allowed: allowed}
 	case !slices.Contains(allowed, name):
-		return &Error{Parameter: "model", Detail: "the model looks at journeys together, or gives the whole of a deal to several, so that its contributions do not sum to totals; every package compares it with the others. Allowed lists those that a package is made of", Allowed: allowed}
+		return &Error{Parameter: "model", Detail: "the model gives the whole of a deal to several, so that its contributions do not sum to totals; every package compares it with the others. Allowed lists those that a package is made of", Allowed: allowed}
 	}
-	p.Model = name
+	if p.Model = name; p.isWhole() {
+		p.Model = c.MultiTouch // of what it does not tell
+	}
 	return nil
+}
+
+// isWhole reports whether the model looks at whole journeys: it tells contributions by one
+// dimension, and no days.
+func (p *packaging) isWhole() bool { return p.spec.Spec.Model.IsGroup() }
+
+// readWhole checks what a model of whole journeys is asked by. Who sees its own rows sees
+// its own share of it.
+func (p *packaging) readWhole() error {
+	if !p.isWhole() {
+		return nil
+	}
+	var allowed []string
+	for _, d := range packageDimensionsAll() {
+		if d.step == "" && (d.of == report.Partner || p.sight != report.SeesOwn) {
+			allowed = append(allowed, d.name)
+		}
+	}
+	if len(p.dims) != 1 || !slices.Contains(allowed, p.dims[0].name) {
+		return &Error{Parameter: "by", Detail: "the model looks at whole journeys, and tells them by one dimension: allowed lists those there are", Allowed: allowed}
+	}
+	return nil
+}
+
+// rowSpec is the model that there are rows of: the one asked, or the agreed one beside a
+// model of whole journeys, computed as well, so that both are of the same days.
+func (p *packaging) rowSpec() report.NamedSpec {
+	if !p.isWhole() {
+		return p.spec
+	}
+	c := p.campaign.Contract
+	return report.NamedSpec{ID: c.MultiTouch, Spec: c.Specs[slices.Index(c.Models, c.MultiTouch)], InLedger: true}
 }
 
 // readQuotas reads what the coverage of cohorts is held against. Who sees its own rows has
@@ -312,7 +353,7 @@ func (p *packaging) readComputed() error {
 	if err != nil {
 		return err
 	}
-	p.computed, err = report.Computed(all, p.specOf(p.spec))
+	p.computed, err = report.Computed(all, p.specOf(p.rowSpec()))
 	return err
 }
 
@@ -466,7 +507,7 @@ func (p *packaging) question(q *Query) error {
 	}
 	out := report.PackageQuestion{
 		Window: p.Window.Name, From: p.Window.From, To: p.Window.To, Detail: report.Detail(detail), Dimensions: []string{},
-		Model: p.Model, View: p.view,
+		Model: p.spec.ID, View: p.view,
 	}
 	for _, d := range p.dims {
 		out.Dimensions = append(out.Dimensions, d.name)
@@ -506,8 +547,11 @@ func (p *packaging) emptiness() error {
 // method says how the numbers came about.
 func (p *packaging) method() error {
 	c := p.campaign.Contract
-	p.note("Attribution", p.p.Question.ModelName+" shares each conversion among the touches before it, to the minor unit; what no eligible touch precedes is "+report.Unattributed+".")
-	if p.computed != nil {
+	p.note("Attribution", p.p.Question.ModelName+" shares conversions among the touches before them, to the minor unit; what no eligible touch precedes is "+report.Unattributed+".")
+	switch {
+	case p.isWhole():
+		p.note("Model", p.p.Question.ModelName+" is computed over all journeys together, from the facts of deals, each on the day that it is of, and gives the contributions. All else that is credited is by "+c.MultiTouch+", the agreed model.")
+	case p.computed != nil:
 		p.note("Model", "The ledger does not keep this model: its values are computed from the facts of deals, each on the day that it is of. Who sourced and influenced deals is the same under all models; what people reach is credited by "+c.MultiTouch+", the agreed one.")
 	}
 	view := "Values are told by the day that they are booked on, so that closed days stay as they were signed; what came later of them is in adjustments."

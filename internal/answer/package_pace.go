@@ -111,7 +111,7 @@ func (p *packaging) sizes() map[sizedOf][]report.Sized {
 			partners = partners || p.paces[i].Partner != ""
 		}
 	}
-	specOf := p.specOf(p.spec)
+	specOf := p.specOf(p.rowSpec())
 	for i := range p.seen {
 		for _, measure := range report.ModelMeasures() {
 			f, m, ok := p.seen[i].Measure(measure)

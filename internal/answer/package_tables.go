@@ -59,6 +59,38 @@ func (p *packaging) gather(measures []attribution.Measure, dims []packageDimensi
 	return list, sums, nil
 }
 
+// gatherWhole is gather of a model of whole journeys, by the one dimension of the package.
+// How certain its values are is not known.
+func (p *packaging) gatherWhole(measures []attribution.Measure) ([]*gathered, error) {
+	deals, err := p.allDeals(p.ctx)
+	if err != nil {
+		return nil, err
+	}
+	groups := map[string]*gathered{}
+	var list []*gathered
+	for i, m := range measures {
+		r, err := p.modelResult(deals, p.modelQuestion(m.Name, p.dims[0].of), p.spec)
+		if err != nil {
+			return nil, err
+		}
+		if r.Note != "" {
+			return nil, &Error{Parameter: "model", Detail: "the model cannot tell this: " + r.Note, Allowed: p.campaign.Contract.Models}
+		}
+		for _, g := range r.Groups {
+			if p.sight == report.SeesOwn && g.Key[0] != p.viewer.Partner {
+				p.Withheld = true
+				continue
+			}
+			if groups[g.Key[0]] == nil {
+				groups[g.Key[0]] = &gathered{key: g.Key, values: make([]report.Value, len(measures)), confident: make([]report.Value, len(measures))}
+				list = append(list, groups[g.Key[0]])
+			}
+			groups[g.Key[0]].values[i] = g.Value
+		}
+	}
+	return list, nil
+}
+
 // folded is the key of a group by the dimensions of rows as one by those of a package,
 // in which days may be weeks or months.
 func folded(key []string, of []report.Dimension, dims []packageDimension) ([]string, error) {
@@ -131,6 +163,9 @@ func (p *packaging) readMain() error {
 func (p *packaging) contributions() error {
 	measures := measuresNamed(contributionMeasures())
 	groups, sums, err := p.gather(measures, p.dims)
+	if err == nil && p.isWhole() {
+		groups, err = p.gatherWhole(measures)
+	}
 	if err != nil {
 		return err
 	}
@@ -162,7 +197,11 @@ func (p *packaging) contributions() error {
 		for i, m := range measures {
 			row = append(row, p.valueText(g.values[i], m))
 		}
-		row = append(row, p.shareOf(g, by, attributed), optional(report.Certainty(g.confident[by], g.values[by])))
+		confidence := ""
+		if !p.isWhole() {
+			confidence = optional(report.Certainty(g.confident[by], g.values[by]))
+		}
+		row = append(row, p.shareOf(g, by, attributed), confidence)
 		if alone {
 			target, progress, err := p.targetOf(g.key[0])
 			if err != nil {

@@ -110,6 +110,9 @@ func TestPackageAddsUp(t *testing.T) {
 			By:   rapid.SliceOfNDistinct(rapid.SampledFrom(dims), 0, 6, rapid.ID[string]).Draw(rt, "by"),
 		}
 		p := packaged(t, r, operator, q)
+		if err := p.CheckSums(); err != nil {
+			rt.Fatalf("%+v: %v", q, err)
+		}
 		totals := map[string]string{}
 		for i, measure := range column(t, p, "totals", "measure") {
 			totals[measure] = column(t, p, "totals", "total")[i]
@@ -145,6 +148,40 @@ func TestPackageAddsUp(t *testing.T) {
 	})
 	if !some {
 		t.Error("no package had a value")
+	}
+}
+
+// TestPackageOfJourneys: a model that looks at whole journeys gives what it gives when
+// models are compared, and its contributions sum to the same totals.
+func TestPackageOfJourneys(t *testing.T) {
+	r := newRig(t, 0)
+	r.agree()
+	r.world(11, 40)
+	r.adjust()
+	for _, id := range []string{"markov", "shapley"} {
+		for _, by := range []string{"partner", "channel", "asset", "segment"} {
+			p := packaged(t, r, operator, answer.Query{Window: "all", Model: id, By: []string{by}})
+			if err := p.CheckSums(); err != nil {
+				t.Errorf("%s by %s: %v", id, by, err)
+			}
+			compared, err := r.answers.Models(ctx, operator, answer.Query{Window: "all", Measure: "revenue", By: []string{by}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			of := compared.Models[slices.IndexFunc(compared.Models, func(m answer.ModelLine) bool { return m.ID == id })]
+			got := map[string]string{}
+			for i, key := range column(t, p, "contributions", by) {
+				got[key] = column(t, p, "contributions", "revenue")[i]
+			}
+			for _, g := range of.Groups {
+				if got[g.Key] != g.Value {
+					t.Errorf("%s by %s: %s has %q, compared with others %s", id, by, g.Key, got[g.Key], g.Value)
+				}
+			}
+			if len(of.Groups) < 3 || p.Question.Model != id {
+				t.Errorf("%s by %s: %d groups, the question is %+v", id, by, len(of.Groups), p.Question)
+			}
+		}
 	}
 }
 
@@ -261,7 +298,9 @@ func TestPackageRefused(t *testing.T) {
 	}{
 		"campaign":           {answer.Query{Campaign: "winter"}, "campaign", "ai-launch-tour (AI Launch Tour)"},
 		"model":              {answer.Query{Model: "best"}, "model", "position-based"},
-		"model of journeys":  {answer.Query{Model: "shapley"}, "model", "linear"},
+		"model of wholes":    {answer.Query{Model: "participation"}, "model", "shapley"},
+		"model of journeys":  {answer.Query{Model: "shapley", By: []string{"partner", "channel"}}, "by", "asset"},
+		"days of journeys":   {answer.Query{Model: "markov", By: []string{"week"}}, "by", "partner"},
 		"dimension":          {answer.Query{By: []string{"colour"}}, "by", "week"},
 		"too many":           {answer.Query{By: []string{"partner", "channel", "asset", "region", "segment", "campaign", "source"}}, "by", "month"},
 		"window":             {answer.Query{Window: "fortnight"}, "window", "campaign"},

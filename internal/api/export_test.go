@@ -18,6 +18,7 @@ type Ask struct {
 	Method string // GET without
 	Body   string // its type
 	Max    int64
+	Large  bool
 	Do     func(ctx context.Context, v report.Viewer, q answer.Query, upload []byte) (any, error)
 }
 
@@ -32,6 +33,9 @@ func Made(cfg Config, changes Changes, asks ...Ask) (*Server, error) {
 		}
 		if a.Method != "" {
 			r.method, r.tagged, r.body, r.bodyMax = a.Method, false, a.Body, a.Max
+		}
+		if a.Large {
+			r = large(r)
 		}
 		table = append(table, r)
 	}
@@ -61,6 +65,7 @@ const (
 	SessionLife                   = sessionLife
 	StreamsMax, StreamsOfOneMax   = streamsMax, streamsOfOneMax
 	FlightsMax, AnswersMax        = flightsMax, answersMax
+	PackageWait                   = packageWait
 	BucketsMax                    = bucketsMax
 	ShelfBytesMax                 = shelfBytesMax
 	HeaderTimeout                 = headerTimeout

@@ -160,6 +160,41 @@ func TestTurns(t *testing.T) {
 	})
 }
 
+// TestPackageTurns: packages are put together one after the other, beside other answers;
+// who waits too long is told to come again, and one has more time than other answers.
+func TestPackageTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		gate, begun := make(chan struct{}), &atomic.Int64{}
+		packages := slow("/api/v1/package", gate, begun)
+		packages.Large = true
+		s := serve(t, config(), &tide{}, packages, asking("/api/v1/breakdown", nil))
+		codes := make(chan int, 2)
+		var waiting sync.WaitGroup
+		ask := func() {
+			waiting.Go(func() { codes <- do(s, http.MethodGet, "/api/v1/package", "").Code })
+			synctest.Wait()
+		}
+		ask()
+		ask()
+		if n := begun.Load(); n != 1 {
+			t.Errorf("%d packages at once", n)
+		}
+		if w := do(s, http.MethodGet, "/api/v1/breakdown", ""); w.Code != http.StatusOK {
+			t.Errorf("beside a package an answer is %d", w.Code)
+		}
+		time.Sleep(api.PackageWait + time.Second)
+		synctest.Wait()
+		if code := <-codes; code != http.StatusServiceUnavailable {
+			t.Errorf("who waited got %d", code)
+		}
+		close(gate)
+		if code := <-codes; code != http.StatusOK {
+			t.Errorf("the first got %d, after longer than other answers may take", code)
+		}
+		waiting.Wait()
+	})
+}
+
 // TestFlights: one holder has a bound on what is under way.
 func TestFlights(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"tracksource/internal/answer"
+	"tracksource/internal/follow"
 )
 
 // Problem is an answer that is none, as RFC 9457 has it. It never repeats what was
@@ -66,6 +67,9 @@ func problemOf(err error) (p *Problem, ok bool) {
 			p.Title, p.Status = "No decisions", http.StatusNotImplemented
 		}
 		return p, true
+	}
+	if errors.Is(err, follow.ErrNotRead) {
+		return busy(err.Error(), time.Second), true
 	}
 	var tooLarge *http.MaxBytesError
 	if errors.As(err, &tooLarge) {
