@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -26,6 +28,15 @@ func (o Offsets) Total() int64 {
 		}
 	}
 	return sum
+}
+
+// Of are the positions of one topic in the order of its partitions.
+func (o Offsets) Of(topic string) []int64 {
+	out := make([]int64, 0, len(o[topic]))
+	for _, p := range slices.Sorted(maps.Keys(o[topic])) {
+		out = append(out, o[topic][p])
+	}
+	return out
 }
 
 // EndOffsets are the positions behind the last record of each partition,

@@ -127,7 +127,7 @@ func (b *Broker) ask(ctx context.Context) (*LineState, error) {
 	only := func(o kafka.Offsets, topic string) int64 { return kafka.Offsets{topic: o[topic]}.Total() }
 	for _, f := range b.spec.Feeds() {
 		topic, letters := b.spec.RawTopic(f.Kind, f.Partner), b.spec.DeadLetterTopic(f.Kind, f.Partner)
-		one := FeedState{Feed: f, Topic: topic, Ends: inOrder(ends[topic]), Newest: newest[topic], Records: only(ends, topic), Lag: only(lags, topic), Codes: map[string]int64{}}
+		one := FeedState{Feed: f, Topic: topic, Ends: ends.Of(topic), Newest: newest[topic], Records: only(ends, topic), Lag: only(lags, topic), Codes: map[string]int64{}}
 		one.Dead = only(ends, letters) - only(starts, letters)
 		if one.Dead > 0 {
 			if err := b.codes(ctx, letters, &one, ends[letters], starts[letters]); err != nil {
@@ -137,15 +137,6 @@ func (b *Broker) ask(ctx context.Context) (*LineState, error) {
 		state.Feeds = append(state.Feeds, one)
 	}
 	return state, nil
-}
-
-// inOrder are offsets in the order of their partitions.
-func inOrder(of map[int32]int64) []int64 {
-	out := make([]int64, 0, len(of))
-	for _, p := range slices.Sorted(maps.Keys(of)) {
-		out = append(out, of[p])
-	}
-	return out
 }
 
 // lags notes how far each group is behind, and returns that of each partition. What is

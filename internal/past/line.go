@@ -61,7 +61,7 @@ func (l *lineThen) State(ctx context.Context) (*answer.LineState, error) {
 	state := &answer.LineState{}
 	for _, f := range spec.Feeds() {
 		raw, dead := spec.RawTopic(f.Kind, f.Partner), spec.DeadLetterTopic(f.Kind, f.Partner)
-		one := answer.FeedState{Feed: f, Records: kafka.Offsets{raw: then[raw]}.Total(), Codes: map[string]int64{}}
+		one := answer.FeedState{Feed: f, Topic: raw, Ends: then.Of(raw), Records: kafka.Offsets{raw: then[raw]}.Total(), Codes: map[string]int64{}}
 		err := l.tail(ctx, raw, newestRead, then[raw], starts[raw], func(r *stream.Record) {
 			if r.Timestamp.After(one.Newest) {
 				one.Newest = r.Timestamp.UTC()
