@@ -331,10 +331,11 @@ func curves(t *report.Table) *lines {
 			steps = append(steps, i)
 		}
 	}
-	if len(steps) < 2 || len(t.Rows) == 0 {
+	if len(steps) < 2 {
 		return nil
 	}
 	rows, ch := t.Rows, &lines{Title: name(t.Title)}
+	rows = slices.DeleteFunc(slices.Clone(rows), func(r []string) bool { return r[steps[0]] == "" })
 	if len(rows) > linesMax {
 		ch.More = fmt.Sprintf("The last %d of %s; the others are in the table.", linesMax, count(int64(len(rows))))
 		rows = rows[len(rows)-linesMax:]
@@ -371,20 +372,19 @@ func curves(t *report.Table) *lines {
 	return ch
 }
 
-// stepLabels names at most so many of the steps, where the points are.
+// stepLabels names at most so many of the steps, in equal distances, where the points are.
 func stepLabels(t *report.Table, steps []int) []date {
-	n := min(len(steps), datesMax+1)
+	every := (len(steps) + datesMax - 1) / datesMax
 	var out []date
-	for k := range n {
-		i := k * (len(steps) - 1) / (n - 1)
-		anchor := "middle"
-		switch k {
+	for i := 0; i < len(steps); i += every {
+		d := date{part(wholePart * i / (len(steps) - 1)), name(t.Columns[steps[i]].Title), "middle"}
+		switch i {
 		case 0:
-			anchor = "start"
-		case n - 1:
-			anchor = "end"
+			d.Anchor = "start"
+		case len(steps) - 1:
+			d.Anchor = "end"
 		}
-		out = append(out, date{part(wholePart * i / (len(steps) - 1)), name(t.Columns[steps[i]].Title), anchor})
+		out = append(out, d)
 	}
 	return out
 }

@@ -231,15 +231,27 @@ func (h *hall) funnel() {
 	}
 	for _, id := range []string{"drop_offs", "funnel_partners", "funnel_channels", "funnel_segments"} {
 		if t := h.table(id); t != nil {
-			g := gridOf(h.p, t, tabled{rows: topMax * 2})
-			if id == "drop_offs" {
-				e.Grids = append(e.Grids, g)
-			} else {
-				e.Folded = append(e.Folded, g)
-			}
+			e.Grids = append(e.Grids, found(h.p, t)...)
+			e.Folded = append(e.Folded, gridOf(h.p, t, tabled{}))
 		}
 	}
 	h.show(e)
+}
+
+// found are the rows of a table of tests in which something was found: what is as it is
+// elsewhere, or too little to tell, is no news.
+func found(p *report.Package, t *report.Table) []*grid {
+	verdicts := t.Column("verdict")
+	if verdicts < 0 {
+		return nil
+	}
+	news := *t
+	news.LeftOut = 0
+	news.Rows = slices.DeleteFunc(slices.Clone(t.Rows), func(r []string) bool { return verdict(r[verdicts]) == "" })
+	if len(news.Rows) == 0 {
+		return nil
+	}
+	return []*grid{gridOf(p, &news, tabled{rows: topMax * 2})}
 }
 
 // insights are grouped by the rules that found them, in the order of their first.
@@ -252,6 +264,9 @@ func (h *hall) insights() {
 			i, e.Groups = len(e.Groups), append(e.Groups, group{Title: title})
 		}
 		e.Groups[i].Findings = append(e.Groups[i].Findings, f)
+	}
+	if t := h.table("outliers"); t != nil {
+		e.Folded = append(e.Folded, gridOf(h.p, t, tabled{}))
 	}
 	h.show(e)
 }
@@ -289,18 +304,31 @@ func (h *hall) rankings() {
 	h.show(e)
 }
 
+// cohorts are shown by what they are told by first; the others are folded.
 func (h *hall) cohorts() {
 	e := &exhibit{ID: "cohorts", Title: "Cohorts"}
+	first := ""
 	for i := range h.p.Tables {
 		t := &h.p.Tables[i]
-		switch {
-		case strings.HasPrefix(t.ID, "curves_") && h.table(t.ID) != nil:
-			if e.Lines == nil {
-				e.Lines = curves(t)
-			}
-			e.Grids = append(e.Grids, gridOf(h.p, t, tabled{rows: topMax * 2, heat: true}))
-		case strings.HasPrefix(t.ID, "cohorts_") && h.table(t.ID) != nil:
-			e.Grids = append(e.Grids, gridOf(h.p, t, tabled{rows: topMax * 2}))
+		kind, isCurves := strings.CutPrefix(t.ID, "curves_")
+		of, isCohorts := strings.CutPrefix(t.ID, "cohorts_")
+		if !isCurves && !isCohorts || h.table(t.ID) == nil {
+			continue
+		}
+		if !isCurves {
+			kind = of
+		}
+		if first == "" {
+			first = kind
+		}
+		g := gridOf(h.p, t, tabled{rows: topMax * 2, heat: isCurves})
+		if kind != first {
+			e.Folded = append(e.Folded, g)
+			continue
+		}
+		e.Grids = append(e.Grids, g)
+		if isCurves {
+			e.Lines = curves(t)
 		}
 	}
 	h.show(e)

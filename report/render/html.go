@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"time"
 
 	"tracksource/report"
 )
@@ -30,7 +31,7 @@ type page struct {
 
 // writeHTML writes the pages of a package.
 func writeHTML(p *report.Package, create Create) error {
-	t, err := template.New("").ParseFS(assets, "assets/*.html")
+	t, err := template.New("").Funcs(template.FuncMap{"pieces": pieces}).ParseFS(assets, "assets/*.html")
 	if err != nil {
 		return err
 	}
@@ -76,3 +77,33 @@ func writePage(w io.Writer, p *report.Package, name string, t *template.Template
 	_, err := w.Write(b.Bytes())
 	return err
 }
+
+// piece is a part of a sentence: text, or a day, which is not broken into lines.
+type piece struct {
+	Text string
+	Day  bool
+}
+
+// pieces takes a sentence apart at its days.
+func pieces(sentence string) []piece {
+	var out []piece
+	at := 0
+	for i := 0; i+dayLen <= len(sentence); i++ {
+		if _, err := time.Parse(time.DateOnly, sentence[i:i+dayLen]); err != nil {
+			continue
+		}
+		if i > at {
+			out = append(out, piece{Text: sentence[at:i]})
+		}
+		out = append(out, piece{sentence[i : i+dayLen], true})
+		at = i + dayLen
+		i = at - 1
+	}
+	if at < len(sentence) {
+		out = append(out, piece{Text: sentence[at:]})
+	}
+	return out
+}
+
+// dayLen are the bytes of a day as it is written.
+const dayLen = len(time.DateOnly)
