@@ -6,16 +6,20 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"tracksource/internal/answer"
 	"tracksource/internal/demo"
+	"tracksource/internal/follow"
+	"tracksource/report"
 )
 
 // TestGoverned: the partners of a demo that is watched disagree, close a period and
 // settle one dispute of two; the next run on the same directory decides nothing twice.
+// Their package is the same when it is made again as of the same moment.
 func TestGoverned(t *testing.T) {
 	if testing.Short() {
 		t.Skip("two runs of the whole line")
@@ -30,7 +34,13 @@ func TestGoverned(t *testing.T) {
 				return false
 			}
 			defer func() { _ = response.Body.Close() }()
-			return response.StatusCode == http.StatusOK && json.NewDecoder(response.Body).Decode(&alerts) == nil && len(alerts.Alerts) == 2 && settledOne(alerts.Alerts)
+			if response.StatusCode != http.StatusOK || json.NewDecoder(response.Body).Decode(&alerts) != nil || len(alerts.Alerts) != 2 || !settledOne(alerts.Alerts) {
+				return false
+			}
+			if run > 0 {
+				packageAgain(t, page)
+			}
+			return true
 		})
 		var told []string
 		for _, a := range alerts.Alerts {
@@ -40,6 +50,47 @@ func TestGoverned(t *testing.T) {
 			t.Errorf("the second run says\n%s\nand the first\n%s", told, decided)
 		}
 		decided = told
+	}
+}
+
+// packageAgain makes a package, and again by its moment and its positions.
+func packageAgain(t *testing.T, page string) {
+	t.Helper()
+	pull := func(query string) (*report.Package, string) {
+		t.Helper()
+		response, err := http.Get(page + "/api/v1/package?window=all" + query)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = response.Body.Close() }()
+		body, err := io.ReadAll(response.Body)
+		if err != nil || response.StatusCode != http.StatusOK {
+			t.Fatalf("package%s: %d %.500s, error %v", query, response.StatusCode, body, err)
+		}
+		var p report.Package
+		if err := json.Unmarshal(body, &p); err != nil {
+			t.Fatal(err)
+		}
+		p.Observed = report.Observed{} // cannot be seen again, as what is told of it
+		p.Tables = slices.DeleteFunc(p.Tables, func(t report.Table) bool { return t.ID == "feeds" })
+		text, err := json.Marshal(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return &p, string(text)
+	}
+	first, text := pull("")
+	if len(first.Tables) == 0 || first.Empty != "" {
+		t.Errorf("the package has %d tables: %s", len(first.Tables), first.Empty)
+	}
+	at := "&as_of=" + first.AsOf.Time.Format(time.RFC3339Nano)
+	if _, again := pull(at + "&positions=" + follow.Positions(first.AsOf.Positions).String()); again != text {
+		t.Errorf("the package is\n%s\nand made again\n%s", text, again)
+	}
+	// Of a moment that the line was at work in nothing is known but that it is one.
+	_, then := pull(at)
+	if _, again := pull(at); again != then {
+		t.Errorf("as of %s the package is\n%s\nand made again\n%s", at, then, again)
 	}
 }
 

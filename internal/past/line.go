@@ -60,31 +60,56 @@ func (l *lineThen) State(ctx context.Context) (*answer.LineState, error) {
 	}
 	state := &answer.LineState{}
 	for _, f := range spec.Feeds() {
-		raw, dead := spec.RawTopic(f.Kind, f.Partner), spec.DeadLetterTopic(f.Kind, f.Partner)
-		one := answer.FeedState{Feed: f, Topic: raw, Ends: then.Of(raw), Records: kafka.Offsets{raw: then[raw]}.Total(), Codes: map[string]int64{}}
-		err := l.tail(ctx, raw, newestRead, then[raw], starts[raw], func(r *stream.Record) {
-			if r.Timestamp.After(one.Newest) {
-				one.Newest = r.Timestamp.UTC()
-			}
-		})
-		if err != nil {
+		one := answer.FeedState{Feed: f, Topic: spec.RawTopic(f.Kind, f.Partner), Codes: map[string]int64{}}
+		one.Ends = then.Of(one.Topic)
+		if err := l.records(ctx, &one, then[one.Topic], starts[one.Topic]); err != nil {
 			return nil, err
 		}
-		for n, offset := range then[dead] {
-			one.Dead += offset - starts[dead][n]
-		}
-		err = l.tail(ctx, dead, deadRead, then[dead], starts[dead], func(r *stream.Record) {
-			if code := r.Header(headerCode); code != nil {
-				one.Codes[string(code)]++
-			}
-		})
-		if err != nil {
+		dead := spec.DeadLetterTopic(f.Kind, f.Partner)
+		if err := l.dead(ctx, &one, dead, then[dead], starts[dead]); err != nil {
 			return nil, err
 		}
 		state.Feeds = append(state.Feeds, one)
 	}
 	l.state = state
 	return state, nil
+}
+
+// records notes what was in a feed.
+func (l *lineThen) records(ctx context.Context, to *answer.FeedState, then, starts map[int32]int64) error {
+	to.Ends = make([]int64, len(then))
+	for n, offset := range then {
+		if int(n) < len(to.Ends) { // partitions are numbered without a gap
+			to.Ends[n] = offset
+		}
+		to.Records += offset
+	}
+	return l.tail(ctx, to.Topic, newestRead, then, starts, func(r *stream.Record) {
+		if r.Timestamp.After(to.Newest) {
+			to.Newest = r.Timestamp.UTC()
+		}
+	})
+}
+
+// dead notes the dead letters that there were and have not been deleted since. Where they
+// are read to the last their number is known, else it is that of places.
+func (l *lineThen) dead(ctx context.Context, to *answer.FeedState, topic string, then, starts map[int32]int64) error {
+	var read int64
+	err := l.tail(ctx, topic, deadRead, then, starts, func(r *stream.Record) {
+		if code := r.Header(headerCode); code != nil { // else a note that one was replayed
+			to.Codes[string(code)]++
+			read++
+		}
+	})
+	all := true
+	for n, offset := range then {
+		to.Dead += max(offset-starts[n], 0)
+		all = all && offset-starts[n] <= deadRead
+	}
+	if all {
+		to.Dead = read
+	}
+	return err
 }
 
 // tail reads the last places in front of positions.

@@ -595,7 +595,7 @@ func TestLine(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for minute, want := range map[int]string{3: "12:03:00 map[code-0:2 code-1:2]", 2: "12:02:00 map[code-0:2 code-1:1]", 5: "12:05:00 map[code-0:3 code-1:3]"} {
+	for minute, want := range map[int]string{3: "12:03:00 [2 1 1] map[code-0:2 code-1:2] 4", 2: "12:02:00 [1 1 1] map[code-0:2 code-1:1] 3", 5: "12:05:00 [2 2 2] map[code-0:3 code-1:3] 6"} {
 		err = r.pasts.Read(t.Context(), positions, start.Add(time.Duration(minute)*time.Minute), func(_ *follow.Follow, l answer.Line) error {
 			state, err := l.State(t.Context())
 			if err != nil {
@@ -604,7 +604,7 @@ func TestLine(t *testing.T) {
 			if len(state.Feeds) != 1 || len(state.Groups) != 0 {
 				t.Fatalf("the line is %+v", state)
 			}
-			if got := fmt.Sprint(state.Feeds[0].Newest.Format(time.TimeOnly), " ", state.Feeds[0].Codes); got != want {
+			if got := fmt.Sprint(state.Feeds[0].Newest.Format(time.TimeOnly), " ", state.Feeds[0].Ends, " ", state.Feeds[0].Codes, " ", state.Feeds[0].Dead); got != want {
 				t.Errorf("at minute %d the feed is %s, want %s", minute, got, want)
 			}
 			return nil
