@@ -88,51 +88,79 @@ func Pacings(paces []Pace) []Insight {
 	var out []Insight
 	for i, chance := range corrected(chances, tests) {
 		if chance.Cmp(insightLevel()) <= 0 {
-			out = append(out, found[i].insight(chance))
+			out = append(out, found[i].missed(chance))
 		}
 	}
 	return byStake(out)
 }
 
-func (p *Pace) insight(chance *big.Rat) Insight {
-	kind := CountColumn
-	amount := Count
-	if p.Currency != "" {
-		kind = MoneyColumn
-		amount = func(v Value) string { return Money(v, p.Currency) }
-	}
-	text := func(v Value) string { return v.Text(p.places) }
+// missed is the finding that a target is missed or passed.
+func (p *Pace) missed(chance *big.Rat) Insight {
 	of := capital(measureName(p.Measure))
-	in := Insight{Rule: RulePacing, Tone: Good, About: []Subject{{"measure", p.Measure}}, Chance: chanceText(chance)}
 	if p.Partner != "" {
 		of += " of " + p.Partner
-		in.About = []Subject{{string(Partner), p.Partner}, {"measure", p.Measure}}
 	}
-	by, than := p.Reached.Sub(p.Expected), "more"
-	if by.Sign() < 0 {
-		in.Tone, by, than = Bad, p.Expected.Sub(p.Reached), "less"
+	by, than := p.apartBy(), "more"
+	if p.Reached.Cmp(p.Expected) < 0 {
+		than = "less"
 	}
 	part, _ := PercentOf(by, p.Expected)
-	end := ""
-	if p.Left > 0 {
-		low, high := about(p.Low, p.Currency), about(p.High, p.Currency)
-		end = fmt.Sprintf(" At this pace it ends on %s between %s and %s of %s.", p.Goal.Period.To, low, high, amount(p.Goal.Amount))
-		if low == high {
-			end = fmt.Sprintf(" At this pace it ends on %s at %s of %s.", p.Goal.Period.To, low, amount(p.Goal.Amount))
-		}
-	}
+	in := p.insight(RulePacing)
+	in.Chance = chanceText(chance)
 	in.Text = fmt.Sprintf("%s reached %s by %s, %s %s than the %s that the target expects by then.%s",
-		of, amount(p.Reached), min(p.Day, p.Goal.Period.To), part, than, amount(p.Expected), end)
-	in.Evidence = []Evidence{
-		{Name: "Reached", Value: text(p.Reached), Kind: kind, Currency: p.Currency},
-		{Name: "Expected by now", Value: text(p.Expected), Kind: kind, Currency: p.Currency},
-		{Name: "Target", Value: text(p.Goal.Amount), Kind: kind, Currency: p.Currency},
-		{Name: "Projected", Value: text(p.Projected), Kind: kind, Currency: p.Currency},
+		of, p.amount(p.Reached), min(p.Day, p.Goal.Period.To), part, than, p.amount(p.Expected), p.ends())
+	return in
+}
+
+// insight is what there is to say of how a measure stands toward its target, but for the
+// sentence.
+func (p *Pace) insight(rule string) Insight {
+	kind := CountColumn
+	if p.Currency != "" {
+		kind = MoneyColumn
+	}
+	in := Insight{Rule: rule, Tone: Good, About: []Subject{{"measure", p.Measure}}}
+	if p.Partner != "" {
+		in.About = []Subject{{string(Partner), p.Partner}, {"measure", p.Measure}}
+	}
+	if p.Reached.Cmp(p.Expected) < 0 {
+		in.Tone = Bad
+	}
+	for _, e := range []struct {
+		name  string
+		value Value
+	}{{"Reached", p.Reached}, {"Expected by now", p.Expected}, {"Target", p.Goal.Amount}, {"Projected", p.Projected}} {
+		in.Evidence = append(in.Evidence, Evidence{Name: e.name, Value: e.value.Text(p.places), Kind: kind, Currency: p.Currency})
 	}
 	if p.Currency != "" {
-		in.Stake = text(by)
+		in.Stake = p.apartBy().Text(p.places)
 	}
 	return in
+}
+
+// apartBy is by how much what is reached and what is expected differ.
+func (p *Pace) apartBy() Value {
+	return most(p.Reached.Sub(p.Expected), p.Expected.Sub(p.Reached))
+}
+
+func (p *Pace) amount(v Value) string {
+	if p.Currency == "" {
+		return Count(v)
+	}
+	return Money(v, p.Currency)
+}
+
+// ends says where the measure ends at its pace, as a sentence behind another one; empty
+// where no day is left.
+func (p *Pace) ends() string {
+	low, high := about(p.Low, p.Currency), about(p.High, p.Currency)
+	switch {
+	case p.Left == 0:
+		return ""
+	case low == high:
+		return fmt.Sprintf(" At this pace it ends on %s at %s of %s.", p.Goal.Period.To, low, p.amount(p.Goal.Amount))
+	}
+	return fmt.Sprintf(" At this pace it ends on %s between %s and %s of %s.", p.Goal.Period.To, low, high, p.amount(p.Goal.Amount))
 }
 
 // about is a projected value.

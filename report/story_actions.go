@@ -6,21 +6,28 @@ import (
 	"math/big"
 	"slices"
 
+	"tracksource/attribution"
 	"tracksource/contract"
 )
 
 // The rules of actions.
 const (
-	ActionShift   = "shift_spend"
-	ActionLeak    = RuleDropOff
-	ActionOutlier = RuleOutlier
-	ActionAlert   = "alert"
+	ActionShift     = "shift_spend"
+	ActionTrial     = "trial_spend"
+	ActionUntouched = "unattributed"
+	ActionLeak      = RuleDropOff
+	ActionOutlier   = RuleOutlier
+	ActionAlert     = "alert"
 )
 
 // What actions promise, and of how many there are lines.
 const (
-	// shiftPart is which part of the spend of the weakest is moved: one of so many.
-	shiftPart = 5
+	// shiftPart is which part of the spend of the weakest is moved, and trialPart which one
+	// where chance may have made it the weakest: one of so many.
+	shiftPart, trialPart = 5, 10
+	// untouchedPart is from which part on what no touch precedes is looked for, one of so
+	// many.
+	untouchedPart = 5
 	// promisedPart is which part of what follows from the numbers is promised, one of so
 	// many: the next euro spent returns less than those before it, and what others do
 	// better is not all within reach.
@@ -58,6 +65,9 @@ func (t *teller) actions() []Action {
 		}
 	}
 	found = append(append(found, t.leaks()...), t.outliers()...)
+	if a, ok := t.untouched(); ok {
+		found = append(found, a)
+	}
 	slices.SortStableFunc(found, func(a, b optimisation) int { return cmp.Or(b.worth.Cmp(a.worth), cmp.Compare(a.ID, b.ID)) })
 	list := []Action{}
 	for _, a := range found[:min(len(found), optimisationsMax)] {
@@ -78,6 +88,7 @@ func worth(gain *big.Rat) Value {
 
 // shift moves spend from the channel, or the asset, that returns least to the one that
 // returns most, where the deals that each won for its spend are too far apart for chance.
+// Where they are not, it proposes to try it with less.
 func (t *teller) shift(d Dimension) (optimisation, bool) {
 	list := slices.DeleteFunc(slices.Clone(t.in.Yields), func(y Yield) bool { return y.Dimension != string(d) || y.Spend.Sign() <= 0 })
 	if len(list) < 2 {
@@ -86,25 +97,64 @@ func (t *teller) shift(d Dimension) (optimisation, bool) {
 	returns := func(y *Yield) *big.Rat { return new(big.Rat).Quo(y.Revenue.rat(), y.Spend.rat()) }
 	slices.SortFunc(list, func(a, b Yield) int { return cmp.Or(returns(&b).Cmp(returns(&a)), cmp.Compare(a.Key, b.Key)) })
 	best, worst := &list[0], &list[len(list)-1]
-	if best.Won+worst.Won < shiftWonMin || !better(best, worst, len(list)) {
-		return optimisation{}, false
-	}
 	c := t.in.Contract
-	moved := Value{new(big.Int).Quo(worst.Spend.int(), big.NewInt(shiftPart))}.round(0)
-	gain := new(big.Rat).Sub(returns(best), returns(worst))
-	gain.Mul(gain, moved.rat()).Quo(gain, rat(promisedPart))
-	a := Action{
-		ID: fmt.Sprintf("%s/%s/%s/%s", ActionShift, d, worst.Key, best.Key), Rule: ActionShift, About: []Subject{best.Subject, worst.Subject},
-		Text: fmt.Sprintf("Move %s, a fifth of the spend, from %s to %s", MoneyAbout(moved, c.Currency), named(worst.Subject), named(best.Subject)),
-		Effect: fmt.Sprintf("%s more revenue in as many days: half of what the returns of %s and %s come to, as money that is added returns less",
-			MoneyAbout(worth(gain), c.Currency), Times(returns(best)), Times(returns(worst))),
+	move := func(part int64) (moved, gain Value) {
+		moved = Value{new(big.Int).Quo(worst.Spend.int(), big.NewInt(part))}.round(0)
+		more := new(big.Rat).Sub(returns(best), returns(worst))
+		return moved, worth(more.Mul(more, moved.rat()).Quo(more, rat(promisedPart)))
 	}
+	var gain, moved Value
+	a := Action{About: []Subject{best.Subject, worst.Subject}}
+	if best.Won+worst.Won >= shiftWonMin && better(best, worst, len(list)) {
+		moved, gain = move(shiftPart)
+		a.Rule = ActionShift
+		a.Text = fmt.Sprintf("Move %s, a fifth of the spend, from %s to %s", MoneyAbout(moved, c.Currency), named(worst.Subject), named(best.Subject))
+		a.Effect = fmt.Sprintf("%s more revenue in as many days: half of what the returns of %s and %s come to, as money that is added returns less",
+			MoneyAbout(gain, c.Currency), Times(returns(best)), Times(returns(worst)))
+	} else {
+		moved, gain = move(trialPart)
+		a.Rule = ActionTrial
+		a.Text = fmt.Sprintf("Try with %s, a tenth of the spend on %s, whether %s returns more", MoneyAbout(moved, c.Currency), named(worst.Subject), named(best.Subject))
+		a.Effect = fmt.Sprintf("%s more revenue in as many days, half of what the returns of %s and %s come to, if they are more than chance: the deals won so far do not show it",
+			MoneyAbout(gain, c.Currency), Times(returns(best)), Times(returns(worst)))
+	}
+	a.ID = fmt.Sprintf("%s/%s/%s/%s", a.Rule, d, worst.Key, best.Key)
 	for _, y := range []*Yield{best, worst} {
 		a.Evidence = append(a.Evidence,
 			moneyEvidence("spend on "+y.Key, c, y.Spend), moneyEvidence("revenue of "+y.Key, c, y.Revenue),
-			countEvidence("won deals of "+y.Key, int64(y.Won)), Evidence{Name: "return of " + y.Key, Value: Times(returns(y)), Kind: TextColumn})
+			countEvidence("won deals that began with "+y.Key, int64(y.Won)), Evidence{Name: "return of " + y.Key, Value: Times(returns(y)), Kind: TextColumn})
 	}
-	return optimisation{a, worth(gain)}, worth(gain).Sign() > 0
+	return optimisation{a, gain}, gain.Sign() > 0
+}
+
+// untouched is what of a measure no touch precedes, where that is a fifth of it or more:
+// nobody is credited with it, and no channel or asset is seen to have brought it.
+func (t *teller) untouched() (optimisation, bool) {
+	for _, measure := range []string{attribution.MeasureRevenue, attribution.MeasurePipelineCreated} {
+		for _, r := range t.rows("totals") {
+			total, lacks := r.number("total"), r.number("unattributed")
+			if r.text("measure") != measure || total.Sign() <= 0 {
+				continue
+			}
+			part := new(big.Rat).Quo(lacks, total)
+			if part.Cmp(big.NewRat(1, untouchedPart)) < 0 {
+				return optimisation{}, false
+			}
+			c := t.in.Contract
+			gain := worth(new(big.Rat).Quo(lacks, rat(promisedPart)))
+			of := measureName(measure)
+			return optimisation{Action{
+				ID: ActionUntouched + "/" + measure, Rule: ActionUntouched, About: []Subject{{string(Channel), Unattributed}, {"measure", measure}},
+				Text:   fmt.Sprintf("Find the touches that are missing: no channel or asset precedes %s of %s", Percent(part), of),
+				Effect: fmt.Sprintf("%s of %s is credited to who brought it, half of what nobody is: it adds no money, and says where to spend it", MoneyAbout(gain, c.Currency), of),
+				Evidence: []Evidence{
+					{Name: of, Value: r.text("total"), Kind: MoneyColumn, Currency: c.Currency},
+					{Name: "without a touch", Value: r.text("unattributed"), Kind: MoneyColumn, Currency: c.Currency},
+				},
+			}, Value{}}, true
+		}
+	}
+	return optimisation{}, false
 }
 
 // better reports whether one won more deals for its spend than another one, by more than
@@ -257,7 +307,8 @@ func (t *teller) register() []Action {
 			})
 			break
 		}
-		a := Action{ID: al.ID, Text: sentence(al.Message), Rule: ActionAlert, Owner: cmp.Or(al.Owner, al.Rung, al.Taken), Status: StatusOpen}
+		// What does not climb is heard of at the next meeting.
+		a := Action{ID: al.ID, Text: sentence(al.Message), Rule: ActionAlert, Owner: cmp.Or(al.Owner, al.Rung, al.Taken), Due: meeting(t.in.Day).String(), Status: StatusOpen}
 		if al.Subject != "" {
 			a.About = []Subject{{al.Kind, al.Subject}}
 		}

@@ -49,8 +49,10 @@ func TestShiftsOfNothing(t *testing.T) {
 						Subject: report.Subject{Dimension: "channel", Key: fmt.Sprint("channel ", i)}, Spend: report.ValueOf(1000*thousands, 0), Revenue: revenue, Won: won,
 					})
 				}
-				if len(s.proposals(yields, nil)) > 0 {
-					proposed++
+				for _, a := range s.proposals(yields, nil) {
+					if a.Rule == report.ActionShift {
+						proposed++
+					}
 				}
 			}
 			if c.more == 1 {
@@ -77,8 +79,11 @@ func TestProposals(t *testing.T) {
 		{"one channel", []report.Yield{s.yield(report.Channel, "Events", "100", "100000", 100)}, nil, ""},
 		{"a channel and an asset", []report.Yield{s.yield(report.Channel, "Events", "100", "100000", 100), s.yield(report.Asset, "guide", "100", "1", 1)}, nil, ""},
 		{"nothing was spent", []report.Yield{s.yield(report.Channel, "Events", "100", "100000", 100), s.yield(report.Channel, "Email", "0", "1", 1)}, nil, ""},
-		{"too few deals", []report.Yield{s.yield(report.Channel, "Events", "100", "100000", 9), s.yield(report.Channel, "Email", "100", "1", 0)}, nil, ""},
-		{"as many deals, one of them large", []report.Yield{s.yield(report.Channel, "Events", "100", "900000", 20), s.yield(report.Channel, "Email", "100", "1000", 20)}, nil, ""},
+		{"too few deals", []report.Yield{s.yield(report.Channel, "Events", "100", "100000", 9), s.yield(report.Channel, "Email", "100", "1", 0)}, nil,
+			"Try with USD 10, a tenth of the spend on channel Email, whether channel Events returns more: USD 5,000 more revenue in as many days, half of what the returns of 1,000x and 0.01x come to, if they are more than chance: the deals won so far do not show it"},
+		{"as many deals, one of them large", []report.Yield{s.yield(report.Channel, "Events", "100", "900000", 20), s.yield(report.Channel, "Email", "100", "1000", 20)}, nil,
+			"Try with USD 10, a tenth of the spend on channel Email, whether channel Events returns more: USD 44,950 more revenue in as many days, half of what the returns of 9,000x and 10x come to, if they are more than chance: the deals won so far do not show it"},
+		{"as good", []report.Yield{s.yield(report.Channel, "Events", "100", "1000", 20), s.yield(report.Channel, "Email", "100", "1000", 10)}, nil, ""},
 		{"more deals", []report.Yield{s.yield(report.Channel, "Events", "100", "1000", 30), s.yield(report.Channel, "Email", "100", "200", 5)}, nil,
 			"Move USD 20, a fifth of the spend, from channel Email to channel Events: USD 80 more revenue in as many days: half of what the returns of 10x and 2x come to, as money that is added returns less"},
 		{"a leak", nil, leak(10, big.NewRat(1, 1)), "Find out why channel Email loses more between creation and won: 10% go on, of the others 30%: 10 more deals won of the next 100, half of the way to the others"},

@@ -14,6 +14,7 @@ import (
 // The rules of findings that are made of what is watched and said, not of the numbers.
 const (
 	RuleGuardrail = "guardrail"
+	RuleTarget    = "target"
 	RuleEscrow    = "escrow"
 	RuleFeed      = "feed"
 )
@@ -54,7 +55,11 @@ func (t *teller) headline() string {
 	if m.Currency == "" {
 		text = fmt.Sprintf("%s brought %s %s", name, t.counted(m), when)
 	}
-	if m.Previous != nil {
+	switch {
+	case m.Previous == nil:
+	case m.Previous.Sign() == 0 && m.Value.Sign() > 0:
+		text += ", after none in " + t.before()
+	default:
 		text += ", " + Delta(*m.Value, *m.Previous) + " on " + t.before()
 	}
 	if pace := t.pace(m.Measure); pace != nil {
@@ -181,15 +186,39 @@ func (t *teller) drivers() []Insight {
 	return out
 }
 
-// risks are guardrails that are not kept, the red ones first, what is in escrow, the
-// findings that are not welcome, and feeds that cannot be relied on.
+// risks are guardrails that are not kept, the red ones first, targets that are behind,
+// what is in escrow, the findings that are not welcome, and feeds that cannot be relied on.
 func (t *teller) risks() []Insight {
-	out := append([]Insight{}, t.breaches()...)
+	out := append(append([]Insight{}, t.breaches()...), t.behind()...)
 	if in, ok := t.escrow(); ok {
 		out = append(out, in)
 	}
 	out = append(out, t.toned(Bad)...)
 	return append(out, t.feeds()...)
+}
+
+// behind are the targets of all together that are behind what they expect by now, and that
+// no finding tells: of few deals a miss may be chance, and is one all the same.
+func (t *teller) behind() []Insight {
+	var out []Insight
+	for i := range t.in.Paces {
+		p := &t.in.Paces[i]
+		if p.Partner != "" || p.Status != Behind || t.pace(p.Measure) != p || p.Over != OverPeriod {
+			continue
+		}
+		about := Subject{"measure", p.Measure}
+		if slices.ContainsFunc(t.p.Insights, func(in Insight) bool {
+			return in.Rule == RulePacing && len(in.About) == 1 && in.About[0] == about
+		}) {
+			continue
+		}
+		in := p.insight(RuleTarget)
+		in.Text = fmt.Sprintf("The target of %s is behind: %s of the %s expected by now.%s",
+			measureName(p.Measure), t.amount(p.Reached, p.Currency), t.amount(p.Expected, p.Currency), p.ends())
+		out = append(out, in)
+	}
+	slices.SortFunc(out, func(a, b Insight) int { return cmp.Compare(a.About[0].Key, b.About[0].Key) })
+	return byStake(out)
 }
 
 func (t *teller) opportunities() []Insight { return append([]Insight{}, t.toned(Good)...) }

@@ -218,8 +218,8 @@ func (s storyteller) badWeek() (*report.Package, report.StoryInput) {
 	return p, in
 }
 
-// TestStories: what is told of a good week, of a bad one, of nothing, to a partner that sees
-// its own alone, and of a single deal.
+// TestStories: what is told of a good week, of a bad one, of a campaign that has just begun,
+// of nothing, to a partner that sees its own alone, and of a single deal.
 func TestStories(t *testing.T) {
 	s := newStoryteller(t)
 	for name, make := range map[string]func() (*report.Package, report.StoryInput){
@@ -233,6 +233,21 @@ func TestStories(t *testing.T) {
 			p := s.pkg()
 			p.MadeFor, p.Withheld = "globex", true
 			return p, report.StoryInput{Contract: s.contract, Day: day(t, "2026-03-30"), Measures: []report.StoryMeasure{{Measure: "revenue", Currency: "USD"}}}
+		},
+		"young": func() (*report.Package, report.StoryInput) {
+			p := s.pkg()
+			p.Tables = []report.Table{{
+				ID: "totals", Columns: []report.Column{{ID: "measure"}, {ID: "total"}, {ID: "unattributed"}},
+				Rows: [][]string{{"won", "3", "1"}, {"revenue", "40719.89", "19176.20"}, {"pipeline_created", "1585903.86", "503220.29"}},
+			}}
+			return p, report.StoryInput{
+				Contract: s.contract, Day: day(t, "2026-03-30"),
+				Measures: []report.StoryMeasure{s.measure("revenue", "USD", "40719.89", "0.00"), s.measure("won", "", "3", "0"), s.measure("MQL", "", "23", "0")},
+				Paces:    []report.Pace{s.pace("won", "", "", "45", "0.1"), s.pace("revenue", "", "USD", "400000", "500"), s.pace("revenue", "globex", "USD", "400000", "100"), s.pace("MQL", "", "", "90", "1")},
+				Figures:  s.figures(3, 0, big.NewRat(4071989, 300), big.NewRat(1200, 1)),
+				Yields:   []report.Yield{s.yield(report.Channel, "Partner", "8976.21", "21543.69", 2), s.yield(report.Channel, "Events", "12250", "0", 0)},
+				Alerts:   []report.StoryAlert{{ID: "dispute/sample-2", Kind: "dispute", Severity: "critical", Message: "globex disputes the credit of acme", Rung: "Revenue/partner governance board", Board: true}},
+			}
 		},
 		"single_deal": func() (*report.Package, report.StoryInput) {
 			p := s.pkg()
