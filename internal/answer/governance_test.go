@@ -385,7 +385,7 @@ func TestAlertsJoined(t *testing.T) {
 // book and in the agreed one; so does opening a closed period again.
 func TestApprovalsTold(t *testing.T) {
 	r := newRig(t, 0)
-	text := string(document()) + "\napprovals: {revision: [acme, globex], package: [acme], reopen: [acme, globex, initech]}\n"
+	text := strings.Replace(string(document()), "approvals: {package: [acme, globex]}", "approvals: {revision: [acme, globex], package: [acme], reopen: [acme, globex, initech]}", 1)
 	c, err := control.Revise([]byte(strings.Replace(text, "revision: [acme, globex], ", "", 1)), 0, now.AddDate(0, -3, 0))
 	if err != nil {
 		t.Fatal(err)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -14,9 +15,11 @@ import (
 
 	"tracksource/attribution/model"
 	"tracksource/internal/answer"
+	"tracksource/internal/control"
 	"tracksource/internal/follow"
 	"tracksource/money"
 	"tracksource/report"
+	"tracksource/schemas/avro"
 	"tracksource/state"
 	"tracksource/stream"
 )
@@ -67,6 +70,91 @@ func packaged(t testing.TB, r *rig, v report.Viewer, q answer.Query) *report.Pac
 	return p
 }
 
+// govern has the signatories of a world say something to it: money beside the contract, a
+// closed period, a dispute, what was evaluated, scores and a signature.
+func (r *rig) govern() {
+	r.t.Helper()
+	for measure, amount := range map[string]string{"pipeline_created": "500000", "revenue": "90000", "quota": "400000"} {
+		r.target(measure, "", amount, "USD")
+	}
+	r.target("revenue", "globex", "40000", "USD")
+	r.target("revenue", "initech", "20000", "USD")
+	r.target("won", "", "90", "")
+	for i, channel := range []string{"Email", "Partner", "Paid Other"} {
+		for _, payer := range []string{"acme", "globex", "initech"} {
+			r.decide(avro.Control{Kind: control.Spend, Amount: &avro.AmountRecord{
+				Campaign: campaign, Day: "2026-04-01", Payer: payer, Channel: channel, Asset: "ai-readiness-webinar", Amount: fmt.Sprint(1000 * (i + 1)), Currency: "USD", RecordedAt: now,
+			}})
+		}
+	}
+	r.close("2026-03-31", 3, now.Add(-time.Hour))
+	if err := r.follow.Deals(campaign, func(d *follow.Deal) (bool, error) {
+		f := d.Newest()
+		if f.State != "won" || len(f.Touches) < 2 {
+			return true, nil
+		}
+		id := f.Deal.Item[strings.LastIndexByte(f.Deal.Item, '/')+1:]
+		r.dispute([]byte(d.Account), 4, avro.DisputeRecord{ID: "d-1", Partner: "globex", Deal: avro.DealName{Reporter: "acme", Source: "salesforce", ID: id}, About: "credit", Against: "acme", At: now})
+		return false, nil
+	}); err != nil {
+		r.t.Fatal(err)
+	}
+	for day := 1; day <= 20; day++ {
+		r.decide(evaluation("accuracy", "", day, "96", "amber"))
+		r.decide(evaluation("freshness", "crm.acme", day, fmt.Sprint(20+day), map[bool]string{true: "green", false: "amber"}[day <= 4]))
+	}
+	r.decide(evaluation("pacing", "revenue/initech", 20, "50", "red"))
+	for partner, score := range map[string]string{"globex": "7.5", "initech": "3"} {
+		r.decide(avro.Control{Kind: control.Survey, Survey: &avro.SurveyRecord{Campaign: campaign, Partner: partner, Day: "2026-05-01", Score: score, By: "RevOps", Why: "asked", At: now}})
+	}
+	r.decide(avro.Control{Kind: control.Signature, Signature: &avro.SignatureRecord{
+		Campaign: campaign, Partner: "globex", Hash: strings.Repeat("ab", 32), Title: "March", Decision: "approved", By: "CFO office", Why: "it adds up", At: now,
+	}})
+}
+
+// TestPackageGoverned: what signatories said is in tables and in the story: for each as
+// far as it is told of it.
+func TestPackageGoverned(t *testing.T) {
+	r := newRig(t, 0)
+	r.agree()
+	r.world(11, 60)
+	r.govern()
+	p := packaged(t, r, operator, answer.Query{Window: "all"})
+	for table, rows := range map[string]int{"guardrails": 10, "disputes": 1, "signatures": 1, "targets": 4, "targets_counts": 1, "spend": 9, "escalations": 1, "kpis": 7, "confidence": 6} {
+		if got := len(p.Table(table).Rows); got < rows {
+			t.Errorf("%s has %d rows, want %d at least", table, got, rows)
+		}
+	}
+	texts := func(p *report.Package) string {
+		var out []string
+		for _, in := range slices.Concat(p.Risks, p.Insights) {
+			out = append(out, in.Rule+": "+in.Text)
+		}
+		for _, d := range p.Decisions {
+			out = append(out, "decide: "+d.Text)
+		}
+		return strings.Join(out, "\n")
+	}
+	told := texts(p)
+	for _, want := range []string{"guardrail: ", "escrow: ", "decide: Resolve dispute d-1", "decide: Sign or dispute the package March"} {
+		if !strings.Contains(told, want) {
+			t.Errorf("the story does not tell %q:\n%s", want, told)
+		}
+	}
+	own := packaged(t, r, initech, answer.Query{Window: "all"})
+	if got := column(t, own, "targets", "partner"); len(got) == 0 || slices.ContainsFunc(got, func(of string) bool { return of != "initech" }) {
+		t.Errorf("initech is told of targets of %q", got)
+	}
+	if got := column(t, own, "spend", "partner"); !slices.Equal(slices.Compact(got), []string{"initech"}) {
+		t.Errorf("initech is told what %q spent", got)
+	}
+	for _, secret := range []string{"d-1", "crm.acme", "40000", "CFO office"} {
+		if text := encodedPackage(t, own); strings.Contains(text, secret) {
+			t.Errorf("initech is told %q", secret)
+		}
+	}
+}
+
 // column is a column of a table by its ids.
 func column(t testing.TB, p *report.Package, table, id string) []string {
 	t.Helper()
@@ -99,6 +187,7 @@ func TestPackageAddsUp(t *testing.T) {
 	r := newRig(t, 0)
 	r.agree()
 	r.world(11, 40)
+	r.govern()
 	r.adjust()
 	dims := []string{"partner", "channel", "asset", "region", "segment", "campaign", "source", "day", "week", "month"}
 	models := []string{"first-touch", "linear", "full-path", "time-decay", "position-based", "j-shaped", "last-non-direct", ""}
@@ -132,6 +221,7 @@ func TestPackageAddsUp(t *testing.T) {
 		if q.Model != "" && !slices.Contains(parsed(t).Models, q.Model) {
 			return
 		}
+		asBreakdown(rt, r, p)
 		q.View, q.By = string(p.Question.View), nil
 		if q.Window == "campaign" {
 			q.Window, q.From, q.To = "", p.Question.From, p.Question.To
@@ -148,6 +238,41 @@ func TestPackageAddsUp(t *testing.T) {
 	})
 	if !some {
 		t.Error("no package had a value")
+	}
+}
+
+// asBreakdown wants contributions of revenue to be what a breakdown by the same dimensions
+// has, where one is answered by these.
+func asBreakdown(t *rapid.T, r *rig, p *report.Package) {
+	of := answer.Query{Measure: "revenue", Model: p.Question.Model, View: string(p.Question.View), From: p.Question.From, To: p.Question.To, Limit: 5000}
+	if of.From == "" {
+		of.Window = "all"
+	}
+	for _, d := range p.Question.Dimensions {
+		of.By = append(of.By, map[string]string{"campaign": "touch_campaign"}[d])
+		if of.By[len(of.By)-1] == "" {
+			of.By[len(of.By)-1] = d
+		}
+	}
+	if len(of.By) > report.ByMax || slices.Contains(of.By, "week") || slices.Contains(of.By, "month") {
+		return
+	}
+	b, err := r.answers.Breakdown(ctx, operator, of)
+	if err != nil {
+		t.Fatalf("%+v: %v", of, err)
+	}
+	want, got := map[string]string{}, map[string]string{}
+	for _, g := range b.Groups {
+		want[fmt.Sprintf("%q", g.Key)] = g.Value
+	}
+	table := p.Table("contributions")
+	for _, row := range table.Rows {
+		if v := row[table.Column("revenue")]; v != "0.00" || want[fmt.Sprintf("%q", row[:len(of.By)])] != "" {
+			got[fmt.Sprintf("%q", row[:len(of.By)])] = v
+		}
+	}
+	if !maps.Equal(got, want) {
+		t.Fatalf("%+v: contributions %v, the breakdown %v", of, got, want)
 	}
 }
 
@@ -246,6 +371,7 @@ func TestPackageMadeAgain(t *testing.T) {
 	r := newRig(t, 0)
 	r.agree()
 	r.world(5, 20)
+	r.govern()
 	viewers := []report.Viewer{operator, initech, globex}
 	if testing.Short() {
 		viewers = viewers[:2]
@@ -368,6 +494,7 @@ func TestPackageOfOwn(t *testing.T) {
 	r := newRig(t, 0)
 	r.agree()
 	r.world(11, 40)
+	r.govern()
 	p := packaged(t, r, initech, answer.Query{Window: "all"})
 	if !p.Withheld || p.MadeFor != "initech" {
 		t.Errorf("withheld %v, made for %q", p.Withheld, p.MadeFor)
@@ -385,14 +512,15 @@ func TestPackageOfOwn(t *testing.T) {
 		of[v.Value.Text(2)] = true
 	}
 	told := *p
-	told.Partners = nil // who signs is no secret
+	told.Partners = nil // who takes part and who signed what is no secret
+	told.Tables = slices.DeleteFunc(slices.Clone(p.Tables), func(t report.Table) bool { return t.ID == "signatures" })
 	for _, other := range []string{"globex", "umbrella", "Globex", "Umbrella"} {
 		if text := encodedPackage(t, &told); strings.Contains(text, other) {
 			t.Errorf("%s is told of: %.200s", other, text[strings.Index(text, other)-100:])
 		}
 	}
-	for i := range p.Tables {
-		table := &p.Tables[i]
+	for i := range told.Tables {
+		table := &told.Tables[i]
 		for _, row := range table.Rows {
 			for n, cell := range row {
 				kind := table.Columns[n].Kind

@@ -52,6 +52,7 @@ var edits = []string{
 	"models: [first-touch, last-touch, linear, w-shaped, full-path, {model: time-decay, half_life: 3d, conversion_touch: exclude}]",
 	"    acme-*: acme\n", "    acme-*: acme\n    initech: initech\n    umbrella: umbrella\n",
 	"    globex: [acme, globex]\n", "    globex: [acme, globex, initech, umbrella]\n",
+	"internal: [acme.com, globex.com]\n", "internal: [acme.com, globex.com]\n\napprovals: {package: [acme, globex]}\n",
 }
 
 func document() []byte {
