@@ -75,6 +75,9 @@ func (m *markdown) heading(level int, text string) {
 // title writes all that stands above the figures.
 func (m *markdown) title(s *story, title string) {
 	m.heading(1, title)
+	if s.Partners != "" {
+		m.block(mark(s.Partners) + "\n")
+	}
 	var about []string
 	for _, a := range s.About {
 		if a.Text != "" {

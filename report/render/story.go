@@ -15,6 +15,7 @@ const behindMax = 60
 // format has only to keep it text.
 type story struct {
 	Title, Name, Headline         string
+	Partners                      string
 	About                         []pair
 	Warnings                      []warning
 	Tiles                         []tile
@@ -103,17 +104,22 @@ func tell(p *report.Package) *story {
 	if s.Title == "" {
 		s.Title = s.Name
 	}
+	var partners []string
+	for _, n := range p.Partners {
+		partners = append(partners, called(n))
+	}
+	s.Partners = strings.Join(partners, " × ")
 	for i := range p.Spine {
 		s.Tiles = append(s.Tiles, figure(&p.Spine[i]))
 	}
 	for _, d := range p.Decisions {
-		s.Decisions = append(s.Decisions, decision{sentence(d.Text), name(d.Owner), name(d.Due), sentence(d.Why)})
+		s.Decisions = append(s.Decisions, decision{sentence(d.Text), name(d.Owner), day(d.Due), sentence(d.Why)})
 	}
 	for i := range p.Actions {
 		a := &p.Actions[i]
 		s.Actions = append(s.Actions, action{
 			ID: name(a.ID), Text: sentence(a.Text), Effect: sentence(a.Effect),
-			Owner: name(a.Owner), Due: name(a.Due), Status: phrase(a.Status), Evidence: grounds(a.Evidence),
+			Owner: name(a.Owner), Due: day(a.Due), Status: phrase(a.Status), Evidence: grounds(a.Evidence),
 			Word: verdict(a.Status),
 		})
 	}
@@ -125,13 +131,9 @@ func tell(p *report.Package) *story {
 
 // facts are what the package is of.
 func facts(p *report.Package) []pair {
-	var partners []string
-	for _, n := range p.Partners {
-		partners = append(partners, called(n))
-	}
-	view := "restated: every day by what is known of it now"
+	view := "restated by what is known now"
 	if p.Question.View == report.AsKnown {
-		view = "as known: closed days as they were signed"
+		view = "as they were signed"
 	}
 	contract := fmt.Sprintf("revision %d", p.Revision)
 	if p.Contract != "" {
@@ -142,10 +144,9 @@ func facts(p *report.Package) []pair {
 		model = name(p.Question.Model)
 	}
 	list := []pair{
-		{"Partners", strings.Join(partners, ", ")},
 		{"Window", window(p)},
 		{"Model", model},
-		{"Told by", view},
+		{"Closed days", view},
 		{"As of", instant(p.AsOf.Time)},
 		{"Newest input", "none"},
 		{"Feeds", feeds(p)},
@@ -153,7 +154,7 @@ func facts(p *report.Package) []pair {
 		{"Currency", name(p.Currency)},
 	}
 	if p.AsOf.Newest != nil {
-		list[5].Text = instant(*p.AsOf.Newest)
+		list[4].Text = instant(*p.AsOf.Newest)
 	}
 	if p.MadeFor != "" {
 		list = append(list, pair{"Made for", partner(p, p.MadeFor)})
@@ -166,11 +167,11 @@ func window(p *report.Package) string {
 	text := "all days"
 	switch {
 	case q.From != "" && q.To != "":
-		text = name(q.From) + " to " + name(q.To)
+		text = day(q.From) + " – " + day(q.To)
 	case q.From != "":
-		text = "from " + name(q.From)
+		text = "from " + day(q.From)
 	case q.To != "":
-		text = "up to " + name(q.To)
+		text = "up to " + day(q.To)
 	}
 	if days, ok := strings.CutSuffix(q.Window, "d"); ok {
 		text += ", " + name(days) + " days"
@@ -267,7 +268,9 @@ func figure(k *report.KPI) tile {
 		t.Light, t.Word = report.Grey, "No band"
 	}
 	if k.Value == "" {
-		t.Whole = "—"
+		if t.Light == report.Grey {
+			t.Word = "No data"
+		}
 		return t
 	}
 	t.Whole = shown(k.Kind, k.Value, k.Currency)
@@ -292,7 +295,7 @@ func figure(k *report.KPI) tile {
 			t.Expected = fine(k.Kind, k.Expected) + " expected"
 		}
 	}
-	if k.Previous != "" {
+	if v, err := report.ParseValue(k.Previous); err == nil && v.Sign() != 0 {
 		t.Before = fine(k.Kind, k.Previous)
 		if k.Kind != report.RatioColumn { // of a ratio, percent of percent mislead
 			t.Change = change(k.Value, k.Previous)

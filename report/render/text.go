@@ -148,6 +148,15 @@ func divide(a, b *big.Int) *big.Int {
 // instant is a time of UTC: which other zones a machine knows is not of the package.
 func instant(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
 
+// day is a day of the calendar in a sentence.
+func day(text string) string {
+	t, err := time.Parse(time.DateOnly, text)
+	if err != nil {
+		return name(text)
+	}
+	return t.Format("2 Jan 2006")
+}
+
 // long is a number of seconds in its two largest units.
 func long(seconds int64) string {
 	units := []struct {
