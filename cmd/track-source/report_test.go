@@ -460,15 +460,6 @@ func TestPackageNames(t *testing.T) {
 	}
 }
 
-// TestPercent: decimal places are moved, not calculated with.
-func TestPercent(t *testing.T) {
-	for v, want := range map[string]string{"0": "0.0%", "1": "100.0%", "0.0625": "6.2%", "-0.5": "-50.0%", "12.3456": "1234.5%", "0.1": "10.0%"} {
-		if got := percent(v); got != want {
-			t.Errorf("percent(%s) = %s, want %s", v, got, want)
-		}
-	}
-}
-
 // TestCompletion: the shell offers what there is.
 func TestCompletion(t *testing.T) {
 	s := &answering{status: http.StatusOK, body: `{"contracts":[{"campaign":"ai-launch-tour","name":"AI Launch Tour"}]}`}

@@ -133,8 +133,12 @@ func packageText(planned string, p *report.Package, m *madePackage) string {
 		line("\n%s", p.Headline)
 	}
 	spineText(&b, p.Spine)
-	tableText(&b, p.Table("contributions"))
-	tableText(&b, p.Table("targets"))
+	tableText(&b, p.Table("contributions"), "pipeline_open", "lost")
+	for _, id := range []string{report.TableTargets, report.TableTargetCounts} {
+		if t := p.Table(id); t != nil {
+			tableText(&b, t, left(t, "measure", "partner", "target", "expected", "reached", "status", "projected")...)
+		}
+	}
 	if len(p.Decisions) > 0 {
 		line("\nto decide")
 		for _, d := range p.Decisions {
@@ -165,71 +169,57 @@ func spineText(b *strings.Builder, spine []report.KPI) {
 	g := grid{right: map[int]bool{1: true, 2: true}}
 	g.row("key figure", "value", "target", "light", "why")
 	for _, k := range spine {
-		g.row(k.Title, cellText(k.Value, k.Kind, k.Currency), cellText(k.Target, k.Kind, k.Currency), string(k.Light), k.Why)
+		g.row(k.Title, report.Shown(k.Kind, k.Value, k.Currency), report.Shown(k.Kind, k.Target, k.Currency), string(k.Light), k.Why)
 	}
 	b.WriteString("\n")
 	g.write(b)
 }
 
-// tableText is the beginning of a table, nothing of one without rows.
-func tableText(b *strings.Builder, t *report.Table) {
+// left are the columns of a table but those named.
+func left(t *report.Table, but ...string) []string {
+	var out []string
+	for _, c := range t.Columns {
+		if !slices.Contains(but, c.ID) {
+			out = append(out, c.ID)
+		}
+	}
+	return out
+}
+
+// tableText is the beginning of a table without some of its columns, and nothing of one
+// without rows: a terminal is narrow, and the files have all.
+func tableText(b *strings.Builder, t *report.Table, without ...string) {
 	if t == nil || len(t.Rows) == 0 {
 		return
 	}
 	g := grid{right: map[int]bool{}}
 	var titles []string
-	for i, c := range t.Columns {
-		titles = append(titles, c.Title)
-		g.right[i] = slices.Contains([]report.ColumnKind{report.MoneyColumn, report.CountColumn, report.RatioColumn, report.DaysColumn}, c.Kind)
-	}
-	g.row(titles...)
-	for _, r := range t.Rows[:min(len(t.Rows), packageLines)] {
-		cells := slices.Clone(r)
-		for i := range cells {
-			cells[i] = cellText(cells[i], t.Columns[i].Kind, "")
-		}
-		g.row(cells...)
-	}
 	currency := ""
 	for _, c := range t.Columns {
+		if slices.Contains(without, c.ID) {
+			continue
+		}
+		g.right[len(titles)] = slices.Contains([]report.ColumnKind{report.MoneyColumn, report.CountColumn, report.RatioColumn, report.DaysColumn}, c.Kind)
+		titles = append(titles, c.Title)
 		if c.Currency != "" {
 			currency = ", " + c.Currency
 		}
+	}
+	g.row(titles...)
+	for _, r := range t.Rows[:min(len(t.Rows), packageLines)] {
+		var cells []string
+		for i, c := range t.Columns {
+			if !slices.Contains(without, c.ID) {
+				cells = append(cells, strings.TrimPrefix(report.Shown(c.Kind, r[i], c.Currency), c.Currency+" ")) // the title has the currency
+			}
+		}
+		g.row(cells...)
 	}
 	_, _ = fmt.Fprintf(b, "\n%s%s\n", printable(t.Title), printable(currency))
 	g.write(b)
 	if more := len(t.Rows) - packageLines + t.LeftOut; more > 0 {
 		_, _ = fmt.Fprintf(b, "  and %d more in the files\n", more)
 	}
-}
-
-// cellText is a value as people read it: shares in percent, money with its currency.
-func cellText(v string, kind report.ColumnKind, currency string) string {
-	switch {
-	case v == "":
-		return ""
-	case kind == report.RatioColumn:
-		return percent(v)
-	case kind == report.MoneyColumn && currency != "":
-		return v + " " + currency
-	}
-	return v
-}
-
-// percent moves the point of a decimal text by two places, and cuts what is behind the
-// first place then: the files have all of them.
-func percent(v string) string {
-	digits, negative := strings.CutPrefix(v, "-")
-	whole, places, _ := strings.Cut(digits, ".")
-	places += "000"
-	whole = strings.TrimLeft(whole+places[:2], "0")
-	if whole == "" {
-		whole = "0"
-	}
-	if negative {
-		whole = "-" + whole
-	}
-	return whole + "." + places[2:3] + "%"
 }
 
 // shortPath is a path from the working directory, where it is below that.
