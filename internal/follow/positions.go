@@ -94,13 +94,17 @@ var ErrNotRead = errors.New("has not been read yet: ask again in a moment")
 // until fn returns, so that fn must have an end; and it must not call Still, nor may
 // Still be called within Decided. Its wait is one write of each table at most.
 func (f *Follow) Still(fn func(at Positions) error) error {
-	at := Positions{}
-	for _, t := range f.all {
-		if t == f.ledger {
-			continue
-		}
+	tables := [...]*table{f.rows, f.facts, f.book, f.alerts}
+	for _, t := range tables {
 		t.changing.RLock()
-		defer t.changing.RUnlock()
+	}
+	defer func() {
+		for _, t := range tables {
+			t.changing.RUnlock()
+		}
+	}()
+	at := Positions{}
+	for _, t := range tables {
 		next := t.next
 		if t.followed != nil {
 			if next = t.followed.Positions(); next == nil {
