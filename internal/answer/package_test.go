@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -110,6 +111,61 @@ func (r *rig) govern() {
 	r.decide(avro.Control{Kind: control.Signature, Signature: &avro.SignatureRecord{
 		Campaign: campaign, Partner: "globex", Hash: strings.Repeat("ab", 32), Title: "March", Decision: "approved", By: "CFO office", Why: "it adds up", At: now,
 	}})
+}
+
+// goldenTables are those that are put together here; what findings make is tested where
+// they are found.
+func goldenTables() []string {
+	return []string{
+		"totals", "contributions", "partners", "adjustments", "timeseries", "funnel", "funnel_channels", "worksheet", "models", "kpis", "guardrails", "disputes",
+		"signatures", "spend", "deals",
+	}
+}
+
+const goldenRows = 12
+
+// TestPackageTables: the tables of a small campaign, as text.
+func TestPackageTables(t *testing.T) {
+	r := newRig(t, 0)
+	r.agree()
+	r.world(11, 25)
+	r.govern()
+	p := packaged(t, r, operator, answer.Query{Window: "campaign", By: []string{"partner", "channel", "month"}})
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s\nmade for %q as of %s\n", p.Title, p.MadeFor, p.AsOf.Time.Format(time.RFC3339))
+	for _, n := range p.Method {
+		fmt.Fprintf(&b, "%s: %s\n", n.Title, n.Text)
+	}
+	for _, id := range goldenTables() {
+		table := p.Table(id)
+		if table == nil {
+			t.Fatalf("there is no table %s", id)
+		}
+		fmt.Fprintf(&b, "\n%s: %s. %s\n", id, table.Title, table.Note)
+		for i, c := range table.Columns {
+			fmt.Fprintf(&b, "%s%s:%s", map[bool]string{true: " | "}[i > 0], c.ID, strings.TrimSpace(string(c.Kind)+" "+c.Currency))
+		}
+		b.WriteString("\n")
+		for _, row := range table.Rows[:min(len(table.Rows), goldenRows)] {
+			b.WriteString(strings.TrimRight(strings.Join(row, " | "), " ") + "\n")
+		}
+		if more := len(table.Rows) - goldenRows + table.LeftOut; more > 0 {
+			fmt.Fprintf(&b, "and %d more\n", more)
+		}
+	}
+	const file = "testdata/package.txt"
+	if *updateGolden {
+		if err := os.WriteFile(file, []byte(b.String()), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := b.String(); got != string(want) {
+		t.Errorf("the tables are others, see what -update changes in %s: %s", file, firstDifference(string(want), got))
+	}
 }
 
 // TestPackageGoverned: what signatories said is in tables and in the story: for each as
