@@ -231,8 +231,11 @@ func (h *hall) funnel() {
 	}
 	for _, id := range []string{"drop_offs", "funnel_partners", "funnel_channels", "funnel_segments"} {
 		if t := h.table(id); t != nil {
-			e.Grids = append(e.Grids, found(h.p, t)...)
-			e.Folded = append(e.Folded, gridOf(h.p, t, tabled{}))
+			g := gridOf(h.p, t, tabled{})
+			if news := found(h.p, t); news != nil {
+				e.Grids, g.Caption = append(e.Grids, news), g.Caption+", all that was tested"
+			}
+			e.Folded = append(e.Folded, g)
 		}
 	}
 	h.show(e)
@@ -240,7 +243,7 @@ func (h *hall) funnel() {
 
 // found are the rows of a table of tests in which something was found: what is as it is
 // elsewhere, or too little to tell, is no news.
-func found(p *report.Package, t *report.Table) []*grid {
+func found(p *report.Package, t *report.Table) *grid {
 	verdicts := t.Column("verdict")
 	if verdicts < 0 {
 		return nil
@@ -251,7 +254,7 @@ func found(p *report.Package, t *report.Table) []*grid {
 	if len(news.Rows) == 0 {
 		return nil
 	}
-	return []*grid{gridOf(p, &news, tabled{rows: topMax * 2})}
+	return gridOf(p, &news, tabled{rows: topMax * 2})
 }
 
 // insights are grouped by the rules that found them, in the order of their first.
