@@ -10,6 +10,7 @@ import (
 
 	"tracksource/internal/answer"
 	"tracksource/internal/follow"
+	"tracksource/internal/past"
 )
 
 // Problem is an answer that is none, as RFC 9457 has it. It never repeats what was
@@ -43,6 +44,9 @@ func busy(detail string, retry time.Duration) *Problem {
 	return &Problem{Title: "Busy", Status: http.StatusServiceUnavailable, Detail: detail, retryAfter: retry}
 }
 
+// pastRetry is when who asked for a past that is being read may ask again.
+const pastRetry = 5 * time.Second
+
 // problemOf turns an error of an answer into what its asker is told; ok is false
 // for one of ours, which it is not told.
 func problemOf(err error) (p *Problem, ok bool) {
@@ -70,6 +74,10 @@ func problemOf(err error) (p *Problem, ok bool) {
 	}
 	if errors.Is(err, follow.ErrNotRead) {
 		return busy(err.Error(), time.Second), true
+	}
+	var early *past.Busy
+	if errors.As(err, &early) {
+		return busy(err.Error(), pastRetry), true
 	}
 	var tooLarge *http.MaxBytesError
 	if errors.As(err, &tooLarge) {

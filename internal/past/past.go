@@ -58,6 +58,18 @@ const (
 	dealBytes = follow.DealBytesDefault
 )
 
+// Busy says that a past cannot be had yet. Who asks again finds it further on.
+type Busy struct {
+	detail string
+	cause  error // of the context that ended
+}
+
+// Error says what is under way.
+func (b *Busy) Error() string { return b.detail + ": ask again in a while" }
+
+// Unwrap returns the error of the context that ended.
+func (b *Busy) Unwrap() error { return b.cause }
+
 // errClosed says that the process is ending.
 var errClosed = errors.New("the reporter is being stopped")
 
@@ -147,7 +159,7 @@ func (p *Pasts) make(ctx context.Context, name string, at time.Time, positions f
 		case <-p.closing:
 			return nil, errClosed
 		case <-ctx.Done():
-			return nil, fmt.Errorf("another past is being read, ask again: %w", ctx.Err())
+			return nil, &Busy{"what was known at another time is being read", ctx.Err()}
 		}
 		built := make(chan error, 1)
 		k, dir, err := p.prepare(ctx, name, positions)
@@ -165,7 +177,7 @@ func (p *Pasts) make(ctx context.Context, name string, at time.Time, positions f
 				return nil, err
 			}
 		case <-ctx.Done():
-			return nil, fmt.Errorf("the past of %s is being read, ask again: %w", moment(at), ctx.Err())
+			return nil, &Busy{fmt.Sprintf("what was known at %s is being read", moment(at)), ctx.Err()}
 		}
 		if k, err := p.take(name); k != nil || err != nil {
 			return k, err
@@ -247,7 +259,7 @@ func (p *Pasts) room(ctx context.Context) (string, error) {
 		case <-p.closing:
 			return "", errClosed
 		case <-ctx.Done():
-			return "", fmt.Errorf("%d other pasts are being asked of, ask again: %w", keptMax, ctx.Err())
+			return "", &Busy{fmt.Sprintf("%d other moments are being asked about", keptMax), ctx.Err()}
 		}
 	}
 }
