@@ -118,7 +118,7 @@ func Accuracy(deals []Deal, q AccuracyQuestion) Reading {
 	}
 	whole := a.deals.Add(a.apart)
 	g := q.Contract.Guardrail(contract.GuardAccuracy)
-	text := func(v Value) string { return q.Contract.Currency + " " + v.Text(q.Contract.Exponent) }
+	text := func(v Value) string { return Money(v, q.Contract.Currency) }
 	detail := fmt.Sprintf("%s reconciled of %s, %s to %s", text(reconciled), text(whole), q.Within.From, q.Within.To)
 	if a.apart.Sign() != 0 {
 		detail += fmt.Sprintf("; %s of %d measures held or suspected", text(a.apart), a.aparts)
@@ -239,7 +239,7 @@ func Confidence(c *contract.Contract, attributed, confident Value, completeness 
 		return Reading{Guardrail: g.Name, Detail: "no data: an attributed value is missing"}
 	}
 	r := new(big.Rat).Quo(confident.rat(), attributed.rat())
-	detail := fmt.Sprintf("%s %s of %s attributed", c.Currency, confident.Text(c.Exponent), attributed.Text(c.Exponent))
+	detail := fmt.Sprintf("%s of %s attributed", Money(confident, c.Currency), Money(attributed, c.Currency))
 	if completeness == nil {
 		detail += ", completeness of no feed is known"
 	} else {

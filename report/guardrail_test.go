@@ -181,8 +181,8 @@ func TestReadings(t *testing.T) {
 		got = append(got, fmt.Sprintf("%s %s %s: %s", r.Guardrail, r.Subject, text, r.Detail))
 	}
 	want := []string{
-		"confidence  85% green: USD 170.00 of 200.00 attributed, completeness of no feed is known",
-		"confidence  76.5% amber: USD 170.00 of 200.00 attributed, times the 90% that came of crm.acme",
+		"confidence  85% green: USD 170.00 of USD 200.00 attributed, completeness of no feed is known",
+		"confidence  76.5% amber: USD 170.00 of USD 200.00 attributed, times the 90% that came of crm.acme",
 		"confidence  no data: no data: an attributed value is missing",
 		"freshness crm.acme 24h green: newest event 2026-03-01T05:00:00Z",
 		"freshness crm.acme 25h amber: newest event 2026-03-01T04:59:59Z",

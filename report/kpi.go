@@ -102,7 +102,7 @@ func (q *KPIQuestion) figure(kpi, unit, detail, missing string, part, whole *big
 }
 
 func (q *KPIQuestion) amount(v Value) string {
-	return q.Contract.Currency + " " + v.Text(q.Contract.Exponent)
+	return Money(v, q.Contract.Currency)
 }
 
 // of reports whether a deal is one that the question looks at.

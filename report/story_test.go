@@ -118,7 +118,7 @@ func (s storyteller) figures(won, lost int64, contractValue, payback *big.Rat) [
 	return []report.Figure{
 		{KPI: report.KPIWinRate, Unit: "%", Ratio: big.NewRat(won, won+lost), Detail: fmt.Sprintf("%d won, %d lost", won, lost)},
 		{KPI: report.KPIContractValue, Unit: report.UnitMoney, Ratio: contractValue, Missing: "a deal with revenue"},
-		{KPI: report.KPICACPayback, Unit: "mo", Ratio: payback, Missing: "costs", Detail: "spend USD 42000.00, revenue USD 480000.00, costs USD 96000.00"},
+		{KPI: report.KPICACPayback, Unit: "mo", Ratio: payback, Missing: "costs", Detail: "spend USD 42,000.00, revenue USD 480,000.00, costs USD 96,000.00"},
 	}
 }
 

@@ -205,8 +205,8 @@ func TestReadings(t *testing.T) {
 	}
 	quarter := report.Quarter(day)
 	pipeline = r.plain(attribution.MeasurePipelineCreated, "linear", report.Ask{Within: &quarter}).Total
-	expect("confidence ", true, "", fmt.Sprintf("USD %s of %s attributed, times the 90%% that came of crm.acme", certain.Text(2), attributed.Text(2)))
-	expect("pipeline_coverage ", true, "", "USD "+pipeline.Text(2)+" created")
+	expect("confidence ", true, "", fmt.Sprintf("%s of %s attributed, times the 90%% that came of crm.acme", report.Money(certain, "USD"), report.Money(attributed, "USD")))
+	expect("pipeline_coverage ", true, "", report.Money(pipeline, "USD")+" created")
 	revenue := report.Span{From: quarter.From, To: day}
 	expect("pacing revenue", true, "", r.plain("revenue", "linear", report.Ask{Within: &revenue}).Total.Text(2)+" reached")
 	expect("pacing revenue/globex", true, "", r.plain("revenue", "linear", report.Ask{Within: &revenue, Any: map[report.Dimension][]string{report.Partner: {"globex"}}}).Total.Text(2)+" reached")
