@@ -6,7 +6,6 @@ import (
 
 	"tracksource/attribution"
 	"tracksource/attribution/model"
-	"tracksource/money"
 )
 
 // ErrWhole says that a model has no rows: it looks at journeys together, or gives the
@@ -73,7 +72,7 @@ func cubesOf(rows map[Line]*computedRow) (map[string]*Cube, error) {
 			c = NewCube()
 			cubes[line.Measure] = c
 		}
-		day := money.Day(line.Day).String()
+		day := line.Day.String()
 		row := Row{
 			Measure: line.Measure, Day: day, Booked: day, Partner: line.Partner, Channel: line.Channel, Asset: line.Asset, Region: line.Region,
 			Segment: line.Segment, Source: line.Source, TouchCampaign: line.TouchCampaign, Escrow: line.Escrow, Currency: line.Currency,

@@ -81,8 +81,12 @@ func (p *packaging) confidenceTable() error {
 	}
 	if parts := of.Parts; parts != nil {
 		t.Rows = [][]string{
-			{"overall", parts.Overall}, {"identity", parts.Identity}, {"taxonomy", parts.Taxonomy}, {"currency", parts.Currency},
-			{"agreement", parts.Agreement}, {"spread", parts.Spread},
+			{"overall", parts.Overall},
+			{"identity", parts.Identity},
+			{"taxonomy", parts.Taxonomy},
+			{"currency", parts.Currency},
+			{"agreement", parts.Agreement},
+			{"spread", parts.Spread},
 		}
 	}
 	p.add(t)
