@@ -78,8 +78,13 @@ func (t *teller) measured(id, title, measure, guardrail string) KPI {
 	if m.Target != nil && m.Expected != nil {
 		k.Target, k.Expected = m.Target.Text(places), m.Expected.Text(places)
 	}
-	if p := t.pace(measure); p != nil {
+	switch p := t.pace(measure); {
+	case p != nil:
 		k.Light, k.Why = lightOf(p.Status), t.paceText(p)
+	case m.Target != nil && m.Expected != nil: // no period of the target is of today, but the window has its part of it
+		k.Light = lightOf(StatusOf(*m.Value, *m.Expected))
+		k.Why = fmt.Sprintf("%s reached in the window, %s expected of its target of %s",
+			t.amount(*m.Value, m.Currency), t.amount(*m.Expected, m.Currency), t.amount(*m.Target, m.Currency))
 	}
 	if light, why := t.guarded(guardrail, ""); light.worse(k.Light) {
 		k.Light, k.Why = light, why
