@@ -169,6 +169,11 @@ func TestPackage(t *testing.T) {
 	if err := json.Unmarshal([]byte(out), &told); code != exitOK || err != nil || !told.There || told.Manifest != hash || told.Status != "completed" || !slices.Equal(told.Files, []string{"package.json"}) {
 		t.Errorf("the same package again ends with %d: %s%s (%v)", code, out, errOut, err)
 	}
+	none := &stub{answers: []http.HandlerFunc{gives(func(p *report.Package) { p.Empty, p.Tables = "there is something from 2026-01-01 on", nil })}}
+	code, out, errOut = packaging(t, none, "--campaign", "c", "--format", "json", "--out", filepath.Join(dir, "none"), "--plan-dir", plans)
+	if code != exitOK || !strings.Contains(out, "\nnothing to report: there is something from 2026-01-01 on\n") || !strings.HasSuffix(out, "\nnext: ask for other days, such as --window campaign\n") {
+		t.Errorf("nothing to report ends with %d: %s%s", code, out, errOut)
+	}
 	other := &stub{answers: []http.HandlerFunc{gives(func(p *report.Package) { p.Headline = "another" })}}
 	if code, _, errOut = packaging(t, other, args...); code != exitFail || !strings.Contains(errOut, "march holds another package: name another directory by --out") {
 		t.Errorf("another package to the same place ends with %d: %s", code, errOut)
@@ -242,7 +247,9 @@ func TestPackageRetries(t *testing.T) {
 		{"always wrong", []http.HandlerFunc{broken}, nil, exitFail, 3, "contradicts itself: table contributions: row 0 has 1 values for 2 columns", plan.Mismatch},
 		{"a cent too much", []http.HandlerFunc{gives(func(p *report.Package) { p.Tables[0].Rows[0][1] = "20.01" })}, nil, exitFail, 3, "pipeline_created is 30.00, and pipeline_created of the table contributions sums to 30.01; tried 3 times", plan.Mismatch},
 		{
-			"a name that a terminal would obey", []http.HandlerFunc{gives(func(p *report.Package) { p.Tables[0].ID = "\x1b[2J"; p.Tables[0].Rows[0] = nil })}, nil,
+			"a name that a terminal would obey",
+			[]http.HandlerFunc{gives(func(p *report.Package) { p.Tables[0].ID = "\x1b[2J"; p.Tables[0].Rows[0] = nil })},
+			nil,
 			exitFail, 3, "contradicts itself: table [2J: row 0", plan.Mismatch,
 		},
 		{"an internal error", []http.HandlerFunc{says(http.StatusInternalServerError, `{"detail":"it is broken"}`)}, nil, exitFail, 3, "it is broken; tried 3 times", plan.Unreachable},
@@ -257,7 +264,9 @@ func TestPackageRetries(t *testing.T) {
 		{"a stranger", []http.HandlerFunc{says(http.StatusUnauthorized, `{"detail":"sign in"}`)}, nil, exitFail, 1, "sign in; give --token-file", plan.Refused},
 		{"forbidden", []http.HandlerFunc{says(http.StatusForbidden, `{"detail":"not yours"}`)}, nil, exitFail, 1, "not yours", plan.Refused},
 		{
-			"an unknown model", []http.HandlerFunc{says(http.StatusBadRequest, `{"detail":"there is no such model","parameter":"model","allowed":["first-touch","linear"]}`)}, nil,
+			"an unknown model",
+			[]http.HandlerFunc{says(http.StatusBadRequest, `{"detail":"there is no such model","parameter":"model","allowed":["first-touch","linear"]}`)},
+			nil,
 			exitUsage, 1, "there is no such model\nthere is: first-touch, linear", plan.Refused,
 		},
 	} {

@@ -37,8 +37,8 @@ type toldPackage struct {
 	Error    string   `json:"error"`
 }
 
-// print prints what became of a package for machines.
-func (t toldPackage) print(w io.Writer) error {
+// write prints what became of a package for machines.
+func (t toldPackage) write(w io.Writer) error {
 	if t.Files == nil {
 		t.Files = []string{}
 	}
@@ -61,7 +61,7 @@ func (f *reportFlags) tell(ctx context.Context, run *plans.Run, p *report.Packag
 		for _, file := range m.files {
 			told.Files = append(told.Files, file.Name)
 		}
-		err = told.print(f.stdout)
+		err = told.write(f.stdout)
 	} else {
 		_, err = io.WriteString(f.stdout, packageText(run.Path(), p, m))
 	}
@@ -75,7 +75,7 @@ func (f *reportFlags) tell(ctx context.Context, run *plans.Run, p *report.Packag
 func (f *reportFlags) tellPlan(run *plans.Run) error {
 	p := run.Plan()
 	if f.json {
-		return toldPackage{Status: string(p.Status), Plan: run.Path(), Campaign: p.TrackSource.Question.Campaign}.print(f.stdout)
+		return toldPackage{Status: string(p.Status), Plan: run.Path(), Campaign: p.TrackSource.Question.Campaign}.write(f.stdout)
 	}
 	_, err := fmt.Fprintf(f.stdout, "%s\nplanned in %s: no data was pulled; read it, then run the same without --plan-only\n", printable(p.Objective), shortPath(run.Path()))
 	return err
@@ -87,7 +87,7 @@ func (f *reportFlags) tellFailure(run *plans.Run, failed error) error {
 	p := run.Plan()
 	if f.json {
 		told := toldPackage{Status: string(p.Status), Plan: run.Path(), Campaign: p.TrackSource.Question.Campaign, Error: failed.Error()}
-		if err := told.print(f.stdout); err != nil {
+		if err := told.write(f.stdout); err != nil {
 			return errors.Join(failed, err)
 		}
 	}
@@ -129,7 +129,7 @@ func packageText(planned string, p *report.Package, m *madePackage) string {
 	if p.Empty != "" {
 		line("\nnothing to report: %s", p.Empty)
 	}
-	if p.Headline != "" {
+	if p.Headline != "" && p.Empty == "" {
 		line("\n%s", p.Headline)
 	}
 	spineText(&b, p.Spine)
@@ -157,6 +157,10 @@ func packageText(planned string, p *report.Package, m *madePackage) string {
 		line("the same as before but for workbooks, whose content is compared and not their bytes: %s", strings.Join(m.differ, ", "))
 	}
 	line("manifest %s, plan %s", m.hash, shortPath(planned))
+	if p.Empty != "" {
+		line("next: ask for other days, such as --window campaign")
+		return b.String()
+	}
 	line("next: read it, then let each partner sign it: track-source sign --package %s --as PARTNER --by OFFICE --why REASON", shortPath(m.dir))
 	return b.String()
 }
