@@ -16,9 +16,16 @@ func (p *Package) Observe(o Observed) {
 		kind ColumnKind
 		ids  string
 	}{
-		{TextColumn, "feed partner topic"}, {CountColumn, "records"}, {TextColumn, "offsets"}, {TimeColumn, "newest"},
-		{CountColumn, "age_seconds limit_seconds"}, {TextColumn, "fresh"}, {RatioColumn, "completeness"}, {TextColumn, "complete"},
-		{RatioColumn, "match_rate"}, {CountColumn, "dead_letters"},
+		{TextColumn, "feed partner topic"},
+		{CountColumn, "records"},
+		{TextColumn, "offsets"},
+		{TimeColumn, "newest"},
+		{CountColumn, "age_seconds limit_seconds"},
+		{TextColumn, "fresh"},
+		{RatioColumn, "completeness"},
+		{TextColumn, "complete"},
+		{RatioColumn, "match_rate"},
+		{CountColumn, "dead_letters"},
 	} {
 		for _, id := range strings.Fields(c.ids) {
 			title := strings.ToUpper(id[:1]) + strings.ReplaceAll(id[1:], "_", " ")
