@@ -52,12 +52,16 @@ type Share struct {
 // does; nil where the model credits nobody. The amounts of an additive model sum to
 // the value.
 func SharesOf(f *attribution.Facts, m *attribution.FactMeasure, spec model.Spec) []Share {
-	weights := model.Weights(spec, PathOf(f, m))
+	return sharesAlong(f, m, spec, PathOf(f, m))
+}
+
+// sharesAlong is SharesOf where the path is known already.
+func sharesAlong(f *attribution.Facts, m *attribution.FactMeasure, spec model.Spec, path model.Path) []Share {
+	weights := model.Weights(spec, path)
 	if weights == nil {
 		return nil
 	}
-	var shares []Share
-	var split []uint64
+	shares, split := make([]Share, 0, len(m.Path)), make([]uint64, 0, len(m.Path))
 	for i, place := range m.Path {
 		partners := PartnersOf(&f.Touches[place])
 		n := uint64(len(partners))

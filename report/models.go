@@ -54,27 +54,109 @@ const playersMax = 40
 // and By itself can narrow them. A journey without the measure is one of a deal that
 // was lost in the window, for revenue and won alone.
 func Model(deals []Deal, q ModelQuestion, specOf func(revision int64) model.Spec) (ModelResult, error) {
-	sums := &modelSums{q: q, groups: map[string]Value{}, chain: &model.Chain{}, game: &model.Coalitions{}}
+	list, err := Models(deals, []ModelAsk{{ModelQuestion: q, SpecOf: specOf}})
+	if err != nil {
+		return ModelResult{}, err
+	}
+	return list[0], nil
+}
+
+// ModelAsk is a question of one model.
+type ModelAsk struct {
+	ModelQuestion
+	// ID tells models apart: two questions of one ID and key have the same SpecOf.
+	ID     string
+	Key    model.Key
+	SpecOf func(revision int64) model.Spec
+}
+
+// Models answers many questions as [Model] does each. Deals are gone through once, and what
+// a model makes of a journey is worked out once for all questions of the model that follow
+// each other.
+func Models(deals []Deal, asks []ModelAsk) ([]ModelResult, error) {
+	sums := make([]*modelSums, len(asks))
+	for i := range asks {
+		sums[i] = &modelSums{q: asks[i].ModelQuestion, groups: map[string]Value{}, chain: &model.Chain{}, game: &model.Coalitions{}}
+	}
 	for i := range deals {
 		d := &deals[i]
-		if f, m, ok := d.Measure(q.Measure); ok && m.Currency == q.Currency && m.Exponent == q.Exponent && q.within(m) {
-			if err := sums.add(f, m, specOf(f.Revision)); err != nil {
-				return ModelResult{Note: err.Error()}, nil
-			}
-			continue
-		}
-		if q.Measure != attribution.MeasureRevenue && q.Measure != attribution.MeasureWon {
-			continue
-		}
-		if f, m, ok := d.Measure(attribution.MeasureLost); ok && q.within(m) {
-			if spec := specOf(f.Revision); spec.Model == model.MarkovChain && q.ofDeal(f) {
-				if err := sums.chain.Add(sums.steps(f, m, spec), false); err != nil {
-					return ModelResult{Note: err.Error()}, nil
+		var w weighed
+		for n := range asks {
+			if s := sums[n]; s.note == "" {
+				if err := s.deal(d, &asks[n], &w); err != nil {
+					s.note = err.Error()
 				}
 			}
 		}
 	}
-	return sums.result()
+	out := make([]ModelResult, len(asks))
+	for i, s := range sums {
+		if s.note != "" {
+			out[i] = ModelResult{Note: s.note}
+			continue
+		}
+		var err error
+		if out[i], err = s.result(); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// weighed is what was last worked out of a deal, for the next who asks the same.
+type weighed struct {
+	of    *attribution.FactMeasure
+	path  model.Path
+	id    string
+	key   model.Key
+	known bool // whether there are shares of id and key
+	parts []Share
+}
+
+// pathOf is PathOf of a measure.
+func (w *weighed) pathOf(f *attribution.Facts, m *attribution.FactMeasure) model.Path {
+	if w.of != m {
+		*w = weighed{of: m, path: PathOf(f, m)}
+	}
+	return w.path
+}
+
+// sharesOf is SharesOf of a measure under the model of a question. They are not to be
+// changed.
+func (w *weighed) sharesOf(f *attribution.Facts, m *attribution.FactMeasure, ask *ModelAsk, spec model.Spec) []Share {
+	path := w.pathOf(f, m)
+	if !w.known || w.id != ask.ID || w.key != ask.Key {
+		w.id, w.key, w.known, w.parts = ask.ID, ask.Key, true, sharesAlong(f, m, spec, path)
+	}
+	return w.parts
+}
+
+// deal adds what a deal has of the measure, or that it was lost.
+func (s *modelSums) deal(d *Deal, ask *ModelAsk, w *weighed) error {
+	q := &s.q
+	if f, m, ok := d.Measure(q.Measure); ok && m.Currency == q.Currency && m.Exponent == q.Exponent && q.within(m) {
+		s.spec = s.under(f.Revision, ask)
+		return s.add(f, m, ask, w)
+	}
+	if q.Measure != attribution.MeasureRevenue && q.Measure != attribution.MeasureWon {
+		return nil
+	}
+	f, m, ok := d.Measure(attribution.MeasureLost)
+	if !ok || !q.within(m) {
+		return nil
+	}
+	if spec := s.under(f.Revision, ask); spec.Model == model.MarkovChain && q.ofDeal(f) {
+		return s.chain.Add(s.steps(f, m, spec, w), false)
+	}
+	return nil
+}
+
+// under is the model's settings of a revision.
+func (s *modelSums) under(revision int64, ask *ModelAsk) model.Spec {
+	if !s.known || s.revision != revision {
+		s.settings, s.revision, s.known = ask.SpecOf(revision), revision, true
+	}
+	return s.settings
 }
 
 func (q *ModelQuestion) within(m *attribution.FactMeasure) bool {
@@ -110,7 +192,12 @@ type modelSums struct {
 	players map[string]bool
 	shared  int64 // value of the journeys with steps
 	nobody  Value
-	partial bool // Participation: groups do not sum to anything
+	partial bool   // Participation: groups do not sum to anything
+	note    string // why there are no groups
+
+	settings model.Spec // of the revision, if known
+	revision int64
+	known    bool
 }
 
 func (s *modelSums) unit(minor int64) Value { return ValueOf(minor, s.q.Exponent) }
@@ -139,19 +226,18 @@ func (q *ModelQuestion) passes(f *attribution.Facts, m *attribution.FactMeasure,
 	return true
 }
 
-func (s *modelSums) add(f *attribution.Facts, m *attribution.FactMeasure, spec model.Spec) error {
-	s.spec = spec
-	if spec.Model.IsGroup() {
-		return s.addJourney(f, m)
+func (s *modelSums) add(f *attribution.Facts, m *attribution.FactMeasure, ask *ModelAsk, w *weighed) error {
+	if s.spec.Model.IsGroup() {
+		return s.addJourney(f, m, w)
 	}
-	shares := SharesOf(f, m, spec)
+	shares := w.sharesOf(f, m, ask, s.spec)
 	if shares == nil {
 		if s.q.passes(f, m, nil, "") {
 			s.giveNobody(f, m.Value)
 		}
 		return nil
 	}
-	if spec.Model == model.Participation {
+	if s.spec.Model == model.Participation {
 		s.partial = true
 		seen := map[string]bool{}
 		for _, share := range shares {
@@ -174,10 +260,9 @@ func (s *modelSums) add(f *attribution.Facts, m *attribution.FactMeasure, spec m
 
 // steps are the values of the dimension asked along a journey. A touch of several
 // partners is one step of each, where the dimension tells them apart.
-func (s *modelSums) steps(f *attribution.Facts, m *attribution.FactMeasure, spec model.Spec) []string {
-	path := PathOf(f, m)
+func (s *modelSums) steps(f *attribution.Facts, m *attribution.FactMeasure, spec model.Spec, w *weighed) []string {
 	var steps []string
-	for _, i := range spec.Remaining(path) {
+	for _, i := range spec.Remaining(w.pathOf(f, m)) {
 		t := &f.Touches[m.Path[i]]
 		if s.q.By != Partner && s.q.By != Escrow {
 			steps = append(steps, dimension(f, m, t, "", s.q.By))
@@ -196,14 +281,14 @@ func (s *modelSums) steps(f *attribution.Facts, m *attribution.FactMeasure, spec
 	return steps
 }
 
-func (s *modelSums) addJourney(f *attribution.Facts, m *attribution.FactMeasure) error {
+func (s *modelSums) addJourney(f *attribution.Facts, m *attribution.FactMeasure, w *weighed) error {
 	if d, narrowed := s.q.narrowed(); narrowed {
 		return fmt.Errorf("looks at whole journeys, which cannot be narrowed by %s", d)
 	}
 	if !s.q.ofDeal(f) {
 		return nil
 	}
-	steps := s.steps(f, m, s.spec)
+	steps := s.steps(f, m, s.spec, w)
 	if len(steps) == 0 {
 		s.giveNobody(f, m.Value)
 		return nil

@@ -44,15 +44,17 @@ func (a *Answers) Models(ctx context.Context, v report.Viewer, q Query) (ModelsA
 	out := ModelsAnswer{Measure: measure, By: string(dims[0]), Models: []ModelLine{}}
 	ask := of.modelQuestion(measure, dims[0])
 	out.Currency = ask.Currency
-	for _, s := range report.Specs(of.campaign.Contract) {
-		if err := ctx.Err(); err != nil {
-			return ModelsAnswer{}, err
-		}
-		r, err := of.modelResult(deals, ask, s)
-		if err != nil {
-			return ModelsAnswer{}, err
-		}
-		out.Models = append(out.Models, of.modelLine(r, s, ask.Currency))
+	specs := report.Specs(of.campaign.Contract)
+	asks := make([]report.ModelAsk, len(specs))
+	for i, s := range specs {
+		asks[i] = of.modelAsk(ask, s)
+	}
+	results, err := report.Models(deals, asks)
+	if err != nil {
+		return ModelsAnswer{}, err
+	}
+	for i, r := range results {
+		out.Models = append(out.Models, of.modelLine(r, specs[i], ask.Currency))
 	}
 	out.Envelope = of.Envelope
 	return out, nil
@@ -100,12 +102,12 @@ const (
 	noteGroup         = "computed over all journeys together"
 )
 
-// modelResult is what a model gives.
-func (q *asked) modelResult(deals []report.Deal, ask report.ModelQuestion, s report.NamedSpec) (report.ModelResult, error) {
+// modelAsk is a question of one model.
+func (q *asked) modelAsk(ask report.ModelQuestion, s report.NamedSpec) report.ModelAsk {
 	if key := model.Key(strings.TrimPrefix(string(ask.By), "touch_")); s.Spec.Model == model.Participation && slices.Contains(model.Keys(), key) {
 		s.Spec.Key = key
 	}
-	return report.Model(deals, ask, q.specOf(s))
+	return report.ModelAsk{ModelQuestion: ask, ID: s.ID, Key: s.Spec.Key, SpecOf: q.specOf(s)}
 }
 
 // modelLine writes what a model gives, in a currency, as its viewer may see it.

@@ -157,22 +157,25 @@ func (p *packaging) modelTables() error {
 	if p.sight != report.SeesOwn {
 		dims = append(dims, report.Channel, report.Asset)
 	}
+	specs := report.Specs(p.campaign.Contract)
+	var asks []report.ModelAsk
+	for _, s := range specs {
+		for _, d := range dims {
+			asks = append(asks, p.modelAsk(p.modelQuestion(p.main.Name, d), s))
+		}
+	}
+	results, err := report.Models(deals, asks)
+	if err != nil {
+		return err
+	}
 	var lines []ModelLine
 	shares := map[report.Dimension][]report.ModelShares{}
-	for _, s := range report.Specs(p.campaign.Contract) {
-		for _, d := range dims {
-			if err := p.ctx.Err(); err != nil {
-				return err
-			}
-			r, err := p.modelResult(deals, p.modelQuestion(p.main.Name, d), s)
-			if err != nil {
-				return err
-			}
-			if d == report.Partner {
-				lines = append(lines, p.modelLine(r, s, p.currency(p.main)))
-			}
-			shares[d] = append(shares[d], report.ModelShares{Model: s.ID, Name: modelName(s), ModelResult: r})
+	for i, r := range results {
+		s, d := specs[i/len(dims)], dims[i%len(dims)]
+		if d == report.Partner {
+			lines = append(lines, p.modelLine(r, s, p.currency(p.main)))
 		}
+		shares[d] = append(shares[d], report.ModelShares{Model: s.ID, Name: modelName(s), ModelResult: r})
 	}
 	p.modelTable(lines)
 	if p.sight == report.SeesOwn {
