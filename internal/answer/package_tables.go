@@ -66,13 +66,17 @@ func (p *packaging) gatherWhole(measures []attribution.Measure) ([]*gathered, er
 	if err != nil {
 		return nil, err
 	}
+	asks := make([]report.ModelAsk, len(measures))
+	for i, m := range measures {
+		asks[i] = p.modelAsk(p.modelQuestion(m.Name, p.dims[0].of), p.spec)
+	}
+	results, err := report.Models(deals, asks)
+	if err != nil {
+		return nil, err
+	}
 	groups := map[string]*gathered{}
 	var list []*gathered
-	for i, m := range measures {
-		r, err := p.modelResult(deals, p.modelQuestion(m.Name, p.dims[0].of), p.spec)
-		if err != nil {
-			return nil, err
-		}
+	for i, r := range results {
 		if r.Note != "" {
 			return nil, &Error{Parameter: "model", Detail: "the model cannot tell this: " + r.Note, Allowed: p.campaign.Contract.Models}
 		}
