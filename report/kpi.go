@@ -75,7 +75,7 @@ func KPIs(deals []Deal, q KPIQuestion) []Figure {
 	won := fmt.Sprintf("%d won, %d lost", c.won, c.lost)
 	list := []Figure{
 		q.figure(KPIWinRate, string(contract.UnitPercent), won, "a deal that was closed", rat(c.won), rat(c.won+c.lost)),
-		q.figure(KPIContractValue, UnitMoney, fmt.Sprintf("%s of %d deals", q.amount(c.revenue), c.deals), "a deal with revenue", c.revenue.rat(), rat(c.deals)),
+		q.figure(KPIContractValue, UnitMoney, q.amount(c.revenue)+" of "+Counted(c.deals, "deal", "deals"), "a deal with revenue", c.revenue.rat(), rat(c.deals)),
 		q.median(&c),
 		q.mean(&c),
 		q.coverage(deals),
@@ -151,7 +151,7 @@ func (q *KPIQuestion) closed(deals []Deal) closed {
 
 // dealsTimed says of how many deals a velocity is.
 func (c *closed) dealsTimed() string {
-	return fmt.Sprintf("%d of %d deals won say when they were created", len(c.days), c.won)
+	return fmt.Sprintf("%s of %s won say when they were created", Number(len(c.days)), Counted(c.won, "deal", "deals"))
 }
 
 const missingTimed = "a deal won of which it is known when it was created"
