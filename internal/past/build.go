@@ -71,14 +71,8 @@ func (p *Pasts) Positions(ctx context.Context, at time.Time) (follow.Positions, 
 		return nil, refused("there are no contributions from before %s: nothing had come, or they were made anew since", moment(first))
 	}
 	out := follow.Positions{}
-	for topic, partitions := range offsets {
-		out[topic] = make([]int64, len(partitions))
-		for n, offset := range partitions {
-			if int(n) >= len(partitions) {
-				return nil, fmt.Errorf("topic %s has a partition %d of %d", topic, n, len(partitions))
-			}
-			out[topic][n] = offset
-		}
+	for topic := range offsets {
+		out[topic] = offsets.Of(topic)
 	}
 	return out, nil
 }

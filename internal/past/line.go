@@ -60,9 +60,14 @@ func (l *lineThen) State(ctx context.Context) (*answer.LineState, error) {
 	}
 	state := &answer.LineState{}
 	for _, f := range spec.Feeds() {
-		one := answer.FeedState{Feed: f, Topic: spec.RawTopic(f.Kind, f.Partner), Codes: map[string]int64{}}
-		one.Ends = then.Of(one.Topic)
-		if err := l.records(ctx, &one, then[one.Topic], starts[one.Topic]); err != nil {
+		raw := spec.RawTopic(f.Kind, f.Partner)
+		one := answer.FeedState{Feed: f, Topic: raw, Ends: then.Of(raw), Records: kafka.Offsets{raw: then[raw]}.Total(), Codes: map[string]int64{}}
+		err := l.tail(ctx, raw, newestRead, then[raw], starts[raw], func(r *stream.Record) {
+			if r.Timestamp.After(one.Newest) {
+				one.Newest = r.Timestamp.UTC()
+			}
+		})
+		if err != nil {
 			return nil, err
 		}
 		dead := spec.DeadLetterTopic(f.Kind, f.Partner)
@@ -73,22 +78,6 @@ func (l *lineThen) State(ctx context.Context) (*answer.LineState, error) {
 	}
 	l.state = state
 	return state, nil
-}
-
-// records notes what was in a feed.
-func (l *lineThen) records(ctx context.Context, to *answer.FeedState, then, starts map[int32]int64) error {
-	to.Ends = make([]int64, len(then))
-	for n, offset := range then {
-		if int(n) < len(to.Ends) { // partitions are numbered without a gap
-			to.Ends[n] = offset
-		}
-		to.Records += offset
-	}
-	return l.tail(ctx, to.Topic, newestRead, then, starts, func(r *stream.Record) {
-		if r.Timestamp.After(to.Newest) {
-			to.Newest = r.Timestamp.UTC()
-		}
-	})
 }
 
 // dead notes the dead letters that there were and have not been deleted since. Where they

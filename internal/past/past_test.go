@@ -262,6 +262,9 @@ func TestSameAnswers(t *testing.T) {
 		_, changed := f.Version()
 		err := f.Still(func(at follow.Positions) error {
 			text, err := told(f)
+			if again, _ := told(f); again != text {
+				t.Errorf("while it stands still it is told\n%s\nand then\n%s", text, again)
+			}
 			moments = append(moments, moment{time.Now(), at, text})
 			// The marker behind the last record changes nothing that is told.
 			more = at[r.spec.Alerts()][0] < 2*writers*txns-1
