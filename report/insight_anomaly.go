@@ -31,6 +31,8 @@ const (
 	// unitsMin is how many times the unit in which a series varies it is to have brought in
 	// the days that say so: of a series of a few large deals each next one is odd.
 	unitsMin = 30
+	// unitsMax is how many units what is expected is counted in at most.
+	unitsMax = 8192
 )
 
 // DailySeries is a measure of one thing, day by day.
@@ -309,7 +311,12 @@ func oddness(value, expected, apart *big.Int) (*big.Rat, bool) {
 // in such units the variance is twice the mean, and a negative binomial count of that
 // variance is what it is held against. Its tail falls by half a unit, more slowly than
 // that of a Poisson count in units of apart, and than that of sums of exponential sizes.
+// A unit is no finer than unitsMax of what was expected: so no tail takes long to sum, and
+// what differs by less than a few percent is not odd, however even it usually is.
 func farFrom(value, expected, apart *big.Int) (*big.Rat, bool) {
+	if coarse := new(big.Int).Quo(expected, big.NewInt(unitsMax)); apart.Cmp(coarse) < 0 {
+		apart = coarse
+	}
 	e := new(big.Int).Sub(value, expected)
 	if e.Mul(e, e).Cmp(new(big.Int).Lsh(new(big.Int).Mul(expected, apart), 2)) <= 0 {
 		return nil, false

@@ -334,3 +334,24 @@ func TestAnomaliesWantHistory(t *testing.T) {
 		}
 	}
 }
+
+// TestAnomaliesOfMillions: of a measure that brings a million a day and varies by
+// hundreds, a day with half a percent more is not news, and one with a tenth more is; and
+// neither takes long.
+func TestAnomaliesOfMillions(t *testing.T) {
+	days := func(last int64) report.DailySeries {
+		s := report.DailySeries{Measure: "inquiry", Daily: report.Daily{Values: make([]report.Value, report.AnomalyHistoryDays+1)}}
+		for i := range s.Daily.Values {
+			s.Daily.Values[i] = report.ValueOf(1_000_000+int64(i*7919%601), 0)
+		}
+		s.Daily.Values[report.AnomalyHistoryDays] = report.ValueOf(last, 0)
+		return s
+	}
+	within := report.Span{From: report.AnomalyHistoryDays, To: report.AnomalyHistoryDays}
+	for last, want := range map[int64]int{1_005_000: 0, 995_000: 0, 1_100_000: 1, 900_000: 1, 0: 1} {
+		found := report.Anomalies(report.AnomalyQuestion{Within: within, Series: []report.DailySeries{days(last)}})
+		if len(found) != want {
+			t.Errorf("%d after a million a day: %+v", last, found)
+		}
+	}
+}
