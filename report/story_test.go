@@ -181,8 +181,10 @@ func (s storyteller) badWeek() (*report.Package, report.StoryInput) {
 		{Rule: "pacing", Tone: report.Bad, About: []report.Subject{{Dimension: "measure", Key: "revenue"}}, Stake: "301000.00", Chance: "0.000001", Text: "Revenue reached USD 500,000.00 by 2026-03-30, 37.6% less than the USD 801,000.00 that the target expects by then."},
 	}
 	p.Observed.Feeds = []report.FeedQA{
-		{Feed: "crm", Partner: "acme", Fresh: true, Complete: true}, {Feed: "map", Partner: "globex", AgeSeconds: 200_000, Complete: true},
-		{Feed: "analytics", Partner: "globex", AgeSeconds: -1, Complete: true}, {Feed: "map", Partner: "acme", Fresh: true, Completeness: "0.912"},
+		{Feed: "crm", Partner: "acme", Fresh: true, Complete: true},
+		{Feed: "map", Partner: "globex", AgeSeconds: 200_000, Complete: true},
+		{Feed: "analytics", Partner: "globex", AgeSeconds: -1, Complete: true},
+		{Feed: "map", Partner: "acme", Fresh: true, Completeness: "0.912"},
 	}
 	escrow := value(s, "52000.50")
 	in := report.StoryInput{
