@@ -40,11 +40,12 @@ func (a *Answers) instant(v report.Viewer, q *Query, now time.Time) (time.Time, 
 		if err != nil {
 			return now, err
 		}
-		if at = EndOfDay(day, of.campaign.Contract.Zone); day == of.today {
+		// The last instant of the day: the first of the next one would be of that.
+		if at = EndOfDay(day, of.campaign.Contract.Zone).Add(-time.Millisecond); day == of.today {
 			at = now
 		}
 	}
-	if at = at.UTC().Truncate(time.Second); at.After(now) {
+	if at = at.UTC().Truncate(time.Millisecond); at.After(now) {
 		return now, &Error{Parameter: "as_of", Detail: "that is to come", Allowed: []string{}}
 	}
 	return at, nil

@@ -468,6 +468,22 @@ func firstDifference(a, b string) string {
 	return "one is longer"
 }
 
+// TestPackageOfDay: a package as of a day is of its last instant, and its window ends
+// with the day.
+func TestPackageOfDay(t *testing.T) {
+	r := newRig(t, 0)
+	r.agree()
+	r.world(3, 5)
+	p := packaged(t, r, operator, answer.Query{Window: "7d", AsOf: "2026-04-02"})
+	if p.Question.From != "2026-03-27" || p.Question.To != "2026-04-02" || p.AsOf.Time.Format(time.RFC3339Nano) != "2026-04-03T03:59:59.999Z" {
+		t.Errorf("%s to %s as of %s", p.Question.From, p.Question.To, p.AsOf.Time.Format(time.RFC3339Nano))
+	}
+	today := packaged(t, r, operator, answer.Query{Window: "7d", AsOf: "2026-05-20"})
+	if !today.AsOf.Time.Equal(now) {
+		t.Errorf("as of today it is of %s, want %s", today.AsOf.Time, now)
+	}
+}
+
 // TestPackageRefused: what there is not is refused with what there is.
 func TestPackageRefused(t *testing.T) {
 	r := newRig(t, 0)
