@@ -83,8 +83,10 @@ func (t *teller) measured(id, title, measure, guardrail string) KPI {
 		k.Light, k.Why = lightOf(p.Status), t.paceText(p)
 	case m.Target != nil && m.Expected != nil: // no period of the target is of today, but the window has its part of it
 		k.Light = lightOf(StatusOf(*m.Value, *m.Expected))
-		k.Why = fmt.Sprintf("%s reached in the window, %s expected of its target of %s",
-			t.amount(*m.Value, m.Currency), t.amount(*m.Expected, m.Currency), t.amount(*m.Target, m.Currency))
+		k.Why = "of its target on the window's days"
+		if share, ok := PercentOf(*m.Value, *m.Expected); ok {
+			k.Why = share + " of what its target expects on the window's days so far"
+		}
 	}
 	if light, why := t.guarded(guardrail, ""); light.worse(k.Light) {
 		k.Light, k.Why = light, why

@@ -14,9 +14,9 @@ func TestSpineOfPastWindow(t *testing.T) {
 		want                    report.Light
 		why                     string
 	}{
-		{"ahead", "1000.00", "900.00", report.Green, "USD 1,000.00 reached in the window, USD 900.00 expected of its target of USD 2,000.00"},
-		{"nearly", "900.00", "1000.00", report.Amber, "USD 900.00 reached in the window, USD 1,000.00 expected of its target of USD 2,000.00"},
-		{"behind", "500.00", "1000.00", report.Red, "USD 500.00 reached in the window, USD 1,000.00 expected of its target of USD 2,000.00"},
+		{"ahead", "1000.00", "900.00", report.Green, "111.1% of what its target expects on the window's days so far"},
+		{"nearly", "900.00", "1000.00", report.Amber, "90% of what its target expects on the window's days so far"},
+		{"behind", "500.00", "1000.00", report.Red, "50% of what its target expects on the window's days so far"},
 		{"none", "500.00", "", report.Grey, "No target"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -174,13 +174,13 @@ func window(p *report.Package) string {
 		text = "up to " + day(q.To)
 	}
 	if days, ok := strings.CutSuffix(q.Window, "d"); ok {
-		text += ", " + name(days) + " days"
+		text += " (" + name(days) + " days)"
 	}
 	if q.Window == "campaign" {
-		text += ", the campaign"
+		text += " (the campaign)"
 	}
 	if p.Zone != "" {
-		text += " in " + name(p.Zone)
+		text += ", " + name(p.Zone)
 	}
 	return text
 }

@@ -14,7 +14,7 @@ if (what === "rest") {
   }
 } else {
   const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: process.getuid?.() === 0 ? ["--no-sandbox"] : [] });
-  const page = await browser.newPage({ viewport: { width: 1280, height: 960 }, colorScheme: "light", reducedMotion: "reduce" });
+  const page = await browser.newPage({ viewport: { width: 1280, height: url.startsWith("http") ? 860 : 1240 }, colorScheme: "light", reducedMotion: "reduce" });
   await page.goto(url);
   if (url.startsWith("http")) await page.waitForFunction(() => document.querySelector("#main > :not([aria-hidden])") && !document.querySelector("#main[aria-busy]") && !document.querySelector("#main .bones"));
   await page.screenshot({ path: file });
