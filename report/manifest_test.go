@@ -141,6 +141,32 @@ func TestManifestMade(t *testing.T) {
 	}
 }
 
+// FuzzParseManifest: any bytes are a manifest or an error, and a manifest is written as
+// it was read.
+func FuzzParseManifest(f *testing.F) {
+	f.Add([]byte("{}"))
+	f.Add([]byte(`{"version":1,"campaign":"c","title":"t","window":"","as_of":"2026-04-02T06:00:00Z","revision":1,"contract":"","files":[{"name":"a","sha256":"` + strings.Repeat("ab", 32) + `","bytes":1}]}`))
+	f.Add([]byte(`{"version":2,"campaign":"c","title":"t","as_of":"2026-04-02T06:00:00Z","made":{"question":{"window":"all","detail":"full","dimensions":["partner"],"model":"linear","view":"restated"},` +
+		`"positions":{"rows":[1]},"formats":["json"],"observed":{"feeds":[{"feed":"crm"}]}},"files":[{"name":"a","sha256":"` + strings.Repeat("ab", 32) + `","bytes":1}]}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		m, _, err := report.ParseManifest(text)
+		if err != nil {
+			return
+		}
+		written, err := m.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, _, err := report.ParseManifest(written)
+		if err != nil {
+			t.Fatalf("%s: %v", written, err)
+		}
+		if second, err := again.Encode(); err != nil || string(second) != string(written) {
+			t.Fatalf("%s\nbecomes\n%s (%v)", written, second, err)
+		}
+	})
+}
+
 // TestManifestFindsAll: of any two packages exactly those differences are found that
 // there are.
 func TestManifestFindsAll(t *testing.T) {
