@@ -164,9 +164,10 @@ func (f *Follow) scanDeals(book string, fn func(d *Deal, recordBytes int64) (boo
 func (f *Follow) scanRange(from, to []byte, fn func(d *Deal, recordBytes int64) (bool, error)) error {
 	var parts []avro.Facts
 	var size int64
+	var known names
 	more := true
 	flush := func() error {
-		d, ok, err := dealOf(parts)
+		d, ok, err := dealOf(parts, &known)
 		n := size
 		parts, size = parts[:0], 0
 		if err == nil && ok {

@@ -79,7 +79,7 @@ func (f *Follow) Deal(book, conversion string) (*Deal, bool, error) {
 	if err != nil {
 		return nil, false, err
 	}
-	return dealOf(parts)
+	return dealOf(parts, new(names))
 }
 
 // Facts returns the records of one deal of a book: of one account, in the order of
@@ -134,14 +134,14 @@ func settle(parts []avro.Facts) []avro.Facts {
 	return slices.CompactFunc(out, func(a, b avro.Facts) bool { return a.Revision == b.Revision })
 }
 
-func dealOf(parts []avro.Facts) (*Deal, bool, error) {
+func dealOf(parts []avro.Facts, known *names) (*Deal, bool, error) {
 	parts = settle(parts)
 	if len(parts) == 0 {
 		return nil, false, nil
 	}
-	d := &Deal{Deal: report.Deal{Account: string(parts[0].Account)}}
+	d := &Deal{Deal: report.Deal{Account: string(parts[0].Account), Parts: make([]attribution.Facts, 0, len(parts))}}
 	for i := range parts {
-		f, err := FactsOf(&parts[i])
+		f, err := known.facts(&parts[i])
 		if err != nil {
 			return nil, false, fmt.Errorf("facts of %s: %w", parts[i].Conversion, err)
 		}
@@ -154,26 +154,33 @@ func dealOf(parts []avro.Facts) (*Deal, bool, error) {
 }
 
 // FactsOf reads facts back from what the topic has.
-func FactsOf(r *avro.Facts) (attribution.Facts, error) {
+func FactsOf(r *avro.Facts) (attribution.Facts, error) { return new(names).facts(r) }
+
+// facts reads facts back. What deals have in common is in memory once, and lists are as
+// long as they need be: of many deals the rest would be most of what they take.
+func (n *names) facts(r *avro.Facts) (attribution.Facts, error) {
 	deal, err := itemOf(r.Conversion)
 	if err != nil {
 		return attribution.Facts{}, err
 	}
+	deal.Reporter, deal.Source = n.name(deal.Reporter), n.name(deal.Source)
 	f := attribution.Facts{
-		Contract: r.Contract, Revision: r.Revision, Deal: deal, Excluded: r.Excluded, Order: r.Order,
-		State: r.State, Stage: r.Stage, Milestone: r.Milestone, CreatedAt: at(r.CreatedAt), LeadAt: at(r.LeadAt),
-		CloseDate: r.CloseDate, Amount: r.Amount, Currency: r.Currency, LeadSource: r.LeadSource, CampaignID: r.CampaignID,
-		Region: r.Region, Segment: r.Segment, Sourced: attribution.Sourced{Partner: r.Sourced.Partner, By: r.Sourced.By},
-		Merged: itemsOf(r.Merged), Suspected: itemsOf(r.Suspected), Truncated: r.Truncated,
+		Contract: n.name(r.Contract), Revision: r.Revision, Deal: deal, Excluded: n.name(r.Excluded), Order: r.Order,
+		State: n.name(r.State), Stage: n.name(r.Stage), Milestone: n.name(r.Milestone), CreatedAt: at(r.CreatedAt), LeadAt: at(r.LeadAt),
+		CloseDate: n.name(r.CloseDate), Amount: r.Amount, Currency: n.name(r.Currency), LeadSource: n.name(r.LeadSource), CampaignID: n.name(r.CampaignID),
+		Region: n.name(r.Region), Segment: n.name(r.Segment), Sourced: attribution.Sourced{Partner: n.name(r.Sourced.Partner), By: n.name(r.Sourced.By)},
+		Merged: n.items(r.Merged), Suspected: n.items(r.Suspected), Truncated: r.Truncated,
 	}
 	if r.Sourced.Evidence != nil {
-		f.Sourced.Evidence = attribution.ItemID(*r.Sourced.Evidence)
+		f.Sourced.Evidence = n.item(*r.Sourced.Evidence)
 	}
+	f.Stages = sized[attribution.FactStage](len(r.Stages))
 	for _, s := range r.Stages {
-		f.Stages = append(f.Stages, attribution.FactStage{Stage: s.Stage, State: s.State, Milestone: s.Milestone, At: s.At, EventID: s.EventID})
+		f.Stages = append(f.Stages, attribution.FactStage{Stage: n.name(s.Stage), State: n.name(s.State), Milestone: n.name(s.Milestone), At: s.At, EventID: s.EventID})
 	}
+	f.Measures = sized[attribution.FactMeasure](len(r.Measures))
 	for i := range r.Measures {
-		m, err := measureOf(r, &r.Measures[i])
+		m, err := n.measure(r, &r.Measures[i])
 		if err != nil {
 			return attribution.Facts{}, err
 		}
@@ -186,18 +193,33 @@ func FactsOf(r *avro.Facts) (attribution.Facts, error) {
 		}
 		f.Disputes = append(f.Disputes, d)
 	}
+	f.Touches, err = n.touches(r)
+	return f, err
+}
+
+// sized is an empty list with room for n, nil for none.
+func sized[T any](n int) []T {
+	if n == 0 {
+		return nil
+	}
+	return make([]T, 0, n)
+}
+
+func (n *names) touches(r *avro.Facts) ([]attribution.FactTouch, error) {
+	touches := sized[attribution.FactTouch](len(r.Touches))
 	for i := range r.Touches {
 		t := &r.Touches[i]
 		if t.Rule < 0 || int(t.Rule) >= len(r.Rules) {
-			return attribution.Facts{}, fmt.Errorf("touch %d is by rule %d of %d", i, t.Rule, len(r.Rules))
+			return nil, fmt.Errorf("touch %d is by rule %d of %d", i, t.Rule, len(r.Rules))
 		}
-		f.Touches = append(f.Touches, attribution.FactTouch{
-			ID: attribution.ItemID(t.ID), At: t.At, Type: t.Type, Channel: t.Channel, Partner: t.Partner, Asset: t.Asset,
-			Source: t.Source, Campaign: t.Campaign, Rule: r.Rules[t.Rule], Person: t.Person,
-			Evidence: append([]attribution.ItemID{attribution.ItemID(t.ID)}, itemsOf(t.Evidence)...),
+		id := n.item(t.ID)
+		touches = append(touches, attribution.FactTouch{
+			ID: id, At: t.At, Type: n.name(t.Type), Channel: n.name(t.Channel), Partner: n.name(t.Partner), Asset: n.name(t.Asset),
+			Source: n.name(t.Source), Campaign: n.name(t.Campaign), Rule: n.name(r.Rules[t.Rule]), Person: t.Person,
+			Evidence: append(append(make([]attribution.ItemID, 0, 1+len(t.Evidence)), id), n.items(t.Evidence)...),
 		})
 	}
-	return f, nil
+	return touches, nil
 }
 
 // disputeOf reads a dispute. One that does not say from which day on it acts does so on
@@ -217,11 +239,11 @@ func disputeOf(d *avro.FactsDispute) (attribution.FactDispute, error) {
 	return out, nil
 }
 
-func measureOf(r *avro.Facts, m *avro.FactsMeasure) (attribution.FactMeasure, error) {
+func (n *names) measure(r *avro.Facts, m *avro.FactsMeasure) (attribution.FactMeasure, error) {
 	out := attribution.FactMeasure{
-		Measure: m.Measure, At: at(m.At), Value: m.Value, Currency: m.Currency, Exponent: m.Exponent,
-		Basis: attribution.Basis{Amount: m.OriginalAmount, Currency: m.OriginalCurrency, Rate: m.Rate, Via: m.RateVia},
-		Held:  m.Held, Revision: r.Revision, InScope: m.InScope, Influenced: m.Influenced, CoSell: m.CoSell,
+		Measure: n.name(m.Measure), At: at(m.At), Value: m.Value, Currency: n.name(m.Currency), Exponent: m.Exponent,
+		Basis: attribution.Basis{Amount: m.OriginalAmount, Currency: n.name(m.OriginalCurrency), Rate: n.name(m.Rate), Via: n.name(m.RateVia)},
+		Held:  n.name(m.Held), Revision: r.Revision, InScope: m.InScope, Influenced: n.list(m.Influenced), CoSell: n.list(m.CoSell),
 		Confidence: attribution.Confidence(m.Confidence),
 	}
 	var err error
@@ -239,8 +261,8 @@ func measureOf(r *avro.Facts, m *avro.FactsMeasure) (attribution.FactMeasure, er
 		if place < 0 || int(place) >= len(r.Touches) {
 			return out, fmt.Errorf("%s is shared by touch %d of %d", m.Measure, place, len(r.Touches))
 		}
-		out.Path = append(out.Path, int(place))
 	}
+	out.Path = n.path(m.Path)
 	return out, nil
 }
 
@@ -259,15 +281,4 @@ func itemOf(text string) (attribution.ItemID, error) {
 		return attribution.ItemID{}, fmt.Errorf("%.60q is not reporter/source/item", text)
 	}
 	return attribution.ItemID{Reporter: reporter, Source: source, Item: item}, nil
-}
-
-func itemsOf(items []avro.FactsItem) []attribution.ItemID {
-	if len(items) == 0 {
-		return nil
-	}
-	out := make([]attribution.ItemID, len(items))
-	for i, item := range items {
-		out[i] = attribution.ItemID(item)
-	}
-	return out
 }

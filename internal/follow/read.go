@@ -61,7 +61,7 @@ func ReadDeal(ctx context.Context, conn stream.Conn, codecs *avro.Codecs, log *s
 			list = append(list, v)
 		}
 	}
-	if d, _, err = dealOf(list); err != nil || d != nil {
+	if d, _, err = dealOf(list, new(names)); err != nil || d != nil {
 		return d, nil, err
 	}
 	return nil, others.names, nil

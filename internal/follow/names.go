@@ -1,0 +1,97 @@
+package follow
+
+import (
+	"strings"
+
+	"tracksource/attribution"
+	"tracksource/schemas/avro"
+)
+
+// namesMax bounds the texts and lists that are known again. What is more is kept for each
+// deal of its own.
+const namesMax = 1 << 16
+
+// names are what the deals that are read together have in common: partners, channels,
+// assets, stages, currencies. Each is in memory once for all of them. Nothing that it
+// returned may be changed.
+type names struct {
+	texts  map[string]string
+	lists  map[string][]string
+	firsts []int // 0, 1, 2 and so on
+}
+
+// name is a text that many deals have.
+func (n *names) name(text string) string {
+	if text == "" {
+		return ""
+	}
+	if known, ok := n.texts[text]; ok {
+		return known
+	}
+	if n.texts == nil {
+		n.texts = map[string]string{}
+	}
+	if len(n.texts) < namesMax {
+		n.texts[text] = text
+	}
+	return text
+}
+
+// list is a list of partners.
+func (n *names) list(of []string) []string {
+	if len(of) == 0 {
+		return of
+	}
+	id := strings.Join(of, "\x00")
+	if known, ok := n.lists[id]; ok && len(known) == len(of) {
+		return known
+	}
+	for i := range of {
+		of[i] = n.name(of[i])
+	}
+	if n.lists == nil {
+		n.lists = map[string][]string{}
+	}
+	if len(n.lists) < namesMax {
+		n.lists[id] = of
+	}
+	return of
+}
+
+// path are places of touches. Those of most measures are the first ones, and share one
+// list.
+func (n *names) path(places []int32) []int {
+	if len(places) == 0 {
+		return nil
+	}
+	first := true
+	for i, place := range places {
+		first = first && int(place) == i
+	}
+	if !first {
+		out := make([]int, len(places))
+		for i, place := range places {
+			out[i] = int(place)
+		}
+		return out
+	}
+	for len(n.firsts) < len(places) {
+		n.firsts = append(n.firsts, len(n.firsts))
+	}
+	return n.firsts[:len(places):len(places)]
+}
+
+func (n *names) item(i avro.FactsItem) attribution.ItemID {
+	return attribution.ItemID{Reporter: n.name(i.Reporter), Source: n.name(i.Source), Item: i.Item}
+}
+
+func (n *names) items(of []avro.FactsItem) []attribution.ItemID {
+	if len(of) == 0 {
+		return nil
+	}
+	out := make([]attribution.ItemID, len(of))
+	for i, item := range of {
+		out[i] = n.item(item)
+	}
+	return out
+}
