@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"time"
@@ -29,6 +30,9 @@ const (
 
 // confidenceTarget is that of contracts that say nothing else, of one.
 const confidenceTarget = "0.8"
+
+// kpiConfidence is the key figure of a package that tells the confidence in its credits.
+const kpiConfidence = "confidence"
 
 // Measured is the value of a metric of the whole campaign, empty without one.
 func (p *Plan) Measured(metric string) string {
@@ -60,7 +64,7 @@ func pendingMetrics(last *Plan) []Metric {
 }
 
 func metricsOf(pkg *report.Package, g *Governance) []Metric {
-	out := []Metric{confidenceOf(pkg, g), slaOf(pkg, g)}
+	out := []Metric{confidenceOf(pkg), slaOf(pkg, g)}
 	if g != nil {
 		for _, s := range g.Satisfaction {
 			out = append(out, satisfactionOf(s)...)
@@ -91,38 +95,18 @@ func judged(m Metric, atMost bool) Metric {
 	return m
 }
 
-// confidenceOf is that of the revenue, or where there is none, of the pipeline.
-func confidenceOf(pkg *report.Package, g *Governance) Metric {
-	m := Metric{Metric: metricConfidence, Unit: "share", Target: confidenceTarget}
-	if g != nil {
-		for _, line := range g.Guardrails {
-			if share, ok := ofHundred(line.Target); ok && line.Guardrail == "confidence" {
-				m.Target = share
-			}
-		}
+// confidenceOf is what the package's key figure says, with the contract's target.
+func confidenceOf(pkg *report.Package) Metric {
+	m := Metric{Metric: metricConfidence, Unit: "share", Target: confidenceTarget, Detail: "nothing in the window says how sure it is"}
+	i := slices.IndexFunc(pkg.Spine, func(k report.KPI) bool { return k.ID == kpiConfidence })
+	if i < 0 {
+		return judged(m, false)
 	}
-	if t := pkg.Table("totals"); t != nil {
-		for _, measure := range []string{"revenue", "pipeline_created"} {
-			for _, row := range t.Rows {
-				if m.Value == "" && cell(t, row, "measure") == measure {
-					m.Value, m.Detail = cell(t, row, "confidence"), "of "+measure
-				}
-			}
-		}
-	}
-	if m.Value == "" {
-		m.Detail = "nothing in the window says how sure it is"
+	m.Target = cmp.Or(pkg.Spine[i].Target, m.Target)
+	if m.Value = pkg.Spine[i].Value; m.Value != "" {
+		m.Detail = "of what is attributed"
 	}
 	return judged(m, false)
-}
-
-// ofHundred turns a percentage into a share of one.
-func ofHundred(percent string) (string, bool) {
-	v, err := report.ParseValue(percent)
-	if err != nil {
-		return "", false
-	}
-	return v.Times(report.ValueOf(1, 2)).Text(0), true
 }
 
 func slaOf(pkg *report.Package, g *Governance) Metric {

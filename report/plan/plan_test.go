@@ -43,12 +43,9 @@ func answer() *report.Package {
 			Model: "position-based", ModelName: "Position based", View: report.AsKnown,
 		},
 		AsOf:     report.AsOf{Time: noon.Add(-time.Second)},
+		Spine:    []report.KPI{{ID: "revenue", Value: "1200000", Kind: report.MoneyColumn}, {ID: "confidence", Value: "0.86", Target: "0.85", Kind: report.RatioColumn}},
 		Headline: "Pipeline of 1.2 million is 8 % ahead of its target.",
 		Tables: []report.Table{
-			{
-				ID: "totals", Columns: []report.Column{{ID: "measure"}, {ID: "confidence", Kind: report.RatioColumn}},
-				Rows: [][]string{{"pipeline_created", "0.91"}, {"revenue", "0.86"}},
-			},
 			{
 				ID: "disputes", Columns: []report.Column{{ID: "state"}, {ID: "opened_at", Kind: report.TimeColumn}, {ID: "settled_at", Kind: report.TimeColumn}},
 				Rows: [][]string{{"open", "2026-11-01T00:00:00Z", ""}, {"upheld", "2026-11-01T00:00:00Z", "2026-11-03T12:00:00Z"}, {"withdrawn", "2026-11-01T00:00:00Z", "2026-11-02T00:00:00Z"}},
@@ -138,7 +135,6 @@ func examples(t *testing.T) map[string]*plan.Plan {
 func governance() *plan.Governance {
 	hours, score := "60", "8.5"
 	g := &plan.Governance{SLA: plan.Adherence{FeedDays: "21", Kept: "20"}}
-	g.Guardrails = append(g.Guardrails, plan.Guardrail{Guardrail: "confidence", Target: "85"})
 	g.Satisfaction = append(g.Satisfaction,
 		plan.Satisfaction{Partner: "acme", Open: "0", Settled: "1", Withdrawn: "1", MedianHours: &hours, Score: &score, ScoreDay: "2026-11-20"},
 		plan.Satisfaction{Partner: "globex", Open: "1", Settled: "0", Withdrawn: "0"})

@@ -40,7 +40,6 @@ type Done struct {
 
 // Governance is what plans take of the reporter's answer of that name, as JSON has it.
 type Governance struct {
-	Guardrails   []Guardrail    `json:"guardrails"`
 	SLA          Adherence      `json:"sla"`
 	Satisfaction []Satisfaction `json:"satisfaction"`
 	Signatures   []Signature    `json:"signatures"`
@@ -48,12 +47,6 @@ type Governance struct {
 		Ladder []GovernanceRung `json:"ladder"`
 		Board  GovernanceRung   `json:"board"`
 	} `json:"escalation"`
-}
-
-// Guardrail is what is aimed at, in the guardrail's unit.
-type Guardrail struct {
-	Guardrail string `json:"guardrail"`
-	Target    string `json:"target"`
 }
 
 // Satisfaction is how content one partner can be.
