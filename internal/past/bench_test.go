@@ -13,8 +13,8 @@ import (
 	"tracksource/report"
 )
 
-// BenchmarkRead reads a past of a million rows, each written once, and sums it.
-func BenchmarkRead(b *testing.B) {
+// BenchmarkPast reads a past of a million rows, each written once, and sums it.
+func BenchmarkPast(b *testing.B) {
 	const rows, txn = 1_000_000, 5_000
 	r := newRig(b, func() time.Time { return time.Now().Add(time.Minute) })
 	w := r.writer("w")
