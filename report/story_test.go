@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"pgregory.net/rapid"
+
 	"tracksource/contract"
 	"tracksource/contract/example"
 	"tracksource/report"
@@ -327,4 +329,80 @@ func TestMeetings(t *testing.T) {
 			t.Errorf("on %s an action is due on %s", in.Day, got)
 		}
 	}
+}
+
+// TestStoriesHold: whatever a story is told from, it is one: a headline that is one
+// sentence, three drivers at most of distinct subjects, decisions and proposals with
+// somebody who answers and a day, ids that are used once, and the same from the same.
+func TestStoriesHold(t *testing.T) {
+	s := newStoryteller(t)
+	rapid.Check(t, func(t *rapid.T) {
+		text := rapid.SampledFrom([]string{"", "acme", "globex", "%d%s", "A & B/C.d", "<b>\n"})
+		amount := rapid.SampledFrom([]string{"", "0", "-5", "1", "999999999999", "x"})
+		on := day(s, "2026-03-01")
+		days := rapid.Map(rapid.IntRange(-40, 40), on.Add)
+		p, in := s.pkg(), report.StoryInput{Contract: s.contract, Day: on}
+		p.Empty, p.Withheld, p.Name = text.Draw(t, "empty"), rapid.Bool().Draw(t, "withheld"), text.Draw(t, "name")
+		for range rapid.IntRange(0, 6).Draw(t, "insights") {
+			p.Insights = append(p.Insights, report.Insight{
+				Rule:  rapid.SampledFrom([]string{"top", "pacing", "model_disagreement"}).Draw(t, "rule"),
+				Tone:  rapid.SampledFrom([]report.Tone{report.Good, report.Bad, report.Neutral}).Draw(t, "tone"),
+				About: []report.Subject{{Dimension: text.Draw(t, "dimension"), Key: text.Draw(t, "key")}}, Text: "It is so.",
+				Stake: amount.Draw(t, "stake"), Chance: rapid.SampledFrom([]string{"", "0.01"}).Draw(t, "chance"),
+			})
+		}
+		for range rapid.IntRange(0, 4).Draw(t, "measures") {
+			m := report.StoryMeasure{Measure: rapid.SampledFrom([]string{"revenue", "pipeline_created", "MQL", "won"}).Draw(t, "measure")}
+			if v, err := report.ParseValue(amount.Draw(t, "value")); err == nil {
+				m.Value, m.Previous = &v, &v
+			}
+			in.Measures = append(in.Measures, m)
+		}
+		for range rapid.IntRange(0, 5).Draw(t, "guarded") {
+			rail := rapid.SampledFrom(s.contract.Guardrails).Draw(t, "rail")
+			in.Guarded = append(in.Guarded, report.Guarded{
+				Reading: report.Reading{Guardrail: rail.Name, Subject: text.Draw(t, "subject"), Value: rapid.Int64Range(-1, 3_000_000).Draw(t, "value"), Known: true},
+				Band:    rapid.SampledFrom([]contract.Band{"", contract.BandGreen, contract.BandAmber, contract.BandRed}).Draw(t, "band"), Since: days.Draw(t, "since"),
+			})
+		}
+		for i := range rapid.IntRange(0, 14).Draw(t, "disputes") {
+			in.Disputes = append(in.Disputes, report.StoryDispute{ID: fmt.Sprint(i), Partner: text.Draw(t, "partner"), Deal: text.Draw(t, "deal"), Opened: days.Draw(t, "opened")})
+		}
+		for i := range rapid.IntRange(0, 4).Draw(t, "alerts") {
+			in.Alerts = append(in.Alerts, report.StoryAlert{ID: fmt.Sprint("guardrail/", i), Kind: "guardrail", Message: "It is so.", Rung: "Exec sponsors", Board: rapid.Bool().Draw(t, "board")})
+		}
+		for i := range rapid.IntRange(0, 4).Draw(t, "yields") {
+			n := rapid.Int64Range(0, 50).Draw(t, "yield")
+			in.Yields = append(in.Yields, report.Yield{
+				Subject: report.Subject{Dimension: rapid.SampledFrom([]string{"channel", "asset"}).Draw(t, "of"), Key: fmt.Sprint(i)}, Spend: report.ValueOf(n, 0), Revenue: report.ValueOf(50-n, 0), Won: int(n),
+			})
+		}
+		report.Tell(p, in)
+		if strings.Contains(told(p), "%!") || !strings.HasSuffix(p.Headline, ".") {
+			t.Fatalf("told\n%s", told(p))
+		}
+		subjects, ids := map[report.Subject]bool{}, map[string]bool{}
+		for _, d := range p.Drivers {
+			if subjects[d.About[0]] || d.Tone == report.Neutral {
+				t.Fatalf("drivers are %+v", p.Drivers)
+			}
+			subjects[d.About[0]] = true
+		}
+		for _, d := range p.Decisions {
+			if d.Owner == "" || d.Due == "" || d.Text == "" || d.Why == "" {
+				t.Fatalf("a decision is %+v", d)
+			}
+		}
+		for _, a := range p.Actions {
+			if ids[a.ID] || a.Owner == "" || a.Due == "" || a.Status == "" || a.Rule != report.ActionAlert && a.Effect == "" {
+				t.Fatalf("an action is %+v", a)
+			}
+			ids[a.ID] = true
+		}
+		again := *p
+		report.Tell(&again, in)
+		if len(p.Drivers) > 3 || told(p) != told(&again) {
+			t.Fatalf("told\n%s\nand then\n%s", told(p), told(&again))
+		}
+	})
 }
