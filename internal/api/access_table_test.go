@@ -28,7 +28,7 @@ var never = map[string][]string{
 	"own": {
 		"code_of_acme", "touch-by-acme", "touch-by-corp", "person-of-acme", "person-of-corp", "D-acme", "stage-of-D-acme", "d-acme.example",
 		"subject-of-acme", "subject-of-corp", "subject-of-zeta", winter, "zeta", `"9999.`,
-		"asset-of-acme", "asset-of-corp", "source-of-acme", "source-of-corp", `"1111.1`, `"3333.3`, `"277.7`, `"833.3`, `"171.51`, `"373.53`,
+		"asset-of-acme", "asset-of-corp", "source-of-acme", "source-of-corp", `"1111.1`, `"3333.3`, "1,111.1", "3,333.3", `"277.7`, `"833.3`, `"171.51`, `"373.53`,
 		"dispute-by-acme-of", "99.1234", `"30"`, "77.7777", `"7.9"`, `"3.3"`,
 	},
 	"stranger": {
@@ -189,7 +189,7 @@ var lookouts = map[string][]look{
 		{query: "campaign=summit&state=open&partner=acme", refused: 400, sees: everyone([]string{"made-by-acme", `"deal_visible":true`}, []string{`"disputes":[]`}, []string{`"disputes":[]`})},
 	},
 	"GET /api/v1/kpis": {
-		{query: "campaign=summit&window=all", refused: 400, sees: everyone([]string{`"partner":"acme"`, "EUR 10864.20 of 2 deals"}, []string{`"partner":"acme"`, "EUR 10864.20 of 2 deals"}, []string{`"kpis":[]`, `"partner":"blue"`})},
+		{query: "campaign=summit&window=all", refused: 400, sees: everyone([]string{`"partner":"acme"`, "EUR 10,864.20 of 2 deals"}, []string{`"partner":"acme"`, "EUR 10,864.20 of 2 deals"}, []string{`"kpis":[]`, `"partner":"blue"`})},
 	},
 	"GET /api/v1/freshness": {
 		{sees: map[string][]string{"operator": {"code_of_acme", "code_of_zeta", "tracksource.resolve"}, "open": {`"feeds":[]`}, "own": {"code_of_blue"}, "stranger": {"code_of_zeta"}}},
