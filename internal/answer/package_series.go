@@ -49,7 +49,7 @@ func (p *packaging) series(id string, d report.Dimension) error {
 	if err != nil {
 		return err
 	}
-	t := report.Table{ID: id, Title: titleOf(p.main.Name) + " by " + string(d), Note: "Each start is the first day of a " + string(step) + "."}
+	t := report.Table{ID: id, Title: titleOf(p.main.Name) + " by " + string(d), Note: "A line for each " + string(step) + "."}
 	var keys []string
 	for _, s := range line.Series {
 		keys = append(keys, s.Key)
