@@ -95,9 +95,9 @@ func builtin(t testing.TB) string {
 func TestParseRefuses(t *testing.T) {
 	tests := []struct{ name, old, new, want string }{
 		{"unknown field", "replication_factor: 3", "replication: 3", "replication"},
-		{"unknown setting", "retention.ms: 90d", "retention.msec: 90d", "retention.msec is not a topic setting"},
-		{"unit", "retention.ms: 90d", "retention.ms: 90 days", `"90 days"`},
-		{"overflow", "retention.ms: 90d", "retention.ms: 9223372036854775807d", "want a whole number"},
+		{"unknown setting", "retention.ms: 730d", "retention.msec: 730d", "retention.msec is not a topic setting"},
+		{"unit", "retention.ms: 730d", "retention.ms: 730 days", `"730 days"`},
+		{"overflow", "retention.ms: 730d", "retention.ms: 9223372036854775807d", "want a whole number"},
 		{"policy", "cleanup.policy: compact\n      # A reader", "cleanup.policy: squeeze\n      # A reader", `"squeeze"`},
 		{"version", "version: 1", "version: 2", "version is 2"},
 		{"missing topic", "  - key: alerts", "  - key: alarms", `"alarms" is unknown`},
