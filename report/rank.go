@@ -185,6 +185,9 @@ func (q *RankQuestion) insights(sorted []*ranked, order int) []Insight {
 		return nil
 	}
 	top := sorted[:min(rankTold, (len(sorted)+1)/2)]
+	for order == byReturn && len(top) > 0 && top[len(top)-1].revenue.Sign() <= 0 {
+		top = top[:len(top)-1] // what returned nothing is the best of nothing
+	}
 	bottom := slices.Clone(sorted[max(len(top), len(sorted)-rankTold):])
 	slices.Reverse(bottom)
 	most := [...]string{byCredit: "most credit for " + measureName(q.Measure), byReturn: "highest return", byVelocity: "shortest way to won"}
@@ -193,10 +196,11 @@ func (q *RankQuestion) insights(sorted []*ranked, order int) []Insight {
 	if order == byCredit {
 		tone = Neutral // something always has the least, and may have cost nothing
 	}
-	return []Insight{
-		q.insight(RuleTop, Good, most[order], top, order),
-		q.insight(RuleBottom, tone, least[order], bottom, order),
+	worst := q.insight(RuleBottom, tone, least[order], bottom, order)
+	if len(top) == 0 {
+		return []Insight{worst}
 	}
+	return []Insight{q.insight(RuleTop, Good, most[order], top, order), worst}
 }
 
 func (q *RankQuestion) insight(rule string, tone Tone, what string, list []*ranked, order int) Insight {

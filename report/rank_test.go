@@ -78,6 +78,15 @@ bottom bad 2.00: c
 `,
 		},
 		{
+			"spend without revenue is at no top", "a=6 a:2 b:3 c:4", nil,
+			`a | 6.00 | 2.00 | 3 | 0 | 0 |  |  | 1 | 1 | 
+b | 0.00 | 3.00 | 0 | 0 | 0 |  |  |  | 2 | 
+c | 0.00 | 4.00 | 0 | 0 | 0 |  |  |  | 3 | 
+top good 2.00: a
+bottom bad 7.00: c, b
+`,
+		},
+		{
 			"velocity from five deals won on", "", [][]report.Deal{
 				segment(5, "2026-01-20", "won", "a"), segment(3, "2026-01-20", "lost", "a"), segment(2, "", "open", "a"),
 				segment(6, "2026-02-09", "won", "b"), segment(4, "2026-01-11", "won", "c"),
