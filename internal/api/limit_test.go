@@ -15,6 +15,7 @@ import (
 
 	"tracksource/internal/answer"
 	"tracksource/internal/api"
+	"tracksource/internal/follow"
 	"tracksource/report"
 )
 
@@ -193,6 +194,17 @@ func TestPackageTurns(t *testing.T) {
 		}
 		waiting.Wait()
 	})
+}
+
+// TestNotRead: a reporter that has not read a topic yet says to come again.
+func TestNotRead(t *testing.T) {
+	s := serve(t, config(), &tide{}, api.Ask{Path: "/api/v1/package", Large: true, Do: func(context.Context, report.Viewer, answer.Query, []byte) (any, error) {
+		return nil, fmt.Errorf("topic tracksource.facts %w", follow.ErrNotRead)
+	}})
+	w := do(s, http.MethodGet, "/api/v1/package", "")
+	if p := problem(t, w, http.StatusServiceUnavailable); !strings.Contains(p.Detail, "tracksource.facts") || w.Header().Get("Retry-After") != "1" {
+		t.Errorf("%+v", p)
+	}
 }
 
 // TestFlights: one holder has a bound on what is under way.
