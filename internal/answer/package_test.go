@@ -15,6 +15,7 @@ import (
 	"pgregory.net/rapid"
 
 	"tracksource/attribution/model"
+	"tracksource/deploy/kafka"
 	"tracksource/internal/answer"
 	"tracksource/internal/control"
 	"tracksource/internal/follow"
@@ -466,6 +467,58 @@ func firstDifference(a, b string) string {
 		}
 	}
 	return "one is longer"
+}
+
+// feedLine is a line of two feeds, of which one is late.
+type feedLine struct{}
+
+func (feedLine) State(context.Context) (*answer.LineState, error) {
+	return &answer.LineState{Feeds: []answer.FeedState{
+		{Feed: kafka.Feed{Kind: "crm", Partner: "acme"}, Topic: "raw.crm.acme", Ends: []int64{7, 2}, Records: 9, Newest: now.Add(-time.Hour), Dead: 1},
+		{Feed: kafka.Feed{Kind: "analytics", Partner: "globex"}, Topic: "raw.analytics.globex", Newest: now.Add(-90 * time.Hour), Records: 3},
+		{Feed: kafka.Feed{Kind: "crm", Partner: "stranger"}, Records: 1},
+	}}, nil
+}
+
+// TestPackageObserved: how the feeds of the signatories stand is in a package, for a
+// partner how its own do, and nothing else of the package follows from it.
+func TestPackageObserved(t *testing.T) {
+	r := newRig(t, 0)
+	r.agree()
+	r.world(3, 15)
+	without := packaged(t, r, operator, answer.Query{Window: "all"})
+	seeing := func(v report.Viewer, line answer.Line) *report.Package {
+		answers, err := answer.New(answer.Config{Follow: r.follow, Clock: func() time.Time { return now }, Line: line})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := answers.Package(ctx, v, answer.Query{Window: "all"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	p := seeing(operator, feedLine{})
+	var got []string
+	for _, f := range p.Observed.Feeds {
+		got = append(got, fmt.Sprint(f.Feed, ".", f.Partner, " ", f.Topic, " ", f.Offsets, " ", f.Records, " ", f.AgeSeconds, " ", f.Fresh, " ", f.DeadLetters))
+	}
+	if want := []string{"analytics.globex raw.analytics.globex [] 3 324000 false 0", "crm.acme raw.crm.acme [7 2] 9 3600 true 1"}; !slices.Equal(got, want) {
+		t.Errorf("observed is %q, want %q", got, want)
+	}
+	if own := seeing(globex, feedLine{}).Observed.Feeds; len(own) != 1 || own[0].Partner != "globex" {
+		t.Errorf("globex is told of %+v", own)
+	}
+	away := seeing(operator, noLine{})
+	if away.Observed.BehindWhy == "" || strings.Contains(encodedPackage(t, away), "secret") {
+		t.Errorf("with brokers that are away it says %q", away.Observed.BehindWhy)
+	}
+	for _, other := range []*report.Package{p, away} {
+		other.Observe(without.Observed)
+		if a, b := encodedPackage(t, without), encodedPackage(t, other); a != b {
+			t.Errorf("more than what was observed is another: %s", firstDifference(a, b))
+		}
+	}
 }
 
 // TestPackageOfDay: a package as of a day is of its last instant, and its window ends
