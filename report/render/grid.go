@@ -96,19 +96,27 @@ func gridOf(p *report.Package, t *report.Table, how tabled) *grid {
 		}
 		g.Rows = append(g.Rows, cells)
 	}
-	if all := len(t.Rows) + t.LeftOut; all > len(rows) {
-		g.More = fmt.Sprintf("The first %s of %s rows.", count(int64(len(rows))), count(int64(all)))
-		if len(t.Rows) > len(rows) {
-			g.More += " More are in the table " + id(t.ID) + " of the package."
-		}
-		if t.LeftOut > 0 {
-			g.More += fmt.Sprintf(" The last %s are in no file.", count(int64(t.LeftOut)))
-		}
-	}
+	g.More = leftOut(t, len(rows))
 	if len(rows) > 0 && len(rows) <= acrossRowsMax && len(columns) > paperColumnsMax && numeric(t.Columns[columns[1]].Kind) {
 		g.across()
 	}
 	return g
+}
+
+// leftOut says what of a table is not shown, nothing if all is.
+func leftOut(t *report.Table, shown int) string {
+	all := len(t.Rows) + t.LeftOut
+	if all <= shown {
+		return ""
+	}
+	text := fmt.Sprintf("The first %s of %s rows.", count(int64(shown)), count(int64(all)))
+	if len(t.Rows) > shown {
+		text += " More are in the table " + id(t.ID) + " of the package."
+	}
+	if t.LeftOut > 0 {
+		text += fmt.Sprintf(" The last %s are in no file.", count(int64(t.LeftOut)))
+	}
+	return text
 }
 
 // columnsOf are the columns that are shown: what a partner or a model is called stands for

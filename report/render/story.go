@@ -29,16 +29,19 @@ type story struct {
 // more is how many of each the executive summary leaves to the packet.
 type more struct{ Risks, Opportunities, Decisions, Actions int }
 
-// summaryMax is how many risks, opportunities, decisions and actions the executive
-// summary has each: it is a page.
-const summaryMax = 5
+// The executive summary is a page: it has room for so many risks and opportunities, and so
+// many decisions and actions.
+const (
+	summaryFindingsMax = 3
+	summaryTasksMax    = 4
+)
 
 // short leaves what is no executive's to the packet.
 func (s *story) short() *story {
 	out := *s
 	out.More = more{
-		max(0, len(s.Risks)-summaryMax), max(0, len(s.Opportunities)-summaryMax),
-		max(0, len(s.Decisions)-summaryMax), max(0, len(s.Actions)-summaryMax),
+		max(0, len(s.Risks)-summaryFindingsMax), max(0, len(s.Opportunities)-summaryFindingsMax),
+		max(0, len(s.Decisions)-summaryTasksMax), max(0, len(s.Actions)-summaryTasksMax),
 	}
 	out.Risks, out.Opportunities = s.Risks[:len(s.Risks)-out.More.Risks], s.Opportunities[:len(s.Opportunities)-out.More.Opportunities]
 	out.Decisions, out.Actions = s.Decisions[:len(s.Decisions)-out.More.Decisions], s.Actions[:len(s.Actions)-out.More.Actions]
