@@ -6,7 +6,6 @@
 package render
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -74,10 +73,4 @@ func file(create Create, name string, write func(io.Writer) error) error {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	return w.Close()
-}
-
-func writeJSON(w io.Writer, p *report.Package) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	return e.Encode(p)
 }
