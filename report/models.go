@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"math"
+	"math/big"
 	"slices"
 
 	"tracksource/attribution"
@@ -76,7 +77,7 @@ type ModelAsk struct {
 func Models(deals []Deal, asks []ModelAsk) ([]ModelResult, error) {
 	sums := make([]*modelSums, len(asks))
 	for i := range asks {
-		sums[i] = &modelSums{q: asks[i].ModelQuestion, groups: map[string]Value{}, chain: &model.Chain{}, game: &model.Coalitions{}}
+		sums[i] = &modelSums{q: asks[i].ModelQuestion, groups: map[string]*minorSum{}, chain: &model.Chain{}, game: &model.Coalitions{}}
 	}
 	for i := range deals {
 		d := &deals[i]
@@ -186,12 +187,12 @@ func (q *ModelQuestion) narrowed() (Dimension, bool) {
 type modelSums struct {
 	q       ModelQuestion
 	spec    model.Spec // of the newest that was added
-	groups  map[string]Value
+	groups  map[string]*minorSum
 	chain   *model.Chain
 	game    *model.Coalitions
 	players map[string]bool
 	shared  int64 // value of the journeys with steps
-	nobody  Value
+	nobody  minorSum
 	partial bool   // Participation: groups do not sum to anything
 	note    string // why there are no groups
 
@@ -200,15 +201,41 @@ type modelSums struct {
 	known    bool
 }
 
-func (s *modelSums) unit(minor int64) Value { return ValueOf(minor, s.q.Exponent) }
+// minorSum adds up minor units: as a machine's integer while that holds them, since a Value
+// is allocated anew by each sum.
+type minorSum struct {
+	low  int64
+	high Value // what low could not hold, in units of 10^-9 for minor ones
+}
+
+func (m *minorSum) add(minor int64) {
+	if minor > 0 && m.low > math.MaxInt64-minor || minor < 0 && m.low < math.MinInt64-minor {
+		m.high, m.low = m.high.Add(ValueOf(m.low, scale)), 0
+	}
+	m.low += minor
+}
+
+// value is the sum in units of which a minor one is 10^-exponent.
+func (m *minorSum) value(exponent int) Value {
+	v := ValueOf(m.low, exponent)
+	if m.high.Sign() == 0 {
+		return v
+	}
+	return v.Add(Value{new(big.Int).Mul(m.high.int(), ValueOf(1, exponent).int())})
+}
 
 func (s *modelSums) give(key string, minor int64) {
-	s.groups[key] = s.groups[key].Add(s.unit(minor))
+	g := s.groups[key]
+	if g == nil {
+		g = &minorSum{}
+		s.groups[key] = g
+	}
+	g.add(minor)
 }
 
 func (s *modelSums) giveNobody(f *attribution.Facts, minor int64) {
 	s.give(ofDeal(f, s.q.By), minor)
-	s.nobody = s.nobody.Add(s.unit(minor))
+	s.nobody.add(minor)
 }
 
 // passes reports whether the filter lets a part pass; t is nil for what no touch is
@@ -333,9 +360,10 @@ func (s *modelSums) result() (ModelResult, error) {
 		}
 	default:
 	}
-	r := ModelResult{Additive: !s.partial, Unattributed: s.nobody}
+	r := ModelResult{Additive: !s.partial, Unattributed: s.nobody.value(s.q.Exponent)}
 	only, narrowed := s.q.Any[s.q.By]
-	for key, v := range s.groups {
+	for key, sum := range s.groups {
+		v := sum.value(s.q.Exponent)
 		// Parts of whole journeys are narrowed once they are shared out.
 		if narrowed && s.spec.Model.IsGroup() && !slices.Contains(only, key) {
 			continue

@@ -36,6 +36,8 @@ type packaging struct {
 	people    []report.StageCount
 	credits   map[report.Dimension][2]report.Breakdown // of the main measure, and of revenue
 	story     report.StoryInput
+	compared  comparison
+	cohorts   *later[[]report.Table]
 }
 
 // Past reads again what was followed at an earlier moment. It is safe for concurrent use.
@@ -134,8 +136,14 @@ func (p *packaging) begin(positions follow.Positions) {
 // read makes what is read from the topics, which stand still meanwhile. What is behind
 // the story is left out of a summary.
 func (p *packaging) read() error {
+	rows := p.loadRows()
+	defer func() { <-rows.done }()
+	loaded := func() error {
+		_, err := rows.wait()
+		return err
+	}
 	parts := []func() error{
-		p.readDeals, p.readQuotas, p.readComputed, p.readMain, p.governed, p.emptiness,
+		p.readDeals, loaded, p.readQuotas, p.readComputed, p.readMain, p.governed, p.emptiness,
 		p.contributions, p.totals, p.partnerTable, p.adjustments, p.overTime, p.funnels, p.keyFigureTable,
 		p.guardrailTable, p.confidenceTable, p.disputeTable, p.escalations, p.signatureTable, p.spendTable,
 		p.readPaces, p.readSeries, p.readRanks, p.readPeople, p.readStory,
@@ -146,12 +154,43 @@ func (p *packaging) read() error {
 	return p.each(parts)
 }
 
+// loadRows begins to read the rows of what is told by every package, while deals are read.
+func (p *packaging) loadRows() *later[struct{}] {
+	book, model := p.campaign.Book, p.Model
+	if !p.spec.InLedger {
+		model = p.campaign.Contract.MultiTouch
+	}
+	return start(func() (none struct{}, err error) {
+		for _, name := range contributionMeasures() {
+			if err := p.ctx.Err(); err != nil {
+				return none, err
+			}
+			if _, err := p.follow.SumAll(book, name, model); err != nil {
+				return none, err
+			}
+		}
+		return none, nil
+	})
+}
+
 // tell makes what follows from what was read. The story is told before the feeds are
 // looked at: it must be the same when the package is made again, and how they stood
 // cannot be seen again.
+//
+// What takes long and looks at nothing but deals is worked out meanwhile; where it stands in
+// the package does not depend on when it is ready.
 func (p *packaging) tell() error {
+	full := p.p.Question.Detail == report.Full
+	if err := p.compareModels(); err != nil {
+		return err
+	}
+	defer func() { <-p.compared.results.done }()
+	if full {
+		p.followCohorts()
+		defer func() { <-p.cohorts.done }()
+	}
 	parts := []func() error{p.pacing, p.anomalies, p.dropOffs, p.outliers, p.modelTables, p.rank}
-	if p.p.Question.Detail == report.Full {
+	if full {
 		parts = append(parts, p.cohortTables, p.dealTable)
 	}
 	return p.each(append(parts, p.tellStory, p.method, p.observe))

@@ -147,24 +147,40 @@ func (p *packaging) anomalies() error {
 	return nil
 }
 
-// modelTables hold all models against each other.
-func (p *packaging) modelTables() error {
+// comparison is what all models give by each of some dimensions: those of the first model,
+// then those of the second.
+type comparison struct {
+	specs   []report.NamedSpec
+	dims    []report.Dimension
+	results *later[[]report.ModelResult]
+}
+
+// compareModels begins to hold all models against each other, which takes as long as all
+// other findings together.
+func (p *packaging) compareModels() error {
 	deals, err := p.allDeals(p.ctx)
 	if err != nil {
 		return err
 	}
-	dims := []report.Dimension{report.Partner}
+	of := &p.compared
+	of.specs, of.dims = report.Specs(p.campaign.Contract), []report.Dimension{report.Partner}
 	if p.sight != report.SeesOwn {
-		dims = append(dims, report.Channel, report.Asset)
+		of.dims = append(of.dims, report.Channel, report.Asset)
 	}
-	specs := report.Specs(p.campaign.Contract)
 	var asks []report.ModelAsk
-	for _, s := range specs {
-		for _, d := range dims {
+	for _, s := range of.specs {
+		for _, d := range of.dims {
 			asks = append(asks, p.modelAsk(p.modelQuestion(p.main.Name, d), s))
 		}
 	}
-	results, err := report.Models(deals, asks)
+	of.results = start(func() ([]report.ModelResult, error) { return report.Models(deals, asks) })
+	return nil
+}
+
+// modelTables hold all models against each other.
+func (p *packaging) modelTables() error {
+	specs, dims := p.compared.specs, p.compared.dims
+	results, err := p.compared.results.wait()
 	if err != nil {
 		return err
 	}
@@ -220,12 +236,18 @@ func (p *packaging) modelTable(lines []ModelLine) {
 	p.add(t)
 }
 
-// cohortTables are of all deals that the viewer is told of: few days say nothing of what
-// becomes of deals.
-func (p *packaging) cohortTables() error {
+// followCohorts begins to make the tables of cohorts. They are of all deals that the viewer
+// is told of: few days say nothing of what becomes of deals.
+func (p *packaging) followCohorts() {
 	q := report.CohortQuestion{Today: p.today, Contract: p.campaign.Contract, Targets: p.quotas}
-	for _, t := range report.CohortTables(p.seen, q) {
+	seen := p.seen
+	p.cohorts = start(func() ([]report.Table, error) { return report.CohortTables(seen, q), nil })
+}
+
+func (p *packaging) cohortTables() error {
+	tables, err := p.cohorts.wait()
+	for _, t := range tables {
 		p.add(t)
 	}
-	return nil
+	return err
 }
