@@ -61,10 +61,14 @@ func (p *packaging) storyMeasures() error {
 	return nil
 }
 
-// storyConfidence is what of the attributed main measure is certain.
+// storyConfidence is what of the attributed main measure is certain. Who sees its own rows
+// alone does not know of all.
 func (p *packaging) storyConfidence() error {
+	if p.sight == report.SeesOwn {
+		return nil
+	}
 	f, err := p.figures(p.main, p.askFor(report.Partner))
-	if err != nil || f.total == nil {
+	if err != nil {
 		return err
 	}
 	var all, certain report.Value
