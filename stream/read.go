@@ -72,17 +72,74 @@ func ReadSpans(ctx context.Context, conn Conn, log *slog.Logger, topic string, s
 
 // reader reads places of a topic.
 type reader struct {
-	cl      *kgo.Client
-	topic   string
-	leaders map[int32]leader // when it began
-	fetches *fetches
+	cl    *kgo.Client
+	topic string
+	left  map[int32]int64 // the ends that were not reached
+	drained
+}
 
-	left map[int32]int64 // the ends that were not reached
+// drained knows of which partitions nothing more can come in front of an end. A record or
+// a marker at the end says so itself, but compaction may have removed both.
+type drained struct {
+	leaders map[int32]leader
+	fetches *fetches
 	// still holds, for a partition in front of whose end no transaction is open, how
 	// often its leader had answered when that was seen. Two answers later, the second of
-	// which was asked for behind it, a partition of which nothing came has no record left:
-	// compaction has removed what stood at its end.
-	still map[int32]int64
+	// which was asked for behind it, a partition of which nothing came has no record left.
+	still map[placeOf]int64
+}
+
+// placeOf is a place of a partition.
+type placeOf struct {
+	partition int32
+	offset    int64
+}
+
+func newDrained() drained {
+	return drained{fetches: &fetches{n: map[int32]int64{}}, still: map[placeOf]int64{}}
+}
+
+// came notes that something came of a partition.
+func (d *drained) came(p int32) {
+	maps.DeleteFunc(d.still, func(at placeOf, _ int64) bool { return at.partition == p })
+}
+
+// drop removes from left, which holds ends by partition, those in front of which nothing
+// more can come. It is called again and again while nothing does. A partition whose leader
+// is another than it was stays: who answered was not who has it.
+func (d *drained) drop(ctx context.Context, cl *kgo.Client, topic string, left map[int32]int64) (moved []int32, err error) {
+	var done []int32
+	for p, end := range left {
+		if n, seen := d.still[placeOf{p, end}]; seen {
+			if d.fetches.of(d.leaders[p].node) >= n+2 {
+				done = append(done, p)
+			}
+			continue
+		}
+		switch ok, err := decided(ctx, cl, topic, p, end); {
+		case err != nil:
+			return nil, err
+		case ok:
+			d.still[placeOf{p, end}] = d.fetches.of(d.leaders[p].node)
+		}
+	}
+	if len(done) == 0 {
+		return nil, nil
+	}
+	c, err := fetchCluster(ctx, cl, topic)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range done {
+		if now := c.leaders[topic][p]; now != d.leaders[p] {
+			d.leaders[p] = now
+			d.came(p)
+			moved = append(moved, p)
+			continue
+		}
+		delete(left, p)
+	}
+	return moved, nil
 }
 
 // fetches counts the answers to fetches by broker.
@@ -113,7 +170,7 @@ func (f *fetches) of(node int32) int64 {
 const readWait = 100 * time.Millisecond
 
 func openReader(ctx context.Context, conn Conn, log *slog.Logger, topic string) (*reader, error) {
-	r := &reader{topic: topic, fetches: &fetches{n: map[int32]int64{}}, left: map[int32]int64{}, still: map[int32]int64{}}
+	r := &reader{topic: topic, left: map[int32]int64{}, drained: newDrained()}
 	var err error
 	r.cl, err = kgo.NewClient(append(conn.options(),
 		kgo.ClientID("track-source-reader"),
@@ -169,8 +226,12 @@ func (r *reader) read(ctx context.Context, spans map[int32]Span, fn func([]Recor
 			return failed
 		}
 		if fs.NumRecords() == 0 {
-			if err := r.drop(ctx); err != nil {
+			moved, err := r.drop(ctx, r.cl, r.topic, r.left)
+			if err != nil {
 				return err
+			}
+			if len(moved) > 0 {
+				return fmt.Errorf("read %s/%d: its leader changed meanwhile: try again", r.topic, moved[0])
 			}
 		}
 	}
@@ -180,7 +241,7 @@ func (r *reader) read(ctx context.Context, spans map[int32]Span, fn func([]Recor
 // interrupted says what was waited for.
 func (r *reader) interrupted(err error) error {
 	for _, p := range slices.Sorted(maps.Keys(r.left)) {
-		if _, ok := r.still[p]; !ok && r.fetches.of(r.leaders[p].node) > 0 {
+		if _, ok := r.still[placeOf{p, r.left[p]}]; !ok && r.fetches.of(r.leaders[p].node) > 0 {
 			return fmt.Errorf("read %s/%d: waiting for offset %d, or for a transaction that is open in front of it: %w", r.topic, p, r.left[p], err)
 		}
 	}
@@ -192,7 +253,7 @@ func (r *reader) take(p int32, records []*kgo.Record, fn func([]Record) error) e
 	if !ok {
 		return nil
 	}
-	delete(r.still, p)
+	r.came(p)
 	out := make([]Record, 0, len(records))
 	for _, rec := range records {
 		if !rec.Attrs.IsControl() && rec.Offset < end {
@@ -209,44 +270,6 @@ func (r *reader) take(p int32, records []*kgo.Record, fn func([]Record) error) e
 	}
 	if records[len(records)-1].Offset+1 >= end {
 		delete(r.left, p)
-	}
-	return nil
-}
-
-// drop gives up the partitions of which nothing more can come.
-func (r *reader) drop(ctx context.Context) error {
-	for p, end := range r.left {
-		if _, seen := r.still[p]; seen {
-			continue
-		}
-		ok, err := decided(ctx, r.cl, r.topic, p, end)
-		if err != nil {
-			return err
-		}
-		if ok {
-			r.still[p] = r.fetches.of(r.leaders[p].node)
-		}
-	}
-	var done []int32
-	for p, n := range r.still {
-		if r.fetches.of(r.leaders[p].node) >= n+2 {
-			done = append(done, p)
-		}
-	}
-	if len(done) == 0 {
-		return nil
-	}
-	c, err := fetchCluster(ctx, r.cl, r.topic)
-	if err != nil {
-		return err
-	}
-	for _, p := range done {
-		if c.leaders[r.topic][p] != r.leaders[p] {
-			// Whoever answered is not who has it. Whom the client asks now is not known.
-			return fmt.Errorf("read %s/%d: its leader changed meanwhile: try again", r.topic, p)
-		}
-		delete(r.left, p)
-		delete(r.still, p)
 	}
 	return nil
 }

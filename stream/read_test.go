@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -160,5 +161,56 @@ func TestReadCompacted(t *testing.T) {
 	})
 	if err != nil || n != 3 {
 		t.Errorf("it reads %d records, error %v", n, err)
+	}
+}
+
+// TestTableUnanswered: a table that no broker has answered yet is not taken for one that
+// is read to its end, whatever the ends of the topic are.
+func TestTableUnanswered(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits for what a slow broker is waited for")
+	}
+	r := newRig(t)
+	p, err := stream.NewProducer(stream.Conn{Brokers: r.c.ListenAddrs()}, quietLog())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	if err := p.Send(t.Context(), stream.Message{Topic: outTopic, Pinned: true, Key: []byte("k"), Value: []byte("v")}); err != nil {
+		t.Fatal(err)
+	}
+	answer, asked := make(chan struct{}), make(chan struct{})
+	r.c.ControlKey(int16(kmsg.Fetch), func(kmsg.Request) (kmsg.Response, error, bool) {
+		r.c.KeepControl()
+		r.c.SleepControl(func() { <-answer })
+		return nil, nil, false
+	})
+	seen := map[int32]bool{}
+	again := sync.OnceFunc(func() { close(asked) })
+	r.c.ControlKey(int16(kmsg.ListOffsets), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		r.c.KeepControl()
+		of, ok := req.(*kmsg.ListOffsetsRequest)
+		if !ok {
+			return nil, nil, false
+		}
+		// It looks at each partition without an answer of it, and goes on.
+		if of.IsolationLevel == 1 {
+			seen[of.Topics[0].Partitions[0].Partition] = true
+		} else if len(seen) > 0 {
+			again()
+		}
+		return nil, nil, false
+	})
+	d := newDisk()
+	tb, stop := r.startTable(d)
+	<-asked
+	if err := tb.Ready(); err == nil {
+		t.Error("it is ready without an answer")
+	}
+	close(answer)
+	until(t, "the table is ready", func() bool { return tb.Ready() == nil })
+	stop()
+	if got := string(tb.Store().(*memStore).data["k"]); got != "v" {
+		t.Errorf("it was ready with %q", got)
 	}
 }

@@ -210,9 +210,11 @@ func (t *Table) Run(ctx context.Context) error {
 }
 
 func (t *Table) follow(ctx context.Context) error {
+	quietly := newDrained()
 	cl, err := kgo.NewClient(append(t.cfg.Conn.options(),
 		kgo.ClientID("table-"+t.cfg.Topic),
 		kgo.WithLogger(logAdapter{t.cfg.Log}),
+		kgo.WithHooks(quietly.fetches),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.KeepControlRecords(), // the last offset of the log is usually a marker
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
@@ -226,12 +228,13 @@ func (t *Table) follow(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	t.at(meta.Next)
-	from := map[int32]kgo.Offset{}
-	for p, at := range meta.Next {
-		from[p] = kgo.NewOffset().At(at)
+	c, err := fetchCluster(ctx, cl, t.cfg.Topic)
+	if err != nil {
+		return err
 	}
-	cl.AddConsumePartitions(map[string]map[int32]kgo.Offset{t.cfg.Topic: from})
+	quietly.leaders = c.leaders[t.cfg.Topic]
+	t.at(meta.Next)
+	cl.AddConsumePartitions(map[string]map[int32]kgo.Offset{t.cfg.Topic: offsetsAt(meta.Next)})
 	first := &probe{left: ends}
 	var open *probe
 	var probed time.Time
@@ -262,16 +265,12 @@ func (t *Table) follow(ctx context.Context) error {
 		if err := t.apply(fs.Records(), &meta); err != nil {
 			return err
 		}
-		if fs.NumRecords() > 0 {
-			quiet = 0
-		} else if quiet%tableQuiet == 0 {
-			for _, p := range []*probe{first, open} {
-				if p == nil {
-					continue
-				}
-				if err := dropDecided(ctx, cl, t.cfg.Topic, p.left); err != nil {
-					return err
-				}
+		for it := fs.RecordIter(); !it.Done(); quiet = 0 {
+			quietly.came(it.Next().Partition)
+		}
+		if quiet > 0 && quiet%tableQuiet == 0 {
+			if err := t.drop(ctx, cl, &quietly, first, open); err != nil {
+				return err
 			}
 		}
 		t.arrived(ctx, first.reached(meta.Next))
@@ -281,6 +280,28 @@ func (t *Table) follow(ctx context.Context) error {
 			t.mu.Unlock()
 		}
 	}
+}
+
+func offsetsAt(next map[int32]int64) map[int32]kgo.Offset {
+	from := map[int32]kgo.Offset{}
+	for p, at := range next {
+		from[p] = kgo.NewOffset().At(at)
+	}
+	return from
+}
+
+// drop removes from probes the ends that cannot be met, because compaction has removed
+// what stood there.
+func (t *Table) drop(ctx context.Context, cl *kgo.Client, quietly *drained, probes ...*probe) error {
+	for _, p := range probes {
+		if p == nil {
+			continue
+		}
+		if _, err := quietly.drop(ctx, cl, t.cfg.Topic, p.left); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // probe is the ends that a table had at one moment, and which it has not reached.
@@ -458,19 +479,4 @@ func (t *Table) arrived(ctx context.Context, atEnd bool) {
 		t.ready = true
 		t.cfg.Log.InfoContext(ctx, "table read to its end")
 	}
-}
-
-// dropDecided removes the partitions whose end cannot be met by a record,
-// because compaction has removed what stood there.
-func dropDecided(ctx context.Context, cl *kgo.Client, topic string, left map[int32]int64) error {
-	for p, end := range left {
-		ok, err := decided(ctx, cl, topic, p, end)
-		if err != nil {
-			return err
-		}
-		if ok {
-			delete(left, p)
-		}
-	}
-	return nil
 }
