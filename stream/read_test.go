@@ -210,7 +210,7 @@ func TestTableUnanswered(t *testing.T) {
 	close(answer)
 	until(t, "the table is ready", func() bool { return tb.Ready() == nil })
 	stop()
-	if got := string(tb.Store().(*memStore).data["k"]); got != "v" {
+	if got := tb.Store().(*memStore).data["k"]; got != "v" {
 		t.Errorf("it was ready with %q", got)
 	}
 }
