@@ -77,7 +77,11 @@ func (a *Answers) Package(ctx context.Context, v report.Viewer, q Query) (*repor
 	}
 	var out *report.Package
 	err = a.cfg.Past.Read(ctx, positions, at, func(f *follow.Follow, line Line) (err error) {
-		out, err = a.at(f, line, at).packageOf(ctx, v, &q)
+		then := a.at(f, line, at)
+		if err := a.sightNow(v, then, &q); err != nil {
+			return err
+		}
+		out, err = then.packageOf(ctx, v, &q)
 		return err
 	})
 	return out, err

@@ -451,6 +451,44 @@ func TestPackageMadeAgain(t *testing.T) {
 	}
 }
 
+// TestPackageOfLessSight: what a newer contract has taken from a partner, no moment and no
+// positions of before give back, and whoever is told as much as then is answered.
+func TestPackageOfLessSight(t *testing.T) {
+	for _, tt := range []struct{ name, was, is, parameter string }{
+		{"own", "role: partner, currency: EUR, visibility: open", "role: partner, currency: EUR, visibility: own", "as_of"},
+		{"no signatory", "globex", "hooli", "campaign"},
+		{"as before", "name: Globex", "name: Globex Inc", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := newRig(t, 0)
+			r.agree()
+			r.world(5, 10)
+			first := packaged(t, r, globex, answer.Query{Window: "all"})
+			text := strings.ReplaceAll(string(document()), tt.was, tt.is)
+			if text == string(document()) {
+				t.Fatalf("the contract has no %q", tt.was)
+			}
+			c, err := control.Revise([]byte(text), 1, now.AddDate(0, -2, 0))
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.decide(c)
+			q := answer.Query{Window: "all", AsOf: first.AsOf.Time.Format(time.RFC3339), Positions: follow.Positions(first.AsOf.Positions).String()}
+			p, err := r.answers.Package(ctx, globex, q)
+			var refused *answer.Error
+			switch {
+			case tt.parameter == "" && (err != nil || encodedPackage(t, p) != encodedPackage(t, first)):
+				t.Errorf("made again it is another, or none: %v", err)
+			case tt.parameter != "" && (!errors.As(err, &refused) || refused.Parameter != tt.parameter || p != nil):
+				t.Errorf("%v, want one of %s", err, tt.parameter)
+			}
+			if again := packaged(t, r, operator, q); again.Revision != first.Revision {
+				t.Errorf("the operator gets revision %d, want %d", again.Revision, first.Revision)
+			}
+		})
+	}
+}
+
 func encodedPackage(t testing.TB, p *report.Package) string {
 	t.Helper()
 	b, err := json.MarshalIndent(p, "", " ")
