@@ -156,18 +156,19 @@ func dealOf(parts []avro.Facts, known *names) (*Deal, bool, error) {
 // FactsOf reads facts back from what the topic has.
 func FactsOf(r *avro.Facts) (attribution.Facts, error) { return new(names).facts(r) }
 
-// facts reads facts back. What deals have in common is in memory once, and lists are as
-// long as they need be: of many deals the rest would be most of what they take.
+// facts reads facts back. What deals have in common is in memory once, lists are as long as
+// they need be, and nothing of the record is held on to but by disputes, which are few: of
+// many deals the rest would be a third of what they take.
 func (n *names) facts(r *avro.Facts) (attribution.Facts, error) {
 	deal, err := itemOf(r.Conversion)
 	if err != nil {
 		return attribution.Facts{}, err
 	}
-	deal.Reporter, deal.Source = n.name(deal.Reporter), n.name(deal.Source)
+	deal.Reporter, deal.Source, deal.Item = n.name(deal.Reporter), n.name(deal.Source), own(deal.Item)
 	f := attribution.Facts{
 		Contract: n.name(r.Contract), Revision: r.Revision, Deal: deal, Excluded: n.name(r.Excluded), Order: r.Order,
 		State: n.name(r.State), Stage: n.name(r.Stage), Milestone: n.name(r.Milestone), CreatedAt: at(r.CreatedAt), LeadAt: at(r.LeadAt),
-		CloseDate: n.name(r.CloseDate), Amount: r.Amount, Currency: n.name(r.Currency), LeadSource: n.name(r.LeadSource), CampaignID: n.name(r.CampaignID),
+		CloseDate: n.name(r.CloseDate), Amount: own(r.Amount), Currency: n.name(r.Currency), LeadSource: n.name(r.LeadSource), CampaignID: n.name(r.CampaignID),
 		Region: n.name(r.Region), Segment: n.name(r.Segment), Sourced: attribution.Sourced{Partner: n.name(r.Sourced.Partner), By: n.name(r.Sourced.By)},
 		Merged: n.items(r.Merged), Suspected: n.items(r.Suspected), Truncated: r.Truncated,
 	}
@@ -176,7 +177,7 @@ func (n *names) facts(r *avro.Facts) (attribution.Facts, error) {
 	}
 	f.Stages = sized[attribution.FactStage](len(r.Stages))
 	for _, s := range r.Stages {
-		f.Stages = append(f.Stages, attribution.FactStage{Stage: n.name(s.Stage), State: n.name(s.State), Milestone: n.name(s.Milestone), At: s.At, EventID: s.EventID})
+		f.Stages = append(f.Stages, attribution.FactStage{Stage: n.name(s.Stage), State: n.name(s.State), Milestone: n.name(s.Milestone), At: s.At, EventID: own(s.EventID)})
 	}
 	f.Measures = sized[attribution.FactMeasure](len(r.Measures))
 	for i := range r.Measures {
@@ -215,7 +216,7 @@ func (n *names) touches(r *avro.Facts) ([]attribution.FactTouch, error) {
 		id := n.item(t.ID)
 		touches = append(touches, attribution.FactTouch{
 			ID: id, At: t.At, Type: n.name(t.Type), Channel: n.name(t.Channel), Partner: n.name(t.Partner), Asset: n.name(t.Asset),
-			Source: n.name(t.Source), Campaign: n.name(t.Campaign), Rule: n.name(r.Rules[t.Rule]), Person: t.Person,
+			Source: n.name(t.Source), Campaign: n.name(t.Campaign), Rule: n.name(r.Rules[t.Rule]), Person: own(t.Person),
 			Evidence: append(append(make([]attribution.ItemID, 0, 1+len(t.Evidence)), id), n.items(t.Evidence)...),
 		})
 	}
@@ -242,7 +243,7 @@ func disputeOf(d *avro.FactsDispute) (attribution.FactDispute, error) {
 func (n *names) measure(r *avro.Facts, m *avro.FactsMeasure) (attribution.FactMeasure, error) {
 	out := attribution.FactMeasure{
 		Measure: n.name(m.Measure), At: at(m.At), Value: m.Value, Currency: n.name(m.Currency), Exponent: m.Exponent,
-		Basis: attribution.Basis{Amount: m.OriginalAmount, Currency: n.name(m.OriginalCurrency), Rate: n.name(m.Rate), Via: n.name(m.RateVia)},
+		Basis: attribution.Basis{Amount: own(m.OriginalAmount), Currency: n.name(m.OriginalCurrency), Rate: n.name(m.Rate), Via: n.name(m.RateVia)},
 		Held:  n.name(m.Held), Revision: r.Revision, InScope: m.InScope, Influenced: n.list(m.Influenced), CoSell: n.list(m.CoSell),
 		Confidence: attribution.Confidence(m.Confidence),
 	}

@@ -31,11 +31,16 @@ func (n *names) name(text string) string {
 	if n.texts == nil {
 		n.texts = map[string]string{}
 	}
+	text = own(text)
 	if len(n.texts) < namesMax {
 		n.texts[text] = text
 	}
 	return text
 }
+
+// own is a text that does not hold on to the record that it was read from: the texts of a
+// record are parts of one, and the least of them would keep it all.
+func own(text string) string { return strings.Clone(text) }
 
 // list is a list of partners.
 func (n *names) list(of []string) []string {
@@ -46,16 +51,17 @@ func (n *names) list(of []string) []string {
 	if known, ok := n.lists[id]; ok && len(known) == len(of) {
 		return known
 	}
+	list := make([]string, len(of))
 	for i := range of {
-		of[i] = n.name(of[i])
+		list[i] = n.name(of[i])
 	}
 	if n.lists == nil {
 		n.lists = map[string][]string{}
 	}
 	if len(n.lists) < namesMax {
-		n.lists[id] = of
+		n.lists[id] = list
 	}
-	return of
+	return list
 }
 
 // path are places of touches. Those of most measures are the first ones, and share one
@@ -82,7 +88,7 @@ func (n *names) path(places []int32) []int {
 }
 
 func (n *names) item(i avro.FactsItem) attribution.ItemID {
-	return attribution.ItemID{Reporter: n.name(i.Reporter), Source: n.name(i.Source), Item: i.Item}
+	return attribution.ItemID{Reporter: n.name(i.Reporter), Source: n.name(i.Source), Item: own(i.Item)}
 }
 
 func (n *names) items(of []avro.FactsItem) []attribution.ItemID {
