@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"tracksource/attribution"
+	"tracksource/contract"
 	"tracksource/money"
 )
 
@@ -45,6 +46,7 @@ type DailySeries struct {
 
 // AnomalyQuestion is which days of which series are looked at.
 type AnomalyQuestion struct {
+	Contract *contract.Contract // says what partners are called; nil: by their ids
 	// Within is the days that are looked at; a day that is not over is not to be among
 	// them, it would be low.
 	Within Span
@@ -106,7 +108,7 @@ func Anomalies(q AnomalyQuestion) []Insight {
 	})
 	out := make([]Insight, len(told))
 	for i := range told {
-		out[i] = told[i].insight()
+		out[i] = told[i].insight(q.Contract)
 	}
 	return out
 }
@@ -350,7 +352,7 @@ func nothing(expected, apart *big.Int, days int) *big.Rat {
 	return halved(inHalves(usual, apart, 0))
 }
 
-func (a *anomaly) insight() Insight {
+func (a *anomaly) insight(c *contract.Contract) Insight {
 	s := a.series
 	kind := MoneyColumn
 	expected := MoneyAbout(a.expected, s.Currency)
@@ -360,15 +362,15 @@ func (a *anomaly) insight() Insight {
 	value := a.value.Text(s.Places)
 	of := capital(measureName(s.Measure))
 	for _, about := range s.About {
-		of += " of " + named(about)
+		of += " of " + named(c, about)
 	}
 	in := Insight{
 		Rule: RuleAnomaly, Tone: Bad, About: slices.Clone(s.About), Chance: chanceText(a.chance),
 		Evidence: []Evidence{
-			{Name: "First day", Value: a.days.From.String(), Kind: DayColumn},
-			{Name: "Last day", Value: a.days.To.String(), Kind: DayColumn},
-			{Name: "Value", Value: value, Kind: kind, Currency: s.Currency},
-			{Name: "Expected", Value: a.expected.round(max(s.Places, 1)).Text(s.Places), Kind: kind, Currency: s.Currency},
+			{Name: "first day", Value: a.days.From.String(), Kind: DayColumn},
+			{Name: "last day", Value: a.days.To.String(), Kind: DayColumn},
+			{Name: "value", Value: value, Kind: kind, Currency: s.Currency},
+			{Name: "expected", Value: a.expected.round(max(s.Places, 1)).Text(s.Places), Kind: kind, Currency: s.Currency},
 		},
 	}
 	if len(in.About) == 0 {

@@ -204,7 +204,7 @@ func TestPacings(t *testing.T) {
 			}
 			for seed := range n {
 				w := &wave{rng: rand.New(rand.NewPCG(uint64(seed), 10)), daily: c.daily[seed%len(c.daily)], growth: 1}
-				if found := report.Pacings(w.paces(c.percent)); len(found) > 0 {
+				if found := report.Pacings(nil, w.paces(c.percent)); len(found) > 0 {
 					if named++; c.percent == 100 {
 						t.Logf("seed %d: %s", seed, found[0].Text)
 					}

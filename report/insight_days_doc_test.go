@@ -55,7 +55,7 @@ func TestDaysDocumented(t *testing.T) {
 		}
 	}
 	within := report.Span{From: day(t, "2026-03-23"), To: day(t, "2026-04-05")}
-	check(1, report.Anomalies(report.AnomalyQuestion{Within: within, Series: []report.DailySeries{mqls}}))
+	check(1, report.Anomalies(report.AnomalyQuestion{Contract: tour(t), Within: within, Series: []report.DailySeries{mqls}}))
 
 	goal := report.Goal{Period: report.Span{From: day(t, "2026-01-01"), To: day(t, "2026-03-31")}, Amount: value(t, "270000")}
 	q := report.PaceQuestion{Measure: "revenue", Currency: "USD", Places: 2, Goals: []report.Goal{goal}, Day: day(t, "2026-03-08")}
@@ -73,7 +73,7 @@ func TestDaysDocumented(t *testing.T) {
 			q.Daily.Values[at] = q.Daily.Values[at].Add(s.Value)
 		}
 	}
-	check(3, report.Pacings(report.PacesOf(q)))
+	check(3, report.Pacings(tour(t), report.PacesOf(q)))
 
 	header, partners := read(4)
 	ask := report.DisagreementQuestion{Measure: "revenue", Currency: "USD", Places: 2, Dimension: report.Partner, Agreed: "linear"}
@@ -84,5 +84,5 @@ func TestDaysDocumented(t *testing.T) {
 		}
 		ask.Models = append(ask.Models, modelShares(t, name, name, true, given...))
 	}
-	check(5, report.TellDisagreements(report.Disagreements(ask)))
+	check(5, report.TellDisagreements(tour(t), report.Disagreements(ask)))
 }

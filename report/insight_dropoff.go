@@ -363,11 +363,11 @@ func (t *stepTest) insight(c *contract.Contract) Insight {
 	}
 	if t.days < 0 {
 		in.Text = fmt.Sprintf("Of the people of %s, %s came to %s and %s to %s (%s), of the rest %s.",
-			named(about), Number(int(t.entered)), t.from, Number(int(t.passed)), t.to, Percent(t.rate()), Percent(t.baseline()))
+			named(c, about), Number(int(t.entered)), t.from, Number(int(t.passed)), t.to, Percent(t.rate()), Percent(t.baseline()))
 		return in
 	}
 	in.Text = fmt.Sprintf("Of %s of %s, %s (%s) went from %s to %s within %s, of the rest %s.",
-		Counted(int(t.entered), "deal", "deals"), named(about), Number(int(t.passed)), Percent(t.rate()), t.from, t.to, Days(rat(t.days)), Percent(t.baseline()))
+		Counted(int(t.entered), "deal", "deals"), named(c, about), Number(int(t.passed)), Percent(t.rate()), t.from, t.to, Days(rat(t.days)), Percent(t.baseline()))
 	in.Evidence = append(in.Evidence, daysEvidence("time for it", t.days))
 	in.Stake = stakeOf(c, t.amount, t.rate(), t.baseline())
 	return in

@@ -118,14 +118,15 @@ const RuleDisagreement = "model_disagreement"
 
 // The names of evidence that decisions look at.
 const (
-	evidenceSpread = "Spread"
-	evidenceTotal  = "Total"
+	evidenceSpread = "spread"
+	evidenceTotal  = "total"
 )
 
 // TellDisagreements are the findings about disagreements, of the largest few where the
 // models are at least a tenth of everything apart. They are no test: the numbers are
-// certain, and what they say is how much hangs on the choice of a model.
-func TellDisagreements(list []Disagreement) []Insight {
+// certain, and what they say is how much hangs on the choice of a model. The contract says
+// what partners are called.
+func TellDisagreements(c *contract.Contract, list []Disagreement) []Insight {
 	var out []Insight
 	sorted := slices.Clone(list)
 	slices.SortStableFunc(sorted, func(a, b Disagreement) int { return b.Spread().Cmp(a.Spread()) })
@@ -147,11 +148,11 @@ func TellDisagreements(list []Disagreement) []Insight {
 		in := Insight{
 			Rule: RuleDisagreement, Tone: Neutral, About: []Subject{d.Subject},
 			Text: fmt.Sprintf("%s gets %s of %s by %s and %s by %s: the choice of a model moves %s.",
-				named(d.Subject), share(d.Low), measureName(d.Measure), d.Lowest.Name, share(d.High), d.Highest.Name, Shown(kind, spread, d.Currency)),
+				capital(named(c, d.Subject)), share(d.Low), measureName(d.Measure), d.Lowest.Name, share(d.High), d.Highest.Name, Shown(kind, spread, d.Currency)),
 			Evidence: []Evidence{
 				{Name: d.Lowest.Name, Value: low, Kind: kind, Currency: d.Currency},
 				{Name: d.Highest.Name, Value: high, Kind: kind, Currency: d.Currency},
-				{Name: "Agreed model", Value: d.Agreed.Text(d.Places), Kind: kind, Currency: d.Currency},
+				{Name: "agreed model", Value: d.Agreed.Text(d.Places), Kind: kind, Currency: d.Currency},
 				{Name: evidenceSpread, Value: spread, Kind: kind, Currency: d.Currency},
 				{Name: evidenceTotal, Value: d.Total.Text(d.Places), Kind: kind, Currency: d.Currency},
 			},

@@ -46,11 +46,11 @@ partner initech first-touch 0.00 last-touch 4.50 4.50 0.0450`
 	if strings.Join(got, "\n") != want {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), want)
 	}
-	told := report.TellDisagreements(list)
+	told := report.TellDisagreements(tour(t), list)
 	if len(told) != 2 {
 		t.Fatalf("%d are told, want those of acme and globex: initech's is a twentieth", len(told))
 	}
-	const sentence = "acme gets 0% of revenue by Last touch and 80% by First touch: the choice of a model moves EUR 80.00."
+	const sentence = "Acme gets 0% of revenue by Last touch and 80% by First touch: the choice of a model moves EUR 80.00."
 	if told[0].Text != sentence || told[0].Stake != "80.00" {
 		t.Errorf("%q with %s at stake, want %q", told[0].Text, told[0].Stake, sentence)
 	}

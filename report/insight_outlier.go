@@ -290,9 +290,9 @@ func (t *outlierTest) insight(q *DealQuestion, limit int) Insight {
 		About:    []Subject{about},
 		Evidence: []Evidence{countEvidence("deals", t.deals), countEvidence("other deals", t.rest)},
 	}
-	name := Counted(int(t.deals), "deal", "deals") + " that began with " + named(about)
+	name := Counted(int(t.deals), "deal", "deals") + " that began with " + named(q.Contract, about)
 	if t.dimension == Segment {
-		name = Counted(int(t.deals), "deal", "deals") + " of " + named(about)
+		name = Counted(int(t.deals), "deal", "deals") + " of " + named(q.Contract, about)
 	}
 	both := func(name string, kind ColumnKind, currency string) {
 		in.Evidence = append(in.Evidence,

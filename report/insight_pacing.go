@@ -3,6 +3,8 @@ package report
 import (
 	"fmt"
 	"math/big"
+
+	"tracksource/contract"
 )
 
 // RulePacing is the rule of targets that are missed or passed by more than chance.
@@ -66,8 +68,9 @@ func (q *PaceQuestion) apart() *big.Int {
 
 // Pacings are the targets that are missed or passed by a tenth of what is expected or
 // more, and by more than chance. The chance that any of the paces is named where each
-// target is what the campaign brings in the mean is at most 5 %.
-func Pacings(paces []Pace) []Insight {
+// target is what the campaign brings in the mean is at most 5 %. The contract says what
+// partners are called.
+func Pacings(c *contract.Contract, paces []Pace) []Insight {
 	var found []*Pace
 	var chances []*big.Rat
 	tests := 0
@@ -88,17 +91,17 @@ func Pacings(paces []Pace) []Insight {
 	var out []Insight
 	for i, chance := range corrected(chances, tests) {
 		if chance.Cmp(insightLevel()) <= 0 {
-			out = append(out, found[i].missed(chance))
+			out = append(out, found[i].missed(c, chance))
 		}
 	}
 	return byStake(out)
 }
 
 // missed is the finding that a target is missed or passed.
-func (p *Pace) missed(chance *big.Rat) Insight {
+func (p *Pace) missed(c *contract.Contract, chance *big.Rat) Insight {
 	of := capital(measureName(p.Measure))
 	if p.Partner != "" {
-		of += " of " + p.Partner
+		of += " of " + partnerName(c, p.Partner)
 	}
 	by, than := p.apartBy(), "more"
 	if p.Reached.Cmp(p.Expected) < 0 {
@@ -129,7 +132,7 @@ func (p *Pace) insight(rule string) Insight {
 	for _, e := range []struct {
 		name  string
 		value Value
-	}{{"Reached", p.Reached}, {"Expected by now", p.Expected}, {"Target", p.Goal.Amount}, {"Projected", p.Projected}} {
+	}{{"reached", p.Reached}, {"expected by now", p.Expected}, {"target", p.Goal.Amount}, {"projected", p.Projected}} {
 		in.Evidence = append(in.Evidence, Evidence{Name: e.name, Value: e.value.Text(p.places), Kind: kind, Currency: p.Currency})
 	}
 	if p.Currency != "" {

@@ -183,3 +183,9 @@ type teller struct {
 	p  *Package
 	in *StoryInput
 }
+
+// named is a subject in the middle of a sentence.
+func (t *teller) named(s Subject) string { return named(t.in.Contract, s) }
+
+// names are partners in a sentence, of many the first few and how many more.
+func (t *teller) names(ids []string) string { return inWords(partnerNames(t.in.Contract, ids)) }

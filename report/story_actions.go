@@ -108,13 +108,13 @@ func (t *teller) shift(d Dimension) (optimisation, bool) {
 	if best.Won+worst.Won >= shiftWonMin && better(best, worst, len(list)) {
 		moved, gain = move(shiftPart)
 		a.Rule = ActionShift
-		a.Text = fmt.Sprintf("Move %s, a fifth of the spend, from %s to %s", MoneyAbout(moved, c.Currency), named(worst.Subject), named(best.Subject))
+		a.Text = fmt.Sprintf("Move %s, a fifth of the spend, from %s to %s", MoneyAbout(moved, c.Currency), t.named(worst.Subject), t.named(best.Subject))
 		a.Effect = fmt.Sprintf("%s more revenue in as many days: half of what the returns of %s and %s come to, as money that is added returns less",
 			MoneyAbout(gain, c.Currency), Times(returns(best)), Times(returns(worst)))
 	} else {
 		moved, gain = move(trialPart)
 		a.Rule = ActionTrial
-		a.Text = fmt.Sprintf("Try with %s, a tenth of the spend on %s, whether %s returns more", MoneyAbout(moved, c.Currency), named(worst.Subject), named(best.Subject))
+		a.Text = fmt.Sprintf("Try with %s, a tenth of the spend on %s, whether %s returns more", MoneyAbout(moved, c.Currency), t.named(worst.Subject), t.named(best.Subject))
 		a.Effect = fmt.Sprintf("%s more revenue in as many days, half of what the returns of %s and %s come to, if they are more than chance: the deals won so far do not show it",
 			MoneyAbout(gain, c.Currency), Times(returns(best)), Times(returns(worst)))
 	}
@@ -248,7 +248,7 @@ func (t *teller) leaks() []optimisation {
 		list = append(list, t.valued(&Action{
 			ID: fmt.Sprintf("%s/%s/%s/%s", ActionLeak, l.Dimension, l.Key, l.To), Rule: ActionLeak, About: []Subject{l.Subject},
 			Text: fmt.Sprintf("Find out why %s loses more between %s and %s: %s go on, of the others %s",
-				named(l.Subject), stageName(l.From), stageName(l.To), Percent(rate), Percent(l.Baseline)),
+				t.named(l.Subject), stageName(l.From), stageName(l.To), Percent(rate), Percent(l.Baseline)),
 			Evidence: []Evidence{
 				countEvidence("came to "+l.From, int64(l.Entered)), countEvidence("went on to "+l.To, int64(l.Passed)),
 				ratioEvidence("rate", rate), ratioEvidence("rate of the rest", l.Baseline),
@@ -283,10 +283,10 @@ func (t *teller) outliers() []optimisation {
 			// As many of the others as a part of them, not all: who an asset is for is not everybody.
 			deals = new(big.Rat).Quo(r.number("rest_deals"), rat(reachPart))
 			a.Text = fmt.Sprintf("Bring %s to a tenth of the deals that begin without it: %s of those that began with it are won, of the others %s",
-				named(about), Percent(r.number("won")), Percent(r.number("rest_won")))
+				t.named(about), Percent(r.number("won")), Percent(r.number("rest_won")))
 		} else {
 			a.Text = fmt.Sprintf("Rework or replace %s: %s of the deals that began with it are won, of the others %s",
-				named(about), Percent(r.number("won")), Percent(r.number("rest_won")))
+				t.named(about), Percent(r.number("won")), Percent(r.number("rest_won")))
 		}
 		next := "the next " + plain(deals, 0)
 		deals = new(big.Rat).Mul(deals, apart.Abs(apart))
@@ -308,7 +308,7 @@ func (t *teller) register() []Action {
 			break
 		}
 		// What does not climb is heard of at the next meeting.
-		a := Action{ID: al.ID, Text: sentence(al.Message), Rule: ActionAlert, Owner: cmp.Or(al.Owner, al.Rung, al.Taken), Due: meeting(t.in.Day).String(), Status: StatusOpen}
+		a := Action{ID: al.ID, Text: capital(t.message(&al)), Rule: ActionAlert, Owner: cmp.Or(al.Owner, al.Rung, al.Taken), Due: meeting(t.in.Day).String(), Status: StatusOpen}
 		if al.Subject != "" {
 			a.About = []Subject{{al.Kind, al.Subject}}
 		}

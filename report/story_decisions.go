@@ -71,9 +71,9 @@ func (t *teller) disputed() []Decision {
 		}
 		about := "says that it sourced"
 		if d.About != "sourcing" {
-			about = "disputes what " + cmp.Or(d.Against, "another partner") + " is credited with of"
+			about = "disputes what " + cmp.Or(partnerName(t.in.Contract, d.Against), "another partner") + " is credited with of"
 		}
-		text := fmt.Sprintf("Resolve dispute %s: %s %s", d.ID, d.Partner, about)
+		text := fmt.Sprintf("Resolve dispute %s: %s %s", d.ID, partnerName(t.in.Contract, d.Partner), about)
 		if d.Deal == "" {
 			text += " a deal"
 		} else {
@@ -90,7 +90,7 @@ func (t *teller) disputed() []Decision {
 
 func (t *teller) pending(p *Pending) Decision {
 	waits := append(slices.Clone(p.Missing), p.Refused...)
-	d := Decision{Owner: strings.Join(waits, ", ")}
+	d := Decision{Owner: strings.Join(partnerNames(t.in.Contract, waits), ", ")}
 	switch p.Of {
 	case PendingRevision:
 		d.Text = "Approve or refuse revision " + p.What + " of the contract"
@@ -101,10 +101,10 @@ func (t *teller) pending(p *Pending) Decision {
 	}
 	var why []string
 	if len(p.Missing) > 0 {
-		why = append(why, "Not answered yet: "+inWords(p.Missing)+".")
+		why = append(why, "Not answered yet: "+t.names(p.Missing)+".")
 	}
 	if len(p.Refused) > 0 {
-		why = append(why, "Refused: "+inWords(p.Refused)+".")
+		why = append(why, "Refused: "+t.names(p.Refused)+".")
 	}
 	if p.Since != 0 {
 		why = append(why, "Asked since "+p.Since.String()+".")
@@ -131,10 +131,38 @@ func (t *teller) boarded() []Decision {
 	var list []Decision
 	for _, a := range t.in.Alerts {
 		if a.Board && a.Kind == RuleGuardrail {
-			list = append(list, Decision{Text: "Decide what follows from a breach: " + sentence(a.Message), Owner: cmp.Or(a.Owner, a.Rung), Why: "It was escalated to the board."})
+			list = append(list, Decision{Text: "Decide what follows from a breach: " + t.message(&a), Owner: cmp.Or(a.Owner, a.Rung), Why: "It was escalated to the board."})
 		}
 	}
 	return list
+}
+
+// message is what an alert says, for the middle of a sentence. It was written with the ids
+// that alerts are kept by, which people do not know guardrails and partners by.
+func (t *teller) message(a *StoryAlert) string {
+	text := sentence(a.Message)
+	switch a.Kind {
+	case RuleGuardrail:
+		for i := range t.in.Contract.Guardrails {
+			id := t.in.Contract.Guardrails[i].Name
+			name := railName(id)
+			if a.Subject != "" {
+				id, name = id+" of "+a.Subject, name+" of "+t.subjectText(a.Subject)
+			}
+			if rest, ok := strings.CutPrefix(text, id+" "); ok {
+				return name + " " + rest
+			}
+		}
+	case "dispute":
+		what, why, _ := strings.Cut(text, ": ") // why is as somebody wrote it
+		words := strings.Split(what, " ")
+		what = strings.Join(partnerNames(t.in.Contract, words), " ")
+		if why == "" {
+			return what
+		}
+		return what + ": " + why
+	}
+	return text
 }
 
 // sentence is a message without its full stop, for the middle of another one.
@@ -166,7 +194,7 @@ func (t *teller) persisting() []Decision {
 			})
 		}
 		if g.Subject != "" {
-			of = append(of, subjectText(g.Subject))
+			of = append(of, t.subjectText(g.Subject))
 		}
 		text := railName(g.Guardrail)
 		if len(of) > 0 {
@@ -189,7 +217,7 @@ func (t *teller) model() (Decision, bool) {
 		}
 		owner := answers(t.rung(0))
 		if who := t.in.Contract.Approvals.Revision; len(who) > 0 {
-			owner = strings.Join(who, ", ")
+			owner = strings.Join(partnerNames(t.in.Contract, who), ", ")
 		}
 		return Decision{
 			Text:  fmt.Sprintf("Confirm %s as the agreed model, or propose another one", cmp.Or(t.p.Question.ModelName, t.p.Question.Model)),

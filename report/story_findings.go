@@ -274,11 +274,11 @@ func (t *teller) breach(band contract.Band, of []*Guarded) Insight {
 	case len(of) > 1:
 		var names []string
 		for _, g := range of {
-			names = append(names, fmt.Sprintf("%s at %s", subjectText(g.Subject), unitText(rail.Unit, g.Value)))
+			names = append(names, fmt.Sprintf("%s at %s", t.subjectText(g.Subject), unitText(rail.Unit, g.Value)))
 		}
 		in.Text = fmt.Sprintf("%s is %s for %d %ss: %s; %s.", capital(railName(first.Guardrail)), band, len(of), subjectOf(first.Guardrail), inWords(names), bounds)
 	case first.Subject != "":
-		in.Text = fmt.Sprintf("%s of %s %s: %s, where %s.", capital(railName(first.Guardrail)), subjectText(first.Subject), stands(first), unitText(rail.Unit, first.Value), bounds)
+		in.Text = fmt.Sprintf("%s of %s %s: %s, where %s.", capital(railName(first.Guardrail)), t.subjectText(first.Subject), stands(first), unitText(rail.Unit, first.Value), bounds)
 	default:
 		in.Text = fmt.Sprintf("%s %s: %s, where %s.", capital(railName(first.Guardrail)), stands(first), unitText(rail.Unit, first.Value), bounds)
 	}
@@ -304,13 +304,13 @@ func subjectOf(guardrail string) string {
 
 // subjectText is the subject of a guardrail: a feed as it is called, or a measure, of one
 // partner behind a slash.
-func subjectText(subject string) string {
+func (t *teller) subjectText(subject string) string {
 	if strings.Contains(subject, ".") {
 		return subject
 	}
 	measure, partner, one := strings.Cut(subject, "/")
 	if one {
-		return measureName(measure) + " of " + partner
+		return measureName(measure) + " of " + partnerName(t.in.Contract, partner)
 	}
 	return measureName(measure)
 }
@@ -349,14 +349,14 @@ func (t *teller) escrow() (Insight, bool) {
 	}
 	slices.Sort(partners)
 	partners = slices.Compact(partners)
-	in.Text = fmt.Sprintf("%s open, of %s", Counted(n, "dispute is", "disputes are"), inWords(partners))
+	in.Text = fmt.Sprintf("%s open, of %s", Counted(n, "dispute is", "disputes are"), t.names(partners))
 	if known {
 		in.Stake = sum.Text(t.in.Contract.Exponent)
 		verb := "hold"
 		if n == 1 {
 			verb = "holds"
 		}
-		in.Text = fmt.Sprintf("%s of %s %s %s in escrow", Counted(n, "open dispute", "open disputes"), inWords(partners), verb, Money(sum, t.in.Contract.Currency))
+		in.Text = fmt.Sprintf("%s of %s %s %s in escrow", Counted(n, "open dispute", "open disputes"), t.names(partners), verb, Money(sum, t.in.Contract.Currency))
 	}
 	in.Text += "."
 	return in, true

@@ -180,7 +180,7 @@ func (t *teller) bandText(g *Guarded) string {
 	rail := t.in.Contract.Guardrail(g.Guardrail)
 	name := railName(g.Guardrail)
 	if g.Subject != "" {
-		name += " of " + subjectText(g.Subject)
+		name += " of " + t.subjectText(g.Subject)
 	}
 	text := fmt.Sprintf("%s is %s, with a target of %s and a limit of %s", name,
 		unitText(rail.Unit, g.Value), unitText(rail.Unit, rail.Target), unitText(rail.Unit, rail.Limit))

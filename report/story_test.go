@@ -135,7 +135,7 @@ func (s storyteller) goodWeek() (*report.Package, report.StoryInput) {
 		{Rule: "outlier", Tone: report.Good, About: []report.Subject{{Dimension: "asset", Key: "ai-roi-calculator"}}, Stake: "84000.00", Chance: "0.001", Text: "Of 60 deals that began with asset ai-roi-calculator, 30 (50%) were won within 40 days, of the rest 22%."},
 		{Rule: "top", Tone: report.Good, About: []report.Subject{{Dimension: "channel", Key: "Events"}}, Stake: "120000.00", Text: "The channel with the most credit for revenue: Events with USD 120,000.00, 40% of all."},
 		{Rule: "model_disagreement", Tone: report.Neutral, About: []report.Subject{{Dimension: "partner", Key: "globex"}}, Stake: "90000.00", Text: "Globex gets 20% of revenue by First touch and 50% by Last touch.", Evidence: []report.Evidence{
-			{Name: "Spread", Value: "90000.00", Kind: report.MoneyColumn, Currency: "USD"}, {Name: "Total", Value: "300000.00", Kind: report.MoneyColumn, Currency: "USD"},
+			{Name: "spread", Value: "90000.00", Kind: report.MoneyColumn, Currency: "USD"}, {Name: "total", Value: "300000.00", Kind: report.MoneyColumn, Currency: "USD"},
 		}},
 		{Rule: "bottom", Tone: report.Bad, About: []report.Subject{{Dimension: "channel", Key: "Events"}, {Dimension: "channel", Key: "Email"}}, Stake: "8000.00", Text: "The channel with the lowest return: Email."},
 		{Rule: "anomaly", Tone: report.Good, About: []report.Subject{{Dimension: "measure", Key: "MQL"}}, Chance: "0.0001", Text: "MQL: 40 on Tuesday 2026-03-10, where 8.1 would be usual."},

@@ -1,7 +1,10 @@
 package report
 
 import (
+	"cmp"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"tracksource/attribution"
 	"tracksource/contract"
@@ -45,9 +48,11 @@ func stageName(stage string) string {
 
 // named is a subject in the middle of a sentence; who reads it knows partners, feeds and
 // measures by their names alone.
-func named(s Subject) string {
+func named(c *contract.Contract, s Subject) string {
 	switch s.Dimension {
-	case string(Partner), "feed":
+	case string(Partner):
+		return partnerName(c, s.Key)
+	case "feed":
 		return s.Key
 	case "measure":
 		return measureName(s.Key)
@@ -57,10 +62,33 @@ func named(s Subject) string {
 	return strings.ReplaceAll(s.Dimension, "_", " ") + " " + s.Key
 }
 
+// partnerName is what a partner is called: who is no signatory, and anybody without a
+// contract, by its id.
+func partnerName(c *contract.Contract, id string) string {
+	if c != nil {
+		for i := range c.Partners {
+			if p := &c.Partners[i]; p.ID == id {
+				return cmp.Or(p.Name, id)
+			}
+		}
+	}
+	return id
+}
+
+// partnerNames are what partners are called, in the order of their ids.
+func partnerNames(c *contract.Contract, ids []string) []string {
+	names := make([]string, len(ids))
+	for i, id := range ids {
+		names[i] = partnerName(c, id)
+	}
+	return names
+}
+
 // capital makes text begin a sentence.
 func capital(text string) string {
 	if text == "" {
 		return text
 	}
-	return strings.ToUpper(text[:1]) + text[1:]
+	first, size := utf8.DecodeRuneInString(text)
+	return string(unicode.ToUpper(first)) + text[size:]
 }

@@ -204,7 +204,7 @@ func (p *packaging) modelTables() error {
 		})...)
 	}
 	p.add(report.DisagreementTable(apart, p.main.Name, p.currency(p.main)))
-	p.found(report.TellDisagreements(apart))
+	p.found(report.TellDisagreements(p.campaign.Contract, apart))
 	return nil
 }
 

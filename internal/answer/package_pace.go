@@ -90,7 +90,7 @@ func (p *packaging) pacing() error {
 	for _, t := range report.PaceTables(list, p.p.Currency, p.campaign.Contract.Exponent) {
 		p.add(t)
 	}
-	p.found(report.Pacings(list))
+	p.found(report.Pacings(p.campaign.Contract, list))
 	return nil
 }
 
@@ -168,7 +168,7 @@ func (p *packaging) readSeries() error {
 	if within.From > within.To {
 		return nil
 	}
-	p.anomalous.Within = within
+	p.anomalous.Contract, p.anomalous.Within = p.campaign.Contract, within
 	first, last, err := p.rowsBetween()
 	if err != nil {
 		return err
