@@ -114,7 +114,6 @@ type FeedQA struct {
 	// Completeness is of control totals, empty where the feed sends none.
 	Completeness string `json:"completeness"`
 	Complete     bool   `json:"complete"` // true also where nobody can tell
-	MatchRate    string `json:"match_rate"`
 	DeadLetters  int64  `json:"dead_letters"`
 }
 

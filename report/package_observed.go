@@ -24,7 +24,6 @@ func (p *Package) Observe(o Observed) {
 		{TextColumn, "fresh"},
 		{RatioColumn, "completeness"},
 		{TextColumn, "complete"},
-		{RatioColumn, "match_rate"},
 		{CountColumn, "dead_letters"},
 	} {
 		for _, id := range strings.Fields(c.ids) {
@@ -58,6 +57,6 @@ func (f *FeedQA) row() []string {
 	}
 	return []string{
 		f.Feed, f.Partner, f.Topic, number(f.Records), strings.Join(offsets, " "), newest, age, number(f.LimitSeconds), yes[f.Fresh],
-		f.Completeness, yes[f.Complete], f.MatchRate, number(f.DeadLetters),
+		f.Completeness, yes[f.Complete], number(f.DeadLetters),
 	}
 }

@@ -13,13 +13,13 @@ func TestObserve(t *testing.T) {
 	at := time.Date(2026, 3, 31, 18, 0, 0, 5, time.FixedZone("", 7200))
 	p := &report.Package{Tables: []report.Table{{ID: "feeds", Rows: [][]string{{"old"}}}, {ID: "deals"}}}
 	o := report.Observed{BehindSeconds: 3, Feeds: []report.FeedQA{
-		{Feed: "crm", Partner: "acme", Topic: "raw", Records: 9, Offsets: []int64{4, 5}, Newest: &at, AgeSeconds: 60, LimitSeconds: 3600, Fresh: true, Completeness: "0.9", MatchRate: "1"},
+		{Feed: "crm", Partner: "acme", Topic: "raw", Records: 9, Offsets: []int64{4, 5}, Newest: &at, AgeSeconds: 60, LimitSeconds: 3600, Fresh: true, Completeness: "0.9"},
 		{Feed: "map", Partner: "acme", AgeSeconds: -1, Complete: true, DeadLetters: 2},
 	}}
 	p.Observe(o)
 	want := [][]string{
-		{"crm", "acme", "raw", "9", "4 5", "2026-03-31T16:00:00Z", "60", "3600", "yes", "0.9", "no", "1", "0"},
-		{"map", "acme", "", "0", "", "", "", "0", "no", "", "yes", "", "2"},
+		{"crm", "acme", "raw", "9", "4 5", "2026-03-31T16:00:00Z", "60", "3600", "yes", "0.9", "no", "0"},
+		{"map", "acme", "", "0", "", "", "", "0", "no", "", "yes", "2"},
 	}
 	if got := p.Table("feeds").Rows; !slices.EqualFunc(got, want, slices.Equal) || p.Tables[1].ID != "deals" || p.Observed.BehindSeconds != 3 {
 		t.Errorf("got %q, want %q", got, want)

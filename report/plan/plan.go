@@ -193,7 +193,6 @@ type DataSource struct {
 	Fresh        bool       `json:"fresh"`
 	Completeness string     `json:"completeness"` // empty where nobody can tell
 	Complete     bool       `json:"complete"`
-	MatchRate    string     `json:"match_rate"`
 	DeadLetters  int64      `json:"dead_letters"`
 	// Source is observed, or the id of the plan that it is remembered from.
 	Source string `json:"source"`

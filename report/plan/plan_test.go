@@ -29,7 +29,7 @@ func feed(kind, partner string, fresh, complete bool) report.FeedQA {
 	newest := noon.Add(-time.Hour)
 	return report.FeedQA{
 		Feed: kind, Partner: partner, Topic: "tracksource.raw." + kind + "." + partner, Records: 1200, Offsets: []int64{700, 500}, Newest: &newest,
-		AgeSeconds: 3600, LimitSeconds: 86400, Fresh: fresh, Completeness: "0.998", Complete: complete, MatchRate: "0.91", DeadLetters: 3,
+		AgeSeconds: 3600, LimitSeconds: 86400, Fresh: fresh, Completeness: "0.998", Complete: complete, DeadLetters: 3,
 	}
 }
 

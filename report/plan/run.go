@@ -230,7 +230,7 @@ func sourcesOf(pkg *report.Package) []DataSource {
 		s := DataSource{
 			Feed: feedName(f), System: systemOther, Partner: clip(f.Partner), Topic: clip(f.Topic), Offsets: []int64{}, Records: max(f.Records, 0),
 			AgeSeconds: max(f.AgeSeconds, -1), LimitSeconds: max(f.LimitSeconds, 0), Fresh: f.Fresh, Completeness: decimal(f.Completeness), Complete: f.Complete,
-			MatchRate: decimal(f.MatchRate), DeadLetters: max(f.DeadLetters, 0), Source: sourceObserved,
+			DeadLetters: max(f.DeadLetters, 0), Source: sourceObserved,
 		}
 		for _, o := range f.Offsets {
 			s.Offsets = append(s.Offsets, max(o, 0))

@@ -235,7 +235,7 @@ func TestEveryPlanIsValid(t *testing.T) {
 		f := report.FeedQA{
 			Feed: rapid.OneOf(rapid.SampledFrom([]string{"crm.a", "map.a", "analytics.b", "crm.b"}), text).Draw(t, "feed"), Partner: rapid.OneOf(rapid.SampledFrom([]string{"a", "b", ""}), text).Draw(t, "partner"),
 			Topic: text.Draw(t, "topic"), Records: count.Draw(t, "records"), Offsets: rapid.SliceOfN(count, 0, 3).Draw(t, "offsets"), AgeSeconds: count.Draw(t, "age"), LimitSeconds: count.Draw(t, "limit"),
-			Fresh: rapid.Bool().Draw(t, "fresh"), Complete: rapid.Bool().Draw(t, "complete"), Completeness: text.Draw(t, "completeness"), MatchRate: "0.5", DeadLetters: count.Draw(t, "dead"),
+			Fresh: rapid.Bool().Draw(t, "fresh"), Complete: rapid.Bool().Draw(t, "complete"), Completeness: text.Draw(t, "completeness"), DeadLetters: count.Draw(t, "dead"),
 		}
 		if newest := at.Draw(t, "newest"); rapid.Bool().Draw(t, "has") {
 			f.Newest = &newest

@@ -421,7 +421,6 @@ func (h *hall) feeds() {
 			{Text: "Age", Num: true},
 			{Text: "Allowed", Num: true},
 			{Text: "Complete", Num: true},
-			{Text: "Matched", Num: true},
 			{Text: "Refused", Num: true},
 			{Text: "State"},
 		}}
@@ -460,7 +459,7 @@ func (h *hall) feed(f *report.FeedQA) []cell {
 		or(count(f.Records)),
 		newest, age,
 		or(long(f.LimitSeconds)),
-		or(shown(report.RatioColumn, f.Completeness, "")), or(shown(report.RatioColumn, f.MatchRate, "")), or(count(f.DeadLetters)), state,
+		or(shown(report.RatioColumn, f.Completeness, "")), or(count(f.DeadLetters)), state,
 	}
 }
 
