@@ -126,8 +126,7 @@ func (l *large) facts(i int) *avro.Facts {
 		Region: l.pick("Region ", 4), Segment: l.segment(), Sourced: avro.FactsSourced{Partner: l.partner(), By: "touch"}, AsOf: now,
 	}
 	f.Stages = []avro.FactsStage{{Stage: "Qualification", State: "open", Milestone: "SQL", At: created, EventID: fmt.Sprint("q", i)}}
-	end := 0
-	if end = l.rng.IntN(5); end <= 2 && closed.Before(now) {
+	if end := l.rng.IntN(5); end <= 2 && closed.Before(now) {
 		f.State, f.Stage, f.Milestone = "won", "Closed Won", ""
 		if end == 2 {
 			f.State, f.Stage = "lost", "Closed Lost"
