@@ -11,7 +11,7 @@ import (
 	"tracksource/report"
 )
 
-// TestDaysDocumented: the examples of days, of a target and of models in docs/insights.md
+// TestDaysDocumented: the examples of days, of a target, of models and of a change in docs/insights.md
 // are what the rules find.
 func TestDaysDocumented(t *testing.T) {
 	text, err := os.ReadFile("../docs/insights.md")
@@ -24,8 +24,8 @@ func TestDaysDocumented(t *testing.T) {
 	}
 	example, _, _ = strings.Cut(example, "\n## ")
 	blocks := regexp.MustCompile("(?s)```(?:csv|text)\n(.*?)```").FindAllStringSubmatch(example, -1)
-	if len(blocks) != 6 {
-		t.Fatalf("%d blocks, want days, deals and models with what is found of each", len(blocks))
+	if len(blocks) != 8 {
+		t.Fatalf("%d blocks, want days, deals, models and a change with what is found of each", len(blocks))
 	}
 	read := func(block int) (header []string, rows [][]string) {
 		all, err := csv.NewReader(strings.NewReader(blocks[block][1])).ReadAll()
@@ -85,4 +85,7 @@ func TestDaysDocumented(t *testing.T) {
 		ask.Models = append(ask.Models, modelShares(t, name, name, true, given...))
 	}
 	check(5, report.TellDisagreements(tour(t), report.Disagreements(ask)))
+
+	_, values := read(6)
+	check(7, report.Changes(changeOf(t, values)))
 }

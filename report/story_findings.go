@@ -82,10 +82,7 @@ func (t *teller) before() string {
 	if err != nil || err2 != nil {
 		return "as many days before"
 	}
-	if days := (Span{from, to}).Days(); days != 1 {
-		return "the " + Number(days) + " days before"
-	}
-	return "the day before"
+	return daysBefore((Span{from, to}).Days())
 }
 
 // counted is a measure of things with how many.
@@ -155,21 +152,36 @@ func byStake(list []Insight) []Insight {
 	return sorted
 }
 
+// drives is how near a finding is to why the numbers are what they are, the nearest first:
+// what deviates from what was to be expected, what changed, what differs, and last who is
+// first, as somebody always is; false for what says nothing of it.
+func (t *teller) drives(in *Insight) (int, bool) {
+	switch in.Rule {
+	case RulePacing, RuleAnomaly, RuleDropOff:
+		return 0, true
+	case RuleChange:
+		return 1, true
+	case RuleOutlier:
+		return 2, true
+	case RuleTop: // who is first moved nothing, where it is known what did
+		return 3, !slices.ContainsFunc(t.p.Insights, func(in Insight) bool { return in.Rule == RuleChange })
+	}
+	return 0, false
+}
+
 // drivers are the findings that say most of why the numbers are what they are: welcome or
-// not, of distinct subjects, those with the most at stake first. What a test found comes
-// before what only describes: somebody is always first and last.
+// not, of distinct subjects, the nearest first, of these the ones with the most at stake.
 func (t *teller) drivers() []Insight {
 	out := []Insight{}
 	seen := map[Subject]bool{}
-	list := byStake(t.p.Insights)
+	list := slices.DeleteFunc(byStake(t.p.Insights), func(in Insight) bool {
+		_, drives := t.drives(&in)
+		return !drives
+	})
 	slices.SortStableFunc(list, func(a, b Insight) int {
-		describes := func(in Insight) int {
-			if in.Chance == "" {
-				return 1
-			}
-			return 0
-		}
-		return cmp.Compare(describes(a), describes(b))
+		first, _ := t.drives(&a)
+		second, _ := t.drives(&b)
+		return cmp.Compare(first, second)
 	})
 	for _, in := range list {
 		if len(out) == driversMax {
@@ -224,7 +236,8 @@ func (t *teller) behind() []Insight {
 func (t *teller) opportunities() []Insight { return append([]Insight{}, t.toned(Good)...) }
 
 func (t *teller) toned(tone Tone) []Insight {
-	list := slices.DeleteFunc(byStake(t.p.Insights), func(in Insight) bool { return in.Tone != tone })
+	// What changed is told as a driver; what it makes likely is for the others to say.
+	list := slices.DeleteFunc(byStake(t.p.Insights), func(in Insight) bool { return in.Tone != tone || in.Rule == RuleChange })
 	return list[:min(len(list), findingsMax)]
 }
 

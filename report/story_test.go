@@ -181,6 +181,9 @@ func (s storyteller) badWeek() (*report.Package, report.StoryInput) {
 	p := s.pkg()
 	p.Insights = []report.Insight{
 		{Rule: "pacing", Tone: report.Bad, About: []report.Subject{{Dimension: "measure", Key: "revenue"}}, Stake: "301000.00", Chance: "0.000001", Text: "Revenue reached USD 500,000.00 by 2026-03-30, 37.6% less than the USD 801,000.00 that the target expects by then."},
+		{Rule: "top", Tone: report.Good, About: []report.Subject{{Dimension: "asset", Key: "ai-buyers-guide"}}, Stake: "900000.00", Text: "The asset with the most credit for revenue: ai-buyers-guide with USD 40,000.00, 25% of all."},
+		{Rule: "outlier", Tone: report.Good, About: []report.Subject{{Dimension: "asset", Key: "ai-roi-calculator"}}, Stake: "700000.00", Chance: "0.001", Text: "Of 60 deals that began with asset ai-roi-calculator, 30 (50%) were won within 40 days, of the rest 22%."},
+		{Rule: "change", Tone: report.Bad, About: []report.Subject{{Dimension: "partner", Key: "acme"}}, Stake: "80000.00", Text: "Acme is credited with USD 60,000.00 of revenue, USD 80,000.00 less than in the 30 days before (down 57.1%); the total fell by USD 90,000.00."},
 	}
 	p.Observed.Feeds = []report.FeedQA{
 		{Feed: "crm", Partner: "acme", Fresh: true, Complete: true},
@@ -345,7 +348,7 @@ func TestStoriesHold(t *testing.T) {
 		p.Empty, p.Withheld, p.Name = text.Draw(t, "empty"), rapid.Bool().Draw(t, "withheld"), text.Draw(t, "name")
 		for range rapid.IntRange(0, 6).Draw(t, "insights") {
 			p.Insights = append(p.Insights, report.Insight{
-				Rule:  rapid.SampledFrom([]string{"top", "pacing", "model_disagreement"}).Draw(t, "rule"),
+				Rule:  rapid.SampledFrom([]string{"top", "pacing", "change", "model_disagreement"}).Draw(t, "rule"),
 				Tone:  rapid.SampledFrom([]report.Tone{report.Good, report.Bad, report.Neutral}).Draw(t, "tone"),
 				About: []report.Subject{{Dimension: text.Draw(t, "dimension"), Key: text.Draw(t, "key")}}, Text: "It is so.",
 				Stake: amount.Draw(t, "stake"), Chance: rapid.SampledFrom([]string{"", "0.01"}).Draw(t, "chance"),

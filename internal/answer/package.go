@@ -35,6 +35,7 @@ type packaging struct {
 	anomalous report.AnomalyQuestion
 	people    []report.StageCount
 	credits   map[report.Dimension][2]report.Breakdown // of the main measure, and of revenue
+	changed   report.ChangeQuestion
 	story     report.StoryInput
 	compared  comparison
 	cohorts   *later[[]report.Table]
@@ -150,7 +151,7 @@ func (p *packaging) read() error {
 		p.readDeals, loaded, p.readQuotas, p.readComputed, p.readMain, p.governed, p.emptiness,
 		p.contributions, p.totals, p.partnerTable, p.adjustments, p.overTime, p.funnels, p.keyFigureTable,
 		p.guardrailTable, p.confidenceTable, p.disputeTable, p.escalations, p.signatureTable, p.spendTable,
-		p.readPaces, p.readSeries, p.readRanks, p.readPeople, p.readStory,
+		p.readPaces, p.readSeries, p.readRanks, p.readChanges, p.readPeople, p.readStory,
 	}
 	if p.p.Question.Detail == report.Full {
 		parts = append(parts, p.worksheet)
@@ -193,7 +194,7 @@ func (p *packaging) tell() error {
 		p.followCohorts()
 		defer func() { <-p.cohorts.done }()
 	}
-	parts := []func() error{p.pacing, p.anomalies, p.dropOffs, p.outliers, p.modelTables, p.rank}
+	parts := []func() error{p.pacing, p.anomalies, p.changes, p.dropOffs, p.outliers, p.modelTables, p.rank}
 	if full {
 		parts = append(parts, p.cohortTables, p.dealTable)
 	}

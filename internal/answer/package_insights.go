@@ -147,6 +147,46 @@ func (p *packaging) anomalies() error {
 	return nil
 }
 
+// readChanges reads the main measure of the window and of as many days before, by what may
+// have moved it, as far as the viewer sees it. Before all days, and before the
+// campaign, there are none.
+func (p *packaging) readChanges() error {
+	currency := p.currency(p.main)
+	p.changed = report.ChangeQuestion{Contract: p.campaign.Contract, Measure: p.main.Name, Currency: currency, Places: placesOf(currency)}
+	before, ok := p.window.Previous()
+	if !ok || p.p.Question.Window == WindowCampaign {
+		return nil
+	}
+	own := ""
+	if p.sight == report.SeesOwn {
+		own = p.viewer.Partner
+	}
+	p.changed.Days = before.Days()
+	for _, d := range []report.Dimension{report.Partner, report.Channel, report.Asset} {
+		ask := p.askFor(d)
+		now, err := p.figures(p.main, ask)
+		if err != nil {
+			return err
+		}
+		ask.Within = &before
+		then, err := p.figures(p.main, ask)
+		if err != nil {
+			return err
+		}
+		if now.Currency == currency && then.Currency == currency { // one that is being restated is no change
+			p.changed.Sides = append(p.changed.Sides, report.ChangeSides{Now: now.Breakdown, Before: then.Breakdown, Own: own})
+		}
+	}
+	return nil
+}
+
+// changes are what moved the main measure.
+func (p *packaging) changes() error {
+	p.changed.Paces = p.story.Paces
+	p.found(report.Changes(p.changed))
+	return nil
+}
+
 // comparison is what all models give by each of some dimensions: those of the first model,
 // then those of the second.
 type comparison struct {

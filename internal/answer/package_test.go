@@ -1,6 +1,7 @@
 package answer_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -692,6 +693,59 @@ func TestPackageOfOwn(t *testing.T) {
 					t.Errorf("%s tells %q: %q", table.ID, cell, row)
 				}
 			}
+		}
+	}
+}
+
+// TestPackageChanges: what changed is told by what the packages of the window and of as many
+// days before have, to who sees its own rows alone by these.
+func TestPackageChanges(t *testing.T) {
+	r := newRig(t, 0)
+	r.agree()
+	r.world(11, 40)
+	for _, v := range []report.Viewer{operator, initech} {
+		measures := map[string]string{"revenue": "revenue", "pipeline_created": "pipeline created"}
+		credits := map[string]map[report.Subject][2]string{"revenue": {}, "pipeline_created": {}}
+		for side, days := range [][2]string{{"2026-04-28", "2026-05-27"}, {"2026-03-29", "2026-04-27"}} {
+			for _, d := range []string{"partner", "channel", "asset"} {
+				p := packaged(t, r, v, answer.Query{From: days[0], To: days[1], By: []string{d}, Detail: string(report.Summary)})
+				for measure := range measures {
+					values := column(t, p, "contributions", measure)
+					for i, key := range column(t, p, "contributions", d) {
+						of := credits[measure][report.Subject{Dimension: d, Key: key}]
+						of[side] = values[i]
+						credits[measure][report.Subject{Dimension: d, Key: key}] = of
+					}
+				}
+			}
+		}
+		told := 0
+		for _, in := range packaged(t, r, v, answer.Query{From: "2026-04-28", To: "2026-05-27"}).Insights {
+			if in.Rule != report.RuleChange {
+				continue
+			}
+			told++
+			measure := "revenue"
+			if !strings.Contains(in.Text, measures[measure]) {
+				measure = "pipeline_created"
+			}
+			want := credits[measure][in.About[0]]
+			for i, name := range []string{"credit", "credit before"} {
+				if e := in.Evidence[i]; e.Name != name || e.Value != cmp.Or(want[i], "0.00") {
+					t.Errorf("%s: %s is %s, want %s", in.Text, e.Name, e.Value, want[i])
+				}
+			}
+			if v == initech && (strings.Contains(in.Text, "the total") || in.About[0].Dimension == "partner" && in.About[0].Key != "initech") {
+				t.Errorf("initech is told: %s", in.Text)
+			}
+		}
+		if told == 0 {
+			t.Errorf("%q is told of nothing that changed", v.Partner)
+		}
+	}
+	for _, in := range packaged(t, r, operator, answer.Query{Window: "all"}).Insights {
+		if in.Rule == report.RuleChange && !strings.Contains(in.Text, "its target") {
+			t.Errorf("of all days: %s", in.Text)
 		}
 	}
 }

@@ -287,6 +287,8 @@ func ruleTitle(rule string) string {
 		return "Anomalies in the series"
 	case "pacing":
 		return "Pace against targets"
+	case "change":
+		return "What changed"
 	case "model_disagreement":
 		return "Where models disagree"
 	}
