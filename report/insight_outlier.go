@@ -220,8 +220,17 @@ func (t *outlierTest) isFinding() bool {
 	return apart.Sign() != 0 && apart.Abs(apart).Cmp(least) >= 0 && t.chance.Cmp(insightLevel()) <= 0
 }
 
-// tone is good for what is won more often, is larger or is faster.
+// tone is good for what is won more often, is larger or is faster. What the deals of a
+// segment are worth is neither: larger firms buy more.
 func (t *outlierTest) tone() Tone {
+	if t.dimension == Segment && t.of == outlierSize {
+		return Neutral
+	}
+	return t.direction()
+}
+
+// direction is the tone of the difference, whoever it is of.
+func (t *outlierTest) direction() Tone {
 	if more := t.figure.Cmp(t.base) > 0; more == (t.of != outlierDays) {
 		return Good
 	}
@@ -265,7 +274,7 @@ func (t *outlierTest) verdict() string {
 	switch {
 	case !t.isFinding():
 		return verdictAs
-	case t.tone() == Good:
+	case t.direction() == Good:
 		return verdictBetter
 	}
 	return verdictWorse

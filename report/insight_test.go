@@ -98,7 +98,7 @@ func TestInsightsFound(t *testing.T) {
 			out(report.Asset, "webinar-1", "begun won", 20, report.Bad, "won"),
 			out(report.Asset, "paid-search-1", "value", 250, report.Good, "median value"),
 			out(report.Channel, "webinar", "days", 50, report.Good, "median days"),
-			out(report.Segment, "mid-market", "value", 45, report.Bad, "median value"),
+			out(report.Segment, "mid-market", "value", 45, report.Neutral, "median value"),
 		}},
 		{"an asset that wins", []sought{out(report.Asset, "event-1", "begun every", 150, report.Good, "won")}},
 	} {
