@@ -87,7 +87,8 @@ bottom bad 7.00: c, b
 `,
 		},
 		{
-			"velocity from five deals won on", "", [][]report.Deal{
+			"velocity from five deals won on", "",
+			[][]report.Deal{
 				segment(5, "2026-01-20", "won", "a"), segment(3, "2026-01-20", "lost", "a"), segment(2, "", "open", "a"),
 				segment(6, "2026-02-09", "won", "b"), segment(4, "2026-01-11", "won", "c"),
 			},
