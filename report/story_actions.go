@@ -40,6 +40,8 @@ const (
 	optimisationsMax = 8
 	// alertsMax bounds the lines of alerts; the table of escalations has all.
 	alertsMax = 50
+	// alikeMax is how many alerts of one kind have a line each.
+	alikeMax = 3
 )
 
 // The states of an action.
@@ -295,34 +297,60 @@ func (t *teller) outliers() []optimisation {
 	return list
 }
 
-// register are the alerts that are open, the most severe first, then those that climb
-// first.
+// register are the lines of open alerts, the most severe first, then those that climb
+// first. Alerts of one kind on one rung
+// that are many, such as deals that lack a rate, are one line.
 func (t *teller) register() []Action {
+	type sort struct{ kind, severity, rung, owner, taken string }
+	of := func(al *StoryAlert) sort { return sort{al.Kind, al.Severity, al.Rung, al.Owner, al.Taken} }
+	count, told := map[sort]int{}, map[sort]bool{}
+	for i := range t.in.Alerts {
+		count[of(&t.in.Alerts[i])]++
+	}
 	var list []Action
-	for i, al := range t.in.Alerts {
-		if i == alertsMax {
-			list = append(list, Action{
-				ID: ActionAlert + "/more", Rule: ActionAlert, Status: StatusOpen,
-				Text: "Look at " + Counted(len(t.in.Alerts)-i, "more alert", "more alerts") + ", which the table of escalations lists",
-			})
-			break
-		}
-		// What does not climb is heard of at the next meeting.
-		a := Action{ID: al.ID, Text: capital(t.message(&al)), Rule: ActionAlert, Owner: cmp.Or(al.Owner, al.Rung, al.Taken), Due: meeting(t.in.Day).String(), Status: StatusOpen}
-		if al.Subject != "" {
-			a.About = []Subject{{al.Kind, al.Subject}}
-		}
-		if al.Deadline != 0 {
-			a.Due = al.Deadline.String()
-		}
-		first := t.in.Contract.Escalation.Ladder[0].Name
+	listed := 0
+	for i := range t.in.Alerts {
+		al := &t.in.Alerts[i]
+		s := of(al)
+		many := count[s] > alikeMax
 		switch {
-		case al.Board || al.Rung != "" && al.Rung != first:
-			a.Status = StatusEscalated
-		case al.Taken != "":
-			a.Status = StatusTaken
+		case told[s]:
+			continue
+		case len(list) == alertsMax:
+			return append(list, Action{
+				ID: ActionAlert + "/more", Rule: ActionAlert, Status: StatusOpen,
+				Text: "Look at " + Counted(len(t.in.Alerts)-listed, "more alert", "more alerts") + ", which the table of escalations lists",
+			})
+		case many:
+			told[s] = true
+			listed += count[s]
+		default:
+			listed++
+		}
+		a := t.alert(al)
+		if many {
+			a.ID, a.About = ActionAlert+"/"+al.Kind+"/"+al.ID, nil
+			a.Text = fmt.Sprintf("Look at %s such as this, which the table of escalations lists: %s", Counted(count[s], "alert", "alerts"), a.Text)
 		}
 		list = append(list, a)
 	}
 	return list
+}
+
+// alert is the line of one alert. What does not climb is heard of at the next meeting.
+func (t *teller) alert(al *StoryAlert) Action {
+	a := Action{ID: al.ID, Text: capital(t.message(al)), Rule: ActionAlert, Owner: cmp.Or(al.Owner, al.Rung, al.Taken), Due: meeting(t.in.Day).String(), Status: StatusOpen}
+	if al.Subject != "" {
+		a.About = []Subject{{al.Kind, al.Subject}}
+	}
+	if al.Deadline != 0 {
+		a.Due = al.Deadline.String()
+	}
+	switch {
+	case al.Board || al.Rung != "" && al.Rung != t.in.Contract.Escalation.Ladder[0].Name:
+		a.Status = StatusEscalated
+	case al.Taken != "":
+		a.Status = StatusTaken
+	}
+	return a
 }

@@ -113,17 +113,32 @@ func TestProposals(t *testing.T) {
 	}
 }
 
-// TestRegister: what is more than fifty alerts is said in one line.
+// TestRegister: alerts that are alike and many are one line, and what is more than fifty
+// lines is said in one.
 func TestRegister(t *testing.T) {
 	s := newStoryteller(t)
-	p := s.pkg()
-	in := report.StoryInput{Contract: s.contract, Day: day(t, "2026-03-30")}
-	for i := range 53 {
-		in.Alerts = append(in.Alerts, report.StoryAlert{ID: fmt.Sprintf("a%02d", i), Kind: "data_gap", Severity: "warning", Message: "Lost."})
+	register := func(alerts ...report.StoryAlert) []report.Action {
+		p := s.pkg()
+		report.Tell(p, report.StoryInput{Contract: s.contract, Day: day(t, "2026-03-30"), Alerts: alerts})
+		return p.Actions
 	}
-	report.Tell(p, in)
-	if n := len(p.Actions); n != 51 || p.Actions[50].Text != "Look at 3 more alerts, which the table of escalations lists" {
-		t.Errorf("%d actions, the last one %q", n, p.Actions[n-1].Text)
+	alert := func(kind string, n int) report.StoryAlert {
+		return report.StoryAlert{ID: fmt.Sprintf("%s/%02d", kind, n), Kind: kind, Severity: "warning", Subject: fmt.Sprint(n), Message: "Lost."}
+	}
+	var alerts []report.StoryAlert
+	for i := range 53 {
+		alerts = append(alerts, alert(fmt.Sprintf("kind%02d", i), i))
+	}
+	if a := register(alerts...); len(a) != 51 || a[50].Text != "Look at 3 more alerts, which the table of escalations lists" {
+		t.Errorf("%d actions, the last one %q", len(a), a[len(a)-1].Text)
+	}
+	few := register(alert("gap", 1), alert("gap", 2), alert("gap", 3))
+	if len(few) != 3 || few[2].Text != "Lost" || len(few[2].About) != 1 {
+		t.Errorf("three alerts are %+v", few)
+	}
+	many := register(alert("gap", 1), alert("rate", 1), alert("gap", 2), alert("gap", 3), alert("gap", 4))
+	if len(many) != 2 || many[0].Text != "Look at 4 alerts such as this, which the table of escalations lists: Lost" || many[0].About != nil || many[1].ID != "rate/01" {
+		t.Errorf("four alike and another are %+v", many)
 	}
 }
 

@@ -71,9 +71,9 @@ func (t *teller) disputed() []Decision {
 		}
 		about := "says that it sourced"
 		if d.About != "sourcing" {
-			about = "disputes what " + cmp.Or(partnerName(t.in.Contract, d.Against), "another partner") + " is credited with of"
+			about = "disputes what " + t.disputant(d.Against) + " is credited with of"
 		}
-		text := fmt.Sprintf("Resolve dispute %s: %s %s", d.ID, partnerName(t.in.Contract, d.Partner), about)
+		text := fmt.Sprintf("Resolve %s: %s %s", strings.TrimSpace("dispute "+d.ID), t.disputant(d.Partner), about)
 		if d.Deal == "" {
 			text += " a deal"
 		} else {
@@ -86,6 +86,14 @@ func (t *teller) disputed() []Decision {
 		list = append(list, Decision{Text: text, Owner: board, Why: why})
 	}
 	return list
+}
+
+// disputant is what a partner of a dispute is called, who may be nobody's to know.
+func (t *teller) disputant(id string) string {
+	if id == "" || id == Other {
+		return "another partner"
+	}
+	return partnerName(t.in.Contract, id)
 }
 
 func (t *teller) pending(p *Pending) Decision {

@@ -16,7 +16,6 @@ const (
 	RuleGuardrail = "guardrail"
 	RuleTarget    = "target"
 	RuleEscrow    = "escrow"
-	RuleFeed      = "feed"
 )
 
 // The bounds of a story: what is more is in the sections and tables behind it.
@@ -205,8 +204,7 @@ func (t *teller) risks() []Insight {
 	if in, ok := t.escrow(); ok {
 		out = append(out, in)
 	}
-	out = append(out, t.toned(Bad)...)
-	return append(out, t.feeds()...)
+	return append(out, t.toned(Bad)...)
 }
 
 // behind are the targets of all together that are behind what they expect by now, and that
@@ -373,37 +371,4 @@ func (t *teller) escrow() (Insight, bool) {
 	}
 	in.Text += "."
 	return in, true
-}
-
-// feeds are those whose data are old or lacking, as they were seen.
-func (t *teller) feeds() []Insight {
-	stale, lacking := Insight{Rule: RuleFeed, Tone: Bad}, Insight{Rule: RuleFeed, Tone: Bad}
-	var old, parts []string
-	for _, f := range t.p.Observed.Feeds {
-		name := f.Feed + "." + f.Partner
-		if !f.Fresh {
-			stale.About = append(stale.About, Subject{"feed", name})
-			age := "nothing came yet"
-			if f.AgeSeconds >= 0 {
-				age = Counted(int(f.AgeSeconds/3600), "hour", "hours") + " old"
-			}
-			old = append(old, fmt.Sprintf("%s (%s)", name, age))
-			stale.Evidence = append(stale.Evidence, Evidence{Name: name, Value: age, Kind: TextColumn})
-		}
-		if !f.Complete {
-			lacking.About = append(lacking.About, Subject{"feed", name})
-			parts = append(parts, fmt.Sprintf("%s (%s came)", name, Shown(RatioColumn, f.Completeness, "")))
-			lacking.Evidence = append(lacking.Evidence, Evidence{Name: name, Value: f.Completeness, Kind: RatioColumn})
-		}
-	}
-	var out []Insight
-	if len(old) > 0 {
-		stale.Text = fmt.Sprintf("%s newer data: %s.", Counted(len(old), "feed lacks", "feeds lack"), inWords(old))
-		out = append(out, stale)
-	}
-	if len(parts) > 0 {
-		lacking.Text = fmt.Sprintf("%s what partners say they sent: %s.", Counted(len(parts), "feed lacks part of", "feeds lack part of"), inWords(parts))
-		out = append(out, lacking)
-	}
-	return out
 }
