@@ -79,7 +79,7 @@ func campaign(t testing.TB, agreed *contract.Contract, seed uint64, deals int, p
 
 // question asks for findings in all deals.
 func (m *made) question() report.DealQuestion {
-	return report.DealQuestion{Contract: m.contract, Today: m.today, Deals: m.deals}
+	return report.DealQuestion{Contract: m.contract, Today: m.today, Deals: report.Listed(m.deals)}
 }
 
 // one of several names, the first ones more often.

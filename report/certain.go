@@ -13,7 +13,7 @@ import (
 // Certain is what a deal has of a measure, as far as a question is about it, and how
 // sure that is.
 type Certain struct {
-	Deal       *Deal
+	ID         attribution.ItemID // of the deal
 	Day        money.Day
 	Minor      int64
 	Confidence attribution.Confidence
@@ -25,20 +25,19 @@ func (c *Certain) Doubt() int64 { return c.Minor - c.Confidence.Of(c.Minor) }
 // Certainties are those of the deals that a question is about, under a model of single
 // paths that specOf gives for each revision, the one with the most doubt first. By is
 // not looked at.
-func Certainties(deals []Deal, q ModelQuestion, specOf func(revision int64) model.Spec) []Certain {
+func Certainties(deals Deals, q ModelQuestion, specOf func(revision int64) model.Spec) []Certain {
 	var list []Certain
-	for i := range deals {
-		d := &deals[i]
+	for d := range deals {
 		f, m, ok := d.Measure(q.Measure)
 		if !ok || m.Currency != q.Currency || m.Exponent != q.Exponent || !q.within(m) {
 			continue
 		}
 		if minor := q.part(f, m, specOf(f.Revision)); minor != 0 {
-			list = append(list, Certain{d, m.Day, minor, m.Confidence})
+			list = append(list, Certain{d.Newest().Deal, m.Day, minor, m.Confidence})
 		}
 	}
 	slices.SortFunc(list, func(a, b Certain) int {
-		return cmp.Or(cmp.Compare(b.Doubt(), a.Doubt()), a.Deal.Newest().Deal.Compare(b.Deal.Newest().Deal))
+		return cmp.Or(cmp.Compare(b.Doubt(), a.Doubt()), a.ID.Compare(b.ID))
 	})
 	return list
 }

@@ -116,21 +116,79 @@ const cohortAgesMax = 60
 // Cohorts puts the deals that are in the totals into cohorts: months in their order, the
 // deals without one last, others by size, then by key; then by group. Orders of a shop
 // are no deals here. A deal has a cell for each month until today's.
-func Cohorts(deals []Deal, q CohortQuestion) []Cohort {
-	type place struct{ key, group string }
-	members, sizes := map[place][]Deal{}, map[string]int{}
-	for i := range deals {
-		d := &deals[i]
-		if !q.isMember(d) {
-			continue
-		}
-		at := place{q.key(d), q.group(d)}
-		members[at] = append(members[at], *d)
-		sizes[at.key]++
+func Cohorts(deals Deals, q CohortQuestion) []Cohort {
+	return cohortsOf(deals, []CohortQuestion{q})[0]
+}
+
+// cohortsOf answers many questions as [Cohorts] does each, going through the deals once.
+func cohortsOf(deals Deals, asks []CohortQuestion) [][]Cohort {
+	sums := make([]cohortSums, len(asks))
+	for i := range asks {
+		sums[i] = cohortSums{q: &asks[i], of: map[cohortPlace]*cohortSum{}, covered: map[string]Value{}}
 	}
-	cohorts := make([]Cohort, 0, len(members))
-	for at, list := range members {
-		cohorts = append(cohorts, Cohort{Key: at.key, Group: at.group, CohortMetrics: q.metrics(at.key, at.group, list, deals), Cells: q.cells(list)})
+	for d := range deals {
+		var t timed
+		for i := range sums {
+			sums[i].add(d, &t)
+		}
+	}
+	out := make([][]Cohort, len(asks))
+	for i := range sums {
+		out[i] = sums[i].cohorts()
+	}
+	return out
+}
+
+// cohortSums are what is added up of the deals of a question, and where a cohort is one of
+// them.
+type cohortSums struct {
+	q       *CohortQuestion
+	of      map[cohortPlace]*cohortSum
+	covered map[string]Value // the pipeline of the quarter by sourcing partner, of all deals
+}
+
+type cohortPlace struct{ key, group string }
+
+// cohortSum is what is added up of the deals of one cohort.
+type cohortSum struct {
+	CohortMetrics
+	closed closed
+	ages   cohortAges
+	days   Span // that the cohort's deals were created on, of months of creation
+}
+
+func (s *cohortSums) add(d *Deal, t *timed) {
+	q := s.q
+	k := q.kpi()
+	if len(q.Targets) > 0 && q.Kind == CohortPartner && k.of(d) {
+		if v, ok := k.covers(d, Quarter(q.Today)); ok {
+			partner := d.Newest().Sourced.Partner
+			s.covered[partner] = s.covered[partner].Add(v)
+		}
+	}
+	if !q.isMember(d) {
+		return
+	}
+	at := cohortPlace{q.key(d), q.group(d)}
+	c := s.of[at]
+	if c == nil {
+		c = &cohortSum{}
+		s.of[at] = c
+		if began, known := q.began(d); known {
+			first := ByMonth.Start(began)
+			c.days = Span{first, min(ByMonth.Next(first).Add(-1), q.Today)}
+		}
+	}
+	q.addMetrics(c, d, t)
+	c.ages.add(q, d)
+}
+
+func (s *cohortSums) cohorts() []Cohort {
+	q, sizes := s.q, map[string]int{}
+	cohorts := make([]Cohort, 0, len(s.of))
+	for at, c := range s.of {
+		sizes[at.key] += c.Size
+		cohorts = append(cohorts, Cohort{Key: at.key, Group: at.group, CohortMetrics: s.metrics(at, c), Cells: c.ages.cells()})
 	}
 	last := func(key string) int {
 		if key == contract.None {
@@ -235,49 +293,64 @@ func (q *CohortQuestion) group(d *Deal) string {
 // as old and to which nothing had happened yet, the part to which it did happen. It never
 // falls, young deals do not weigh it down, and where all are equally old, as in a month,
 // it is the count over the size.
-func (q *CohortQuestion) cells(deals []Deal) []CohortCell {
-	cells := make([]CohortCell, cohortAgesMax+2)
-	var came, risk [cohortAgesMax + 2]int // at an age; the latter, as Of, as differences
-	oldest := -1
-	for i := range deals {
-		d := &deals[i]
-		began, known := q.began(d)
-		if !known {
-			continue
-		}
-		ages := min(max(monthsBetween(began, q.Today), 0), cohortAgesMax)
-		oldest = max(oldest, ages)
-		cells[0].Of++
-		cells[ages+1].Of--
-		risk[0]++
-		_, m, ok := d.Measure(q.Value.Measure())
-		ok = ok && (m.Currency == "" || m.Currency == q.Contract.Currency)
-		age := ages
-		if ok {
-			// What is dated before its cohort, a close date say, was there from the start.
-			age = max(monthsBetween(began, m.Day), 0)
-			ok = age <= ages
-			age = min(age, ages)
-		}
-		risk[age+1]--
-		if ok {
-			came[age]++
-			cells[age].Value = cells[age].Value.Add(ValueOf(m.Value, m.Exponent))
-		}
+func (a *cohortAges) cells() []CohortCell {
+	if len(*a) == 0 {
+		return nil
 	}
+	ages := (*a)[:len(*a)-1]
+	cells := make([]CohortCell, len(ages))
 	left, atRisk := big.NewRat(1, 1), 0
-	for age := range cells[:oldest+1] {
-		c := &cells[age]
-		c.Age, c.Count = age, came[age]
+	for age := range cells {
+		c, at := &cells[age], &ages[age]
+		c.Age, c.Of, c.Count, c.Value = age, at.old, at.came, at.value
 		if age > 0 {
 			c.Of, c.Count, c.Value = c.Of+cells[age-1].Of, c.Count+cells[age-1].Count, c.Value.Add(cells[age-1].Value)
 		}
-		if atRisk += risk[age]; atRisk > 0 {
-			left.Mul(left, big.NewRat(int64(atRisk-came[age]), int64(atRisk)))
+		if atRisk += at.risk; atRisk > 0 {
+			left.Mul(left, big.NewRat(int64(atRisk-at.came), int64(atRisk)))
 		}
 		c.Rate = new(big.Rat).Sub(big.NewRat(1, 1), left)
 	}
-	return cells[:oldest+1]
+	return cells
+}
+
+// cohortAges are what is added up for the cells of a cohort, up to the age behind that of
+// its oldest deal.
+type cohortAges []struct {
+	came  int
+	value Value // of what came
+	// old is how many deals are as old, and risk to how many of these nothing had happened,
+	// both as differences from the age before.
+	old, risk int
+}
+
+func (a *cohortAges) add(q *CohortQuestion, d *Deal) {
+	began, known := q.began(d)
+	if !known {
+		return
+	}
+	ages := min(max(monthsBetween(began, q.Today), 0), cohortAgesMax)
+	if more := ages + 2 - len(*a); more > 0 {
+		*a = append(*a, make(cohortAges, more)...)
+	}
+	list := *a
+	list[0].old++
+	list[ages+1].old--
+	list[0].risk++
+	_, m, ok := d.Measure(q.Value.Measure())
+	ok = ok && (m.Currency == "" || m.Currency == q.Contract.Currency)
+	age := ages
+	if ok {
+		// What is dated before its cohort, a close date say, was there from the start.
+		age = max(monthsBetween(began, m.Day), 0)
+		ok = age <= ages
+		age = min(age, ages)
+	}
+	list[age+1].risk--
+	if ok {
+		list[age].came++
+		list[age].value = list[age].value.Add(ValueOf(m.Value, m.Exponent))
+	}
 }
 
 func monthsBetween(from, to money.Day) int {
@@ -306,15 +379,14 @@ type Velocity struct {
 // Velocities are of the deals that the question puts into cohorts: from lead to
 // created, and from created to each milestone, to won and to lost. A step that came
 // before the one it is counted from is left out.
-func Velocities(deals []Deal, q CohortQuestion, milestones []string) []Velocity {
+func Velocities(deals Deals, q CohortQuestion, milestones []string) []Velocity {
 	list := []Velocity{{From: stepLead, To: stepCreated}}
 	for _, m := range milestones {
 		list = append(list, Velocity{From: stepCreated, To: m})
 	}
 	list = append(list, Velocity{From: stepCreated, To: string(contract.StateWon)}, Velocity{From: stepCreated, To: string(contract.StateLost)})
 	days := make([][]int, len(list))
-	for i := range deals {
-		d := &deals[i]
+	for d := range deals {
 		if !q.isMember(d) {
 			continue
 		}

@@ -48,35 +48,49 @@ func (m *CohortMetrics) ContractValue(exponent int) (string, bool) {
 // quota.
 func (m *CohortMetrics) Coverage() (string, bool) { return Ratio(m.Covered, m.Quota) }
 
-// metrics are those of one cohort's members among all deals.
-func (q *CohortQuestion) metrics(key, group string, members, all []Deal) CohortMetrics {
-	k := KPIQuestion{Contract: q.Contract, Day: q.Today, Targets: q.Targets}
-	c := k.closed(members)
-	m := CohortMetrics{Size: len(members), Won: c.won, Lost: c.lost, Priced: c.deals, Revenue: c.revenue, Timed: len(c.days)}
-	if m.Timed > 0 {
-		m.Median, m.P90 = nearestRank(c.days, 50), nearestRank(c.days, 90)
-	}
-	for i := range members {
-		if of, ok := k.value(&members[i], attribution.MeasurePipelineCreated); ok {
-			m.Pipeline = m.Pipeline.Add(ValueOf(of.Value, of.Exponent))
+// kpi is the question of the key figures that metrics are defined as.
+func (q *CohortQuestion) kpi() KPIQuestion {
+	return KPIQuestion{Contract: q.Contract, Day: q.Today, Targets: q.Targets}
+}
+
+// addMetrics counts one member of a cohort.
+func (q *CohortQuestion) addMetrics(c *cohortSum, d *Deal, t *timed) {
+	k := q.kpi()
+	c.Size++
+	k.close(&c.closed, d, t)
+	m, ok := k.value(d, attribution.MeasurePipelineCreated)
+	if ok {
+		v := ValueOf(m.Value, m.Exponent)
+		c.Pipeline = c.Pipeline.Add(v)
+		if q.isCoveredByMonth() && c.days.Holds(m.Day) {
+			c.Covered = c.Covered.Add(v)
 		}
-		if of, ok := k.value(&members[i], attribution.MeasurePipelineOpen); ok {
-			m.Open = m.Open.Add(ValueOf(of.Value, of.Exponent))
-		}
 	}
-	if len(q.Targets) == 0 {
-		return m
+	if m, ok = k.value(d, attribution.MeasurePipelineOpen); ok {
+		c.Open = c.Open.Add(ValueOf(m.Value, m.Exponent))
 	}
-	// A quota is of a partner, or of all together: of nothing else there is coverage.
+}
+
+// isCoveredByMonth reports whether what is created in a month is held against its quota. A
+// quota is of a partner, or of all together: of nothing else there is coverage.
+func (q *CohortQuestion) isCoveredByMonth() bool {
+	return len(q.Targets) > 0 && q.Kind == CreatedMonth && (q.By == "" || q.By == "sourced")
+}
+
+// metrics are those of one cohort.
+func (s *cohortSums) metrics(at cohortPlace, c *cohortSum) CohortMetrics {
+	q, k, m := s.q, s.q.kpi(), c.CohortMetrics
+	m.Won, m.Lost, m.Priced, m.Revenue, m.Timed = c.closed.won, c.closed.lost, c.closed.deals, c.closed.revenue, len(c.closed.days)
+	if slices.Sort(c.closed.days); m.Timed > 0 {
+		m.Median, m.P90 = nearestRank(c.closed.days, 50), nearestRank(c.closed.days, 90)
+	}
 	switch {
-	case q.Kind == CohortPartner && q.By == "":
-		k.Partner = key
-		m.Covered, m.Quota = k.covered(all, Quarter(q.Today))
-	case q.Kind == CreatedMonth && (q.By == "" || q.By == "sourced"):
-		k.Partner = group
-		began, _ := q.began(&members[0])
-		first := ByMonth.Start(began)
-		m.Covered, m.Quota = k.covered(members, Span{first, min(ByMonth.Next(first).Add(-1), q.Today)})
+	case len(q.Targets) > 0 && q.Kind == CohortPartner && q.By == "":
+		k.Partner = at.key
+		m.Covered, m.Quota = s.covered[at.key], k.quota(Quarter(q.Today))
+	case q.isCoveredByMonth():
+		k.Partner = at.group
+		m.Quota = k.quota(c.days)
 	}
 	return m
 }
@@ -93,11 +107,16 @@ const cohortRowsMax = 1000
 // CohortTables are two tables for each kind of PackageCohorts: cohorts_<kind> with the
 // metrics of each cohort, curves_<kind> with the part of its deals that was won by each
 // age. What the question has of kind, group and value is not looked at.
-func CohortTables(deals []Deal, q CohortQuestion) []Table {
-	var tables []Table
+func CohortTables(deals Deals, q CohortQuestion) []Table {
+	var asks []CohortQuestion
 	for _, kind := range PackageCohorts() {
 		q.Kind, q.By, q.Value = kind, "", CohortWon
-		list := Cohorts(deals, q)
+		asks = append(asks, q)
+	}
+	var tables []Table
+	for i, list := range cohortsOf(deals, asks) {
+		q := &asks[i]
+		kind := q.Kind
 		left := max(len(list)-cohortRowsMax, 0)
 		if left > 0 && kind.IsMonth() {
 			list = list[left:] // the oldest months go

@@ -81,7 +81,7 @@ func tablesText(tables []report.Table) string {
 func TestCohortTables(t *testing.T) {
 	q := cohortQuestion(t)
 	q.Kind, q.By, q.Value = report.WonMonth, "region", report.CohortRevenue // which are not looked at
-	tables := report.CohortTables(cohortDeals(t), q)
+	tables := report.CohortTables(report.Listed(cohortDeals(t)), q)
 	got := tablesText(tables)
 	const file = "testdata/cohorts.txt"
 	if *update {
@@ -119,7 +119,7 @@ func TestCohortsWithin(t *testing.T) {
 			q.Within = &report.Span{From: day(t, from), To: day(t, to)}
 		}
 		var got []string
-		for _, c := range report.Cohorts(cohortDeals(t), q) {
+		for _, c := range report.Cohorts(report.Listed(cohortDeals(t)), q) {
 			got = append(got, fmt.Sprintf("%s %d", c.Key, c.Size))
 		}
 		if got := strings.Join(got, ", "); got != tt.want {
@@ -135,7 +135,7 @@ func TestCohortsYoung(t *testing.T) {
 	q.Kind = report.CohortPartner
 	deals := []report.Deal{course(t, "2026-01-02", "2026-03-02", "won", "acme", "1.00"), course(t, "2026-03-30", "", "open", "acme", "1.00"), course(t, "", "2026-03-02", "won", "acme", "1.00")}
 	var got []string
-	list := report.Cohorts(deals, q)
+	list := report.Cohorts(report.Listed(deals), q)
 	for _, cell := range list[0].Cells {
 		got = append(got, fmt.Sprintf("%d of %d %s", cell.Count, cell.Of, cell.RateText()))
 	}
@@ -172,14 +172,14 @@ func TestCohortsExclusive(t *testing.T) {
 			if !asked[d.Account] {
 				continue
 			}
-			one := report.Cohorts([]report.Deal{d}, q)
+			one := report.Cohorts(report.Listed([]report.Deal{d}), q)
 			if len(one) != 1 || one[0].Size != 1 {
 				t.Fatalf("%s is in %d cohorts", d.Account, len(one))
 			}
 			places[d.Account] = one[0].Key + "/" + one[0].Group
 			add(&whole, &one[0].CohortMetrics)
 		}
-		list := report.Cohorts(deals, q)
+		list := report.Cohorts(report.Listed(deals), q)
 		for i := range list {
 			add(&sum, &list[i].CohortMetrics)
 			var alone int
@@ -270,7 +270,7 @@ func TestCohortRows(t *testing.T) {
 		d.Parts[0].LeadSource = fmt.Sprintf("source %d", n)
 		deals = append(deals, d)
 	}
-	p := report.Package{Tables: report.CohortTables(deals, cohortQuestion(t))}
+	p := report.Package{Tables: report.CohortTables(report.Listed(deals), cohortQuestion(t))}
 	for _, id := range []string{"cohorts_lead_source", "curves_lead_source"} {
 		if table := p.Table(id); len(table.Rows) != 1000 || table.LeftOut != 10 {
 			t.Errorf("%s: %d rows, %d left out", id, len(table.Rows), table.LeftOut)
@@ -287,6 +287,6 @@ func BenchmarkCohortTables(b *testing.B) {
 	q := cohortQuestion(b)
 	b.ReportAllocs()
 	for b.Loop() {
-		report.CohortTables(deals, q)
+		report.CohortTables(report.Listed(deals), q)
 	}
 }

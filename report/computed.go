@@ -16,10 +16,9 @@ var ErrWhole = errors.New("the model has no rows")
 // paths that it does not keep, one cube for each measure of [ModelMeasures] that there is
 // one of. specOf gives the model's settings under each revision. Nothing is booked on
 // another day than its own: what was posted when is known of the ledger's models alone.
-func Computed(deals []Deal, specOf func(revision int64) model.Spec) (map[string]*Cube, error) {
+func Computed(deals Deals, specOf func(revision int64) model.Spec) (map[string]*Cube, error) {
 	rows := map[Line]*computedRow{}
-	for i := range deals {
-		d := &deals[i]
+	for d := range deals {
 		for _, measure := range ModelMeasures() {
 			f, m, ok := d.Measure(measure)
 			if !ok {

@@ -98,11 +98,11 @@ func AccuracyMeasures() []string {
 // day is taken on the last one. What cannot be valued is named and in neither value.
 // The reconciled value is that of the deals in the book, less by how much the rows that
 // were published differ from the facts of the same days, in whichever direction.
-func Accuracy(deals []Deal, q AccuracyQuestion) Reading {
+func Accuracy(deals Deals, q AccuracyQuestion) Reading {
 	a := accuracy{q: q, lacks: map[string]int{}}
-	for i := range deals {
+	for d := range deals {
 		for _, measure := range AccuracyMeasures() {
-			a.deal(&deals[i], measure)
+			a.deal(d, measure)
 		}
 	}
 	reconciled := a.deals

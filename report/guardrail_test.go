@@ -88,7 +88,7 @@ func TestAccuracy(t *testing.T) {
 			rows := rowsOf(tt.deals, within)
 			rows[attribution.MeasureRevenue] = rows[attribution.MeasureRevenue].Add(value(t, tt.rows))
 			c := tour(t)
-			r := report.Accuracy(tt.deals, report.AccuracyQuestion{Contract: c, Within: within, Rows: rows, Rates: rates})
+			r := report.Accuracy(report.Listed(tt.deals), report.AccuracyQuestion{Contract: c, Within: within, Rows: rows, Rates: rates})
 			got := r.Detail
 			if r.Known {
 				got = r.Text(c) + ": " + r.Detail
@@ -119,7 +119,7 @@ func TestAccuracyNeverFlatters(t *testing.T) {
 		rows := rowsOf(deals, within)
 		off := rapid.Int64Range(-3, 3).Draw(rt, "off")
 		rows[attribution.MeasureRevenue] = rows[attribution.MeasureRevenue].Add(report.ValueOf(off, 2))
-		r := report.Accuracy(deals, report.AccuracyQuestion{Contract: c, Within: within, Rows: rows})
+		r := report.Accuracy(report.Listed(deals), report.AccuracyQuestion{Contract: c, Within: within, Rows: rows})
 		if !r.Known || r.Value > contract.RatioWhole || r.Value < 0 || (r.Value == contract.RatioWhole) != (off == 0 && !held) {
 			rt.Fatalf("accuracy %+v, rows off by %d, held %t", r, off, held)
 		}

@@ -38,44 +38,71 @@ type DealQuestion struct {
 	// deals that have had their time, so that the whole campaign shows more than its
 	// last days.
 	Within *Span
-	Deals  []Deal
+	Deals  Deals
+
+	found   []course // if isKnown
+	isKnown bool
+}
+
+// Known is the question with what findings look at of the deals worked out, once for all
+// that are made of it. The deals are not gone through again.
+func (q DealQuestion) Known() DealQuestion {
+	q.found, q.isKnown = q.courses(), true
+	return q
 }
 
 // course is what findings look at of a deal. Days are calendar days of the contract's
 // zone.
 type course struct {
-	deal    *Deal
-	steps   map[string]money.Day // the first days of what it came to
-	created money.Day
-	won     money.Day
-	isWon   bool
-	// size is what the deal is worth in the contract's currency, in minor units, and
-	// amount the same.
-	size    int64
-	amount  Value
-	isSized bool
-	begun   []*attribution.FactTouch // those up to its creation, in order of time
+	segment, region, sourced string
+	// steps are the first days of what it came to: of each of the steps of the funnel.
+	steps         []reached
+	created, won  money.Day
+	isWon, isLost bool
+	// size is what the deal is worth in the contract's currency, in minor units.
+	isSized  bool
+	size     int64
+	exponent int
+	begun    []begun // the touches up to its creation, in order of time
+}
+
+// begun is what a deal began with.
+type begun struct{ channel, asset string }
+
+// amount is what the deal is worth, nothing where that is not known.
+func (c *course) amount() Value { return ValueOf(c.size, c.exponent) }
+
+// milestones are the steps of the funnel of deals, those that none comes to among them.
+func (q *DealQuestion) milestones() []string {
+	return append(append([]string{stepCreated}, q.Contract.Milestones...), string(contract.StateWon))
 }
 
 // courses are of the deals that are asked about and in the totals, of which it is known
 // when they were created. Orders of a shop are no deals here.
 func (q *DealQuestion) courses() []course {
+	if q.isKnown || q.Deals == nil {
+		return q.found
+	}
 	var list []course
-	days := CohortQuestion{Contract: q.Contract}
-	for i := range q.Deals {
-		d := &q.Deals[i]
+	days, names := CohortQuestion{Contract: q.Contract}, q.milestones()
+	for d := range q.Deals {
 		f := d.Newest()
 		if f.Excluded != "" || f.Order || f.CreatedAt.IsZero() {
 			continue
 		}
-		c := course{deal: d, steps: days.steps(d)}
-		c.created = c.steps[stepCreated]
+		steps := days.steps(d)
+		c := course{segment: ofDeal(f, Segment), region: ofDeal(f, Region), sourced: f.Sourced.Partner, created: steps[stepCreated]}
 		if c.created > q.Today || q.Within != nil && !q.Within.Holds(c.created) {
 			continue
 		}
-		c.won, c.isWon = c.steps[string(contract.StateWon)]
+		c.steps = make([]reached, len(names))
+		for i, name := range names {
+			c.steps[i].day, c.steps[i].ok = steps[name]
+		}
+		c.won, c.isWon = steps[string(contract.StateWon)]
+		_, _, c.isLost = d.Measure(attribution.MeasureLost)
 		if _, m, ok := d.Measure(attribution.MeasurePipelineCreated); ok && m.Currency == q.Contract.Currency && m.Exponent == q.Contract.Exponent {
-			c.size, c.amount, c.isSized = m.Value, ValueOf(m.Value, m.Exponent), true
+			c.size, c.exponent, c.isSized = m.Value, m.Exponent, true
 		}
 		c.begun = begunWith(d)
 		list = append(list, c)
@@ -86,15 +113,15 @@ func (q *DealQuestion) courses() []course {
 // begunWith are the touches that a deal's creation is credited to. Later ones are left
 // out wherever deals are compared: a deal that takes longer meets more of them, so that
 // what they go with follows from how it went.
-func begunWith(d *Deal) []*attribution.FactTouch {
+func begunWith(d *Deal) []begun {
 	for _, name := range [...]string{attribution.MeasurePipelineCreated, attribution.MeasureOpportunities} {
 		f, m, ok := d.Measure(name)
 		if !ok {
 			continue
 		}
-		list := make([]*attribution.FactTouch, len(m.Path))
+		list := make([]begun, len(m.Path))
 		for i, place := range m.Path {
-			list[i] = &f.Touches[place]
+			list[i] = begun{f.Touches[place].Channel, f.Touches[place].Asset}
 		}
 		return list
 	}
@@ -106,15 +133,18 @@ func begunWith(d *Deal) []*attribution.FactTouch {
 func (c *course) keys(d Dimension) []string {
 	var keys []string
 	switch d {
-	case Segment, Region:
-		return []string{ofDeal(c.deal.Newest(), d)}
+	case Segment:
+		return []string{c.segment}
+	case Region:
+		return []string{c.region}
 	case Partner:
-		return []string{c.deal.Newest().Sourced.Partner}
+		return []string{c.sourced}
 	case Asset, Channel:
+		keys = make([]string, 0, len(c.begun))
 		for _, t := range c.begun {
-			key := t.Channel
+			key := t.channel
 			if d == Asset {
-				key = t.Asset
+				key = t.asset
 			}
 			keys = append(keys, key)
 		}

@@ -49,6 +49,7 @@ func TestInsightsDocumented(t *testing.T) {
 		return rows[1:]
 	}
 	q := report.DealQuestion{Contract: tour(t), Today: day(t, "2026-03-31")}
+	var deals []report.Deal
 	for _, r := range read(0) {
 		n, err := strconv.Atoi(r[0])
 		if err != nil {
@@ -61,9 +62,10 @@ func TestInsightsDocumented(t *testing.T) {
 			for i := range f.Measures {
 				f.Measures[i].Path = []int{0}
 			}
-			q.Deals = append(q.Deals, d)
+			deals = append(deals, d)
 		}
 	}
+	q.Deals = report.Listed(deals)
 	check := func(block int, found []report.Insight) {
 		t.Helper()
 		if got := insightsText(found); got != blocks[block][1] {

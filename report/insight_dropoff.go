@@ -147,7 +147,7 @@ func stepTests(courses []course, entered []int, passed []bool, like stepTest) []
 			all[key] = t
 		}
 		t.entered++
-		t.amount = t.amount.Add(c.amount)
+		t.amount = t.amount.Add(c.amount())
 		if passed[n] {
 			t.passed++
 			total++
@@ -165,13 +165,17 @@ func stepTests(courses []course, entered []int, passed []bool, like stepTest) []
 // first is the one value of a dimension that a deal is counted under: its sourcing
 // partner, its segment, the channel of its first touch.
 func (c *course) first(d Dimension) string {
-	if d != Channel {
-		return c.keys(d)[0]
+	switch d {
+	case Partner:
+		return c.sourced
+	case Segment:
+		return c.segment
+	default:
 	}
 	if len(c.begun) == 0 {
 		return Unattributed
 	}
-	return c.begun[0].Channel
+	return c.begun[0].channel
 }
 
 // reached is the day on which a deal came to a step, if it did.
@@ -184,22 +188,28 @@ type reached struct {
 // fewer deals than a sample come to are no steps of deals; whoever comes to a later step
 // has come to those before it, at the latest then.
 func (q *DealQuestion) funnel(courses []course) ([]string, [][]reached) {
-	all := append(append([]string{stepCreated}, q.Contract.Milestones...), string(contract.StateWon))
-	came := map[string]int{}
+	all := q.milestones()
+	came := make([]int, len(all))
 	for i := range courses {
-		for step := range courses[i].steps {
-			came[step]++
+		for step, at := range courses[i].steps {
+			if at.ok {
+				came[step]++
+			}
 		}
 	}
-	names := slices.DeleteFunc(all, func(step string) bool {
-		return came[step] < insightSampleMin && step != stepCreated && step != string(contract.StateWon)
-	})
-	days := make([][]reached, len(courses))
+	var names []string
+	var of []int // their places among all
+	for n, step := range all {
+		if came[n] >= insightSampleMin || step == stepCreated || step == string(contract.StateWon) {
+			names, of = append(names, step), append(of, n)
+		}
+	}
+	days, each := make([][]reached, len(courses)), make([]reached, len(courses)*len(names))
 	for i := range courses {
-		days[i] = make([]reached, len(names))
+		days[i], each = each[:len(names):len(names)], each[len(names):]
 		var later reached
 		for n := len(names) - 1; n >= 0; n-- {
-			day, ok := courses[i].steps[names[n]]
+			day, ok := courses[i].steps[of[n]].day, courses[i].steps[of[n]].ok
 			if day = max(day, courses[i].created); ok && (!later.ok || day < later.day) {
 				later = reached{day, true}
 			}

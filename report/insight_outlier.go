@@ -133,7 +133,7 @@ func (q *DealQuestion) wonTests(d Dimension, seasoned []course, limit int) []out
 			if c.isWonWithin(limit) {
 				t.won++
 			}
-			amount = amount.Add(c.amount)
+			amount = amount.Add(c.amount())
 		}
 		t.figure, t.base = big.NewRat(t.won, n), big.NewRat(all-t.won, t.rest)
 		t.chance = Fisher(t.won, n-t.won, all-t.won, t.rest-all+t.won)

@@ -157,7 +157,7 @@ func TestInsightsYoung(t *testing.T) {
 				dealsOf(t, c.won, "2026-03-28", "2026-03-30", "won", "acme", "young"),
 				dealsOf(t, 60-c.won, "2026-03-28", "", "open", "acme", "young"),
 			)
-			q := report.DealQuestion{Contract: tour(t), Today: day(t, "2026-03-31"), Deals: deals}
+			q := report.DealQuestion{Contract: tour(t), Today: day(t, "2026-03-31"), Deals: report.Listed(deals)}
 			table, found, _ := report.DropOffs(q, nil)
 			want := [][]string{
 				{"created", "won", "deals", "partner", "globex", "10", "200", "100", "0.5", "", "", "too few"},
@@ -188,7 +188,7 @@ func TestInsightsFew(t *testing.T) {
 			dealsOf(t, 100, "2026-01-10", "2026-01-20", "won", "globex", "enterprise"),
 			dealsOf(t, c.deals, "2026-01-10", "2026-01-20", "lost", "acme", "public"),
 		)
-		q := report.DealQuestion{Contract: tour(t), Today: day(t, "2026-03-31"), Deals: deals}
+		q := report.DealQuestion{Contract: tour(t), Today: day(t, "2026-03-31"), Deals: report.Listed(deals)}
 		bad := 0
 		_, found, _ := report.DropOffs(q, nil)
 		for _, in := range found {
@@ -233,7 +233,7 @@ func TestInsightsPlaces(t *testing.T) {
 	m := campaign(t, tour(t), 7, 300, planted{report.Segment, "mid-market", "SQL", 40})
 	told := func(deals []report.Deal) string {
 		q := m.question()
-		q.Deals = deals
+		q.Deals = report.Listed(deals)
 		drops, found, leaks := report.DropOffs(q, m.people)
 		outliers, more := report.Outliers(q)
 		ranking, most := report.Rank(report.RankQuestion{DealQuestion: q, Dimension: report.Asset, Measure: "revenue"})

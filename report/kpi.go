@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"maps"
 	"math/big"
 	"slices"
 	"strings"
@@ -60,8 +61,10 @@ type KPIQuestion struct {
 	Reached *Value
 }
 
-// closed is what became of the deals that were closed.
+// closed is what became of the deals that were closed, and the pipeline that coverage is
+// of.
 type closed struct {
+	pipeline  Value // created in the quarter of the question
 	won, lost int
 	deals     int // with revenue
 	revenue   Value
@@ -70,16 +73,35 @@ type closed struct {
 
 // KPIs computes the key figures of deals that are in the totals; orders of a shop are
 // no deals here. docs/kpis.md defines each, with an example.
-func KPIs(deals []Deal, q KPIQuestion) []Figure {
-	c := q.closed(deals)
+func KPIs(deals Deals, q KPIQuestion) []Figure { return KPIsOf(deals, []KPIQuestion{q})[0] }
+
+// KPIsOf answers many questions under one contract as [KPIs] does each, going through the
+// deals once.
+func KPIsOf(deals Deals, asks []KPIQuestion) [][]Figure {
+	sums := make([]closed, len(asks))
+	for d := range deals {
+		var t timed
+		for i := range asks {
+			asks[i].add(&sums[i], d, &t)
+		}
+	}
+	out := make([][]Figure, len(asks))
+	for i := range asks {
+		slices.Sort(sums[i].days)
+		out[i] = asks[i].figures(&sums[i])
+	}
+	return out
+}
+
+func (q *KPIQuestion) figures(c *closed) []Figure {
 	won := fmt.Sprintf("%d won, %d lost", c.won, c.lost)
 	list := []Figure{
 		q.figure(KPIWinRate, string(contract.UnitPercent), won, "a deal that was closed", rat(c.won), rat(c.won+c.lost)),
 		q.figure(KPIContractValue, UnitMoney, q.amount(c.revenue)+" of "+Counted(c.deals, "deal", "deals"), "a deal with revenue", c.revenue.rat(), rat(c.deals)),
-		q.median(&c),
-		q.mean(&c),
-		q.coverage(deals),
-		q.payback(&c),
+		q.median(c),
+		q.mean(c),
+		q.coverage(c.pipeline),
+		q.payback(c),
 	}
 	if q.Partner == "" {
 		list = append(list, q.reach()) // whom people are sourced by is nowhere
@@ -120,33 +142,51 @@ func (q *KPIQuestion) value(d *Deal, measure string) (*attribution.FactMeasure, 
 	return m, ok && m.Currency == q.Contract.Currency
 }
 
-func (q *KPIQuestion) closed(deals []Deal) closed {
-	var c closed
-	cohorts := CohortQuestion{Kind: WonMonth, Within: q.Within, Contract: q.Contract}
-	for i := range deals {
-		d := &deals[i]
-		if !q.of(d) {
-			continue
-		}
-		if _, m, ok := d.Measure(attribution.MeasureLost); ok && q.in(m.Day) {
-			c.lost++
-		}
-		if m, ok := q.value(d, attribution.MeasureRevenue); ok && q.in(m.Day) {
-			c.deals++
-			c.revenue = c.revenue.Add(ValueOf(m.Value, m.Exponent))
-		}
-		if _, m, ok := d.Measure(attribution.MeasureWon); !ok || !q.in(m.Day) {
-			continue
-		}
-		c.won++
-		steps := cohorts.steps(d)
-		created, known := steps[stepCreated]
-		if won := steps[string(contract.StateWon)]; known && created <= won {
-			c.days = append(c.days, int(won-created))
+// add counts a deal, if the question looks at it.
+func (q *KPIQuestion) add(c *closed, d *Deal, t *timed) {
+	if !q.of(d) {
+		return
+	}
+	if of, ok := q.covers(d, Quarter(q.Day)); ok {
+		c.pipeline = c.pipeline.Add(of)
+	}
+	q.close(c, d, t)
+}
+
+// close counts what became of a deal. The days are in no order.
+func (q *KPIQuestion) close(c *closed, d *Deal, t *timed) {
+	if _, m, ok := d.Measure(attribution.MeasureLost); ok && q.in(m.Day) {
+		c.lost++
+	}
+	if m, ok := q.value(d, attribution.MeasureRevenue); ok && q.in(m.Day) {
+		c.deals++
+		c.revenue = c.revenue.Add(ValueOf(m.Value, m.Exponent))
+	}
+	if _, m, ok := d.Measure(attribution.MeasureWon); !ok || !q.in(m.Day) {
+		return
+	}
+	c.won++
+	if days, known := t.of(d, q.Contract); known {
+		c.days = append(c.days, days)
+	}
+}
+
+// timed is how long a deal took to be won, worked out for the first who asks.
+type timed struct {
+	asked, known bool
+	days         int
+}
+
+func (t *timed) of(d *Deal, c *contract.Contract) (days int, known bool) {
+	if !t.asked {
+		t.asked = true
+		steps := (&CohortQuestion{Contract: c}).steps(d)
+		created, ok := steps[stepCreated]
+		if won := steps[string(contract.StateWon)]; ok && created <= won {
+			t.days, t.known = int(won-created), true
 		}
 	}
-	slices.Sort(c.days)
-	return c
+	return t.days, t.known
 }
 
 // dealsTimed says of how many deals a velocity is.
@@ -193,26 +233,25 @@ func ParseQuarter(text string) (Span, bool) {
 
 // coverage is the pipeline of the quarter over its quota, both up to the day: on the
 // last day of the quarter the quota is all of it.
-func (q *KPIQuestion) coverage(deals []Deal) Figure {
+func (q *KPIQuestion) coverage(pipeline Value) Figure {
 	quarter := Quarter(q.Day)
-	pipeline, quota := q.covered(deals, quarter)
+	quota := q.quota(quarter)
 	detail := fmt.Sprintf("%s created, quota %s, %s to %s", q.amount(pipeline), q.amount(quota), quarter.From, quarter.To)
 	return q.figure(KPIPipelineCoverage, string(contract.UnitTimes), detail, "a quota for the quarter", pipeline.rat(), quota.rat())
 }
 
-// covered is the pipeline created on the days of a span and the part of the quota that
-// these days have.
-func (q *KPIQuestion) covered(deals []Deal, span Span) (pipeline, quota Value) {
-	quota = In(GoalsOf(q.Targets, contract.TargetQuota, q.Contract.Currency, q.Partner), span, q.Contract.Exponent)
-	for i := range deals {
-		if !q.of(&deals[i]) {
-			continue
-		}
-		if m, ok := q.value(&deals[i], attribution.MeasurePipelineCreated); ok && span.Holds(m.Day) {
-			pipeline = pipeline.Add(ValueOf(m.Value, m.Exponent))
-		}
+// covers is the pipeline that a deal created on the days of a span.
+func (q *KPIQuestion) covers(d *Deal, span Span) (Value, bool) {
+	m, ok := q.value(d, attribution.MeasurePipelineCreated)
+	if !ok || !span.Holds(m.Day) {
+		return Value{}, false
 	}
-	return pipeline, quota
+	return ValueOf(m.Value, m.Exponent), true
+}
+
+// quota is the part of the quota that the days of a span have.
+func (q *KPIQuestion) quota(span Span) Value {
+	return In(GoalsOf(q.Targets, contract.TargetQuota, q.Contract.Currency, q.Partner), span, q.Contract.Exponent)
 }
 
 // PaybackMonthsMax stands for a payback that never comes, or takes longer.
@@ -297,13 +336,12 @@ func (f *Figure) Guarded(c *contract.Contract) bool {
 }
 
 // SourcedBy lists whom the deals were sourced by, in order, of the contract's partners.
-func SourcedBy(deals []Deal, c *contract.Contract) []string {
-	var list []string
-	for i := range deals {
-		if p := deals[i].Newest().Sourced.Partner; c.IsPartner(p) {
-			list = append(list, p)
+func SourcedBy(deals Deals, c *contract.Contract) []string {
+	found := map[string]bool{}
+	for d := range deals {
+		if p := d.Newest().Sourced.Partner; c.IsPartner(p) {
+			found[p] = true
 		}
 	}
-	slices.Sort(list)
-	return slices.Compact(list)
+	return slices.Sorted(maps.Keys(found))
 }

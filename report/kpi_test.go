@@ -112,11 +112,11 @@ func TestKPIsDocumented(t *testing.T) {
 		Targets: []report.Target{target("quota", "", "USD", "30000"), target("quota", "globex", "USD", "12000"), target("reach", "", "", "400")},
 		Spend:   &spend, Cost: &cost, Reached: &reached,
 	}
-	if got := figuresText(report.KPIs(deals, q)); got != blocks[1][1] {
+	if got := figuresText(report.KPIs(report.Listed(deals), q)); got != blocks[1][1] {
 		t.Errorf("figures are\n%s\ndocs/kpis.md has\n%s", got, blocks[1][1])
 	}
 	q.Partner, q.Spend, q.Cost = "globex", nil, nil
-	if got := figuresText(report.KPIs(deals, q)); got != blocks[2][1] {
+	if got := figuresText(report.KPIs(report.Listed(deals), q)); got != blocks[2][1] {
 		t.Errorf("figures of globex are\n%s\ndocs/kpis.md has\n%s", got, blocks[2][1])
 	}
 }
@@ -149,7 +149,7 @@ reach no data: a planned reach whose period the day is in
 			}
 		}),
 	}
-	if got := figuresText(report.KPIs(none, q)); got != nothing {
+	if got := figuresText(report.KPIs(report.Listed(none), q)); got != nothing {
 		t.Errorf("of deals that are in no total:\n%s\nwant\n%s", got, nothing)
 	}
 	apart := []report.Deal{out(func(f *attribution.Facts) {
@@ -159,7 +159,7 @@ reach no data: a planned reach whose period the day is in
 			}
 		}
 	})}
-	if got := figuresText(report.KPIs(apart, q)); !strings.Contains(got, "average_contract_value no data") || !strings.Contains(got, "win_rate 100 = 1 won, 0 lost") {
+	if got := figuresText(report.KPIs(report.Listed(apart), q)); !strings.Contains(got, "average_contract_value no data") || !strings.Contains(got, "win_rate 100 = 1 won, 0 lost") {
 		t.Errorf("a deal in another currency is won and has no value yet:\n%s", got)
 	}
 }
@@ -180,7 +180,7 @@ func TestPaybackNever(t *testing.T) {
 		{"116.66", "0.00", "13.9992", contract.BandGreen},
 	} {
 		spend, cost := value(t, tt.spend), value(t, tt.cost)
-		for _, f := range report.KPIs(deals, report.KPIQuestion{Contract: c, Day: day(t, "2026-02-01"), Spend: &spend, Cost: &cost}) {
+		for _, f := range report.KPIs(report.Listed(deals), report.KPIQuestion{Contract: c, Day: day(t, "2026-02-01"), Spend: &spend, Cost: &cost}) {
 			if f.KPI != report.KPICACPayback {
 				continue
 			}

@@ -54,7 +54,7 @@ const playersMax = 40
 // Markov and Shapley are of whole journeys, so that only the dimensions of the deal
 // and By itself can narrow them. A journey without the measure is one of a deal that
 // was lost in the window, for revenue and won alone.
-func Model(deals []Deal, q ModelQuestion, specOf func(revision int64) model.Spec) (ModelResult, error) {
+func Model(deals Deals, q ModelQuestion, specOf func(revision int64) model.Spec) (ModelResult, error) {
 	list, err := Models(deals, []ModelAsk{{ModelQuestion: q, SpecOf: specOf}})
 	if err != nil {
 		return ModelResult{}, err
@@ -74,13 +74,12 @@ type ModelAsk struct {
 // Models answers many questions as [Model] does each. Deals are gone through once, and what
 // a model makes of a journey is worked out once for all questions of the model that follow
 // each other.
-func Models(deals []Deal, asks []ModelAsk) ([]ModelResult, error) {
+func Models(deals Deals, asks []ModelAsk) ([]ModelResult, error) {
 	sums := make([]*modelSums, len(asks))
 	for i := range asks {
 		sums[i] = &modelSums{q: asks[i].ModelQuestion, groups: map[string]*minorSum{}, chain: &model.Chain{}, game: &model.Coalitions{}}
 	}
-	for i := range deals {
-		d := &deals[i]
+	for d := range deals {
 		var w weighed
 		for n := range asks {
 			if s := sums[n]; s.note == "" {

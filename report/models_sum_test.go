@@ -30,7 +30,7 @@ func TestModelSumsAreWhole(t *testing.T) {
 		{append(deals(3, math.MaxInt64), deals(3, math.MinInt64)...), "-0.03"},
 	} {
 		q := report.ModelQuestion{Measure: attribution.MeasureRevenue, Currency: "USD", Exponent: 2, By: report.Partner}
-		r, err := report.Model(c.deals, q, func(int64) model.Spec { return model.Spec{Model: model.FirstTouch} })
+		r, err := report.Model(report.Listed(c.deals), q, func(int64) model.Spec { return model.Spec{Model: model.FirstTouch} })
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -6,8 +6,6 @@ import (
 	"math/big"
 	"slices"
 	"strings"
-
-	"tracksource/attribution"
 )
 
 // rankWonMin is how many deals must have been won of what is ranked by how fast they
@@ -90,7 +88,6 @@ func (q *RankQuestion) rows() []*ranked {
 	courses := q.courses()
 	for i := range courses {
 		c := &courses[i]
-		_, _, isLost := c.deal.Measure(attribution.MeasureLost)
 		for _, key := range c.keys(q.Dimension) {
 			r := row(key)
 			r.deals++
@@ -100,7 +97,7 @@ func (q *RankQuestion) rows() []*ranked {
 				if c.won >= c.created {
 					r.days = append(r.days, int(c.won-c.created))
 				}
-			case isLost:
+			case c.isLost:
 				r.lost++
 			}
 		}

@@ -2,6 +2,7 @@ package report_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -114,9 +115,7 @@ bottom bad : b
 				q.Spend[key] = value(t, amount)
 			}
 			q.Revenue = q.Credit
-			for _, deals := range c.deals {
-				q.Deals = append(q.Deals, deals...)
-			}
+			q.Deals = report.Listed(slices.Concat(c.deals...))
 			if got := rankingText(report.Rank(q)); got != c.want {
 				t.Errorf("ranking\n%s\nwant\n%s", got, c.want)
 			}

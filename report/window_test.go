@@ -228,20 +228,20 @@ func TestCohorts(t *testing.T) {
 		}
 		return strings.Join(out, "; ")
 	}
-	if got, want := text(report.Cohorts(deals, q)), "2026-01  3: 0=1/1.00 1=1/1.00 2=2/3.50; 2026-02  1: 0=0/0.00 1=0/0.00"; got != want {
+	if got, want := text(report.Cohorts(report.Listed(deals), q)), "2026-01  3: 0=1/1.00 1=1/1.00 2=2/3.50; 2026-02  1: 0=0/0.00 1=0/0.00"; got != want {
 		t.Errorf("created: %s\nwant     %s", got, want)
 	}
 	q.By, q.Value = "region", report.CohortWon
 	q.Within = &report.Span{From: day(t, "2026-01-01"), To: day(t, "2026-01-31")}
-	if got, want := text(report.Cohorts(deals, q)), "2026-01 APAC 1: 0=0/0.00 1=0/0.00 2=0/0.00; 2026-01 EMEA 2: 0=1/1.00 1=1/1.00 2=2/2.00"; got != want {
+	if got, want := text(report.Cohorts(report.Listed(deals), q)), "2026-01 APAC 1: 0=0/0.00 1=0/0.00 2=0/0.00; 2026-01 EMEA 2: 0=1/1.00 1=1/1.00 2=2/2.00"; got != want {
 		t.Errorf("by region: %s\nwant       %s", got, want)
 	}
 	q.Kind, q.By, q.Within = report.LeadMonth, "", nil
-	if got, want := text(report.Cohorts(deals, q)), "2025-12  1: 0=0/0.00 1=0/0.00 2=0/0.00 3=1/1.00; 2026-01  1: 0=1/1.00 1=1/1.00 2=1/1.00; 2026-02  1: 0=0/0.00 1=0/0.00"; got != want {
+	if got, want := text(report.Cohorts(report.Listed(deals), q)), "2025-12  1: 0=0/0.00 1=0/0.00 2=0/0.00 3=1/1.00; 2026-01  1: 0=1/1.00 1=1/1.00 2=1/1.00; 2026-02  1: 0=0/0.00 1=0/0.00"; got != want {
 		t.Errorf("by lead: %s\nwant     %s", got, want)
 	}
 	q.Kind = report.CreatedMonth
-	list := report.Velocities(deals, q, []string{"SQL"})
+	list := report.Velocities(report.Listed(deals), q, []string{"SQL"})
 	var got []string
 	for _, v := range list {
 		got = append(got, fmt.Sprintf("%s-%s %d:%d/%d", v.From, v.To, v.Count, v.Median, v.P90))

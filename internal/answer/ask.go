@@ -80,7 +80,7 @@ type asked struct {
 	computed map[string]*report.Cube
 	// held are the deals of the book, for who looks at them more than once; nil: they are
 	// read whenever somebody does.
-	held []*follow.Deal
+	held *held
 }
 
 // sums adds up rows of a measure under the model asked. What no model has a say in is the

@@ -41,7 +41,7 @@ func (a *Answers) Cohorts(ctx context.Context, v report.Viewer, q Query) (Cohort
 	if m := attribution.MeasureNamed(ask.Value.Measure()); !m.Count {
 		out.Currency = c.Currency
 	}
-	list := report.Cohorts(deals, ask)
+	list := report.Cohorts(report.Listed(deals), ask)
 	if over := len(list) - cohortsMax; over > 0 {
 		out.LeftOut = over
 		if ask.Kind.IsMonth() {
@@ -52,7 +52,7 @@ func (a *Answers) Cohorts(ctx context.Context, v report.Viewer, q Query) (Cohort
 	for i := range list {
 		out.Cohorts = append(out.Cohorts, cohort(&list[i], out.Currency, c))
 	}
-	for _, s := range report.Velocities(deals, ask, of.campaign.Contract.Milestones) {
+	for _, s := range report.Velocities(report.Listed(deals), ask, of.campaign.Contract.Milestones) {
 		line := Velocity{From: s.From, To: s.To, Count: strconv.Itoa(s.Count)}
 		if s.Count > 0 {
 			line.MedianDays, line.P90Days = ref(strconv.Itoa(s.Median)), ref(strconv.Itoa(s.P90))

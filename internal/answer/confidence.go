@@ -33,7 +33,12 @@ func (a *Answers) Confidence(ctx context.Context, v report.Viewer, q Query) (Con
 		Measure: name, Kind: kindOf(m), Currency: f.Currency, Total: f.text(f.total), ConfidentValue: f.text(f.certain), Confidence: f.confidence(),
 		Partners: f.keyed(0), Deals: []DoubtedDeal{},
 	}
-	if err := of.doubted(ctx, &q, m, f.Currency, &out); err != nil {
+	list, err := of.certainties(ctx, m, f.Currency)
+	if err != nil {
+		return ConfidenceAnswer{}, err
+	}
+	out.Parts = weighed(list)
+	if err := of.doubted(ctx, &q, list, exponentOf(m, f.Currency), &out); err != nil {
 		return ConfidenceAnswer{}, err
 	}
 	if out.Feeds, err = of.completeness(ctx); err != nil {
@@ -44,17 +49,14 @@ func (a *Answers) Confidence(ctx context.Context, v report.Viewer, q Query) (Con
 	return out, nil
 }
 
-// doubted tells what the confidence is made of, and the deals behind it. Who sees its
-// own rows alone is told of what of each deal is its own.
-func (q *asked) doubted(ctx context.Context, of *Query, m attribution.Measure, currency string, out *ConfidenceAnswer) error {
+// certainties are what deals have of a measure and how sure that is. Who sees its own rows
+// alone is told of what of each deal is its own.
+func (q *asked) certainties(ctx context.Context, m attribution.Measure, currency string) ([]report.Certain, error) {
 	deals, err := q.allDeals(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	ask := report.ModelQuestion{Measure: m.Name, Currency: currency, Exponent: attribution.CountExponent, Within: q.window.Span, Any: q.any}
-	if !m.Count {
-		ask.Exponent = placesOf(currency)
-	}
+	ask := report.ModelQuestion{Measure: m.Name, Currency: currency, Exponent: exponentOf(m, currency), Within: q.window.Span, Any: q.any}
 	if q.sight == report.SeesOwn {
 		ask.Any = maps.Clone(q.any)
 		if ask.Any == nil {
@@ -68,28 +70,63 @@ func (q *asked) doubted(ctx context.Context, of *Query, m attribution.Measure, c
 	}
 	specs := report.Specs(q.campaign.Contract)
 	asked := specs[slices.IndexFunc(specs, func(s report.NamedSpec) bool { return s.ID == q.Model })]
-	list := report.Certainties(deals, ask, q.specOf(asked))
-	if parts, known := report.WeighParts(list); known {
-		out.Parts = ref(ConfidenceParts(parts))
+	return report.Certainties(deals, ask, q.specOf(asked)), nil
+}
+
+// exponentOf is that of the minor units of a measure in a currency.
+func exponentOf(m attribution.Measure, currency string) int {
+	if m.Count {
+		return attribution.CountExponent
+	}
+	return placesOf(currency)
+}
+
+// weighed is what a confidence is made of, nil where there is nothing.
+func weighed(list []report.Certain) *ConfidenceParts {
+	parts, known := report.WeighParts(list)
+	if !known {
+		return nil
+	}
+	return ref(ConfidenceParts(parts))
+}
+
+// doubted lists the deals behind a confidence, as far as the viewer is told of them.
+func (q *asked) doubted(ctx context.Context, of *Query, list []report.Certain, exponent int, out *ConfidenceAnswer) error {
+	deals, err := q.allDeals(ctx)
+	if err != nil {
+		return err
+	}
+	seen := map[attribution.ItemID]bool{}
+	for d := range deals {
+		seen[d.Newest().Deal] = q.viewer.Sees(q.sight, d)
 	}
 	list = slices.DeleteFunc(list, func(c report.Certain) bool {
-		seen := q.viewer.Sees(q.sight, c.Deal)
-		q.Withheld = q.Withheld || !seen
-		return !seen
+		q.Withheld = q.Withheld || !seen[c.ID]
+		return !seen[c.ID]
 	})
 	listed, next, err := part(list, of)
 	if err != nil {
 		return err
 	}
+	found := map[attribution.ItemID]Deal{}
 	for i := range listed {
-		out.Deals = append(out.Deals, doubtedDeal(&listed[i], currency, ask.Exponent))
+		found[listed[i].ID] = Deal{}
+	}
+	for d := range deals {
+		if id := d.Newest().Deal; seen[id] {
+			if _, is := found[id]; is {
+				found[id] = dealOf(d)
+			}
+		}
+	}
+	for i := range listed {
+		out.Deals = append(out.Deals, doubtedDeal(&listed[i], found[listed[i].ID], out.Currency, exponent))
 	}
 	out.Next = next
 	return nil
 }
 
-func doubtedDeal(c *report.Certain, currency string, exponent int) DoubtedDeal {
-	d := dealOf(c.Deal)
+func doubtedDeal(c *report.Certain, d Deal, currency string, exponent int) DoubtedDeal {
 	return DoubtedDeal{
 		ID: d.ID, Account: d.Account, Day: c.Day.String(), Value: amountText(c.Minor, currency, exponent),
 		Doubt: amountText(c.Doubt(), currency, exponent), Confidence: partsOf(&c.Confidence), OpenDisputes: d.OpenDisputes,

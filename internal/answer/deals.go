@@ -13,9 +13,13 @@ import (
 	"tracksource/report"
 )
 
-// deals calls fn for each deal that the viewer is told of.
+// deals calls fn for each deal that the viewer is told of. Held ones are fn's until it
+// returns.
 func (q *asked) deals(ctx context.Context, fn func(d *report.Deal) error) error {
-	return q.eachDeal(func(d *follow.Deal) (bool, error) {
+	if q.held != nil {
+		return q.heldDeals(ctx, fn)
+	}
+	return q.follow.Deals(q.campaign.Book, func(d *follow.Deal) (bool, error) {
 		if err := ctx.Err(); err != nil {
 			return false, err
 		}
@@ -26,48 +30,25 @@ func (q *asked) deals(ctx context.Context, fn func(d *report.Deal) error) error 
 		}
 		seen := &d.Deal
 		if q.sight == report.SeesOwn {
-			seen = q.masked(seen)
+			seen = &report.Deal{Account: d.Account, Parts: slices.Clone(d.Parts)}
+			q.Withheld = q.mask(seen) || q.Withheld
 		}
 		err := fn(seen)
 		return err == nil, err
 	})
 }
 
-// eachDeal calls fn for each deal of the book until it returns false.
-func (q *asked) eachDeal(fn func(d *follow.Deal) (bool, error)) error {
-	if q.held == nil {
-		return q.follow.Deals(q.campaign.Book, fn)
-	}
-	for _, d := range q.held {
-		if more, err := fn(d); err != nil || !more {
+func (q *asked) heldDeals(ctx context.Context, fn func(d *report.Deal) error) error {
+	q.Withheld = q.Withheld || q.held.hidden > 0
+	for d := range q.toldDeals() {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := fn(d); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// hold reads the deals of the book for all who look at them.
-func (q *asked) hold(ctx context.Context) error {
-	held := []*follow.Deal{}
-	err := q.follow.Deals(q.campaign.Book, func(d *follow.Deal) (bool, error) {
-		held = append(held, d)
-		return true, ctx.Err()
-	})
-	q.held = held
-	return err
-}
-
-// masked is the deal as who sees its own rows is told of it: that another sourced it,
-// and not who.
-func (q *asked) masked(d *report.Deal) *report.Deal {
-	out := &report.Deal{Account: d.Account, Parts: slices.Clone(d.Parts)}
-	for i := range out.Parts {
-		s := &out.Parts[i].Sourced
-		if s.Partner != q.viewer.Partner && s.Partner != contract.Unsourced {
-			*s, q.Withheld = attribution.Sourced{Partner: report.Other}, true
-		}
-	}
-	return out
 }
 
 // Deals lists deals, the newest first.

@@ -43,17 +43,22 @@ func (q *asked) disputes(ctx context.Context, of *Query) ([]DisputeLine, error) 
 	if err != nil {
 		return nil, err
 	}
-	deals := map[attribution.ItemID]*report.Deal{} // businesses, by all their deals
-	for i := range all {
-		f := all[i].Newest()
+	deals := map[attribution.ItemID]*report.Deal{} // businesses that disputes are of, by all their deals
+	for i := range said.disputes {
+		deals[disputedDeal(&said.disputes[i])] = nil
+	}
+	for d := range all {
+		f := d.Newest()
 		for _, id := range append([]attribution.ItemID{f.Deal}, f.Merged...) {
-			deals[id] = &all[i]
+			if _, of := deals[id]; of {
+				deals[id] = d.Clone()
+			}
 		}
 	}
 	lines := []DisputeLine{}
 	for i := range slices.Backward(said.disputes) {
 		d := &said.disputes[i]
-		deal := deals[attribution.ItemID{Reporter: d.Deal.Reporter, Source: d.Deal.Source, Item: "opportunity/" + d.Deal.ID}]
+		deal := deals[disputedDeal(d)]
 		sees := deal != nil && q.viewer.Sees(q.sight, deal)
 		switch {
 		case !sees && q.sight != report.SeesAll && d.Partner != q.viewer.Partner:
@@ -68,6 +73,11 @@ func (q *asked) disputes(ctx context.Context, of *Query) ([]DisputeLine, error) 
 		}
 	}
 	return lines, nil
+}
+
+// disputedDeal is the deal of a dispute.
+func disputedDeal(d *governance.Dispute) attribution.ItemID {
+	return attribution.ItemID{Reporter: d.Deal.Reporter, Source: d.Deal.Source, Item: "opportunity/" + d.Deal.ID}
 }
 
 // disputeLine writes a dispute. Who sees its own rows alone is not told who else

@@ -62,11 +62,17 @@ func (q *asked) keyFigures(ctx context.Context) (all []report.Figure, partners [
 	if q.sight == report.SeesOwn {
 		q.Withheld = true
 		names = []string{q.viewer.Partner}
-	} else {
-		all = report.KPIs(deals, ask.of(""))
 	}
+	asks := []report.KPIQuestion{ask.of("")}
 	for _, partner := range names {
-		partners = append(partners, partnerFigures{partner, report.KPIs(deals, ask.of(partner))})
+		asks = append(asks, ask.of(partner))
+	}
+	figures := report.KPIsOf(deals, asks)
+	if q.sight != report.SeesOwn {
+		all = figures[0]
+	}
+	for i, partner := range names {
+		partners = append(partners, partnerFigures{partner, figures[1+i]})
 	}
 	return all, partners, nil
 }
@@ -125,7 +131,7 @@ type kpiInputs struct {
 }
 
 // kpiQuestion reads what key figures are made of, with a day as the last one.
-func (q *asked) kpiQuestion(ctx context.Context, day money.Day) ([]report.Deal, *kpiInputs, error) {
+func (q *asked) kpiQuestion(ctx context.Context, day money.Day) (report.Deals, *kpiInputs, error) {
 	c := q.campaign.Contract
 	deals, err := q.allDeals(ctx)
 	if err != nil {

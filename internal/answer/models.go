@@ -84,7 +84,10 @@ func (q *asked) specOf(s report.NamedSpec) func(revision int64) model.Spec {
 }
 
 // allDeals returns every deal: what is made of them is cut to the viewer later.
-func (q *asked) allDeals(ctx context.Context) ([]report.Deal, error) {
+func (q *asked) allDeals(ctx context.Context) (report.Deals, error) {
+	if q.held != nil {
+		return q.held.packed.All(), nil
+	}
 	sight := q.sight
 	q.sight = report.SeesAll
 	defer func() { q.sight = sight }()
@@ -93,7 +96,7 @@ func (q *asked) allDeals(ctx context.Context) ([]report.Deal, error) {
 		deals = append(deals, *d)
 		return nil
 	})
-	return deals, err
+	return report.Listed(deals), err
 }
 
 // What people should know of a model that is read otherwise than the others.

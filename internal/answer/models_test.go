@@ -38,13 +38,13 @@ func TestModelsTogether(t *testing.T) {
 			}
 		}
 	}
-	together, err := report.Models(deals, asks)
+	together, err := report.Models(report.Listed(deals), asks)
 	if err != nil {
 		t.Fatal(err)
 	}
 	groups := 0
 	for i := range asks {
-		alone, err := report.Model(deals, asks[i].ModelQuestion, asks[i].SpecOf)
+		alone, err := report.Model(report.Listed(deals), asks[i].ModelQuestion, asks[i].SpecOf)
 		if err != nil {
 			t.Fatal(err)
 		}

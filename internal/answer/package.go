@@ -21,7 +21,6 @@ type packaging struct {
 	spec report.NamedSpec    // of the model
 	main attribution.Measure // that it is told by: see readMain
 
-	seen         []report.Deal    // that the viewer is told of
 	said         *decided         // what signatories said
 	figuresInAll []report.Figure  // none for who does not see them
 	figuresOf    []partnerFigures // of each partner
@@ -33,6 +32,7 @@ type packaging struct {
 	// What findings and the story are made from.
 	paces     []report.PaceQuestion
 	anomalous report.AnomalyQuestion
+	known     *report.DealQuestion // see dealQuestion
 	people    []report.StageCount
 	credits   map[report.Dimension][2]report.Breakdown // of the main measure, and of revenue
 	changed   report.ChangeQuestion

@@ -3,6 +3,7 @@ package answer
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"tracksource/attribution"
 	"tracksource/report"
@@ -15,16 +16,11 @@ func (p *packaging) readDeals() error {
 	if err := p.hold(p.ctx); err != nil {
 		return err
 	}
-	for _, d := range p.held {
-		if newest := p.p.AsOf.Newest; newest == nil || d.AsOf.After(*newest) {
-			p.p.AsOf.Newest = ref(d.AsOf.UTC())
-		}
+	if p.held.packed.Len() > 0 {
+		p.p.AsOf.Newest = ref(p.held.newest.UTC())
 	}
-	p.seen = []report.Deal{}
-	return p.deals(p.ctx, func(d *report.Deal) error {
-		p.seen = append(p.seen, *d)
-		return nil
-	})
+	p.Withheld = p.Withheld || p.held.hidden > 0 || p.held.masked
+	return nil
 }
 
 // inWindow reports whether a deal was created on a day of the window, or a measure of it
@@ -49,15 +45,24 @@ func (p *packaging) inWindow(d *report.Deal) bool {
 
 // dealTable lists the deals of the window that the viewer is told of, the newest first.
 func (p *packaging) dealTable() error {
-	var list []*report.Deal
-	for i := range p.seen {
-		if d := &p.seen[i]; p.inWindow(d) {
-			list = append(list, d)
-		}
+	type line struct {
+		created time.Time
+		deal    attribution.ItemID
+		row     []string
 	}
-	slices.SortFunc(list, func(a, b *report.Deal) int {
-		x, y := a.Newest(), b.Newest()
-		return cmp.Or(y.CreatedAt.Compare(x.CreatedAt), x.Deal.Compare(y.Deal))
+	var list []line
+	for d := range p.toldDeals() {
+		if !p.inWindow(d) {
+			continue
+		}
+		f := d.Newest()
+		list = append(list, line{f.CreatedAt, f.Deal, []string{
+			f.Deal.String(), accountText(d.Account), f.State, f.Stage, dayText(f.CreatedAt, p.campaign.Contract), dayOr(f.CloseDate), f.Sourced.Partner,
+			p.worth(d, attribution.MeasurePipelineCreated), p.worth(d, attribution.MeasureRevenue), f.Excluded,
+		}})
+	}
+	slices.SortFunc(list, func(a, b line) int {
+		return cmp.Or(b.created.Compare(a.created), a.deal.Compare(b.deal))
 	})
 	t := report.Table{ID: "deals", Title: "Deals", Note: "Created, or counted, in these days; the newest first. What is excluded is in no total, and says why."}
 	t.Columns = slices.Concat(texts("id", "account", "state", "stage"), days("created", "closed"), texts("sourced"), p.moneys("pipeline", "revenue"), texts("excluded"))
@@ -65,12 +70,8 @@ func (p *packaging) dealTable() error {
 		t.LeftOut = len(list) - packageDealsMax
 		list = list[:packageDealsMax]
 	}
-	for _, d := range list {
-		f := d.Newest()
-		t.Rows = append(t.Rows, []string{
-			f.Deal.String(), accountText(d.Account), f.State, f.Stage, dayText(f.CreatedAt, p.campaign.Contract), dayOr(f.CloseDate), f.Sourced.Partner,
-			p.worth(d, attribution.MeasurePipelineCreated), p.worth(d, attribution.MeasureRevenue), f.Excluded,
-		})
+	for i := range list {
+		t.Rows = append(t.Rows, list[i].row)
 	}
 	p.add(t)
 	return nil

@@ -75,11 +75,11 @@ func (p *packaging) guardrailTable() error {
 func (p *packaging) confidenceTable() error {
 	t := report.Table{ID: "confidence", Title: "Confidence", Note: "The mean over the deals of " + strings.ReplaceAll(p.main.Name, "_", " ") + ", weighted by their value: overall, and what that is the mean of."}
 	t.Columns = slices.Concat(texts("part"), ratios("value"))
-	var of ConfidenceAnswer
-	if err := p.doubted(p.ctx, &Query{Limit: 1}, p.main, p.currency(p.main), &of); err != nil {
+	list, err := p.certainties(p.ctx, p.main, p.currency(p.main))
+	if err != nil {
 		return err
 	}
-	if parts := of.Parts; parts != nil {
+	if parts := weighed(list); parts != nil {
 		t.Rows = [][]string{
 			{"overall", parts.Overall},
 			{"identity", parts.Identity},

@@ -104,7 +104,10 @@ func wholeOf(v report.Value) (int64, bool) {
 // dealQuestion is which deals findings are looked for in: of the whole campaign, as far as
 // the viewer is told of them. Those of a window alone have not had their time.
 func (p *packaging) dealQuestion() report.DealQuestion {
-	return report.DealQuestion{Contract: p.campaign.Contract, Today: p.today, Deals: p.seen}
+	if p.known == nil {
+		p.known = ref(report.DealQuestion{Contract: p.campaign.Contract, Today: p.today, Deals: p.toldDeals()}.Known())
+	}
+	return *p.known
 }
 
 // rank puts the values of dimensions in order.
@@ -280,8 +283,8 @@ func (p *packaging) modelTable(lines []ModelLine) {
 // is told of: few days say nothing of what becomes of deals.
 func (p *packaging) followCohorts() {
 	q := report.CohortQuestion{Today: p.today, Contract: p.campaign.Contract, Targets: p.quotas}
-	seen := p.seen
-	p.cohorts = start(func() ([]report.Table, error) { return report.CohortTables(seen, q), nil })
+	told := p.toldDeals()
+	p.cohorts = start(func() ([]report.Table, error) { return report.CohortTables(told, q), nil })
 }
 
 func (p *packaging) cohortTables() error {

@@ -101,7 +101,7 @@ type sizedOf struct{ measure, partner string }
 // how they vary would else tell of deals that it does not see.
 func (p *packaging) sizes() map[sizedOf][]report.Sized {
 	out := map[sizedOf][]report.Sized{}
-	if len(p.seen) < len(p.held) || p.sight == report.SeesOwn {
+	if p.held.hidden > 0 || p.sight == report.SeesOwn {
 		return out
 	}
 	asked, partners := map[string]bool{}, false
@@ -112,9 +112,9 @@ func (p *packaging) sizes() map[sizedOf][]report.Sized {
 		}
 	}
 	specOf := p.specOf(p.rowSpec())
-	for i := range p.seen {
+	for d := range p.toldDeals() {
 		for _, measure := range report.ModelMeasures() {
-			f, m, ok := p.seen[i].Measure(measure)
+			f, m, ok := d.Measure(measure)
 			if !ok || !asked[measure] || m.Currency != p.currency(attribution.MeasureNamed(measure)) {
 				continue
 			}

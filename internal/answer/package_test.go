@@ -384,7 +384,7 @@ func TestComputedIsTheLedger(t *testing.T) {
 	c := parsed(t)
 	compared := 0
 	for i, id := range c.Models {
-		cubes, err := report.Computed(deals, func(int64) model.Spec { return c.Specs[i] })
+		cubes, err := report.Computed(report.Listed(deals), func(int64) model.Spec { return c.Specs[i] })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -410,7 +410,7 @@ func TestComputedIsTheLedger(t *testing.T) {
 	if compared < 500 {
 		t.Errorf("%d groups were compared: the world is too small", compared)
 	}
-	if _, err := report.Computed(deals, func(int64) model.Spec { return model.Spec{Model: model.Shapley} }); !errors.Is(err, report.ErrWhole) {
+	if _, err := report.Computed(report.Listed(deals), func(int64) model.Spec { return model.Spec{Model: model.Shapley} }); !errors.Is(err, report.ErrWhole) {
 		t.Errorf("a model of whole journeys: %v", err)
 	}
 }

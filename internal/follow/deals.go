@@ -51,6 +51,19 @@ func (d *dealBooks) book(name string) *dealBook {
 	return d.books[name]
 }
 
+// isLoaded reports whether the deals of a book are in memory.
+func (d *dealBooks) isLoaded(name string) bool {
+	d.mu.Lock()
+	b := d.books[name]
+	d.mu.Unlock()
+	if b == nil {
+		return false
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.loaded
+}
+
 // note notes that a deal changed.
 func (d *dealBooks) note(k *avro.FactsKey) {
 	d.mu.Lock()
@@ -153,6 +166,15 @@ func (f *Follow) Deals(book string, fn func(d *Deal) (bool, error)) error {
 		}
 	}
 	return nil
+}
+
+// ScanDeals is [Follow.Deals] for who goes through all deals once and keeps what it needs:
+// what is not in memory is read from disk, and not kept for others.
+func (f *Follow) ScanDeals(book string, fn func(d *Deal) (bool, error)) error {
+	if f.dealBooks.isLoaded(book) {
+		return f.Deals(book, fn)
+	}
+	return f.scanDeals(book, func(d *Deal, _ int64) (bool, error) { return fn(d) })
 }
 
 func (f *Follow) scanDeals(book string, fn func(d *Deal, recordBytes int64) (bool, error)) error {
