@@ -77,8 +77,9 @@ var mayImport = map[string][]string{
 	// Plans of packages, as files.
 	"internal/plans": {"report", "report/plan"},
 
-	// A help of tests.
-	"internal/ghost": {},
+	// Helps of tests.
+	"internal/foreign": {},
+	"internal/ghost":   {},
 
 	// The page: files, and what a browser makes of them.
 	"internal/dashboard": {},

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"tracksource/internal/foreign"
 )
 
 const (
@@ -27,11 +29,7 @@ func TestBrowser(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a browser and a whole line take a minute")
 	}
-	chromium := needed(t, "chromium")
-	node := needed(t, "node")
-	if _, err := os.Stat("e2e/node_modules"); err != nil {
-		missing(t, "e2e/node_modules is not there: npm ci --prefix internal/dashboard/e2e")
-	}
+	foreign.NeedBrowser(t, "e2e")
 	ctx, cancel := context.WithTimeout(t.Context(), browserTimeout)
 	defer cancel()
 	dir := t.TempDir()
@@ -40,33 +38,8 @@ func TestBrowser(t *testing.T) {
 		t.Fatalf("build track-source: %v\n%s", err, out)
 	}
 	page, brokers := startDemo(ctx, t, tool, filepath.Join(dir, "data"))
-	suite := exec.CommandContext(ctx, node, "--test", "--test-reporter=spec", "num.test.mjs", "dashboard.test.mjs")
-	suite.Dir = "e2e"
-	suite.Env = append(os.Environ(), "DASHBOARD_URL="+page, "CHROMIUM="+chromium, "DASHBOARD_SEND="+lateDeal(ctx, t, tool, dir, brokers))
-	out, err := suite.CombinedOutput()
-	t.Logf("%s", out)
-	if err != nil {
-		t.Errorf("the browser tests failed: %v", err)
-	}
-}
-
-// needed finds a command.
-func needed(t *testing.T, name string) string {
-	t.Helper()
-	path, err := exec.LookPath(name)
-	if err != nil {
-		missing(t, name+" is not on the PATH")
-	}
-	return path
-}
-
-// missing skips the test on a developer's machine; CI has all that it needs.
-func missing(t *testing.T, why string) {
-	t.Helper()
-	if os.Getenv("CI") == "true" {
-		t.Fatal(why)
-	}
-	t.Skip(why)
+	env := []string{"DASHBOARD_URL=" + page, "DASHBOARD_SEND=" + lateDeal(ctx, t, tool, dir, brokers)}
+	foreign.Browse(ctx, t, "e2e", env, "num.test.mjs", "dashboard.test.mjs")
 }
 
 // startDemo starts the demo and returns the URL of its page and its brokers. It

@@ -7,43 +7,19 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"testing"
 	"time"
 
+	"tracksource/internal/foreign"
 	"tracksource/report"
 	"tracksource/schemas/avro"
 )
-
-// python makes an environment with the packages of the foreign reader and returns
-// its interpreter. They come from the network, so that it is only made in CI and
-// for who asks.
-func python(t *testing.T) string {
-	t.Helper()
-	if testing.Short() || os.Getenv("CI") != "true" && os.Getenv("FOREIGN_CLIENT") == "" {
-		t.Skip("librdkafka and fastavro are installed for this test in CI, and with FOREIGN_CLIENT=1, not under -short")
-	}
-	dir := filepath.Join(t.TempDir(), "venv")
-	bin := filepath.Join(dir, "bin", "python")
-	for _, args := range [][]string{
-		{"python3", "-m", "venv", dir},
-		{bin, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary", ":all:", "-r", "testdata/foreign/requirements.txt"},
-	} {
-		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-		out, err := exec.CommandContext(ctx, args[0], args[1:]...).CombinedOutput()
-		cancel()
-		if err != nil {
-			t.Fatalf("%v: %v\n%s", args, err, out)
-		}
-	}
-	return bin
-}
 
 // TestForeignClient: a client and a decoder of other people (librdkafka, fastavro)
 // read contributions, and those of a partner that sees all of them, and come to the
 // totals that the reporter has.
 func TestForeignClient(t *testing.T) {
-	bin := python(t)
+	bin := foreign.Python(t)
 	dir := t.TempDir()
 	result := once(t, config(dir, nil))
 	want := map[string]report.Value{}

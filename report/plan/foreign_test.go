@@ -11,38 +11,15 @@ import (
 	"testing"
 	"time"
 
+	"tracksource/internal/foreign"
 	"tracksource/internal/plans"
 	"tracksource/report/plan"
 )
 
-// python makes an environment with the packages of the other validator and returns its
-// interpreter. They come from the network, so that it is only made in CI and for who
-// asks.
-func python(t *testing.T) string {
-	t.Helper()
-	if testing.Short() || os.Getenv("CI") != "true" && os.Getenv("FOREIGN_CLIENT") == "" {
-		t.Skip("jsonschema is installed for this test in CI, and with FOREIGN_CLIENT=1, not under -short")
-	}
-	dir := filepath.Join(t.TempDir(), "venv")
-	bin := filepath.Join(dir, "bin", "python")
-	for _, args := range [][]string{
-		{"python3", "-m", "venv", dir},
-		{bin, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary", ":all:", "-r", "testdata/foreign/requirements.txt"},
-	} {
-		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-		out, err := exec.CommandContext(ctx, args[0], args[1:]...).CombinedOutput()
-		cancel()
-		if err != nil {
-			t.Fatalf("%v: %v\n%s", args, err, out)
-		}
-	}
-	return bin
-}
-
 // TestForeignValidator: a validator of other people (Python's jsonschema) takes every
 // plan, refuses what ours refuses, and computes the same seals.
 func TestForeignValidator(t *testing.T) {
-	bin := python(t)
+	bin := foreign.Python(t)
 	ours, err := plans.NewSchema()
 	if err != nil {
 		t.Fatal(err)

@@ -4,11 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
 
+	"tracksource/internal/foreign"
 	"tracksource/report/render"
 )
 
@@ -25,10 +25,7 @@ func TestBrowser(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a browser takes some seconds")
 	}
-	chromium, node := needed(t, "chromium"), needed(t, "node")
-	if _, err := os.Stat(filepath.Join(browserDir, "node_modules")); err != nil {
-		missing(t, "the browser tests need: npm ci --prefix internal/dashboard/e2e")
-	}
+	foreign.NeedBrowser(t, browserDir)
 	names, at := evilNames(), 0
 	evil := infected(t, func() (string, bool) {
 		at++
@@ -57,31 +54,5 @@ func TestBrowser(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), browserTimeout)
 	defer cancel()
-	suite := exec.CommandContext(ctx, node, "--test", "--test-reporter=spec", "package.test.mjs")
-	suite.Dir = browserDir
-	suite.Env = append(os.Environ(), "PACKAGE_DIRS="+string(list), "CHROMIUM="+chromium)
-	out, err := suite.CombinedOutput()
-	t.Logf("%s", out)
-	if err != nil {
-		t.Errorf("the browser tests failed: %v", err)
-	}
-}
-
-// needed finds a command.
-func needed(t *testing.T, name string) string {
-	t.Helper()
-	path, err := exec.LookPath(name)
-	if err != nil {
-		missing(t, name+" is not on the PATH")
-	}
-	return path
-}
-
-// missing skips the test on a developer's machine; CI has all that it needs.
-func missing(t *testing.T, why string) {
-	t.Helper()
-	if os.Getenv("CI") == "true" {
-		t.Fatal(why)
-	}
-	t.Skip(why)
+	foreign.Browse(ctx, t, browserDir, []string{"PACKAGE_DIRS=" + string(list)}, "package.test.mjs")
 }

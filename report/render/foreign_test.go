@@ -10,37 +10,15 @@ import (
 	"testing"
 	"time"
 
+	"tracksource/internal/foreign"
 	"tracksource/report"
 	"tracksource/report/render"
 )
 
-// python makes an environment with the packages of the foreign reader and returns its
-// interpreter.
-func python(t *testing.T) string {
-	t.Helper()
-	if testing.Short() || os.Getenv("CI") != "true" && os.Getenv("FOREIGN_CLIENT") == "" {
-		t.Skip("openpyxl is installed for this test in CI, and with FOREIGN_CLIENT=1, not under -short")
-	}
-	dir := filepath.Join(t.TempDir(), "venv")
-	bin := filepath.Join(dir, "bin", "python")
-	for _, args := range [][]string{
-		{"python3", "-m", "venv", dir},
-		{bin, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary", ":all:", "-r", "testdata/foreign/requirements.txt"},
-	} {
-		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-		out, err := exec.CommandContext(ctx, args[0], args[1:]...).CombinedOutput()
-		cancel()
-		if err != nil {
-			t.Fatalf("%v: %v\n%s", args, err, out)
-		}
-	}
-	return bin
-}
-
 // TestForeignTables: a library and a parser of other people read every value of the
 // workbook and of the files as the package has it, and come to its totals.
 func TestForeignTables(t *testing.T) {
-	bin := python(t)
+	bin := foreign.Python(t)
 	dir := t.TempDir()
 	p := hostile()
 	for name, content := range rendered(t, p, render.CSV, render.XLSX) {
