@@ -40,7 +40,7 @@ type DealQuestion struct {
 	Within *Span
 	Deals  Deals
 
-	found   []course // if isKnown
+	found   []*course // if isKnown
 	isKnown bool
 }
 
@@ -63,11 +63,11 @@ type course struct {
 	isSized  bool
 	size     int64
 	exponent int
-	begun    []begun // the touches up to its creation, in order of time
+	// channel is that of the first touch, channels and assets are of all touches up to its
+	// creation, each once, in order.
+	channel          string
+	channels, assets []string
 }
-
-// begun is what a deal began with.
-type begun struct{ channel, asset string }
 
 // amount is what the deal is worth, nothing where that is not known.
 func (c *course) amount() Value { return ValueOf(c.size, c.exponent) }
@@ -79,11 +79,11 @@ func (q *DealQuestion) milestones() []string {
 
 // courses are of the deals that are asked about and in the totals, of which it is known
 // when they were created. Orders of a shop are no deals here.
-func (q *DealQuestion) courses() []course {
+func (q *DealQuestion) courses() []*course {
 	if q.isKnown || q.Deals == nil {
 		return q.found
 	}
-	var list []course
+	var list []*course
 	days, names := CohortQuestion{Contract: q.Contract}, q.milestones()
 	for d := range q.Deals {
 		f := d.Newest()
@@ -91,7 +91,7 @@ func (q *DealQuestion) courses() []course {
 			continue
 		}
 		steps := days.steps(d)
-		c := course{segment: ofDeal(f, Segment), region: ofDeal(f, Region), sourced: f.Sourced.Partner, created: steps[stepCreated]}
+		c := &course{segment: ofDeal(f, Segment), region: ofDeal(f, Region), sourced: f.Sourced.Partner, created: steps[stepCreated]}
 		if c.created > q.Today || q.Within != nil && !q.Within.Holds(c.created) {
 			continue
 		}
@@ -104,34 +104,44 @@ func (q *DealQuestion) courses() []course {
 		if _, m, ok := d.Measure(attribution.MeasurePipelineCreated); ok && m.Currency == q.Contract.Currency && m.Exponent == q.Contract.Exponent {
 			c.size, c.exponent, c.isSized = m.Value, m.Exponent, true
 		}
-		c.begun = begunWith(d)
+		c.beginWith(d)
 		list = append(list, c)
 	}
 	return list
 }
 
-// begunWith are the touches that a deal's creation is credited to. Later ones are left
+// beginWith notes the touches that the deal's creation is credited to. Later ones are left
 // out wherever deals are compared: a deal that takes longer meets more of them, so that
 // what they go with follows from how it went.
-func begunWith(d *Deal) []begun {
+func (c *course) beginWith(d *Deal) {
+	c.channel = Unattributed
 	for _, name := range [...]string{attribution.MeasurePipelineCreated, attribution.MeasureOpportunities} {
 		f, m, ok := d.Measure(name)
 		if !ok {
 			continue
 		}
-		list := make([]begun, len(m.Path))
-		for i, place := range m.Path {
-			list[i] = begun{f.Touches[place].Channel, f.Touches[place].Asset}
+		if len(m.Path) > 0 {
+			c.channel = f.Touches[m.Path[0]].Channel
 		}
-		return list
+		c.channels = touchedBy(f, m, func(t *attribution.FactTouch) string { return t.Channel })
+		c.assets = touchedBy(f, m, func(t *attribution.FactTouch) string { return t.Asset })
+		return
 	}
-	return nil
+}
+
+// touchedBy are values of the touches of a measure, each once, in order.
+func touchedBy(f *attribution.Facts, m *attribution.FactMeasure, value func(*attribution.FactTouch) string) []string {
+	list := make([]string, len(m.Path))
+	for i, place := range m.Path {
+		list[i] = value(&f.Touches[place])
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
 }
 
 // keys are the values of a dimension that a deal has by what it began with: one of
-// segment, of asset and channel each once, in order.
+// segment, of asset and channel each once, in order. They are not to be changed.
 func (c *course) keys(d Dimension) []string {
-	var keys []string
 	switch d {
 	case Segment:
 		return []string{c.segment}
@@ -139,19 +149,13 @@ func (c *course) keys(d Dimension) []string {
 		return []string{c.region}
 	case Partner:
 		return []string{c.sourced}
-	case Asset, Channel:
-		keys = make([]string, 0, len(c.begun))
-		for _, t := range c.begun {
-			key := t.channel
-			if d == Asset {
-				key = t.asset
-			}
-			keys = append(keys, key)
-		}
+	case Asset:
+		return c.assets
+	case Channel:
+		return c.channels
 	default:
 	}
-	slices.Sort(keys)
-	return slices.Compact(keys)
+	return nil
 }
 
 // isNamed reports whether a value of a dimension names something that could be changed:

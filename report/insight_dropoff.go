@@ -133,11 +133,11 @@ func (q *DealQuestion) dealSteps() []stepTest {
 }
 
 // stepTests are those of one dimension at one step.
-func stepTests(courses []course, entered []int, passed []bool, like stepTest) []stepTest {
+func stepTests(courses []*course, entered []int, passed []bool, like stepTest) []stepTest {
 	all := map[string]*stepTest{}
 	total := int64(0)
 	for n, i := range entered {
-		c := &courses[i]
+		c := courses[i]
 		key := c.first(like.dimension)
 		t := all[key]
 		if t == nil {
@@ -172,10 +172,7 @@ func (c *course) first(d Dimension) string {
 		return c.segment
 	default:
 	}
-	if len(c.begun) == 0 {
-		return Unattributed
-	}
-	return c.begun[0].channel
+	return c.channel
 }
 
 // reached is the day on which a deal came to a step, if it did.
@@ -187,7 +184,7 @@ type reached struct {
 // funnel is the steps that deals take, and when each deal came to each. Milestones that
 // fewer deals than a sample come to are no steps of deals; whoever comes to a later step
 // has come to those before it, at the latest then.
-func (q *DealQuestion) funnel(courses []course) ([]string, [][]reached) {
+func (q *DealQuestion) funnel(courses []*course) ([]string, [][]reached) {
 	all := q.milestones()
 	came := make([]int, len(all))
 	for i := range courses {

@@ -71,10 +71,10 @@ func Outliers(q DealQuestion) (Table, []Insight) {
 }
 
 // seasoned are the deals that had the days in which nine in ten of those won were.
-func (q *DealQuestion) seasoned(courses []course) ([]course, int) {
+func (q *DealQuestion) seasoned(courses []*course) ([]*course, int) {
 	var took []int
 	for i := range courses {
-		if c := &courses[i]; c.isWon {
+		if c := courses[i]; c.isWon {
 			took = append(took, c.daysToWin())
 		}
 	}
@@ -83,7 +83,7 @@ func (q *DealQuestion) seasoned(courses []course) ([]course, int) {
 	}
 	slices.Sort(took)
 	limit := nearestRank(took, dropOffPercent)
-	var list []course
+	var list []*course
 	for i := range courses {
 		if courses[i].created.Add(limit) <= q.Today {
 			list = append(list, courses[i])
@@ -100,7 +100,7 @@ func (c *course) isWonWithin(days int) bool { return c.isWon && c.daysToWin() <=
 
 // members are the places of the deals of each value of a dimension, of those with
 // enough of them and enough others, in the order of keys.
-func members(d Dimension, courses []course) ([]string, map[string][]int) {
+func members(d Dimension, courses []*course) ([]string, map[string][]int) {
 	places := map[string][]int{}
 	for i := range courses {
 		for _, key := range courses[i].keys(d) {
@@ -115,7 +115,7 @@ func members(d Dimension, courses []course) ([]string, map[string][]int) {
 	return slices.Sorted(maps.Keys(places)), places
 }
 
-func (q *DealQuestion) wonTests(d Dimension, seasoned []course, limit int) []outlierTest {
+func (q *DealQuestion) wonTests(d Dimension, seasoned []*course, limit int) []outlierTest {
 	all := int64(0)
 	for i := range seasoned {
 		if seasoned[i].isWonWithin(limit) {
@@ -129,7 +129,7 @@ func (q *DealQuestion) wonTests(d Dimension, seasoned []course, limit int) []out
 		t := outlierTest{dimension: d, key: key, of: outlierWon, deals: n, rest: int64(len(seasoned)) - n}
 		var amount Value
 		for _, i := range places[key] {
-			c := &seasoned[i]
+			c := seasoned[i]
 			if c.isWonWithin(limit) {
 				t.won++
 			}
@@ -143,8 +143,8 @@ func (q *DealQuestion) wonTests(d Dimension, seasoned []course, limit int) []out
 	return tests
 }
 
-func (q *DealQuestion) sizeTests(d Dimension, courses []course) []outlierTest {
-	sized := slices.DeleteFunc(slices.Clone(courses), func(c course) bool { return !c.isSized })
+func (q *DealQuestion) sizeTests(d Dimension, courses []*course) []outlierTest {
+	sized := slices.DeleteFunc(slices.Clone(courses), func(c *course) bool { return !c.isSized })
 	tests := rankTests(d, outlierSize, sized, func(c *course) int64 { return c.size })
 	for i := range tests {
 		// What the deals are worth more or less than as many of the others.
@@ -157,16 +157,16 @@ func (q *DealQuestion) sizeTests(d Dimension, courses []course) []outlierTest {
 	return tests
 }
 
-func (q *DealQuestion) daysTests(d Dimension, seasoned []course, limit int) []outlierTest {
-	won := slices.DeleteFunc(slices.Clone(seasoned), func(c course) bool { return !c.isWonWithin(limit) })
+func (q *DealQuestion) daysTests(d Dimension, seasoned []*course, limit int) []outlierTest {
+	won := slices.DeleteFunc(slices.Clone(seasoned), func(c *course) bool { return !c.isWonWithin(limit) })
 	return rankTests(d, outlierDays, won, func(c *course) int64 { return int64(c.daysToWin()) })
 }
 
 // rankTests hold what each value's deals have against what all others have.
-func rankTests(d Dimension, of outlierOf, courses []course, value func(*course) int64) []outlierTest {
+func rankTests(d Dimension, of outlierOf, courses []*course, value func(*course) int64) []outlierTest {
 	values := make([]int64, len(courses))
 	for i := range courses {
-		values[i] = value(&courses[i])
+		values[i] = value(courses[i])
 	}
 	ranks := rankValues(values)
 	order := make([]int, len(values)) // the places from the smallest value up

@@ -87,7 +87,7 @@ func (q *RankQuestion) rows() []*ranked {
 	}
 	courses := q.courses()
 	for i := range courses {
-		c := &courses[i]
+		c := courses[i]
 		for _, key := range c.keys(q.Dimension) {
 			r := row(key)
 			r.deals++

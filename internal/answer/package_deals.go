@@ -48,18 +48,12 @@ func (p *packaging) dealTable() error {
 	type line struct {
 		created time.Time
 		deal    attribution.ItemID
-		row     []string
 	}
 	var list []line
 	for d := range p.toldDeals() {
-		if !p.inWindow(d) {
-			continue
+		if p.inWindow(d) {
+			list = append(list, line{d.Newest().CreatedAt, d.Newest().Deal})
 		}
-		f := d.Newest()
-		list = append(list, line{f.CreatedAt, f.Deal, []string{
-			f.Deal.String(), accountText(d.Account), f.State, f.Stage, dayText(f.CreatedAt, p.campaign.Contract), dayOr(f.CloseDate), f.Sourced.Partner,
-			p.worth(d, attribution.MeasurePipelineCreated), p.worth(d, attribution.MeasureRevenue), f.Excluded,
-		}})
 	}
 	slices.SortFunc(list, func(a, b line) int {
 		return cmp.Or(b.created.Compare(a.created), a.deal.Compare(b.deal))
@@ -70,8 +64,20 @@ func (p *packaging) dealTable() error {
 		t.LeftOut = len(list) - packageDealsMax
 		list = list[:packageDealsMax]
 	}
+	// Rows take more than packed deals do: only those that are listed are written.
+	places := make(map[attribution.ItemID]int, len(list))
 	for i := range list {
-		t.Rows = append(t.Rows, list[i].row)
+		places[list[i].deal] = i
+	}
+	t.Rows = make([][]string, len(list))
+	for d := range p.toldDeals() {
+		f := d.Newest()
+		if at, listed := places[f.Deal]; listed {
+			t.Rows[at] = []string{
+				f.Deal.String(), accountText(d.Account), f.State, f.Stage, dayText(f.CreatedAt, p.campaign.Contract), dayOr(f.CloseDate), f.Sourced.Partner,
+				p.worth(d, attribution.MeasurePipelineCreated), p.worth(d, attribution.MeasureRevenue), f.Excluded,
+			}
+		}
 	}
 	p.add(t)
 	return nil
