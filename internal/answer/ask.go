@@ -32,7 +32,13 @@ type Config struct {
 	// Decide writes a record to the control topic, and returns when it is durable: one
 	// that it returns an error for may have been written. Nil: no decisions are taken.
 	Decide func(context.Context, avro.Control) error
+	// DealBytes bounds the deals that are held while a package is made, packed; 0 is
+	// DealBytesDefault. A package of more is refused.
+	DealBytes int64
 }
+
+// DealBytesDefault has room for two million deals of half a dozen touches.
+const DealBytesDefault = 1 << 30
 
 // Answers answers questions. It is safe for concurrent use.
 type Answers struct {
@@ -44,6 +50,9 @@ type Answers struct {
 func New(cfg Config) (*Answers, error) {
 	if cfg.Follow == nil || cfg.Clock == nil {
 		return nil, errors.New("answer: Config needs Follow and Clock")
+	}
+	if cfg.DealBytes == 0 {
+		cfg.DealBytes = DealBytesDefault
 	}
 	return &Answers{cfg: cfg, follow: cfg.Follow}, nil
 }

@@ -22,11 +22,6 @@ type held struct {
 	newest time.Time
 }
 
-// heldBytesMax bounds the deals that are held. They take some six hundred bytes each with
-// half a dozen touches, so that a million of them fit; of more a package would have to be
-// made in parts.
-const heldBytesMax = 1 << 30
-
 // hold reads the deals of the book for all who look at them.
 func (q *asked) hold(ctx context.Context) error {
 	of := &held{}
@@ -41,10 +36,10 @@ func (q *asked) hold(ctx context.Context) error {
 			of.hidden++
 		}
 		of.masked = of.masked || told && q.sight == report.SeesOwn && slices.ContainsFunc(d.Parts, q.isMasked)
-		if of.packed.Add(&d.Deal); of.packed.Bytes() > heldBytesMax {
-			return false, &Error{Parameter: "campaign", Detail: fmt.Sprintf(
-				"its first %s deals take more than the %d MiB that a package has for all: more deals than that are answered by the API's other questions alone", report.Number(of.packed.Len()), heldBytesMax>>20,
-			), Allowed: []string{}}
+		if of.packed.Add(&d.Deal); of.packed.Bytes() > q.cfg.DealBytes {
+			return false, &Error{Parameter: "campaign", Allowed: []string{}, Detail: fmt.Sprintf(
+				"a package has %d MiB for its deals, and the first %s take more: of so many ask for cohorts, models and lists one at a time", q.cfg.DealBytes>>20, report.Counted(of.packed.Len(), "deal", "deals"),
+			)}
 		}
 		return true, ctx.Err()
 	})

@@ -124,6 +124,7 @@ func (p *packaging) rank() error {
 		p.found(insights)
 		p.story.Yields = append(p.story.Yields, q.Yields()...)
 	}
+	p.known = nil // they are the last to look
 	return nil
 }
 

@@ -749,3 +749,43 @@ func TestPackageChanges(t *testing.T) {
 		}
 	}
 }
+
+// TestPackageOfTooMany: a package of more deals than there is room for is refused, saying
+// how many there is room for; other questions are answered.
+func TestPackageOfTooMany(t *testing.T) {
+	r := newRig(t, 0)
+	r.agree()
+	r.world(3, 20)
+	a, err := answer.New(answer.Config{Follow: r.follow, Clock: func() time.Time { return now }, DealBytes: 1 << 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := answer.Query{Campaign: campaign, Window: "all"}
+	_, err = a.Package(ctx, operator, q)
+	var refused *answer.Error
+	if !errors.As(err, &refused) || refused.Parameter != "campaign" || !strings.Contains(refused.Detail, "take more: of so many") {
+		t.Errorf("a package of too many deals: %v", err)
+	}
+	if _, err := a.Cohorts(ctx, operator, q); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestPackageOfBooksInMemory: a package comes out the same whether the deals of the book
+// are in memory already, or are read from disk for it.
+func TestPackageOfBooksInMemory(t *testing.T) {
+	r := newRig(t, 0)
+	r.agree()
+	r.world(5, 40)
+	r.govern()
+	for _, v := range []report.Viewer{operator, initech} {
+		q := answer.Query{Window: "all"}
+		read := encodedPackage(t, packaged(t, r, v, q))
+		if err := r.follow.Deals(campaign, func(*follow.Deal) (bool, error) { return true, nil }); err != nil {
+			t.Fatal(err)
+		}
+		if kept := encodedPackage(t, packaged(t, r, v, q)); kept != read {
+			t.Errorf("%+v: in memory\n%.2000s\nfrom disk\n%.2000s", v, kept, read)
+		}
+	}
+}
