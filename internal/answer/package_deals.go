@@ -48,12 +48,15 @@ func (p *packaging) dealTable() error {
 	type line struct {
 		created time.Time
 		deal    attribution.ItemID
+		place   int // among those that the viewer is told of
 	}
 	var list []line
+	told := 0
 	for d := range p.toldDeals() {
 		if p.inWindow(d) {
-			list = append(list, line{d.Newest().CreatedAt, d.Newest().Deal})
+			list = append(list, line{d.Newest().CreatedAt, d.Newest().Deal, told})
 		}
+		told++
 	}
 	slices.SortFunc(list, func(a, b line) int {
 		return cmp.Or(b.created.Compare(a.created), a.deal.Compare(b.deal))
@@ -65,15 +68,17 @@ func (p *packaging) dealTable() error {
 		list = list[:packageDealsMax]
 	}
 	// Rows take more than packed deals do: only those that are listed are written.
-	places := make(map[attribution.ItemID]int, len(list))
+	rows := make([]int, told) // of each place, from one on
 	for i := range list {
-		places[list[i].deal] = i
+		rows[list[i].place] = 1 + i
 	}
 	t.Rows = make([][]string, len(list))
+	told = 0
 	for d := range p.toldDeals() {
-		f := d.Newest()
-		if at, listed := places[f.Deal]; listed {
-			t.Rows[at] = []string{
+		row := rows[told]
+		if told++; row > 0 {
+			f := d.Newest()
+			t.Rows[row-1] = []string{
 				f.Deal.String(), accountText(d.Account), f.State, f.Stage, dayText(f.CreatedAt, p.campaign.Contract), dayOr(f.CloseDate), f.Sourced.Partner,
 				p.worth(d, attribution.MeasurePipelineCreated), p.worth(d, attribution.MeasureRevenue), f.Excluded,
 			}
