@@ -54,7 +54,7 @@ func (d *Deal) Clone() *Deal {
 // The zero value is empty. Once all are added it may be read by several at once.
 type Packed struct {
 	texts  map[string]uint64 // to their places in names
-	names  []string          // what many deals have; the first is the empty text
+	names  []string          // what many deals have
 	chunks []string          // whole deals one after the other
 	open   []byte            // the chunk that is written
 	record []byte            // the deal that is written, kept for the next
@@ -97,7 +97,7 @@ func (p *Packed) seal() {
 	p.open = p.open[:0]
 }
 
-// Seal is called when all deals are added, before they are read.
+// Seal is called when all deals are added, before they are read. None is added then.
 func (p *Packed) Seal() {
 	p.seal()
 	p.open, p.record, p.texts = nil, nil, nil
