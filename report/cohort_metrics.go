@@ -95,21 +95,16 @@ func (s *cohortSums) metrics(at cohortPlace, c *cohortSum) CohortMetrics {
 	return m
 }
 
-// PackageCohorts lists the kinds of cohorts that packages have tables of.
-func PackageCohorts() []CohortKind {
-	return []CohortKind{CohortFirstTouch, CohortLeadSource, CohortSegment, CohortPartner, CreatedMonth}
-}
-
 // cohortRowsMax bounds the rows of a table of cohorts: lead sources are whatever people
 // write, and nobody reads a thousand.
 const cohortRowsMax = 1000
 
-// CohortTables are two tables for each kind of PackageCohorts: cohorts_<kind> with the
+// CohortTables are two tables for each kind of CohortKinds: cohorts_<kind> with the
 // metrics of each cohort, curves_<kind> with the part of its deals that was won by each
 // age. What the question has of kind, group and value is not looked at.
 func CohortTables(deals Deals, q CohortQuestion) []Table {
 	var asks []CohortQuestion
-	for _, kind := range PackageCohorts() {
+	for _, kind := range CohortKinds() {
 		q.Kind, q.By, q.Value = kind, "", CohortWon
 		asks = append(asks, q)
 	}
