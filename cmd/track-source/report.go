@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"tracksource/internal/answer"
 	"tracksource/internal/plans"
 	"tracksource/money"
 	"tracksource/report"
@@ -55,7 +56,7 @@ func (f *reportFlags) bind(cmd *cobra.Command) {
 	flags.StringVar(&f.campaign, "campaign", "", "campaign, by its `ID` or its name (required)")
 	flags.StringVar(&f.window, "window", "30d", "`DAYS` that it is about: Nd, the last N with today; campaign, those of the campaign; FROM..TO; or all")
 	flags.StringVar(&f.detail, "detail", string(report.Full), "summary, or full: with deals, cohorts and the worksheet")
-	flags.StringSliceVar(&f.dimensions, "dimensions", []string{"partner", "channel"}, "what contributions are split by: any of "+strings.Join(reportDimensions(), ", "))
+	flags.StringSliceVar(&f.dimensions, "dimensions", []string{"partner", "channel"}, "what contributions are split by: any of "+strings.Join(answer.PackageDimensions(), ", "))
 	flags.StringVar(&f.model, "attribution-model", "", "first-touch, last-touch, multi-touch or the `NAME` of any model (the contract's agreed one)")
 	flags.StringVar(&f.asOf, "as-of", "", "as it was known at this `TIME`: an instant such as 2026-03-31T18:00:00Z, or a day until its end in the contract's zone")
 	flags.BoolVar(&f.restated, "restated", false, "with what changed closed periods later; without, as they were closed")
@@ -70,11 +71,6 @@ func (f *reportFlags) bind(cmd *cobra.Command) {
 	flags.BoolVar(&f.quiet, "quiet", false, "do not, on a terminal either")
 	flags.DurationVar(&f.timeout, "timeout", 0, "give an answer up after this `TIME` (a minute, and longer when it is tried again)")
 	f.complete(cmd)
-}
-
-// reportDimensions are what contributions can be split by.
-func reportDimensions() []string {
-	return []string{"partner", "channel", "asset", "region", "segment", "campaign", "source", "day", "week", "month"}
 }
 
 func formatNames() []string {
@@ -176,7 +172,7 @@ func (f *reportFlags) ask() (*asked, error) {
 	if !slices.Contains(report.Details(), q.Detail) {
 		return nil, usageError{fmt.Errorf("--detail: %q is neither summary nor full", f.detail)}
 	}
-	if err := distinct(f.dimensions, reportDimensions()); err != nil {
+	if err := distinct(f.dimensions, answer.PackageDimensions()); err != nil {
 		return nil, usageError{fmt.Errorf("--dimensions: %w", err)}
 	}
 	if err := distinct(f.formats, formatNames()); err != nil {
@@ -210,15 +206,12 @@ func distinct(names, known []string) error {
 	return nil
 }
 
-// windowCampaign is the window of the days that a campaign lasts.
-const windowCampaign = "campaign"
-
 func readWindow(text string) (name, from, to string, err error) {
 	if first, last, ok := strings.Cut(text, ".."); ok {
 		w, err := report.ParseSpan(first, last)
 		return w.Name, first, last, err
 	}
-	if text == windowCampaign {
+	if text == answer.WindowCampaign {
 		return text, "", "", nil
 	}
 	const anyDay = money.Day(0)

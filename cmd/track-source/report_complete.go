@@ -25,9 +25,9 @@ const (
 func (f *reportFlags) complete(cmd *cobra.Command) {
 	offers := map[string]cobra.CompletionFunc{
 		"campaign":   f.campaignNames,
-		"window":     offer(append(report.Windows(), windowCampaign)),
+		"window":     offer(append(report.Windows(), answer.WindowCampaign)),
 		"detail":     offer([]string{string(report.Full), string(report.Summary)}),
-		"dimensions": offerList(reportDimensions()), "format": offerList(formatNames()),
+		"dimensions": offerList(answer.PackageDimensions()), "format": offerList(formatNames()),
 		"attribution-model": offer(modelNames()),
 		"timeout":           cobra.NoFileCompletions, "as-of": cobra.NoFileCompletions, "reporter": cobra.NoFileCompletions,
 		"plan-dir": directories, "out": directories,

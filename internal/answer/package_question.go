@@ -202,15 +202,21 @@ func packageDimensionsAll() []packageDimension {
 	}
 }
 
+// PackageDimensions returns the names of what contributions of a package can be told by,
+// in the order in which they are listed.
+func PackageDimensions() []string {
+	var names []string
+	for _, d := range packageDimensionsAll() {
+		names = append(names, d.name)
+	}
+	return names
+}
+
 func packageDimensions(names []string) ([]packageDimension, error) {
 	if len(names) == 0 {
 		names = []string{"partner", "channel"}
 	}
-	all := packageDimensionsAll()
-	allowed := make([]string, len(all))
-	for i, d := range all {
-		allowed[i] = d.name
-	}
+	all, allowed := packageDimensionsAll(), PackageDimensions()
 	var dims []packageDimension
 	for _, name := range names {
 		at := slices.Index(allowed, name)
