@@ -121,20 +121,21 @@ func TestBookDoesNotWriteItsInput(t *testing.T) {
 	})
 }
 
-// ledger adds changes up, as whoever reads the ledger does.
+// ledger adds changes up, as whoever reads the ledger does: each key's values and
+// behind them what of them is certain.
 type ledger map[attribution.PostingKey][]int64
 
 func (l ledger) post(changes []attribution.Change) {
 	for _, change := range changes {
-		sum := append([]int64(nil), l[change.PostingKey]...)
-		for len(sum) < len(change.Delta) {
-			sum = append(sum, 0)
-		}
-		for m, delta := range change.Delta {
-			sum[m] += delta
+		sum := slices.Clone(l[change.PostingKey])
+		for i, delta := range slices.Concat(change.Delta, change.Confident) {
+			if i == len(sum) {
+				sum = append(sum, 0)
+			}
+			sum[i] += delta
 		}
 		l[change.PostingKey] = sum
-		if !slices.ContainsFunc(sum, func(v int64) bool { return v != 0 }) {
+		if !slices.ContainsFunc(sum, isNot0) {
 			delete(l, change.PostingKey)
 		}
 	}
@@ -145,12 +146,18 @@ func (l ledger) equal(postings []attribution.Posting) error {
 		return fmt.Errorf("the ledger has %d keys, the postings %d", len(l), len(postings))
 	}
 	for _, p := range postings {
-		if !slices.Equal(l[p.PostingKey], p.Minor) {
-			return fmt.Errorf("%+v: the ledger has %v, the posting %v", p.PostingKey, l[p.PostingKey], p.Minor)
+		want := slices.Clone(p.Minor)
+		for _, minor := range p.Minor {
+			want = append(want, certain(minor, p.Confidence))
+		}
+		if !slices.Equal(l[p.PostingKey], want) {
+			return fmt.Errorf("%+v: the ledger has %v, the posting %v", p.PostingKey, l[p.PostingKey], want)
 		}
 	}
 	return nil
 }
+
+func isNot0(v int64) bool { return v != 0 }
 
 func TestDiffBringsTheLedgerToEachState(t *testing.T) {
 	rates, some := someRates(t), contracts(t)
@@ -166,7 +173,7 @@ func TestDiffBringsTheLedgerToEachState(t *testing.T) {
 				t.Fatalf("changes are not in order: %+v", changes)
 			}
 			for _, change := range changes {
-				if !slices.ContainsFunc(change.Delta, func(v int64) bool { return v != 0 }) {
+				if !slices.ContainsFunc(slices.Concat(change.Delta, change.Confident), isNot0) {
 					t.Fatalf("a change of nothing: %+v", change)
 				}
 			}
