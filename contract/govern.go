@@ -93,6 +93,15 @@ func (g Guardrail) Judge(value int64) Band {
 	return BandRed
 }
 
+// Bounds says what the guardrail asks for, with its bounds as the caller writes them:
+// at least 25%, red under 20%.
+func (g Guardrail) Bounds(target, limit string) string {
+	if g.AtMost {
+		return "at most " + target + ", red over " + limit
+	}
+	return "at least " + target + ", red under " + limit
+}
+
 // Guardrail returns the guardrail of that name; every contract has all.
 func (c *Contract) Guardrail(name string) Guardrail {
 	for _, g := range c.Guardrails {

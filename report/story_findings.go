@@ -280,18 +280,18 @@ func (t *teller) breach(band contract.Band, of []*Guarded) Insight {
 			Name: cmp.Or(g.Subject, railName(g.Guardrail)), Value: unitText(rail.Unit, g.Value), Kind: TextColumn,
 		})
 	}
-	bounds := fmt.Sprintf("the target is %s and the limit %s", unitText(rail.Unit, rail.Target), unitText(rail.Unit, rail.Limit))
+	value, bounds := unitText(rail.Unit, first.Value), boundsText(rail)
 	switch {
 	case len(of) > 1:
 		var names []string
 		for _, g := range of {
 			names = append(names, fmt.Sprintf("%s at %s", t.subjectText(g.Subject), unitText(rail.Unit, g.Value)))
 		}
-		in.Text = fmt.Sprintf("%s is %s for %d %ss: %s; %s.", capital(railName(first.Guardrail)), band, len(of), subjectOf(first.Guardrail), inWords(names), bounds)
+		in.Text = fmt.Sprintf("%s is %s for %d %ss: %s (%s).", capital(railName(first.Guardrail)), band, len(of), subjectOf(first.Guardrail), inWords(names), bounds)
 	case first.Subject != "":
-		in.Text = fmt.Sprintf("%s of %s %s: %s, where %s.", capital(railName(first.Guardrail)), t.subjectText(first.Subject), stands(first), unitText(rail.Unit, first.Value), bounds)
+		in.Text = fmt.Sprintf("%s of %s %s: %s (%s).", capital(railName(first.Guardrail)), t.subjectText(first.Subject), stands(first), value, bounds)
 	default:
-		in.Text = fmt.Sprintf("%s %s: %s, where %s.", capital(railName(first.Guardrail)), stands(first), unitText(rail.Unit, first.Value), bounds)
+		in.Text = fmt.Sprintf("%s %s: %s (%s).", capital(railName(first.Guardrail)), stands(first), value, bounds)
 	}
 	return in
 }

@@ -182,18 +182,25 @@ func (t *teller) bandText(g *Guarded) string {
 	if g.Subject != "" {
 		name += " of " + t.subjectText(g.Subject)
 	}
-	text := fmt.Sprintf("%s is %s, with a target of %s and a limit of %s", name,
-		unitText(rail.Unit, g.Value), unitText(rail.Unit, rail.Target), unitText(rail.Unit, rail.Limit))
+	text := fmt.Sprintf("%s is %s (%s)", name, unitText(rail.Unit, g.Value), boundsText(rail))
 	if g.Band != contract.BandGreen && g.Since != 0 {
 		text += fmt.Sprintf("; it has been %s since %s", g.Band, g.Since)
 	}
 	return text
 }
 
+// boundsText is what a guardrail asks for.
+func boundsText(rail contract.Guardrail) string {
+	return rail.Bounds(unitText(rail.Unit, rail.Target), unitText(rail.Unit, rail.Limit))
+}
+
 // railName is a guardrail in the middle of a sentence.
 func railName(name string) string {
-	if name == contract.GuardCACPayback {
+	switch name {
+	case contract.GuardCACPayback:
 		return "CAC payback"
+	case contract.GuardReach:
+		return "the difference from the planned reach"
 	}
 	return strings.ReplaceAll(name, "_", " ")
 }

@@ -181,7 +181,7 @@ func (j *judge) breach(w *watch, r *avro.EvaluationRecord, since, day money.Day,
 		}
 	}
 	a.Rung, a.Owner, a.Fallback = rung.Name, rung.Owner, rung.Fallback
-	a.Message = fmt.Sprintf("%s is %s since %s: %s, with a target of %s and a limit of %s", named(r), band, since, j.value(r), r.Target, r.Limit)
+	a.Message = fmt.Sprintf("%s is %s since %s: %s (%s)", named(r), band, since, j.value(r), j.rail(r).Bounds(r.Target, r.Limit))
 	if r.Detail != "" {
 		a.Message += "; " + r.Detail
 	}
@@ -194,7 +194,7 @@ func (j *judge) kept(r *avro.EvaluationRecord, was *told) avro.Alert {
 	a := j.guardrailAlert(r)
 	a.State, a.Severity, a.Since, a.Evidence = AlertSettled, was.Severity, was.Since, r.Evidence
 	a.Rung, a.Owner, a.Fallback = was.Rung, was.Owner, was.Fallback
-	a.Message = fmt.Sprintf("%s is kept again on %s: %s, with a target of %s", named(r), r.Day, j.value(r), r.Target)
+	a.Message = fmt.Sprintf("%s is kept again on %s: %s (%s)", named(r), r.Day, j.value(r), j.rail(r).Bounds(r.Target, r.Limit))
 	return a
 }
 
@@ -209,9 +209,11 @@ func (j *judge) guardrailAlert(r *avro.EvaluationRecord) avro.Alert {
 func bound(g contract.Guardrail, n int64) string { return g.Unit.Text(n) + string(g.Unit) }
 
 // value is what was evaluated, with its unit.
-func (j *judge) value(r *avro.EvaluationRecord) string {
-	return r.Value + string(j.now.Agreed.Guardrail(r.Guardrail).Unit)
+func (j *judge) rail(r *avro.EvaluationRecord) contract.Guardrail {
+	return j.now.Agreed.Guardrail(r.Guardrail)
 }
+
+func (j *judge) value(r *avro.EvaluationRecord) string { return r.Value + string(j.rail(r).Unit) }
 
 func named(r *avro.EvaluationRecord) string {
 	if r.Subject == "" {
