@@ -406,6 +406,36 @@ func TestSheetRows(t *testing.T) {
 	}
 }
 
+// TestXLSXLongTexts: what is longer than its column goes on in lines that are all to be
+// seen, and amounts of key figures have room for their currency.
+func TestXLSXLongTexts(t *testing.T) {
+	t.Parallel()
+	p := hostile()
+	p.Tables = []report.Table{{ID: "long", Title: "Long", Columns: []report.Column{column("what", report.TextColumn), column("won", report.CountColumn)}, Rows: [][]string{
+		{strings.Repeat("word ", 12), "1"}, {strings.Repeat("word ", 25), "2"}, {strings.Repeat("word ", 5000), "3"},
+	}}}
+	p.Spine = []report.KPI{{ID: "revenue", Title: "Revenue", Value: "1234567.89", Kind: report.MoneyColumn, Currency: "USD", Light: report.Green}}
+	_, parts := readXLSX(t, rendered(t, p, render.XLSX)["tables.xlsx"].Bytes())
+	spine := parts["xl/worksheets/sheet3.xml"]
+	var long string
+	for _, part := range parts {
+		if strings.Contains(part, "word word") {
+			long = part
+		}
+	}
+	for _, want := range []string{`<row r="2"><c r="A2" s="1"`, `<row r="3" ht="45" customHeight="1"><c r="A3" s="3"`, `<row r="4" ht="300" customHeight="1"><c r="A4" s="3"`} {
+		if !strings.Contains(long, want) {
+			t.Errorf("%s is not in %.900s", want, long)
+		}
+	}
+	if want := `<col min="3" max="3" width="17" customWidth="1"/>`; !strings.Contains(spine, want) {
+		t.Errorf("%s is not in %.900s", want, spine)
+	}
+	if styles := parts["xl/styles.xml"]; strings.Count(styles, "wrapText") != 1 {
+		t.Errorf("not one style wraps: %s", styles)
+	}
+}
+
 // wide is a package of 100,000 rows of 15 values.
 func wide() *report.Package {
 	t := report.Table{ID: "deals", Title: "Deals"}

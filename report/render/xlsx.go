@@ -40,7 +40,7 @@ func writeXLSX(w io.Writer, p *report.Package) error {
 	if err != nil {
 		return err
 	}
-	b := &workbook{zip: zip.NewWriter(w), styles: []string{"", textFormat, headerFormat}}
+	b := &workbook{zip: zip.NewWriter(w), styles: []string{"", textFormat, headerFormat, longFormat}}
 	if p.Table(spineID) == nil {
 		b.spine = p.Spine
 	}
@@ -83,10 +83,13 @@ type workbook struct {
 const (
 	styleText   = 1
 	styleHeader = 2
-	// textFormat is the format of cells that stay texts, headerFormat stands for it above
-	// a column.
+	styleLong   = 3
+	// textFormat is the format of cells that stay texts. headerFormat stands for it above
+	// a column, longFormat in cells whose text goes on in further lines: what flows over
+	// the next cells is not printed with them.
 	textFormat   = "@"
 	headerFormat = "@header"
+	longFormat   = "@long"
 )
 
 // part writes one file of the archive. All of them are of the first day that an archive
@@ -116,8 +119,8 @@ func (b *workbook) sheet(w io.Writer, t *report.Table, selected bool) error {
 	columns := t.Columns[:min(len(t.Columns), sheetColumnsMax)]
 	rows := t.Rows[:min(len(t.Rows), sheetRowsMax-1-sheetNotesMax)]
 	s := sheetWriter{w: w, buf: make([]byte, 0, chunkBytes)}
-	s.head(columns, rows, selected)
-	s.row(1, len(columns), func(i int) { s.text(styleHeader, header(&columns[i])) })
+	s.head(columns, rows, t.ID == spineID, selected)
+	s.row(1, 1, len(columns), func(i int) { s.text(styleHeader, header(&columns[i])) })
 	styles := make([]int, len(columns))
 	for i := range columns {
 		styles[i] = b.style(formatOf(&columns[i], rows, i))
@@ -127,7 +130,7 @@ func (b *workbook) sheet(w io.Writer, t *report.Table, selected bool) error {
 		figures = nil
 	}
 	for n, row := range rows {
-		s.row(n+2, min(len(row), len(columns)), func(i int) {
+		s.row(n+2, linesOf(columns, row), min(len(row), len(columns)), func(i int) {
 			kind, style := columns[i].Kind, styles[i]
 			if n < len(figures) && isFigure(columns[i].ID) {
 				kind = figures[n].Kind
@@ -141,7 +144,7 @@ func (b *workbook) sheet(w io.Writer, t *report.Table, selected bool) error {
 	}
 	last := len(rows) + 1
 	for n, note := range s.notes(t, len(t.Rows)-len(rows), len(t.Columns)-len(columns)) {
-		s.row(last+2+n, 1, func(int) { s.text(styleText, note) })
+		s.row(last+2+n, 1, 1, func(int) { s.text(styleText, note) })
 	}
 	s.add(`</sheetData>`)
 	if len(columns) > 0 {
@@ -177,19 +180,34 @@ const (
 	widthMin, widthMax = 9, 60
 	// widthRowsMax is how many rows are looked at for the widths of columns.
 	widthRowsMax = 1000
+	// lineHeight is the height of a line in points, rowLinesMax how many a row has at most.
+	lineHeight, rowLinesMax = 15, 20
 )
 
-func (s *sheetWriter) head(columns []report.Column, rows [][]string, selected bool) {
+// linesOf is how many lines the longest text of a row takes in the widest column, words
+// that go to the next line whole among them.
+func linesOf(columns []report.Column, row []string) int {
+	const filled = widthMax * 9 / 10
+	lines := 1
+	for i := range columns[:min(len(row), len(columns))] {
+		if n := utf8.RuneCountInString(row[i]); n > widthMax {
+			lines = max(lines, (n+filled-1)/filled)
+		}
+	}
+	return min(lines, rowLinesMax)
+}
+
+func (s *sheetWriter) head(columns []report.Column, rows [][]string, figures, selected bool) {
 	s.add(xml.Header + `<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetPr><pageSetUpPr fitToPage="1"/></sheetPr><sheetViews><sheetView`)
 	if selected {
 		s.add(` tabSelected="1"`)
 	}
-	s.add(` workbookViewId="0"><pane ySplit="1" topLeftCell="A2" activePane="bottomLeft" state="frozen"/></sheetView></sheetViews><sheetFormatPr defaultRowHeight="15"/>`)
+	s.add(` workbookViewId="0"><pane ySplit="1" topLeftCell="A2" activePane="bottomLeft" state="frozen"/></sheetView></sheetViews><sheetFormatPr defaultRowHeight="` + strconv.Itoa(lineHeight) + `"/>`)
 	if len(columns) > 0 {
 		s.add(`<cols>`)
 		for i := range columns {
 			width, extra := utf8.RuneCountInString(header(&columns[i]))+3, 1 // the filter's arrow
-			if columns[i].Kind == report.MoneyColumn {
+			if columns[i].Kind == report.MoneyColumn || figures && isFigure(columns[i].ID) {
 				extra = 7 // separators, the currency
 			}
 			for _, row := range rows[:min(len(rows), widthRowsMax)] {
@@ -204,10 +222,15 @@ func (s *sheetWriter) head(columns []report.Column, rows [][]string, selected bo
 	s.add(`<sheetData>`)
 }
 
-func (s *sheetWriter) row(line, cells int, cell func(i int)) {
+// row writes a row of so many lines of text. Its height is said, as not every program
+// finds it by itself.
+func (s *sheetWriter) row(line, lines, cells int, cell func(i int)) {
 	s.line = line
 	s.add(`<row r="`)
 	s.buf = strconv.AppendInt(s.buf, int64(line), 10)
+	if lines > 1 {
+		s.add(fmt.Sprintf(`" ht="%d" customHeight="1`, lines*lineHeight))
+	}
 	s.add(`">`)
 	for s.column = range cells {
 		cell(s.column)
@@ -243,7 +266,11 @@ func (s *sheetWriter) cell(kind report.ColumnKind, style int, v string) {
 			s.long++
 		}
 	}
-	if number == "" {
+	switch {
+	case number == "" && utf8.RuneCountInString(v) > widthMax:
+		s.text(styleLong, v)
+		return
+	case number == "":
 		s.text(styleText, v)
 		return
 	}

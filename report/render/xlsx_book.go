@@ -131,7 +131,7 @@ func (b *workbook) styleSheet() string {
 	for i, f := range b.styles {
 		id := 0
 		switch {
-		case f == textFormat || f == headerFormat:
+		case f == textFormat || f == headerFormat || f == longFormat:
 			id = 49
 		case f != "":
 			id = firstFormat + count
@@ -142,7 +142,11 @@ func (b *workbook) styleSheet() string {
 			fmt.Fprintf(&cells, `<xf numFmtId="%d" fontId="1" fillId="2" borderId="1" xfId="0" applyNumberFormat="1" applyFont="1" applyFill="1" applyBorder="1"/>`, id)
 			continue
 		}
-		fmt.Fprintf(&cells, `<xf numFmtId="%d" fontId="0" fillId="0" borderId="0" xfId="0" applyNumberFormat="1"/>`, id)
+		wrap := ""
+		if i == styleLong {
+			wrap = ` wrapText="1"`
+		}
+		fmt.Fprintf(&cells, `<xf numFmtId="%d" fontId="0" fillId="0" borderId="0" xfId="0" applyNumberFormat="1" applyAlignment="1"><alignment vertical="top"%s/></xf>`, id, wrap)
 	}
 	var numFmts string
 	if count > 0 {
