@@ -239,6 +239,7 @@ func (a *Answers) Freshness(ctx context.Context, v report.Viewer, _ Query) (Fres
 	if err != nil {
 		return out, err
 	}
+	counts := a.feedCounts()
 	for _, f := range state.Feeds {
 		if !v.Operator && f.Partner != v.Partner {
 			out.Withheld = true
@@ -257,6 +258,9 @@ func (a *Answers) Freshness(ctx context.Context, v report.Viewer, _ Query) (Fres
 		slices.SortFunc(one.DeadCodes, func(x, y CodeCount) int {
 			return cmp.Or(cmp.Compare(f.Codes[y.Code], f.Codes[x.Code]), cmp.Compare(x.Code, y.Code))
 		})
+		if c, ok := counts[f.Feed]; ok {
+			one.tell(c)
+		}
 		out.Feeds = append(out.Feeds, one)
 	}
 	for _, g := range state.Groups {
@@ -269,6 +273,20 @@ func (a *Answers) Freshness(ctx context.Context, v report.Viewer, _ Query) (Fres
 	}
 	return out, err
 }
+
+// tell puts in what became of the feed's events.
+func (f *FeedLine) tell(c report.FeedCounts) {
+	f.Accepted, f.Duplicates, f.Late = ref(count(c.Accepted)), ref(count(c.Duplicates)), ref(count(c.Late))
+	f.Suppressed, f.Unmatchable = ref(count(c.Suppressed)), ref(count(c.Unmatchable))
+	f.Touches, f.Unmatched = ref(count(c.Touches)), ref(count(c.Unmatched))
+	if rate, ok := c.MatchRate(); ok {
+		f.MatchRate = &rate
+	}
+}
+
+// feedCounts says what became of the events of each feed, as far as it is told: a feed
+// that nothing is told of is not in it.
+func (a *Answers) feedCounts() map[kafka.Feed]report.FeedCounts { return nil }
 
 func count(n int64) string { return strconv.FormatInt(n, 10) }
 

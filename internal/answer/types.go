@@ -510,6 +510,16 @@ type FeedLine struct {
 	DeadLetters  string       `json:"dead_letters"`
 	DeadCodes    []CodeCount  `json:"dead_codes"` // of the newest of them
 	Completeness Completeness `json:"completeness"`
+	// What became of its events, null where that is not told yet: touches and unmatched
+	// are of now, the others of all that ever came.
+	Accepted    *string `json:"accepted"`    // distinct events taken in
+	Duplicates  *string `json:"duplicates"`  // the same event again
+	Late        *string `json:"late"`        // older than the horizon
+	Suppressed  *string `json:"suppressed"`  // of people who were erased
+	Unmatchable *string `json:"unmatchable"` // accepted ones with a ready-hashed address without its domain or of another scheme
+	Touches     *string `json:"touches"`     // of accepted events, that count now
+	Unmatched   *string `json:"unmatched"`   // of these, whose account only stands in for one
+	MatchRate   *string `json:"match_rate"`  // the part of the touches that are on a known account; null without touches
 }
 
 // CodeCount is a reason and how often it was one.
