@@ -61,7 +61,7 @@ func (d *demo) input() (input, error) {
 	}
 	for _, a := range world.Amounts {
 		in.amounts = append(in.amounts, avro.Control{Kind: a.Kind, Amount: &avro.AmountRecord{
-			Campaign: example.Campaign, Day: a.Day, Payer: a.Payer, Channel: a.Channel, Measure: a.Measure,
+			Campaign: example.Campaign, Day: a.Day, Partner: a.Partner, Payer: a.Payer, Channel: a.Channel, Measure: a.Measure,
 			Amount: a.Text, Currency: a.Currency, RecordedAt: world.Start,
 		}})
 	}

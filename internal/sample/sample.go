@@ -53,10 +53,10 @@ type World struct {
 
 // Amount is money beside the contract.
 type Amount struct {
-	Kind                    string // spend, target or cost
-	Day                     string // YYYY-MM-DD
-	Payer, Channel, Measure string
-	Text, Currency          string // decimal text; no currency for counts
+	Kind                             string // spend, target or cost
+	Day                              string // YYYY-MM-DD
+	Partner, Payer, Channel, Measure string
+	Text, Currency                   string // decimal text; no currency for counts
 }
 
 const (
@@ -142,9 +142,13 @@ func amounts(cfg Config) []Amount {
 	for _, at := range []time.Time{cfg.Start, cfg.Start.AddDate(0, 0, targetDays/2)} {
 		// A quota is of a quarter, and the campaign begins in one and may end in another.
 		end := time.Date(at.Year(), (at.Month()-1)/3*3+4, 0, 0, 0, 0, 0, time.UTC)
-		quota := Amount{Kind: target, Day: end.Format(time.DateOnly), Measure: "quota", Text: strconv.Itoa(max(1, 1_100_000*cfg.Events/2000)), Currency: "USD"}
-		if !slices.Contains(list, quota) {
-			list = append(list, quota)
+		// The host's sellers have that of all together, and Globex one of its own, so that
+		// what it sources is covered as well.
+		for partner, amount := range map[string]int{"": 1_100_000, "globex": 650_000} {
+			quota := Amount{Kind: target, Day: end.Format(time.DateOnly), Partner: partner, Measure: "quota", Text: strconv.Itoa(max(1, amount*cfg.Events/2000)), Currency: "USD"}
+			if !slices.Contains(list, quota) {
+				list = append(list, quota)
+			}
 		}
 	}
 	for week := range spendWeeks {
@@ -157,7 +161,7 @@ func amounts(cfg Config) []Amount {
 		list = append(list, Amount{Kind: "cost", Day: day(7 * week), Payer: "acme", Text: strconv.Itoa(max(1, 14_000*cfg.Events/2000)), Currency: "USD"})
 	}
 	slices.SortFunc(list, func(a, b Amount) int {
-		return cmp.Or(strings.Compare(a.Day, b.Day), strings.Compare(a.Kind, b.Kind), strings.Compare(a.Payer, b.Payer), strings.Compare(a.Channel, b.Channel), strings.Compare(a.Measure, b.Measure))
+		return cmp.Or(strings.Compare(a.Day, b.Day), strings.Compare(a.Kind, b.Kind), strings.Compare(a.Partner, b.Partner), strings.Compare(a.Payer, b.Payer), strings.Compare(a.Channel, b.Channel), strings.Compare(a.Measure, b.Measure))
 	})
 	return list
 }

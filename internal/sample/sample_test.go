@@ -3,7 +3,9 @@ package sample_test
 import (
 	"crypto/sha256"
 	"fmt"
+	"slices"
 	"testing"
+	"time"
 
 	"tracksource/internal/sample"
 )
@@ -46,6 +48,32 @@ func TestTruth(t *testing.T) {
 		}
 		if len(feeds) != 6 || w.Truth.Duplicates == 0 || w.Truth.DeadLetters == 0 {
 			t.Errorf("feeds %v, truth %+v", feeds, w.Truth)
+		}
+	}
+}
+
+// TestQuotas: every quarter of the campaign has a quota of all together and one of the
+// partner that sources deals, so that coverage has something to be held against.
+func TestQuotas(t *testing.T) {
+	for _, c := range []struct {
+		start string
+		want  []string
+	}{
+		{"2026-01-05", []string{"2026-03-31 ", "2026-03-31 globex"}},
+		{"2026-03-20", []string{"2026-03-31 ", "2026-03-31 globex", "2026-06-30 ", "2026-06-30 globex"}},
+	} {
+		start, err := time.Parse(time.DateOnly, c.start)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, a := range sample.Generate(sample.Config{Events: 1, Start: start}).Amounts {
+			if a.Measure == "quota" {
+				got = append(got, a.Day+" "+a.Partner)
+			}
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("begun on %s the quotas are %q, want %q", c.start, got, c.want)
 		}
 	}
 }
