@@ -69,7 +69,7 @@ func (f *reportFlags) bind(cmd *cobra.Command) {
 	flags.BoolVar(&f.json, "json", false, "print what became of it as JSON")
 	flags.BoolVar(&f.progress, "progress", false, "say on stderr what is being done, as on a terminal")
 	flags.BoolVar(&f.quiet, "quiet", false, "do not, on a terminal either")
-	flags.DurationVar(&f.timeout, "timeout", 0, "give an answer up after this `TIME` (a minute, and longer when it is tried again)")
+	flags.DurationVar(&f.timeout, "timeout", 0, "bound each try by this `TIME` (a minute for an answer, and longer when it is tried again)")
 	f.complete(cmd)
 }
 

@@ -23,7 +23,7 @@ const packageBytesMax = 256 << 20
 // plan writes the plan, makes the package unless the plan is all that is wanted, and
 // says in the plan what became of it.
 func (f *reportFlags) plan(ctx context.Context, a *asked) error {
-	dir, err := plans.Open(plans.Config{Path: f.planDir, Now: now, Wait: f.wait})
+	dir, err := plans.Open(plans.Config{Path: f.planDir, Now: now, Timeout: f.timeout, Wait: f.wait})
 	if err != nil {
 		return err
 	}
@@ -78,8 +78,12 @@ func (f *reportFlags) planned(a *asked) plan.Question {
 func (f *reportFlags) make(ctx context.Context, run *plans.Run, a *asked) (*report.Package, *madePackage, error) {
 	var p *report.Package
 	err := run.Pull(ctx, func(ctx context.Context, try plan.Try) error {
-		if f.say("asking %s", f.url); try.Changed != "" {
-			f.say("try %d: %s", try.Number, try.Changed)
+		switch {
+		case try.Again: // it has said what it is at
+		case try.Changed != "":
+			f.say("asking %s, try %d: %s", f.url, try.Number, try.Changed)
+		default:
+			f.say("asking %s", f.url)
 		}
 		var err error
 		if p, err = f.pull(ctx, a, try); err != nil {
@@ -104,11 +108,7 @@ func (f *reportFlags) make(ctx context.Context, run *plans.Run, a *asked) (*repo
 
 // pull asks once, and judges what comes. Its errors are a [plan.Failure].
 func (f *reportFlags) pull(ctx context.Context, a *asked, try plan.Try) (*report.Package, error) {
-	timeout := try.Timeout
-	if f.timeout > 0 {
-		timeout = f.timeout
-	}
-	data, err := f.send(ctx, question{path: "api/v1/package", query: a.query(try), timeout: timeout, bytesMax: f.bytesMax})
+	data, err := f.send(ctx, question{path: "api/v1/package", query: a.query(try), timeout: try.Timeout, bytesMax: f.bytesMax})
 	if err != nil {
 		return nil, failureOf(err)
 	}
@@ -147,7 +147,7 @@ func failureOf(err error) error {
 		out.Outcome = plan.TimedOut
 	case !errors.As(err, &refused) || !refused.passing: // what the command line can mend among them
 	case refused.status == http.StatusServiceUnavailable || refused.status == http.StatusTooManyRequests:
-		out.Outcome, out.RetryAfter = plan.Busy, refused.after
+		out.Outcome, out.RetryAfter, out.Underway = plan.Busy, refused.after, refused.underway
 	default:
 		out.Outcome = plan.Unreachable
 	}

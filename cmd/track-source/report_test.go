@@ -291,6 +291,39 @@ func TestPackageRetries(t *testing.T) {
 	}
 }
 
+// TestPackageOfThePast: a reporter that reads an earlier moment is asked until it is there,
+// in one try, and who looks is told how far it is. A --timeout bounds that too.
+func TestPackageOfThePast(t *testing.T) {
+	reading := func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Retry-After", "5")
+		says(http.StatusServiceUnavailable, `{"detail":"what was known then is being read (1200 of at most 5000 records)","reading":{"records":"1200","at_most":"5000"}}`)(w, r)
+	}
+	for _, tt := range []struct {
+		name     string
+		answers  []http.HandlerFunc
+		args     []string
+		code     int
+		times    int
+		attempts int
+	}{
+		{"longer than three tries", []http.HandlerFunc{reading, reading, reading, reading, reading, gives(nil)}, nil, exitOK, 6, 1},
+		{"and away in between", []http.HandlerFunc{reading, says(http.StatusInternalServerError, `{"detail":"it is broken"}`), reading, gives(nil)}, nil, exitOK, 4, 2},
+		{"longer than anybody wants", []http.HandlerFunc{reading}, []string{"--timeout", "4s"}, exitFail, 3, 3},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			s := &stub{answers: tt.answers}
+			code, _, errOut := packaging(t, s, append([]string{"--campaign", "c", "--as-of", "2026-03-31T18:00:00Z", "--format", "json", "--out", "out", "--progress"}, tt.args...)...)
+			if told := strings.Count(errOut, "being read (1200 of at most 5000 records)"); code != tt.code || s.times() != tt.times || told == 0 {
+				t.Errorf("ends with %d after %d questions, want %d and %d, and says %d times how far it is:\n%s", code, s.times(), tt.code, tt.times, told, errOut)
+			}
+			if got := planOf(t, plans.DirDefault).TrackSource.Attempts; len(got) != tt.attempts {
+				t.Errorf("the plan has the attempts %+v, want %d", got, tt.attempts)
+			}
+		})
+	}
+}
+
 // TestPackageInterrupted: who stops a run finds that in the plan, and no half of a package.
 func TestPackageInterrupted(t *testing.T) {
 	t.Chdir(t.TempDir())

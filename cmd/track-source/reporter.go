@@ -117,7 +117,8 @@ func (f *reporterFlags) send(ctx context.Context, q question) ([]byte, error) {
 	case resp.StatusCode != http.StatusOK:
 		passing := resp.StatusCode >= http.StatusInternalServerError || resp.StatusCode == http.StatusTooManyRequests
 		seconds, _ := strconv.ParseUint(resp.Header.Get("Retry-After"), 10, 16) // 0 where it is not given
-		return nil, &askError{refusal(resp, data), passing, resp.StatusCode, time.Duration(seconds) * time.Second}
+		refused, underway := refusal(resp, data)
+		return nil, &askError{refused, passing, resp.StatusCode, time.Duration(seconds) * time.Second, underway}
 	}
 	return data, nil
 }
@@ -131,6 +132,8 @@ type askError struct {
 	passing bool
 	status  int
 	after   time.Duration
+	// underway says that the reporter goes on with what it was asked.
+	underway bool
 }
 
 func (e *askError) Error() string { return e.err.Error() }
@@ -185,14 +188,16 @@ func isLoopback(host string) bool {
 	return host == "localhost" || err == nil && address.IsLoopback()
 }
 
-// refusal turns an answer that is none into an error that says what to do.
-func refusal(resp *http.Response, data []byte) error {
+// refusal turns an answer that is none into an error that says what to do. Underway says
+// that the reporter goes on with what it was asked.
+func refusal(resp *http.Response, data []byte) (err error, underway bool) {
 	var p struct {
 		Detail, Parameter string
 		Allowed           []string
+		Reading           *struct{}
 	}
 	if json.Unmarshal(data, &p) != nil || p.Detail == "" {
-		return fmt.Errorf("the answer is %s and no reporter's: is --reporter right?", resp.Status)
+		return fmt.Errorf("the answer is %s and no reporter's: is --reporter right?", resp.Status), false
 	}
 	text := printable(p.Detail)
 	if p.Parameter != "" && !strings.Contains(p.Detail, p.Parameter) {
@@ -205,9 +210,9 @@ func refusal(resp *http.Response, data []byte) error {
 	case http.StatusUnauthorized:
 		text += "; give --token-file"
 	case http.StatusBadRequest, http.StatusNotFound:
-		return usageError{errors.New(text)}
+		return usageError{errors.New(text)}, false
 	}
-	return errors.New(text)
+	return errors.New(text), p.Reading != nil
 }
 
 // printable takes out of a text of others what a terminal would obey.

@@ -16,6 +16,7 @@ import (
 	"tracksource/internal/answer"
 	"tracksource/internal/api"
 	"tracksource/internal/follow"
+	"tracksource/internal/past"
 	"tracksource/report"
 )
 
@@ -204,6 +205,16 @@ func TestNotRead(t *testing.T) {
 	w := do(s, http.MethodGet, "/api/v1/package", "")
 	if p := problem(t, w, http.StatusServiceUnavailable); !strings.Contains(p.Detail, "tracksource.facts") || w.Header().Get("Retry-After") != "1" {
 		t.Errorf("%+v", p)
+	}
+}
+
+// TestReading: who asks for an earlier moment that is being read is told how far that is,
+// and when to come again.
+func TestReading(t *testing.T) {
+	s := serve(t, config(), &tide{}, asking("/api/v1/package", fmt.Errorf("ask: %w", &past.Busy{Records: 3, AtMost: 9})))
+	w := do(s, http.MethodGet, "/api/v1/package", "")
+	if p := problem(t, w, http.StatusServiceUnavailable); p.Reading == nil || *p.Reading != (api.Reading{Records: "3", AtMost: "9"}) || w.Header().Get("Retry-After") != "5" {
+		t.Errorf("told %+v, come again in %q", p, w.Header().Get("Retry-After"))
 	}
 }
 

@@ -22,9 +22,17 @@ type Problem struct {
 	Detail    string   `json:"detail"`              // for people, what to do
 	Parameter string   `json:"parameter,omitempty"` // at fault; absent when it is the whole
 	Allowed   []string `json:"allowed,omitempty"`   // what there is to choose from
+	Reading   *Reading `json:"reading,omitempty"`   // what goes on without its asker; absent when nothing does
 
 	retryAfter time.Duration // more than 0: when to come again
 	header     [2]string     // one more header, such as Allow
+}
+
+// Reading is how far a reporter is that reads an earlier moment: whoever asks the same
+// again finds it further on.
+type Reading struct {
+	Records string `json:"records"` // that are read, of the moment that is being read now
+	AtMost  string `json:"at_most"` // that there are; 0 while nobody knows
 }
 
 func (p *Problem) Error() string { return p.Detail }
@@ -77,7 +85,9 @@ func problemOf(err error) (p *Problem, ok bool) {
 	}
 	var early *past.Busy
 	if errors.As(err, &early) {
-		return busy(err.Error(), pastRetry), true
+		p = busy(early.Error(), pastRetry)
+		p.Reading = &Reading{strconv.FormatInt(early.Records, 10), strconv.FormatInt(early.AtMost, 10)}
+		return p, true
 	}
 	var tooLarge *http.MaxBytesError
 	if errors.As(err, &tooLarge) {

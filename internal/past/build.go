@@ -190,6 +190,8 @@ func (p *Pasts) read(ctx context.Context, dir *state.Dir, f *follow.Follow, at t
 			left.places += max(offset-starts[topic][int32(n)], 0)
 		}
 	}
+	p.watch(left)
+	defer p.watch(nil)
 	g, ctx := errgroup.WithContext(ctx)
 	watched, stop := context.WithCancel(ctx)
 	g.Go(func() error { return dir.Watch(watched) })
@@ -232,6 +234,20 @@ type progress struct {
 	mu      sync.Mutex
 	records int64     // guarded by mu
 	logged  time.Time // guarded by mu
+}
+
+// watch has those who wait told how far a reading is; nil once there is none.
+func (p *Pasts) watch(reading *progress) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.reading = reading
+}
+
+// soFar returns how many records were read, and of how many at most.
+func (p *progress) soFar() (records, atMost int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.records, p.places
 }
 
 func (p *progress) read(ctx context.Context, records []stream.Record) {

@@ -25,7 +25,7 @@ import (
 	"tracksource/state"
 )
 
-// Config says where pasts are read from and kept. All fields are required.
+// Config says where pasts are read from and kept. All fields but Patience are required.
 type Config struct {
 	Kafka  kafka.Conn
 	Spec   kafka.Spec
@@ -34,7 +34,14 @@ type Config struct {
 	Clock  func() time.Time
 	// Dir is a directory of the pasts alone, below one that this process has locked.
 	Dir string
+	// Patience is how long who asks waits for a past that is being read; 0 is
+	// PatienceDefault.
+	Patience time.Duration
 }
+
+// PatienceDefault is less than what clients and proxies give an answer: who asks is told
+// how far the reading is and asks again, instead of being cut off.
+const PatienceDefault = 20 * time.Second
 
 const (
 	// keptMax bounds the pasts on disk: who compares two months asks of two in turn.
@@ -60,12 +67,22 @@ const (
 
 // Busy says that a past cannot be had yet. Who asks again finds it further on.
 type Busy struct {
+	// Records is how many are read of the past that is being read, AtMost how many there
+	// are in front of its positions; both are 0 where none is, or nothing is known yet.
+	Records, AtMost int64
+
 	detail string
-	cause  error // of the context that ended
+	cause  error // of the context that ended; nil where patience did
 }
 
 // Error says what is under way.
-func (b *Busy) Error() string { return b.detail + ": ask again in a while" }
+func (b *Busy) Error() string {
+	far := ""
+	if b.AtMost > 0 {
+		far = fmt.Sprintf(" (%d of at most %d records)", b.Records, b.AtMost)
+	}
+	return b.detail + far + ": ask again in a while"
+}
 
 // Unwrap returns the error of the context that ended.
 func (b *Busy) Unwrap() error { return b.cause }
@@ -85,6 +102,14 @@ type Pasts struct {
 	made     int           // guarded by mu; numbers directories
 	closed   bool          // guarded by mu
 	released chan struct{} // guarded by mu; closed and replaced when a past is released
+	reading  *progress     // guarded by mu; of the past that is being built, nil without one
+	failed   failure       // guarded by mu; the last one that nobody was told of
+}
+
+// failure is why a past could not be built.
+type failure struct {
+	name string // of its positions; empty: there is no failure
+	err  error
 }
 
 // kept is one past on disk.
@@ -103,13 +128,17 @@ func New(cfg Config) (*Pasts, error) {
 	if err := os.RemoveAll(cfg.Dir); err != nil {
 		return nil, fmt.Errorf("remove pasts of an earlier life: %w", err)
 	}
+	if cfg.Patience == 0 {
+		cfg.Patience = PatienceDefault
+	}
 	return &Pasts{cfg: cfg, building: make(chan struct{}, 1), closing: make(chan struct{}), released: make(chan struct{})}, nil
 }
 
 // Read calls fn with what was known at positions, which were the present at a time (zero:
 // nobody knows when), and how the line stood then; neither is used once fn has returned.
-// They are read from Kafka where they are not kept, one past at a time. Positions that
-// cannot be read any more are an *answer.Error that says how far back one can go.
+// They are read from Kafka where they are not kept, one past at a time; where that takes
+// longer than patience lasts it goes on, and who asked gets a *Busy. Positions that cannot
+// be read any more are an *answer.Error that says how far back one can go.
 func (p *Pasts) Read(ctx context.Context, positions follow.Positions, at time.Time, fn func(f *follow.Follow, line answer.Line) error) error {
 	name := positions.String()
 	k, err := p.take(name)
@@ -153,15 +182,20 @@ func (p *Pasts) release(k *kept) {
 // make builds a past once it is its caller's turn, unless somebody else has by then. The
 // reading goes on where its caller gives up: who asks again finds it further on, or done.
 func (p *Pasts) make(ctx context.Context, name string, at time.Time, positions follow.Positions) (*kept, error) {
+	patience := time.NewTimer(p.cfg.Patience)
+	defer patience.Stop()
 	for {
+		const another = "what was known at another time is being read"
 		select {
 		case p.building <- struct{}{}:
 		case <-p.closing:
 			return nil, errClosed
+		case <-patience.C:
+			return nil, p.busy(another, nil)
 		case <-ctx.Done():
-			return nil, &Busy{"what was known at another time is being read", ctx.Err()}
+			return nil, p.busy(another, ctx.Err())
 		}
-		built := make(chan error, 1)
+		built := make(chan struct{})
 		k, dir, err := p.prepare(ctx, name, positions)
 		if k != nil || err != nil {
 			<-p.building
@@ -169,15 +203,19 @@ func (p *Pasts) make(ctx context.Context, name string, at time.Time, positions f
 		}
 		go func() { // Close waits for it by its token
 			defer func() { <-p.building }()
-			built <- p.build(name, dir, at, positions)
+			defer close(built)
+			p.build(name, dir, at, positions)
 		}()
+		asked := fmt.Sprintf("what was known at %s is being read", moment(at))
 		select {
-		case err := <-built:
-			if err != nil {
+		case <-built:
+			if err := p.failure(name); err != nil {
 				return nil, err
 			}
+		case <-patience.C:
+			return nil, p.busy(asked, nil)
 		case <-ctx.Done():
-			return nil, &Busy{fmt.Sprintf("what was known at %s is being read", moment(at)), ctx.Err()}
+			return nil, p.busy(asked, ctx.Err())
 		}
 		if k, err := p.take(name); k != nil || err != nil {
 			return k, err
@@ -185,10 +223,25 @@ func (p *Pasts) make(ctx context.Context, name string, at time.Time, positions f
 	}
 }
 
+// busy says that something is under way, and how far the past is that is being read.
+func (p *Pasts) busy(detail string, cause error) *Busy {
+	p.mu.Lock()
+	reading := p.reading
+	p.mu.Unlock()
+	b := &Busy{detail: detail, cause: cause}
+	if reading != nil {
+		b.Records, b.AtMost = reading.soFar()
+	}
+	return b
+}
+
 // prepare returns the past if it has been built meanwhile, else where to build it.
 func (p *Pasts) prepare(ctx context.Context, name string, positions follow.Positions) (k *kept, dir string, err error) {
 	if k, err := p.take(name); k != nil || err != nil {
 		return k, "", err
+	}
+	if err := p.failure(name); err != nil {
+		return nil, "", err // of a reading whose asker has given up
 	}
 	if err := p.check(ctx, positions); err != nil {
 		return nil, "", err
@@ -197,20 +250,38 @@ func (p *Pasts) prepare(ctx context.Context, name string, positions follow.Posit
 	return nil, dir, err
 }
 
-// build builds a past and keeps it.
-func (p *Pasts) build(name, path string, at time.Time, positions follow.Positions) error {
+// failure is why a past could not be built, told once: who asks again begins anew.
+func (p *Pasts) failure(name string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.failed.name != name {
+		return nil
+	}
+	err := p.failed.err
+	p.failed = failure{}
+	return err
+}
+
+// build builds a past and keeps it, or why it cannot.
+func (p *Pasts) build(name, path string, at time.Time, positions follow.Positions) {
 	ctx, cancel := context.WithTimeout(context.Background(), buildMax)
 	defer cancel()
 	defer p.ending(cancel)()
 	k, err := p.fill(ctx, path, at, positions)
 	if err != nil {
-		return errors.Join(err, os.RemoveAll(path))
+		err = errors.Join(err, os.RemoveAll(path))
 	}
-	k.name = name
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if err != nil {
+		p.failed = failure{name, err}
+		return
+	}
+	if p.failed.name == name {
+		p.failed = failure{}
+	}
+	k.name = name
 	p.kept = append(p.kept, k)
-	return nil
 }
 
 // ending calls cancel when Close is called, until the function that it returns is.
@@ -259,7 +330,7 @@ func (p *Pasts) room(ctx context.Context) (string, error) {
 		case <-p.closing:
 			return "", errClosed
 		case <-ctx.Done():
-			return "", &Busy{fmt.Sprintf("%d other moments are being asked about", keptMax), ctx.Err()}
+			return "", p.busy(fmt.Sprintf("%d other moments are being asked about", keptMax), ctx.Err())
 		}
 	}
 }

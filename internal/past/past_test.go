@@ -503,7 +503,7 @@ func TestGivenUp(t *testing.T) {
 		return nil, nil, false
 	})
 	err = r.pasts.Read(ctx, positions, start, func(*follow.Follow, answer.Line) error { return errors.New("it was asked") })
-	if !errors.Is(err, context.Canceled) || err.Error() != "what was known at 2026-03-01T12:00:00Z is being read: ask again in a while" {
+	if !errors.Is(err, context.Canceled) || err.Error() != "what was known at 2026-03-01T12:00:00Z is being read (0 of at most 1 records): ask again in a while" {
 		t.Errorf("who gives up gets %v", err)
 	}
 	close(given)
@@ -512,6 +512,65 @@ func TestGivenUp(t *testing.T) {
 	}
 	if entries, err := os.ReadDir(r.dir); err != nil || len(entries) != 1 || entries[0].Name() != "1" {
 		t.Errorf("it was read again: %v, error %v", entries, err)
+	}
+}
+
+// TestPatience: who asks for a past that is read for long is told how far it is, and who
+// asks again gets it, or why it could not be read, from the one reading.
+func TestPatience(t *testing.T) {
+	start := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	for _, tt := range []struct {
+		name string
+		at   time.Time // of the positions, as far as their asker knows
+		want string    // of the error once it was read; empty for the past
+	}{
+		{"and is read", start, ""},
+		{"and cannot be read", start.Add(-time.Hour), "contributions has in front of its position what was written at 2026-03-01T12:00:00Z"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := newRig(t, func() time.Time { return start.Add(time.Hour) })
+			r.write(r.row("a", 7, 1, start))
+			positions, err := r.pasts.Positions(t.Context(), start)
+			if err != nil {
+				t.Fatal(err)
+			}
+			given := make(chan struct{})
+			r.m.Cluster.ControlKey(int16(kmsg.Fetch), func(kmsg.Request) (kmsg.Response, error, bool) {
+				r.m.Cluster.SleepControl(func() { <-given })
+				return nil, nil, false
+			})
+			hasty, err := past.New(past.Config{Kafka: r.conn, Spec: r.spec, Codecs: r.codecs, Log: quiet, Clock: func() time.Time { return start.Add(time.Hour) }, Dir: filepath.Join(t.TempDir(), "past"), Patience: time.Millisecond})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer hasty.Close()
+			ask := func() error {
+				return hasty.Read(t.Context(), positions, tt.at, func(f *follow.Follow, _ answer.Line) error {
+					_, err := told(f)
+					return err
+				})
+			}
+			busy := new(past.Busy)
+			for end := time.Now().Add(time.Minute); busy.AtMost == 0; {
+				if err := ask(); !errors.As(err, &busy) || time.Now().After(end) {
+					t.Fatalf("while it is read: %v", err)
+				}
+			}
+			if got := busy.Error(); !strings.Contains(got, "is being read (0 of at most 1 records): ask again") {
+				t.Errorf("while it is read: %s", got)
+			}
+			close(given)
+			// A reading takes longer than patience lasts, so that only one that was begun
+			// before can answer.
+			for end := time.Now().Add(time.Minute); ; {
+				if err = ask(); !errors.As(err, &busy) || time.Now().After(end) {
+					break
+				}
+			}
+			if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
+				t.Errorf("once it was read: %v, want %q", err, tt.want)
+			}
+		})
 	}
 }
 

@@ -46,6 +46,8 @@ type Config struct {
 	Path string // of the directory; DirDefault if empty
 	// Now tells the time.
 	Now func() time.Time
+	// Timeout bounds each try of a pull; 0 has the plan's own bounds.
+	Timeout time.Duration
 	// Wait waits, until the context ends; nil waits by the clock.
 	Wait func(context.Context, time.Duration) error
 }
@@ -56,6 +58,7 @@ type Dir struct {
 	schema *Schema
 	now    func() time.Time
 	wait   func(context.Context, time.Duration) error
+	most   time.Duration // of a try; 0: the plan's
 }
 
 // Open returns the directory, which need not exist.
@@ -67,7 +70,7 @@ func Open(cfg Config) (*Dir, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Dir{path: cmp.Or(cfg.Path, DirDefault), schema: schema, now: cfg.Now, wait: cfg.Wait}
+	d := &Dir{path: cmp.Or(cfg.Path, DirDefault), schema: schema, now: cfg.Now, wait: cfg.Wait, most: cfg.Timeout}
 	if d.wait == nil {
 		d.wait = wait
 	}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"tracksource/report"
 	"tracksource/report/plan"
@@ -53,11 +54,12 @@ func (r *Run) Plan() *plan.Plan { return r.plan }
 func (r *Run) Warnings() []string { return r.warnings }
 
 // Pull pulls until it works or the plan has no further try, and writes down each. The
-// error is that of the last try. A try whose time is up has timed out.
+// error is that of the last try. A try whose time is up has timed out. Where the reporter
+// is at work on what it was asked, it is asked again within the same try.
 func (r *Run) Pull(ctx context.Context, pull func(context.Context, plan.Try) error) error {
 	var last error
 	for {
-		t, ok := r.plan.Next(last, r.dir.now())
+		t, ok := r.plan.Next(last, r.dir.most, r.dir.now())
 		if !ok {
 			return last
 		}
@@ -67,16 +69,7 @@ func (r *Run) Pull(ctx context.Context, pull func(context.Context, plan.Try) err
 			}
 		}
 		begun := r.dir.now()
-		in, cancel := context.WithTimeout(ctx, t.Timeout)
-		last = pull(in, t)
-		switch {
-		case last == nil:
-		case ctx.Err() != nil:
-			last = &plan.Failure{Outcome: plan.Cancelled, Err: last}
-		case in.Err() != nil:
-			last = &plan.Failure{Outcome: plan.TimedOut, Err: last}
-		}
-		cancel()
+		last = r.try(ctx, t, begun, pull)
 		r.plan.Attempt(t, begun, r.dir.now(), last)
 		if err := r.save(); err != nil {
 			return errors.Join(last, err)
@@ -84,6 +77,35 @@ func (r *Run) Pull(ctx context.Context, pull func(context.Context, plan.Try) err
 		if last == nil {
 			return nil
 		}
+	}
+}
+
+// try asks once, and again for as long as the reporter is at work on it.
+func (r *Run) try(ctx context.Context, t plan.Try, begun time.Time, pull func(context.Context, plan.Try) error) error {
+	for {
+		in, cancel := context.WithTimeout(ctx, t.Timeout)
+		err := pull(in, t)
+		switch {
+		case err == nil:
+		case ctx.Err() != nil:
+			err = &plan.Failure{Outcome: plan.Cancelled, Err: err}
+		case in.Err() != nil:
+			err = &plan.Failure{Outcome: plan.TimedOut, Err: err}
+		}
+		cancel()
+		f := (*plan.Failure)(nil)
+		if !errors.As(err, &f) || !f.Underway || f.Outcome != plan.Busy {
+			return err
+		}
+		wait := plan.RetryWait(f.RetryAfter)
+		left := t.Underway - r.dir.now().Sub(begun) - wait
+		if left <= 0 {
+			return err
+		}
+		if err := r.dir.wait(ctx, wait); err != nil {
+			return &plan.Failure{Outcome: plan.Cancelled, Err: err}
+		}
+		t.Again, t.Timeout = true, min(t.Timeout, left)
 	}
 }
 

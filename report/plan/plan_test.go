@@ -70,7 +70,7 @@ func done(at time.Time) plan.Done {
 // try is the n-th try of a plan, which takes a second.
 func try(t *testing.T, p *plan.Plan, at time.Time, last, err error) {
 	t.Helper()
-	next, ok := p.Next(last, at)
+	next, ok := p.Next(last, 0, at)
 	if !ok {
 		t.Fatalf("there is no try after %d", len(p.TrackSource.Attempts))
 	}

@@ -3,6 +3,7 @@ package plan
 import (
 	"errors"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -27,7 +28,10 @@ type Failure struct {
 	Outcome Outcome
 	// RetryAfter is how long the reporter asks to be left alone, zero if it does not.
 	RetryAfter time.Duration
-	Err        error
+	// Underway says that the reporter is at work on what was asked, and goes on without
+	// its asker: to ask again is the same try.
+	Underway bool
+	Err      error
 }
 
 // Error implements error.
@@ -61,13 +65,20 @@ const (
 	// tryEarlier is how far back the last try looks after two packages that contradicted
 	// themselves: what was under way then has come since.
 	tryEarlier = time.Minute
+	// tryUnderway is how long a reporter that is at work is asked again: it gives the
+	// reading of an earlier moment half an hour, and may be at that of another one.
+	tryUnderway = time.Hour
 )
 
 // Try is how a pull is to be made.
 type Try struct {
 	Number  int           // from 1
 	Wait    time.Duration // before it
-	Timeout time.Duration
+	Timeout time.Duration // of one answer
+	// Underway is how long a reporter that is at work is asked again.
+	Underway time.Duration
+	// Again says that the reporter was at work when it was asked before.
+	Again bool
 	// AsOf is the moment to ask for; zero is the one of the question.
 	AsOf    time.Time
 	Changed string // against the try before, in words; empty for the first
@@ -75,11 +86,15 @@ type Try struct {
 
 // Next is the next try after those that were made, false if there is to be none. It is
 // not the same again: each gets more time, and the last after contradictions is of a
-// moment before, unless the question names one.
-func (p *Plan) Next(last error, now time.Time) (Try, bool) {
+// moment before, unless the question names one. Most, where it is not zero, bounds each
+// try instead, all that is waited for in it.
+func (p *Plan) Next(last error, most time.Duration, now time.Time) (Try, bool) {
 	made := p.TrackSource.Attempts
 	n := len(made) + 1
-	t := Try{Number: n, Timeout: tryTimeout}
+	t := Try{Number: n, Timeout: tryTimeout, Underway: tryUnderway}
+	if most > 0 {
+		t.Timeout, t.Underway = most, most
+	}
 	if n == 1 {
 		return t, true
 	}
@@ -96,26 +111,34 @@ func (p *Plan) Next(last error, now time.Time) (Try, bool) {
 		t.Wait *= tryTimeoutGrow
 	}
 	if f := (*Failure)(nil); errors.As(last, &f) && f.RetryAfter > t.Wait {
-		t.Wait = min(f.RetryAfter, tryWaitMax)
+		t.Wait = RetryWait(f.RetryAfter)
 	}
-	for range n - 1 {
-		t.Timeout *= tryTimeoutGrow
+	var changed []string
+	if most == 0 {
+		for range n - 1 {
+			t.Timeout *= tryTimeoutGrow
+		}
+		changed = append(changed, "up to "+seconds(t.Timeout)+" instead of "+seconds(t.Timeout/tryTimeoutGrow))
 	}
-	t.Changed = "up to " + seconds(t.Timeout) + " instead of " + seconds(t.Timeout/tryTimeoutGrow)
 	q := p.TrackSource.Question
 	if n == 1+Retries && made[n-2].Outcome == Mismatch && q.AsOf == "" && q.Again == "" {
 		t.AsOf = now.Add(-tryEarlier).UTC().Truncate(time.Second)
-		t.Changed += ", as of " + t.AsOf.Format(time.RFC3339)
+		changed = append(changed, "as of "+t.AsOf.Format(time.RFC3339))
 	}
+	t.Changed = strings.Join(changed, ", ")
 	return t, true
 }
+
+// RetryWait is how long a reporter is left alone that asks for some time, a moment at
+// least and a minute at most.
+func RetryWait(asked time.Duration) time.Duration { return min(max(asked, tryWait), tryWaitMax) }
 
 func seconds(d time.Duration) string { return strconv.FormatInt(int64(d/time.Second), 10) + " s" }
 
 // Attempt records a try that was begun and ended then.
 func (p *Plan) Attempt(t Try, begun, ended time.Time, err error) {
 	a := Attempt{
-		Number: t.Number, At: instant(begun), FinishedAt: instant(ended), TimeoutSeconds: int64(t.Timeout / time.Second),
+		Number: t.Number, At: instant(begun), FinishedAt: instant(ended), TimeoutSeconds: int64((t.Timeout + time.Second - 1) / time.Second),
 		Changed: t.Changed, Outcome: outcomeOf(err),
 	}
 	if err != nil {

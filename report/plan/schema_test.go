@@ -286,7 +286,7 @@ func TestEveryPlanIsValid(t *testing.T) {
 			check(p)
 			var err error
 			for {
-				try, ok := p.Next(err, now)
+				try, ok := p.Next(err, 0, now)
 				if !ok {
 					break
 				}
