@@ -121,7 +121,7 @@ func showContract(w io.Writer, book *control.Book, campaign string) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	line := func(cells ...string) { _, _ = fmt.Fprintln(t, strings.Join(cells, "\t")) } // Flush has the error
 	if newest, agreed := book.Newest(campaign); agreed {
-		line("in force", fmt.Sprintf("revision %d, contract %.12s", newest.Revision, newest.Hash), "since "+instant(newest.RecordedAt))
+		line("in force", fmt.Sprintf("revision %d, contract %.12s", newest.Revision, newest.Hash), "since "+instant(newest.RecordedAt), said(newest.By, newest.Why))
 	} else {
 		line("in force", "nothing")
 	}
@@ -137,10 +137,15 @@ func showContract(w io.Writer, book *control.Book, campaign string) error {
 		return err
 	}
 	if proposed {
-		line("proposed", fmt.Sprintf("revision %d, contract %.12s", p.Revision, p.Hash), "since "+instant(book.Proposals[campaign].RecordedAt))
+		proposal := book.Proposals[campaign]
+		line("proposed", fmt.Sprintf("revision %d, contract %.12s", p.Revision, p.Hash), "since "+instant(proposal.RecordedAt), said(proposal.By, proposal.Why))
 		for _, partner := range p.Approvers {
 			line(approvalLine(book.Approvals[campaign], &p, partner)...)
 		}
+	}
+	revisions := book.Contracts[campaign]
+	for _, r := range slices.Backward(revisions[:max(len(revisions)-1, 0)]) {
+		line("before", fmt.Sprintf("revision %d, contract %.12s", r.Revision, r.Hash), "since "+instant(r.RecordedAt), said(r.By, r.Why))
 	}
 	return t.Flush()
 }

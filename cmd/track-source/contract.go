@@ -165,9 +165,11 @@ func contractApplyCommand(stdout, stderr io.Writer) *cobra.Command {
 			"day on, and then zone, currency and models must be as they were. --previous names the revision that\n" +
 			"the author knew: when another one has come meanwhile, nothing is sent. What was proposed and is\n" +
 			"applied unchanged is a proposal no longer. A contract that names approvals for its revisions, or follows\n" +
-			"one that does, has to be proposed first and approved by each of them.",
-		Example: "  track-source contract apply ai-launch-tour.yaml --previous 1" + controlExample,
-		RunE:    func(cmd *cobra.Command, args []string) error { return r.run(cmd.Context(), args) },
+			"one that does, has to be proposed first and approved by each of them. Who changes what is in force says\n" +
+			"for which office and why: contract show, packages and plans tell it.",
+		Example: "  track-source contract apply ai-launch-tour.yaml" + controlExample + "\n" +
+			"  track-source contract apply ai-launch-tour.yaml --previous 1 --by \"Revenue Operations\" --why \"as agreed on 3 March\"" + controlExample,
+		RunE: func(cmd *cobra.Command, args []string) error { return r.run(cmd.Context(), args) },
 	}
 	r.bind(cmd)
 	return cmd
@@ -178,6 +180,7 @@ func contractApplyCommand(stdout, stderr io.Writer) *cobra.Command {
 type revising struct {
 	stdout, stderr io.Writer
 	flags          controlFlags
+	reason         reason
 	previous       int64
 	proposed       bool
 	make           func(document []byte, last int64, now time.Time) (avro.Control, error)
@@ -185,6 +188,7 @@ type revising struct {
 
 func (r *revising) bind(cmd *cobra.Command) {
 	r.flags.bind(cmd)
+	r.reason.bind(cmd)
 	cmd.Flags().BoolVar(&r.flags.dryRun, "dry-run", false, "say what would be sent; send nothing")
 	cmd.Flags().Int64Var(&r.previous, "previous", -1, "revision that the author of the file knew, 0 for none")
 }
@@ -214,10 +218,14 @@ func (r *revising) run(ctx context.Context, args []string) error {
 	case r.previous >= 0 && r.previous != last.Revision:
 		return fmt.Errorf("campaign %s: the newest revision is %d, not %d: somebody else has changed the contract; bring both together", c.Campaign, last.Revision, r.previous)
 	}
+	if err := r.reason.given(exists); err != nil {
+		return err
+	}
 	record, err := r.make(data, last.Revision, now())
 	if err != nil {
 		return err
 	}
+	record.Contract.By, record.Contract.Why = r.reason.by, r.reason.why
 	if err := book.Judge(&record); err != nil {
 		return fmt.Errorf("%s: %w", args[0], err)
 	}

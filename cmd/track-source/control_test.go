@@ -29,6 +29,11 @@ func (w *world) says(code int, want string, args ...string) {
 	}
 }
 
+// because is what revisions behind the first are asked for.
+func because(args ...string) []string {
+	return append(args, "--by", "Revenue Operations", "--why", "as agreed on 3 March")
+}
+
 // TestContractApply: a line takes a new contract without a restart of anything
 // but the demo, only from somebody who knew the one before, and only once.
 func TestContractApply(t *testing.T) {
@@ -44,9 +49,12 @@ func TestContractApply(t *testing.T) {
 	second := w.file("second.yaml", strings.NewReplacer("lookback: 90d", "lookback: 3d", "days: 30", "days: 3").Replace(text))
 	w.says(exitUsage, "--previous 1", w.flags("contract", "apply", second)...)
 	w.says(exitFail, "the newest revision is 1, not 7", w.flags("contract", "apply", second, "--previous", "7")...)
-	w.says(exitOK, "revision 2", w.flags("contract", "apply", second, "--previous", "1", "--dry-run")...)
+	w.says(exitUsage, "--by is required", w.flags("contract", "apply", second, "--previous", "1")...)
+	w.says(exitUsage, "--why is required", w.flags("contract", "apply", second, "--previous", "1", "--by", "Legal")...)
+	w.says(exitFail, "an office", w.flags("contract", "apply", second, "--previous", "1", "--by", "ann@acme.com", "--why", "asked to")...)
+	w.says(exitOK, "revision 2", w.flags(because("contract", "apply", second, "--previous", "1", "--dry-run")...)...)
 	const change = "window.lookback: 90d -> 3d; restates every number"
-	w.says(exitOK, change, w.flags("contract", "apply", second, "--previous", "1", "--dry-run")...)
+	w.says(exitOK, change, w.flags(because("contract", "apply", second, "--previous", "1", "--dry-run")...)...)
 	w.says(exitOK, change, w.flags("contract", "diff", second)...)
 	w.says(exitOK, change, "contract", "diff", first, second)
 	w.says(exitOK, "no difference", "contract", "diff", first, first)
@@ -57,13 +65,13 @@ func TestContractApply(t *testing.T) {
 	if got := w.settle(); !reflect.DeepEqual(got, before) {
 		t.Error("a dry run has changed contributions")
 	}
-	w.says(exitOK, "sent", w.flags("contract", "apply", second, "--previous", "1")...)
+	w.says(exitOK, "sent", w.flags(because("contract", "apply", second, "--previous", "1")...)...)
 	w.says(exitFail, "the newest revision is 2, not 1", w.flags("contract", "apply", first, "--previous", "1")...)
 	if got := w.settle(); reflect.DeepEqual(got, before) {
 		t.Error("a window of three days instead of ninety changes nothing")
 	}
 	w.tool(exitOK, w.flags("fsck")...)
-	w.says(exitOK, "revision 3", w.flags("contract", "apply", first, "--previous", "2")...)
+	w.says(exitOK, "revision 3", w.flags(because("contract", "apply", first, "--previous", "2")...)...)
 	if got := w.settle(); !reflect.DeepEqual(got, before) {
 		t.Error("with the first contract again, contributions are not what they were")
 	}

@@ -53,6 +53,33 @@ func (s *saying) bindCampaign(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&s.campaign, "campaign", "", "campaign that it is about (required)")
 }
 
+// reason is who puts a revision forward, and why. Whoever reads the campaign's plans and
+// packages later finds it beside what it changed.
+type reason struct{ by, why string }
+
+// bind has a first revision do without: it replaces nothing, and what sets a line up says
+// what it sets up.
+func (r *reason) bind(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&r.by, "by", "", "who puts it forward: an office such as \"Revenue Operations\", not a person (required unless it is the first revision)")
+	cmd.Flags().StringVar(&r.why, "why", "", "the reason, which all signatories read (required unless it is the first revision)")
+}
+
+// given refuses half a reason, and none where one is needed.
+func (r *reason) given(needed bool) error {
+	if !needed && r.by == "" && r.why == "" {
+		return nil
+	}
+	return required("by", r.by, "why", r.why)
+}
+
+// said is the reason as people read it, of a record that may have none.
+func said(by, why string) string {
+	if by == "" && why == "" {
+		return "no reason was given"
+	}
+	return printable(by) + ": " + printable(why)
+}
+
 // required refuses what is missing, named as a flag is: pairs of name and value.
 func required(pairs ...string) error {
 	for i := 0; i < len(pairs); i += 2 {

@@ -41,10 +41,12 @@ func parseMapping(path string) (*mapping.Mapping, []byte, error) {
 
 func mappingApplyCommand(stdout, stderr io.Writer) *cobra.Command {
 	var f controlFlags
+	var why reason
 	previous, replay := int64(-1), true
 	cmd := &cobra.Command{
 		Use: "apply FILE", Short: "Put a mapping in force, and read its feed again",
-		Example: "  track-source mapping apply crm.yaml" + controlExample,
+		Example: "  track-source mapping apply crm.yaml" + controlExample + "\n" +
+			"  track-source mapping apply crm.yaml --previous 1 --by \"Marketing Operations\" --why \"the CRM's stages were renamed\"" + controlExample,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return usageError{errors.New("name one file")}
@@ -61,6 +63,15 @@ func mappingApplyCommand(stdout, stderr io.Writer) *cobra.Command {
 			record, known, err := nextMapping(book, m, data, previous)
 			if err != nil {
 				return err
+			}
+			if !known {
+				if err := why.given(record.Mapping.Revision > 1); err != nil {
+					return err
+				}
+				record.Mapping.By, record.Mapping.Why = why.by, why.why
+				if err := book.Judge(&record); err != nil {
+					return fmt.Errorf("%s: %w", args[0], err)
+				}
 			}
 			raw := cfg.Spec.RawTopic(m.Feed, m.Partner)
 			if err := kafka.Verify(cmd.Context(), cfg.Kafka, cfg.Spec, raw); err != nil {
@@ -90,6 +101,7 @@ func mappingApplyCommand(stdout, stderr io.Writer) *cobra.Command {
 		},
 	}
 	f.bind(cmd)
+	why.bind(cmd)
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "say what would be done; do nothing")
 	cmd.Flags().BoolVar(&replay, "replay", true, "send what the feed holds again")
 	cmd.Flags().Int64Var(&previous, "previous", -1, "revision that the author of the file knew, 0 for none")

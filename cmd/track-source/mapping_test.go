@@ -57,7 +57,9 @@ func TestMappingApply(t *testing.T) {
 	file := w.file("good.yaml", good)
 	w.says(exitUsage, "--previous 1", flags(w, "mapping", "apply", file)...)
 	w.says(exitFail, "the newest revision is 1, not 4", flags(w, "mapping", "apply", file, "--previous", "4")...)
-	w.says(exitOK, "revision 2 is in force", flags(w, "mapping", "apply", file, "--previous", "1")...)
+	w.says(exitUsage, "--by is required", flags(w, "mapping", "apply", file, "--previous", "1")...)
+	w.says(exitFail, "an office", flags(w, "mapping", "apply", file, "--previous", "1", "--by", "ann@acme.com", "--why", "asked to")...)
+	w.says(exitOK, "revision 2 is in force", flags(w, because("mapping", "apply", file, "--previous", "1")...)...)
 	if got := w.settle(); !reflect.DeepEqual(got, want) {
 		t.Errorf("contributions after the second mapping\n%v\nwant those of a line that had it from the start\n%v", got, want)
 	}

@@ -29,7 +29,7 @@ func contractProposeCommand(stdout, stderr io.Writer) *cobra.Command {
 			"book of it beside the agreed one, of all that they hold and of what comes: marked in every row by its\n" +
 			"name, which ends in ~proposed, and never added. It changes nothing that is agreed. A new proposal\n" +
 			"replaces the older one of its campaign. What it changes is shown by contract compare.",
-		Example: "  track-source contract propose proposal.yaml --previous 1" + controlExample,
+		Example: "  track-source contract propose proposal.yaml --previous 1 --by \"Revenue Operations\" --why \"deals take longer than 90 days\"" + controlExample,
 		RunE:    func(cmd *cobra.Command, args []string) error { return r.run(cmd.Context(), args) },
 	}
 	r.bind(cmd)
@@ -39,20 +39,29 @@ func contractProposeCommand(stdout, stderr io.Writer) *cobra.Command {
 func contractWithdrawCommand(stdout, stderr io.Writer) *cobra.Command {
 	var f controlFlags
 	var campaign string
+	var why reason
 	cmd := &cobra.Command{
 		Use: "withdraw", Short: "Take the proposal of a campaign back", Args: noArgs,
 		Long: "withdraw ends what was proposed for a campaign. Running services take back every entry of its book,\n" +
 			"and its rows go with them.",
-		Example: "  track-source contract withdraw --campaign ai-launch-tour" + controlExample,
+		Example: "  track-source contract withdraw --campaign ai-launch-tour --by \"Revenue Operations\" --why \"it would credit nobody else\"" + controlExample,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, _, proposal, err := f.proposal(cmd.Context(), campaign, stderr)
+			if err := required("campaign", campaign, "by", why.by, "why", why.why); err != nil {
+				return err
+			}
+			cfg, book, proposal, err := f.proposal(cmd.Context(), campaign, stderr)
 			if err != nil {
+				return err
+			}
+			record := control.Withdraw(proposal, now())
+			record.Contract.By, record.Contract.Why = why.by, why.why
+			if err := book.Judge(&record); err != nil {
 				return err
 			}
 			verb := "withdrawn"
 			if f.dryRun {
 				verb = "would be withdrawn"
-			} else if err := sendJudged(cmd.Context(), cfg, control.Withdraw(proposal, now()), stderr); err != nil {
+			} else if err := sendJudged(cmd.Context(), cfg, record, stderr); err != nil {
 				return err
 			}
 			_, err = fmt.Fprintf(stdout, "campaign %s: proposal of revision %d, contract %.12s, %s\n", campaign, proposal.Revision, proposal.Hash, verb)
@@ -61,6 +70,8 @@ func contractWithdrawCommand(stdout, stderr io.Writer) *cobra.Command {
 	}
 	f.bind(cmd)
 	cmd.Flags().StringVar(&campaign, "campaign", "", "campaign whose proposal it is (required)")
+	cmd.Flags().StringVar(&why.by, "by", "", "who says so: an office such as \"Revenue Operations\", not a person (required)")
+	cmd.Flags().StringVar(&why.why, "why", "", "the reason, which all signatories read (required)")
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "say what would be sent; send nothing")
 	return cmd
 }

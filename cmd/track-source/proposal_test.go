@@ -23,15 +23,17 @@ func TestContractPropose(t *testing.T) {
 		return w.flags(append([]string{"contract", "compare", "--campaign", "ai-launch-tour"}, args...)...)
 	}
 	w.says(exitFail, "nothing is proposed for campaign ai-launch-tour", compare()...)
-	w.says(exitFail, "nothing is proposed", w.flags("contract", "withdraw", "--campaign", "ai-launch-tour")...)
+	w.says(exitFail, "nothing is proposed", w.flags(because("contract", "withdraw", "--campaign", "ai-launch-tour")...)...)
 	w.says(exitUsage, "--campaign is required", w.flags("contract", "withdraw")...)
+	w.says(exitUsage, "--by is required", w.flags("contract", "withdraw", "--campaign", "ai-launch-tour")...)
 	w.says(exitUsage, "--dimensions", compare("--dimensions", "partner,moon")...)
 	w.says(exitOK, "revision 1 is this contract already", w.flags("contract", "propose", first)...)
 	w.says(exitUsage, "--previous 1", w.flags("contract", "propose", proposal)...)
-	w.says(exitFail, "so that models must stay", w.flags("contract", "propose", "--previous", "1",
-		w.file("half.yaml", "restate_from: 2026-03-01\n"+strings.Replace(text, "models: [first-touch, last-touch, linear]", "models: [linear]", 1)))...)
-	w.says(exitOK, "stay with the revisions before", w.flags("contract", "propose", "--previous", "1", "--dry-run", w.file("part.yaml", "restate_from: 2026-03-01\n"+text))...)
-	w.says(exitOK, "accounts for all conversion days\ncampaign ai-launch-tour: proposal of revision 2", w.flags("contract", "propose", proposal, "--previous", "1")...)
+	w.says(exitFail, "so that models must stay", w.flags(because("contract", "propose", "--previous", "1",
+		w.file("half.yaml", "restate_from: 2026-03-01\n"+strings.Replace(text, "models: [first-touch, last-touch, linear]", "models: [linear]", 1)))...)...)
+	w.says(exitOK, "stay with the revisions before", w.flags(because("contract", "propose", "--previous", "1", "--dry-run", w.file("part.yaml", "restate_from: 2026-03-01\n"+text))...)...)
+	w.says(exitUsage, "--by is required", w.flags("contract", "propose", proposal, "--previous", "1")...)
+	w.says(exitOK, "accounts for all conversion days\ncampaign ai-launch-tour: proposal of revision 2", w.flags(because("contract", "propose", proposal, "--previous", "1")...)...)
 	w.says(exitOK, "is proposed like this already", w.flags("contract", "propose", proposal, "--previous", "1")...)
 
 	with := w.settle()
@@ -63,14 +65,14 @@ func TestContractPropose(t *testing.T) {
 		t.Error("three days instead of ninety change nothing")
 	}
 
-	w.says(exitOK, "would be withdrawn", w.flags("contract", "withdraw", "--campaign", "ai-launch-tour", "--dry-run")...)
-	w.says(exitOK, "proposal of revision 2", w.flags("contract", "withdraw", "--campaign", "ai-launch-tour")...)
+	w.says(exitOK, "would be withdrawn", w.flags(because("contract", "withdraw", "--campaign", "ai-launch-tour", "--dry-run")...)...)
+	w.says(exitOK, "proposal of revision 2", w.flags(because("contract", "withdraw", "--campaign", "ai-launch-tour")...)...)
 	if got := w.settle(); !reflect.DeepEqual(got, agreed) {
 		t.Error("something is left of a proposal that was withdrawn")
 	}
-	w.says(exitOK, "sent", w.flags("contract", "propose", proposal, "--previous", "1")...)
+	w.says(exitOK, "sent", w.flags(because("contract", "propose", proposal, "--previous", "1")...)...)
 	w.settle()
-	w.says(exitOK, "campaign ai-launch-tour: revision 2", w.flags("contract", "apply", proposal, "--previous", "1")...)
+	w.says(exitOK, "campaign ai-launch-tour: revision 2", w.flags(because("contract", "apply", proposal, "--previous", "1")...)...)
 	got := booksOf(t, w.settle())
 	if !reflect.DeepEqual(got["ai-launch-tour"], renamed(booksOf(t, with)["ai-launch-tour~proposed"])) || len(got) != 1 {
 		t.Errorf("what was proposed and is agreed makes other numbers of %d books", len(got))

@@ -12,6 +12,9 @@ import (
 // judgeContract judges a revision, a proposal or the withdrawal of one; what follows
 // from it is of its approvals.
 func judgeContract(r *avro.ContractRecord, now Standing, past Past) (governance.Outcome, error) {
+	if err := governance.Reasoned("contract "+cut(r.Campaign), r.By, r.Why); err != nil {
+		return governance.Outcome{}, err
+	}
 	doc, err := checkContract(r, now)
 	if err != nil {
 		return governance.Outcome{}, err
@@ -76,7 +79,8 @@ func judgeRestateFrom(doc *contract.Contract, now Standing) error {
 	return nil
 }
 
-// Revise makes the record of a contract's next revision.
+// Revise makes the record of a contract's next revision. Who puts it forward, and why, is
+// the caller's to set, as in all records of revisions.
 func Revise(document []byte, last int64, now time.Time) (avro.Control, error) {
 	doc, err := contract.Parse(document)
 	if err != nil {
@@ -97,9 +101,10 @@ func Propose(document []byte, last int64, now time.Time) (avro.Control, error) {
 	return c, err
 }
 
-// Withdraw makes the record that ends a proposal.
+// Withdraw makes the record that ends a proposal. Why it was put forward is not why it
+// is withdrawn.
 func Withdraw(proposal avro.ContractRecord, now time.Time) avro.Control {
-	proposal.Document, proposal.RecordedAt = "", now
+	proposal.Document, proposal.RecordedAt, proposal.By, proposal.Why = "", now, "", ""
 	return avro.Control{Kind: Contract, Contract: &proposal}
 }
 

@@ -145,6 +145,9 @@ func judgeRate(r *avro.RateRecord) error {
 
 func judgeMapping(r *avro.MappingRecord, last int64) error {
 	name := r.Feed + "." + r.Partner
+	if err := governance.Reasoned("mapping of "+cut(name), r.By, r.Why); err != nil {
+		return err
+	}
 	if r.Revision != last+1 || r.Previous != last {
 		return refuse("mapping of %s: revision %d on top of %d is stale, the newest is %d", name, r.Revision, r.Previous, last)
 	}

@@ -63,6 +63,11 @@ func TestJudge(t *testing.T) {
 		{"another hash", revised(func(r *avro.ContractRecord) { r.Hash = "x" }), "hash"},
 		{"another campaign", revised(func(r *avro.ContractRecord) { r.Campaign = "x" }), "of campaign ai-launch-tour"},
 		{"no contract", revised(func(r *avro.ContractRecord) { r.Document = "x"; r.Hash = control.Hash([]byte("x")) }), "contract ai-launch-tour: "},
+		{"a reason", revised(func(r *avro.ContractRecord) { r.By, r.Why = "Revenue Operations", "as signed" }), ""},
+		{"who, and not why", revised(func(r *avro.ContractRecord) { r.By = "Revenue Operations" }), "contract ai-launch-tour: it says who says so, and why"},
+		{"why, and not who", revised(func(r *avro.ContractRecord) { r.By, r.Why = " ", "as signed" }), "contract ai-launch-tour: it says who says so, and why"},
+		{"a person", revised(func(r *avro.ContractRecord) { r.By, r.Why = "ann@acme.com", "as signed" }), "an office"},
+		{"a long reason of a contract", revised(func(r *avro.ContractRecord) { r.By, r.Why = "Legal", strings.Repeat("x", 1001) }), "the reason 1000"},
 		{"a rate", &avro.Control{Kind: control.Rate, Rate: &avro.RateRecord{Base: "EUR", Quote: "USD", Day: "2026-03-01", Rate: "1.1"}}, ""},
 		{"a rate of zero", &avro.Control{Kind: control.Rate, Rate: &avro.RateRecord{Base: "EUR", Quote: "USD", Day: "2026-03-01", Rate: "0"}}, "rate: EUR/USD"},
 		{"a rate of no day", &avro.Control{Kind: control.Rate, Rate: &avro.RateRecord{Base: "EUR", Quote: "USD", Day: "x", Rate: "1"}}, "rate: EUR/USD"},
@@ -83,6 +88,8 @@ func TestJudge(t *testing.T) {
 		{"another hash of a mapping", mapped(func(r *avro.MappingRecord) { r.Hash = "x" }), "hash"},
 		{"a mapping of another feed", mapped(func(r *avro.MappingRecord) { r.Feed = "map" }), "the document is of crm.acme"},
 		{"no mapping", mapped(func(r *avro.MappingRecord) { r.Document, r.Hash = "x", control.Hash([]byte("x")) }), "mapping of crm.acme: "},
+		{"a reason of a mapping", mapped(func(r *avro.MappingRecord) { r.By, r.Why = "Marketing Operations", "a new form" }), ""},
+		{"a mapping's office without a reason", mapped(func(r *avro.MappingRecord) { r.By = "Marketing Operations" }), "mapping of crm.acme: it says who says so, and why"},
 		{"another kind", &avro.Control{Kind: "coffee"}, "unknown"},
 		{"a kind without its record", &avro.Control{Kind: control.Rate}, "has no record"},
 	} {
@@ -100,6 +107,19 @@ func TestJudge(t *testing.T) {
 	broken := errors.New("disk")
 	if _, err := control.Judge(revised(func(*avro.ContractRecord) {}), past{err: broken}); !errors.Is(err, broken) {
 		t.Errorf("error %v, want that of the store", err)
+	}
+}
+
+// TestReasonOfAWithdrawal: why something was proposed is not why it is withdrawn.
+func TestReasonOfAWithdrawal(t *testing.T) {
+	c, err := control.Propose(example.AILaunchTour(), 0, at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Contract.By, c.Contract.Why = "Revenue Operations", "a shorter lookback"
+	got := control.Withdraw(*c.Contract, at).Contract
+	if got.By != "" || got.Why != "" || got.Hash != c.Contract.Hash {
+		t.Errorf("the withdrawal is %+v", got)
 	}
 }
 

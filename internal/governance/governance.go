@@ -194,6 +194,25 @@ func (j *judge) signatory(what, partner string) error {
 // said refuses a record that does not say who said it, why and when. Who is an
 // office: an address would be of a person, and what is on control stays for ever.
 func said(what, by, why string, at time.Time) error {
+	if err := words(what, by, why); err != nil {
+		return err
+	}
+	if !timely(at) {
+		return Refuse("%s: it says when it was said", what)
+	}
+	return nil
+}
+
+// Reasoned refuses a revision whose reason is not as those of other decisions. One with
+// neither is taken in: those from before there were reasons have none.
+func Reasoned(what, by, why string) error {
+	if by == "" && why == "" {
+		return nil
+	}
+	return words(what, by, why)
+}
+
+func words(what, by, why string) error {
 	switch {
 	case strings.TrimSpace(by) == "" || strings.TrimSpace(why) == "":
 		return Refuse("%s: it says who says so, and why", what)
@@ -201,8 +220,6 @@ func said(what, by, why string, at time.Time) error {
 		return Refuse("%s: who says so has at most %d bytes, and the reason %d", what, NameMax, WhyMax)
 	case strings.Contains(by, "@"):
 		return Refuse("%s: who says so is an office, such as Partner Operations, and no address", what)
-	case !timely(at):
-		return Refuse("%s: it says when it was said", what)
 	}
 	return nil
 }

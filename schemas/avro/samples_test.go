@@ -144,13 +144,13 @@ func sampleControl() *avro.Control {
 		Kind: "contract", Number: 3,
 		Contract: &avro.ContractRecord{
 			Campaign: "joint-q3", Revision: 2, Previous: 1, Document: "campaign: joint-q3\n",
-			Hash: "9f86d081884c7d65", RecordedAt: at(1), Proposed: true,
+			Hash: "9f86d081884c7d65", RecordedAt: at(1), Proposed: true, By: "Revenue Operations", Why: "as agreed on 3 June",
 		},
 		Rate:    &avro.RateRecord{Base: "EUR", Quote: "USD", Day: "2025-06-15", Rate: "1.0942", Source: "ecb"},
 		Horizon: &avro.HorizonRecord{Day: "2025-01-01"},
 		Account: &avro.AccountRecord{Account: "ACC-1", Domain: "example.com", Reporter: "acme", CRMAccount: "001A", At: at(2)},
 		Erasure: &avro.ErasureRecord{Nodes: [][]byte{{1}, {2, 3}}, At: at(3)},
-		Mapping: &avro.MappingRecord{Partner: "acme", Feed: "crm", Revision: 2, Previous: 1, Document: "mapping: {}\n", Hash: "9f86", RecordedAt: at(4)},
+		Mapping: &avro.MappingRecord{Partner: "acme", Feed: "crm", Revision: 2, Previous: 1, Document: "mapping: {}\n", Hash: "9f86", RecordedAt: at(4), By: "Marketing Operations", Why: "the CRM was moved"},
 		Amount: &avro.AmountRecord{
 			Campaign: "joint-q3", Day: "2025-06-15", Partner: "acme", Payer: "globex", Channel: "Email", Asset: "guide",
 			Measure: "pipeline", Amount: "1250.50", Currency: "EUR", RecordedAt: at(5),

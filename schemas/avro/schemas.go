@@ -54,10 +54,10 @@ func versions() []struct {
 		name   string
 		number byte
 	}{
-		{NameObservation, 11},
-		{NameJourneyEvent, 9},
-		{NameControl, 8},
-		{NameContract, 2},
+		{NameObservation, 12},
+		{NameJourneyEvent, 10},
+		{NameControl, 9},
+		{NameContract, 3},
 		{NameCreditEntry, 4},
 		{NameContributionKey, 2},
 		{NameContributionRow, 2},

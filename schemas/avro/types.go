@@ -311,6 +311,8 @@ type MappingRecord struct {
 	Document   string    `avro:"document"` // YAML; empty: no longer mapped
 	Hash       string    `avro:"hash"`     // SHA-256 of Document, lower-case hexadecimal
 	RecordedAt time.Time `avro:"recorded_at"`
+	By         string    `avro:"by"`  // the office that put it forward; empty where nobody said
+	Why        string    `avro:"why"` // empty exactly where By is
 }
 
 // ErasureRecord is the order to forget people.
@@ -338,6 +340,8 @@ type ContractRecord struct {
 	Hash       string    `avro:"hash"`     // SHA-256 of Document, lower-case hexadecimal
 	RecordedAt time.Time `avro:"recorded_at"`
 	Proposed   bool      `avro:"proposed"` // not agreed; an empty Document withdraws the proposal that has the Hash
+	By         string    `avro:"by"`       // the office that put it forward; empty where nobody said
+	Why        string    `avro:"why"`      // empty exactly where By is
 }
 
 // RateRecord is the exchange rate of one currency pair on one day.
