@@ -16,6 +16,7 @@ import (
 // TestAuditChangelog: a sound changelog has no problem, and whatever somebody
 // appends to it is found.
 func TestAuditChangelog(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	a := r.start("a", newDisk())
 	r.send(100)
@@ -67,6 +68,7 @@ func TestAuditChangelog(t *testing.T) {
 // left, so that changes in front of a barrier may have lost theirs; not if that
 // checkpoint is the first of all, and not behind it.
 func TestAuditCompacted(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	cl, err := kgo.NewClient(kgo.SeedBrokers(r.c.ListenAddrs()...), kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	if err != nil {

@@ -24,6 +24,7 @@ import (
 // TestEndUnknown: the broker commits, the answer is lost. Going on with the
 // same client would count the batch twice.
 func TestEndUnknown(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	a := r.start("a", newDisk(), func(c *stream.Config, _ *counter, _ *faultnet.Network) {
 		// The group must outlive the deadline, or leaving it would mend the fault.
@@ -42,6 +43,7 @@ func TestEndUnknown(t *testing.T) {
 // given it up. Its client keeps the partitions and the positions in them, without
 // a word of loss, while another member has gone on from there.
 func TestGivenUpWhileJoining(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	r.send(60)
 	restore := make(chan struct{})
@@ -85,6 +87,7 @@ func TestGivenUpWhileJoining(t *testing.T) {
 // report, because there was no transaction since the one before. Its Ticks must
 // stop with it.
 func TestRevokedTwice(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	r.send(60)
 	var pending atomic.Int64
@@ -107,6 +110,7 @@ func TestRevokedTwice(t *testing.T) {
 // TestTickCommitsOffsets: a transaction without input commits the offsets of
 // the partitions it writes for, so that the group fences it.
 func TestTickCommitsOffsets(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	r.send(20)
 	var pending, commits, ends atomic.Int64
@@ -138,6 +142,7 @@ func TestTickCommitsOffsets(t *testing.T) {
 // TestZombieTick: an instance that was thought dead wakes up in the middle of
 // a Tick and must not get its transaction through.
 func TestZombieTick(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	r.send(40)
 	var pending atomic.Int64
@@ -176,6 +181,7 @@ func TestZombieTick(t *testing.T) {
 // TestStoreThatMayNotBeUsed: each rule that sets a store aside, and the exact
 // result that follows from the rebuild.
 func TestStoreThatMayNotBeUsed(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name, reason string
 		spoil        func(d *disk)
@@ -215,6 +221,7 @@ func TestStoreThatMayNotBeUsed(t *testing.T) {
 // TestGroupOffsets: the checkpoint wins over offsets that are behind or gone,
 // and a group that was moved forward halts its partition.
 func TestGroupOffsets(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name string
 		move func(adm *kadm.Client) error
@@ -257,6 +264,7 @@ func TestGroupOffsets(t *testing.T) {
 // TestLateOnce: a process that is stopped in the middle of a batch of one record
 // until its transaction is over goes on; it is not too slow.
 func TestLateOnce(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	var nap atomic.Bool
 	a := r.start("a", newDisk(), func(cfg *stream.Config, c *counter, _ *faultnet.Network) { cfg.BatchRecords, c.nap = 1, &nap })
@@ -274,6 +282,7 @@ func TestLateOnce(t *testing.T) {
 // TestRestoreSmallStore: a store that takes little at once, because its memory is
 // small, is restored in chunks.
 func TestRestoreSmallStore(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	a := r.start("a", newDisk())
 	r.send(1000)
@@ -295,6 +304,7 @@ func TestRestoreSmallStore(t *testing.T) {
 // the task when it has restored. A transaction that is decided between makes the
 // client begin below; what comes again is skipped.
 func TestOffsetsDecidedBetween(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	r.send(200)
 	d := newDisk()
@@ -348,6 +358,7 @@ func setOffset(adm *kadm.Client, p int32, at int64) error {
 // TestChangelogDeleted: a changelog that vanished is never taken for a fresh
 // start.
 func TestChangelogDeleted(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	r.send(100)
 	d := newDisk()
@@ -371,6 +382,7 @@ func TestChangelogDeleted(t *testing.T) {
 // TestSmallerBatches: a batch that is too big or too slow is retried in
 // smaller ones until it fits.
 func TestSmallerBatches(t *testing.T) {
+	t.Parallel()
 	for name, opt := range map[string]option{
 		"too big":  func(_ *stream.Config, p *counter, _ *faultnet.Network) { p.maxBatch = 3 },
 		"too slow": func(_ *stream.Config, p *counter, _ *faultnet.Network) { p.slow = 40 * time.Millisecond },
@@ -387,6 +399,7 @@ func TestSmallerBatches(t *testing.T) {
 
 // TestRecordThatNeverFits stops the worker with a clear error.
 func TestRecordThatNeverFits(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	r.send(1)
 	a := r.start("a", newDisk(), func(_ *stream.Config, p *counter, _ *faultnet.Network) { p.slow = time.Hour })
@@ -398,6 +411,7 @@ func TestRecordThatNeverFits(t *testing.T) {
 // TestHangingTransaction: an open transaction on the changelog holds restore
 // up until it is decided, and no longer.
 func TestHangingTransaction(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	r.send(100)
 	a := r.start("a", newDisk())
@@ -451,6 +465,7 @@ func TestHangingTransaction(t *testing.T) {
 // TestMembersComeAndGo: partitions move between instances, disks are met again
 // in an older state, and some instances are killed.
 func TestMembersComeAndGo(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	disks := []*disk{newDisk(), newDisk(), newDisk()}
 	live := map[int]*instance{}
@@ -479,6 +494,7 @@ func TestMembersComeAndGo(t *testing.T) {
 // TestFenced: a second live instance under the same transactional id ends with
 // an error that says so.
 func TestFenced(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	a := r.start("same", newDisk())
 	b := r.start("same", newDisk())

@@ -16,6 +16,7 @@ import (
 // TestFollower: it hands on everything once and in order, Sync waits for what was
 // there when it was called, and a record that fails comes again.
 func TestFollower(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	conn := stream.Conn{Brokers: r.c.ListenAddrs()}
 	var mu sync.Mutex

@@ -13,6 +13,7 @@ import (
 // TestCountRecords: records count, markers of transactions do not, and neither does
 // what was aborted or is not committed yet.
 func TestCountRecords(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	cl, err := kgo.NewClient(kgo.SeedBrokers(r.c.ListenAddrs()...), kgo.TransactionalID("w"),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.DefaultProduceTopic(outTopic))

@@ -20,6 +20,7 @@ import (
 // transaction, of one that is open what is in front of the end once it is decided, and
 // nothing behind the end.
 func TestReadSpans(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	ctx := t.Context()
 	conn := stream.Conn{Brokers: r.c.ListenAddrs()}
@@ -123,6 +124,7 @@ func TestReadSpans(t *testing.T) {
 // TestReadCompacted: where nothing stands at the end any more, as where compaction took
 // it, everything in front of it is read all the same, and the reader ends.
 func TestReadCompacted(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	const behind = 50
 	p, err := stream.NewProducer(stream.Conn{Brokers: r.c.ListenAddrs()}, quietLog())
@@ -167,6 +169,7 @@ func TestReadCompacted(t *testing.T) {
 // TestTableUnanswered: a table that no broker has answered yet is not taken for one that
 // is read to its end, whatever the ends of the topic are.
 func TestTableUnanswered(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("waits for what a slow broker is waited for")
 	}

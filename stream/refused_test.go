@@ -21,6 +21,7 @@ const refusedSoon = 15 * time.Second
 // TestRefused: a broker that does not take the worker is a clear error within
 // seconds, nothing is lost, and what was refused works when it is mended.
 func TestRefused(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name string
 		key  kmsg.Key
@@ -67,6 +68,7 @@ func refused(t *testing.T, i *instance, says string) {
 
 // TestRefusedSession: a session timeout out of the broker's range.
 func TestRefusedSession(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	refused(t, r.start("a", newDisk(), func(c *stream.Config, _ *counter, _ *faultnet.Network) {
 		c.SessionTimeout, c.RebalanceTimeout = 40*time.Minute, 50*time.Minute
@@ -76,6 +78,7 @@ func TestRefusedSession(t *testing.T) {
 // TestOtherVersion: a member that shares partitions in another way is in the
 // group. It keeps working; the worker says what is wrong.
 func TestOtherVersion(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	other, err := kgo.NewClient(kgo.SeedBrokers(r.c.ListenAddrs()...), kgo.ConsumerGroup(group), kgo.ConsumeTopics(inTopic),
 		kgo.Balancers(kgo.RangeBalancer()), kgo.DisableAutoCommit())

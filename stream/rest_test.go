@@ -14,6 +14,7 @@ import (
 // at, the last partition consumes a record and hands another one to the first; were the
 // first partition's end asked for in front of the last one's offset, it would be missed.
 func TestCaughtUpAsksOffsetsFirst(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	r.send(50)
 	a := r.start("a", newDisk())

@@ -9,6 +9,7 @@ import (
 )
 
 func TestEachRecordCountsOnce(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	r.send(300)
 	a := r.start("a", newDisk())
@@ -25,6 +26,7 @@ func TestEachRecordCountsOnce(t *testing.T) {
 // TestKillAtEveryPoint stops an instance at each step of the protocol as
 // kill -9 would, again and again, and lets the next one go on.
 func TestKillAtEveryPoint(t *testing.T) {
+	t.Parallel()
 	for _, p := range stream.Points() {
 		for _, disks := range []string{"kept", "lost"} {
 			t.Run(string(p)+"/"+disks, func(t *testing.T) {

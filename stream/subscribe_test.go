@@ -78,6 +78,7 @@ func (r *rig) sendTo(p int32, n int) {
 // TestSubscriber: what was acted on does not come again after a restart, what was in
 // hand or failed does, in order.
 func TestSubscriber(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	r.sendTo(0, 10)
 	h := newHeard()
@@ -119,6 +120,7 @@ func TestSubscriber(t *testing.T) {
 // up in the middle of acting is left to their next owner, and nothing is handed to
 // both.
 func TestSubscriberHandsOver(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	for p := range int32(inParts) {
 		r.sendTo(p, 1)
@@ -170,6 +172,7 @@ func (h *heard) list(p int32) []int64 {
 // TestSubscriberBegins: a new group begins where it is told to, and who unsubscribes
 // leaves the record to the next start.
 func TestSubscriberBegins(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	r.sendTo(1, 5)
 	since := time.Now().Add(time.Millisecond)

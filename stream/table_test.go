@@ -59,6 +59,7 @@ func (r *rig) wantTable(tb *stream.Table) {
 // TestTable: ready means read to the end, a restart reads on, and a topic that
 // was recreated is read from its start.
 func TestTable(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	r.send(200)
 	a := r.start("a", newDisk())
@@ -93,6 +94,7 @@ func TestTable(t *testing.T) {
 // TestTableProject: the store holds what is made of each record, however little of it
 // fits one transaction, and is made again when the layout changes.
 func TestTableProject(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	r.send(300)
 	a := r.start("a", newDisk())
@@ -136,6 +138,7 @@ func TestTableProject(t *testing.T) {
 
 // TestTableBehind: a table whose broker is gone says so and since when.
 func TestTableBehind(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("waits for a broker that is gone")
 	}
@@ -161,6 +164,7 @@ func TestTableBehind(t *testing.T) {
 // TestReadTopicWaits: a reader of the whole topic does not stop before an open
 // transaction.
 func TestReadTopicWaits(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	p, err := kgo.NewClient(kgo.SeedBrokers(r.c.ListenAddrs()...), kgo.TransactionalID("open"), kgo.TransactionTimeout(time.Minute))
 	if err != nil {
@@ -199,6 +203,7 @@ func TestReadTopicWaits(t *testing.T) {
 
 // TestPartitionOf holds the hash against the Java client's, by way of kgo's.
 func TestPartitionOf(t *testing.T) {
+	t.Parallel()
 	java := kgo.StickyKeyPartitioner(nil).ForTopic("t")
 	for i := range 1000 {
 		key := []byte(strconv.Itoa(i * 7919)[:1+i%4])
@@ -210,6 +215,7 @@ func TestPartitionOf(t *testing.T) {
 
 // TestCaughtUp: not before the last record, and yes behind the last marker.
 func TestCaughtUp(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	conn := stream.Conn{Brokers: r.c.ListenAddrs()}
 	r.send(50)

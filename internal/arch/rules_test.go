@@ -78,8 +78,9 @@ var mayImport = map[string][]string{
 	"internal/plans": {"report", "report/plan"},
 
 	// Helps of tests.
-	"internal/foreign": {},
-	"internal/ghost":   {},
+	"internal/foreign":  {},
+	"internal/ghost":    {},
+	"internal/parallel": {},
 
 	// The page: files, and what a browser makes of them.
 	"internal/dashboard": {},

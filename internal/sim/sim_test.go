@@ -1,16 +1,16 @@
 package sim_test
 
 import (
-	"flag"
 	"fmt"
 	"maps"
 	"math/rand/v2"
 	"os"
-	"runtime"
 	"slices"
 	"strconv"
 	"sync"
 	"testing"
+
+	"tracksource/internal/parallel"
 )
 
 const (
@@ -20,15 +20,7 @@ const (
 	sideBySide = 4
 )
 
-func TestMain(m *testing.M) {
-	flag.Parse()
-	if p := flag.Lookup("test.parallel").Value; p.String() == strconv.Itoa(runtime.GOMAXPROCS(0)) {
-		if err := p.Set(strconv.Itoa(max(sideBySide, runtime.GOMAXPROCS(0)))); err != nil {
-			panic(err)
-		}
-	}
-	os.Exit(m.Run())
-}
+func TestMain(m *testing.M) { parallel.Main(m, sideBySide) }
 
 func number(t *testing.T, name string, otherwise int) int {
 	t.Helper()
