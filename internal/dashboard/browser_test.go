@@ -4,7 +4,9 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"tracksource/contract/example"
+	"tracksource/internal/api"
 	"tracksource/internal/foreign"
 )
 
@@ -37,20 +41,45 @@ func TestBrowser(t *testing.T) {
 	if out, err := exec.CommandContext(ctx, "go", "build", "-o", tool, "tracksource/cmd/track-source").CombinedOutput(); err != nil {
 		t.Fatalf("build track-source: %v\n%s", err, out)
 	}
-	page, brokers := startDemo(ctx, t, tool, filepath.Join(dir, "data"))
-	env := []string{"DASHBOARD_URL=" + page, "DASHBOARD_SEND=" + lateDeal(ctx, t, tool, dir, brokers)}
-	foreign.Browse(ctx, t, "e2e", env, "num.test.mjs", "dashboard.test.mjs")
+	access, tokens := accessFile(t, dir)
+	d := startDemo(ctx, t, tool, filepath.Join(dir, "data"), access)
+	env := []string{
+		"DASHBOARD_URL=" + d["page"], "DASHBOARD_TOKENS=" + list(t, tokens),
+		"DASHBOARD_SEND=" + lateDeal(ctx, t, tool, dir, d["brokers"]), "DASHBOARD_CONTRACTS=" + revisions(t, tool, dir, d),
+	}
+	// In this order: what is decided changes what is shown.
+	foreign.Browse(ctx, t, "e2e", env, "num.test.mjs", "dashboard.test.mjs", "decisions.test.mjs")
 }
 
-// startDemo starts the demo and returns the URL of its page and its brokers. It
-// is stopped with the test.
-func startDemo(ctx context.Context, t *testing.T, tool, dir string) (page, brokers string) {
+// accessFile lets in the operator and a partner, and returns the token of each.
+func accessFile(t *testing.T, dir string) (path string, tokens map[string]string) {
+	t.Helper()
+	tokens = map[string]string{}
+	var lines string
+	for name, partner := range map[string]string{"operator": "", "globex": "globex"} {
+		token, grant, err := api.NewToken(rand.Reader, name, partner)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tokens[name] = token
+		lines += grant.Line() + "\n"
+	}
+	path = filepath.Join(dir, "access.yaml")
+	if err := os.WriteFile(path, []byte(lines), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path, tokens
+}
+
+// startDemo starts the demo and returns where its page, its brokers and its registry
+// are. It is stopped with the test.
+func startDemo(ctx context.Context, t *testing.T, tool, dir, access string) map[string]string {
 	t.Helper()
 	// A demo with a page lets its sample trickle in; what is there already is at rest.
 	if out, err := exec.CommandContext(ctx, tool, "demo", "--once", "--data-dir", dir).CombinedOutput(); err != nil {
 		t.Fatalf("feed the sample: %v\n%s", err, out)
 	}
-	demo := exec.Command(tool, "demo", "--http", "127.0.0.1:0", "--data-dir", dir)
+	demo := exec.Command(tool, "demo", "--http", "127.0.0.1:0", "--data-dir", dir, "--access-file", access)
 	stdout, err := demo.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -60,17 +89,17 @@ func startDemo(ctx context.Context, t *testing.T, tool, dir string) (page, broke
 	if err := demo.Start(); err != nil {
 		t.Fatal(err)
 	}
-	found := make(chan [2]string, 1)
+	found := make(chan map[string]string, 1)
 	read := make(chan struct{})
 	go func() { // ends with the demo's output
 		defer close(read)
-		said := regexp.MustCompile(`^(page|brokers): +(\S+)`)
+		said := regexp.MustCompile(`^(page|brokers|registry): +(\S+)`)
 		values := map[string]string{}
 		for lines := bufio.NewScanner(stdout); lines.Scan(); {
 			if m := said.FindStringSubmatch(lines.Text()); m != nil {
 				values[m[1]] = m[2]
 				if m[1] == "page" {
-					found <- [2]string{m[2], values["brokers"]}
+					found <- maps.Clone(values)
 				}
 			}
 		}
@@ -86,13 +115,13 @@ func startDemo(ctx context.Context, t *testing.T, tool, dir string) (page, broke
 	})
 	select {
 	case f := <-found:
-		return f[0], f[1]
+		return f
 	case <-read:
 		t.Fatalf("the demo ended before it served a page\n%s", &stderr)
 	case <-ctx.Done():
 		t.Fatal("the demo served no page in time")
 	}
-	return "", ""
+	return nil
 }
 
 // lateDeal sends an account and its touch, and returns the command that sends
@@ -114,8 +143,33 @@ func lateDeal(ctx context.Context, t *testing.T, tool, dir, brokers string) stri
 			t.Fatalf("%s: %v\n%s", strings.Join(c[1:], " "), err, out)
 		}
 	}
-	b, err := json.Marshal(command("crm.acme", "opps.csv", "Id,AccountId,StageName,Amount,CurrencyIsoCode,CreatedDate,LastModifiedDate\n"+
+	return list(t, command("crm.acme", "opps.csv", "Id,AccountId,StageName,Amount,CurrencyIsoCode,CreatedDate,LastModifiedDate\n"+
 		"006000000000001AAA,001000000000001AAA,Qualification,4321.00,USD,2026-03-20T00:00:00.000+0000,2026-03-21T00:00:00.000+0000\n"))
+}
+
+// revisions returns the commands, as a JSON list, that propose a revision of the sample's
+// contract, propose another in its place, and put that in force.
+func revisions(t *testing.T, tool, dir string, demo map[string]string) string {
+	t.Helper()
+	command := func(verb, name, text string) []string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, append(example.AILaunchTour(), text...), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return []string{tool, "contract", verb, path, "--previous", "1", "--bootstrap-servers", demo["brokers"], "--registry", demo["registry"]}
+	}
+	const approved = "\napprovals: {revision: [globex], reopen: [globex]}\n"
+	return list(t, [][]string{
+		command("propose", "first.yaml", approved+"# first draft\n"),
+		command("propose", "second.yaml", approved),
+		command("apply", "second.yaml", approved),
+	})
+}
+
+// list writes what the browser tests read of their environment.
+func list(t *testing.T, v any) string {
+	t.Helper()
+	b, err := json.Marshal(v)
 	if err != nil {
 		t.Fatal(err)
 	}
