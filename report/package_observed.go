@@ -11,7 +11,7 @@ import (
 // else of a package follows from it.
 func (p *Package) Observe(o Observed) {
 	p.Observed = o
-	t := Table{ID: "feeds", Title: "Feeds", Note: "as they stood when the package was first made; limits are the contract's", Rows: [][]string{}}
+	t := Table{ID: "feeds", Title: "Feeds", Note: "As they stood when the package was first made. Limits are the contract's.", Rows: [][]string{}}
 	for _, c := range []struct {
 		kind ColumnKind
 		ids  string
