@@ -273,6 +273,9 @@ func readBounded(path string, bytesMax int64) ([]byte, error) {
 	return data, err
 }
 
+// warn tells what has to be known, whoever is there to read it.
+func (f *reportFlags) warn(text string) { _, _ = fmt.Fprintln(f.stderr, printable(text)) }
+
 // say tells what is being done, where somebody is there to read it.
 func (f *reportFlags) say(format string, values ...any) {
 	terminal := false

@@ -35,6 +35,8 @@ type madePackage struct {
 	there bool
 	// differ are files that came out otherwise than in the manifest that was made again.
 	differ []string
+	// swept says what was removed beside the directory.
+	swept []string
 }
 
 // defaultTarget is a directory of its own for each campaign and moment. The answer of a
@@ -86,16 +88,16 @@ func writePackage(p *report.Package, a *asked, dir string) (*madePackage, error)
 	if err := os.MkdirAll(parent, packageDirMode); err != nil {
 		return nil, err
 	}
-	temporary, err := os.MkdirTemp(parent, ".track-source-*")
+	w, err := openWorkshop(parent)
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(temporary) // what was not renamed
-	made := &madePackage{dir: dir}
-	if err := made.write(p, a, temporary); err != nil {
-		return nil, err
+	defer w.Close()
+	made := &madePackage{dir: dir, swept: w.sweep()}
+	if err := made.write(p, a, w.files()); err != nil {
+		return made, err
 	}
-	return made, made.place(temporary)
+	return made, made.place(w.files())
 }
 
 // write fills a directory.

@@ -31,6 +31,10 @@ func (f *reportFlags) plan(ctx context.Context, a *asked) error {
 	if err != nil {
 		return err
 	}
+	begun := run.Warnings()
+	for _, w := range begun {
+		f.warn(w)
+	}
 	f.say("planned in %s", run.Path())
 	if f.planOnly {
 		return f.tellPlan(run)
@@ -45,8 +49,8 @@ func (f *reportFlags) plan(ctx context.Context, a *asked) error {
 	} else {
 		err = errors.Join(err, run.Fail(err))
 	}
-	for _, w := range run.Warnings() {
-		_, _ = fmt.Fprintln(f.stderr, printable(w))
+	for _, w := range run.Warnings()[len(begun):] {
+		f.warn(w)
 	}
 	if err != nil {
 		return f.tellFailure(run, err)
@@ -103,6 +107,11 @@ func (f *reportFlags) make(ctx context.Context, run *plans.Run, a *asked) (*repo
 	}
 	f.say("writing %s", dir)
 	made, err := writePackage(p, a, dir)
+	if made != nil {
+		for _, said := range made.swept {
+			f.warn(said)
+		}
+	}
 	return p, made, err
 }
 

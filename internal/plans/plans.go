@@ -183,7 +183,7 @@ func create(path string) error {
 // replace puts the text in the place of the file: after a crash it is the old or the
 // new. When it returns, it is on the disk.
 func replace(path string, text []byte) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), ".plan-*.tmp")
+	f, err := temporary(filepath.Dir(path))
 	if err != nil {
 		return err
 	}
@@ -191,13 +191,12 @@ func replace(path string, text []byte) (err error) {
 		if err != nil {
 			_ = os.Remove(f.Name())
 		}
+		_ = f.Close() // it is synced, and locked until it has its name
 	}()
-	_, err = f.Write(text)
-	if err == nil {
-		err = f.Sync()
+	if _, err := f.Write(text); err != nil {
+		return err
 	}
-	err = errors.Join(err, f.Close())
-	if err != nil {
+	if err := f.Sync(); err != nil {
 		return err
 	}
 	if err := os.Rename(f.Name(), path); err != nil {

@@ -24,8 +24,8 @@ type Run struct {
 	warnings []string
 }
 
-// Begin writes the plan of a question, as planned, into a file of its own. When it
-// returns, the plan is on the disk: only then may data be pulled.
+// Begin writes the plan of a question, as planned, into a file of its own, and removes
+// what a run left that was killed while it wrote one. When it returns, the plan is on the disk: only then may data be pulled.
 func (d *Dir) Begin(q plan.Question) (*Run, error) {
 	if err := os.MkdirAll(d.path, dirMode); err != nil {
 		return nil, fmt.Errorf("plans are to be written to %s: %w", d.path, err)
@@ -39,6 +39,7 @@ func (d *Dir) Begin(q plan.Question) (*Run, error) {
 	if err := r.begin(func(id string) *plan.Plan { return plan.New(id, q, past, d.now()) }); err != nil {
 		return nil, err
 	}
+	r.warnings = d.sweep(r.Path())
 	return r, nil
 }
 
