@@ -61,7 +61,9 @@ func command() daemon.Command {
 			if err != nil {
 				return errors.Join(err, l.Dir.Close())
 			}
-			at, err := api.Open(ctx, svc, door.Config(), door.Addr())
+			serve := door.Config()
+			serve.Eager = env.Garbage.Eager
+			at, err := api.Open(ctx, svc, serve, door.Addr())
 			if err != nil {
 				return errors.Join(err, svc.Close())
 			}

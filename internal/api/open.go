@@ -17,8 +17,9 @@ import (
 
 // Open makes a service follow what answers are made of and serve the page and the
 // API at addr (host:port, port 0 for a free one) while it runs, and evaluate guardrails
-// day by day beside. It returns the page's URL. Of cfg it takes who is let in, the limits and the counters. An error leaves
-// nothing open that the service does not close.
+// day by day beside. It returns the page's URL. Of cfg it takes who is let in, the
+// limits, the counters and how garbage is collected. An error leaves nothing open that the
+// service does not close.
 func Open(ctx context.Context, svc *line.Service, cfg Config, addr string) (url string, err error) {
 	l := svc.Line
 	f, err := follow.Open(l, 0)

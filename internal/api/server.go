@@ -49,9 +49,13 @@ type Config struct {
 	Counters func(context.Context) (*answer.Counters, error)
 	// PerSecond is how many requests a holder of a token may make; 0: 200.
 	PerSecond int
-	Log       *slog.Logger
-	Clock     func() time.Time
-	Metrics   *Metrics // nil: none
+	// Eager has the process collect its garbage eagerly until done is called, while a
+	// package is put together, which uses more memory than all other answers; nil: as
+	// always.
+	Eager   func() (done func())
+	Log     *slog.Logger
+	Clock   func() time.Time
+	Metrics *Metrics // nil: none
 }
 
 // Server answers over HTTP, and takes decisions. What it shows to whom, and whose
@@ -422,6 +426,9 @@ func (s *Server) work(w http.ResponseWriter, r *http.Request, c *call) ([]byte, 
 		return nil, problem
 	}
 	defer give()
+	if c.route.large && s.cfg.Eager != nil {
+		defer s.cfg.Eager()()
+	}
 	ctx, cancel := context.WithTimeout(r.Context(), timeout)
 	defer cancel()
 	got, err := c.route.ask(ctx, c.viewer, question, upload)

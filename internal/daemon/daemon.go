@@ -91,6 +91,9 @@ type Env struct {
 	// Grace is how long Run may take to return once its context is done.
 	Grace time.Duration
 
+	// Garbage is how often the process collects its garbage.
+	Garbage Garbage
+
 	ready readiness
 }
 
