@@ -79,7 +79,7 @@ func (c *Codec[T]) Decode(b []byte, v *T) error {
 	if err != nil {
 		return fmt.Errorf("decode %s: %w", c.schema.Name, err)
 	}
-	from := c.schema.parsed
+	from := c.schema.plain
 	if id != c.id {
 		if from, err = c.writers.find(context.Background(), id); err != nil {
 			return fmt.Errorf("decode %s: schema id %d: %w", c.schema.Name, id, err)
@@ -98,7 +98,7 @@ func (c *Codec[T]) DecodeBare(b []byte, v *T) error {
 	if b[0] != c.schema.Version {
 		return fmt.Errorf("decode %s: %w: %d, this build reads %d", c.schema.Name, ErrBareVersion, b[0], c.schema.Version)
 	}
-	return c.read(c.schema.parsed, b[1:], v)
+	return c.read(c.schema.plain, b[1:], v)
 }
 
 func (c *Codec[T]) read(from *twmb.Schema, body []byte, v *T) error {

@@ -17,6 +17,7 @@ const (
 	// decimalBytesMax bounds the two's complement of 38 digits, sign included:
 	// 127 bits hold 38 digits, 16 bytes hold 127 bits and the sign.
 	decimalBytesMax = 16
+	int64Bytes      = 8
 )
 
 // SetValue sets Value to minor x 10^-exponent, exactly. The exponent is that of
@@ -148,6 +149,13 @@ func parseUnscaled(b []byte) (*big.Int, error) {
 
 // fromTwosComplement reads big-endian two's complement; no bytes are zero.
 func fromTwosComplement(b []byte) *big.Int {
+	if len(b) > 0 && len(b) <= int64Bytes { // nearly all
+		v := int64(int8(b[0]))
+		for _, c := range b[1:] {
+			v = v<<8 | int64(c)
+		}
+		return big.NewInt(v)
+	}
 	v := new(big.Int).SetBytes(b)
 	if len(b) > 0 && b[0] > math.MaxInt8 {
 		v.Sub(v, new(big.Int).Lsh(big.NewInt(1), uint(len(b))*8))

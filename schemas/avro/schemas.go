@@ -26,6 +26,10 @@ type Schema struct {
 	Text string
 
 	parsed *twmb.Schema
+	// plain reads the same bytes without a look at what decimals are worth: for a Go
+	// value they are bytes, and the library would make a big.Rat of each before it hands
+	// the bytes on. What another schema wrote is resolved with parsed, which knows scales.
+	plain *twmb.Schema
 }
 
 // The names of our record schemas, as [Load] takes them.
@@ -104,9 +108,13 @@ func LoadFrom(fsys fs.FS, name string) (Schema, error) {
 	if err != nil {
 		return Schema{}, fmt.Errorf("load schema %s: %w: %w", name, ErrSchema, err)
 	}
+	plain, err := twmb.Parse(strings.ReplaceAll(text, `"logicalType":"decimal",`, ""))
+	if err != nil {
+		return Schema{}, fmt.Errorf("load schema %s: %w: %w", name, ErrSchema, err)
+	}
 	for _, v := range versions() {
 		if v.name == name {
-			return Schema{Name: name, Version: v.number, Text: text, parsed: parsed}, nil
+			return Schema{Name: name, Version: v.number, Text: text, parsed: parsed, plain: plain}, nil
 		}
 	}
 	return Schema{}, fmt.Errorf("load schema %s: %w: it is a part of others, see Names", name, ErrSchema)
