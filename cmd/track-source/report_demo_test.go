@@ -29,14 +29,18 @@ type demoing struct {
 // otherwise it would trickle in.
 func startDemo(t *testing.T, events string) demoing {
 	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
-	var out lockedBuffer
 	dir := t.TempDir()
 	does(t, "demo", "--once", "--data-dir", dir, "--events", events)
+	return serveDemo(t, "--data-dir", dir, "--http", "127.0.0.1:0", "--events", events)
+}
+
+// serveDemo runs a demo with these flags until the test ends.
+func serveDemo(t *testing.T, args ...string) demoing {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	var out lockedBuffer
 	ended := make(chan int, 1)
-	go func() {
-		ended <- run(ctx, []string{"demo", "--data-dir", dir, "--http", "127.0.0.1:0", "--events", events}, &out, os.Stderr)
-	}()
+	go func() { ended <- run(ctx, append([]string{"demo"}, args...), &out, os.Stderr) }()
 	t.Cleanup(func() {
 		cancel()
 		<-ended

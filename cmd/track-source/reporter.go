@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -25,11 +27,15 @@ import (
 
 // reporterFlags say which running reporter is asked, and as whom.
 type reporterFlags struct {
-	url, tokenFile string
+	url, tokenFile, caFile string
 }
 
-// reporterVariable names the environment's reporter.
-const reporterVariable = "TRACKSOURCE_REPORTER"
+// The variables of the environment that stand in for the flags.
+const (
+	reporterVariable = "TRACKSOURCE_REPORTER"
+	tokenVariable    = "TRACKSOURCE_TOKEN_FILE"
+	caVariable       = "TRACKSOURCE_CA_FILE"
+)
 
 // bind adds the flags. --reporter-url is --reporter under its older name, the only one
 // that reconcile has: a reporter is a partner there.
@@ -40,7 +46,8 @@ func (f *reporterFlags) bindAs(cmd *cobra.Command, name string) {
 		cmd.Flags().SetNormalizeFunc(flagName)
 	}
 	cmd.Flags().StringVar(&f.url, name, cmp.Or(os.Getenv(reporterVariable), "http://127.0.0.1:8080"), "`URL` at which a reporter, or the demo, serves; or "+reporterVariable+" in the environment")
-	cmd.Flags().StringVar(&f.tokenFile, "token-file", "", "file with the access token; a reporter on this machine may need none")
+	cmd.Flags().StringVar(&f.tokenFile, "token-file", os.Getenv(tokenVariable), "file with the access token, or "+tokenVariable+" in the environment; a reporter on this machine may need none")
+	cmd.Flags().StringVar(&f.caFile, "ca-file", os.Getenv(caVariable), "file with certificates, in PEM, of who vouches for the reporter's, or "+caVariable+" in the environment; those of this machine are trusted as well")
 }
 
 // flagName is what a flag is called that is written in another way.
@@ -54,9 +61,11 @@ func flagName(_ *pflag.FlagSet, name string) pflag.NormalizedName {
 const (
 	// askTimeout bounds one question; the largest upload takes seconds.
 	askTimeout = 2 * time.Minute
-	// answerBytesMax bounds an answer, tokenBytesMax the file of a token.
+	// answerBytesMax bounds an answer, tokenBytesMax the file of a token, caBytesMax that
+	// of certificates.
 	answerBytesMax = 64 << 20
 	tokenBytesMax  = 4 << 10
+	caBytesMax     = 4 << 20
 )
 
 // question is one to a reporter.
@@ -100,12 +109,13 @@ func (f *reporterFlags) send(ctx context.Context, q question) ([]byte, error) {
 	if token != "" {
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
-	// A token is for the reporter that was named and for nobody it points to.
-	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	client, err := f.client()
+	if err != nil {
+		return nil, usageError{err}
+	}
 	resp, err := client.Do(req)
 	if err != nil {
-		err = fmt.Errorf("no reporter answers at %s: %w; start one, or the demo (track-source demo), or give --reporter", base.Redacted(), unwrapURL(err))
-		return nil, &askError{err: err, passing: true}
+		return nil, unanswered(base, unwrapURL(err))
 	}
 	defer resp.Body.Close()
 	data, err := io.ReadAll(io.LimitReader(resp.Body, q.bytesMax+1))
@@ -121,6 +131,15 @@ func (f *reporterFlags) send(ctx context.Context, q question) ([]byte, error) {
 		return nil, &askError{refused, passing, resp.StatusCode, time.Duration(seconds) * time.Second, underway}
 	}
 	return data, nil
+}
+
+// unanswered is the error of a question that nobody took. Whoever cannot show who it is
+// cannot do so a moment later either.
+func unanswered(base *url.URL, err error) error {
+	if unknown := (*tls.CertificateVerificationError)(nil); errors.As(err, &unknown) {
+		return &askError{err: fmt.Errorf("%s is not known to be the reporter, and was asked nothing: %w; --ca-file has who vouches for it", base.Redacted(), err)}
+	}
+	return &askError{err: fmt.Errorf("no reporter answers at %s: %w; start one, or the demo (track-source demo), or give --reporter", base.Redacted(), err), passing: true}
 }
 
 // askError is what became of a question that has no answer.
@@ -151,6 +170,41 @@ func (f *reporterFlags) who() (base *url.URL, token string, err error) {
 	return base, token, nil
 }
 
+// client trusts whom this machine trusts, and who is in the file of certificates.
+func (f *reporterFlags) client() (*http.Client, error) {
+	// A token is for the reporter that was named and for nobody it points to.
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	if f.caFile == "" {
+		return client, nil
+	}
+	text, err := readAtMost(f.caFile, caBytesMax)
+	if err != nil {
+		return nil, err
+	}
+	roots, err := x509.SystemCertPool()
+	if err != nil {
+		roots = x509.NewCertPool() // a machine may have none
+	}
+	if !roots.AppendCertsFromPEM(text) {
+		return nil, fmt.Errorf("--ca-file: %s has no certificate in PEM", f.caFile)
+	}
+	// Nobody closes what a client keeps open, and each question has a client.
+	client.Transport = &http.Transport{
+		Proxy: http.ProxyFromEnvironment, TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}, DisableKeepAlives: true,
+	}
+	return client, nil
+}
+
+// readAtMost reads the first bytes of a file.
+func readAtMost(path string, bytesMax int64) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return io.ReadAll(io.LimitReader(file, bytesMax))
+}
+
 // unwrapURL leaves out of a client's error the address, which the message has.
 func unwrapURL(err error) error {
 	if wrapped := (*url.Error)(nil); errors.As(err, &wrapped) {
@@ -167,12 +221,7 @@ func (f *reporterFlags) token(base *url.URL) (string, error) {
 	if base.Scheme == "http" && !isLoopback(base.Hostname()) {
 		return "", errors.New("a token is not sent unencrypted to another machine: give an https:// --reporter")
 	}
-	file, err := os.Open(f.tokenFile)
-	if err != nil {
-		return "", err
-	}
-	defer file.Close()
-	data, err := io.ReadAll(io.LimitReader(file, tokenBytesMax))
+	data, err := readAtMost(f.tokenFile, tokenBytesMax)
 	if err != nil {
 		return "", err
 	}
