@@ -265,9 +265,9 @@ func TestPackageRetries(t *testing.T) {
 		{"forbidden", []http.HandlerFunc{says(http.StatusForbidden, `{"detail":"not yours"}`)}, nil, exitFail, 1, "not yours", plan.Refused},
 		{
 			"an unknown model",
-			[]http.HandlerFunc{says(http.StatusBadRequest, `{"detail":"there is no such model","parameter":"model","allowed":["first-touch","linear"]}`)},
+			[]http.HandlerFunc{says(http.StatusBadRequest, `{"detail":"there is no model \"u\"; allowed lists those there are","parameter":"model","allowed":["first-touch","linear"]}`)},
 			nil,
-			exitUsage, 1, "there is no such model\nthere is: first-touch, linear", plan.Refused,
+			exitUsage, 1, "there is no model \"u\"\nthere is: first-touch, linear", plan.Refused,
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -248,7 +248,9 @@ func refusal(resp *http.Response, data []byte) (err error, underway bool) {
 	if json.Unmarshal(data, &p) != nil || p.Detail == "" {
 		return fmt.Errorf("the answer is %s and no reporter's: is --reporter right?", resp.Status), false
 	}
-	text := printable(p.Detail)
+	// What it says of the member allowed is for readers of JSON; here the list follows.
+	detail, _, _ := strings.Cut(p.Detail, "; allowed lists")
+	text := printable(detail)
 	if p.Parameter != "" && !strings.Contains(p.Detail, p.Parameter) {
 		text = printable(p.Parameter) + ": " + text
 	}

@@ -190,7 +190,7 @@ func grain(m attribution.Measure, ask report.Ask) error {
 	}
 	return &Error{
 		Parameter: "by",
-		Detail:    m.Name + " is whole for each partner, so that it is asked for by partner, or of one, and by nothing that its rows do not know: allowed lists what they know",
+		Detail:    m.Name + " is whole for each partner, so that it is asked for by partner, or of one, and by nothing that its rows do not know; allowed lists what they know",
 		Allowed:   m.Grain,
 	}
 }

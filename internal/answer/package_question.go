@@ -136,9 +136,9 @@ func (p *packaging) readPackageModel(name string) error {
 	}
 	switch {
 	case p.spec.ID == "":
-		return &Error{Parameter: "model", Detail: "there is no such model; allowed lists those there are", Allowed: allowed}
+		return &Error{Parameter: "model", Detail: fmt.Sprintf("there is no model %q; allowed lists those there are", name), Allowed: allowed}
 	case !slices.Contains(allowed, name):
-		return &Error{Parameter: "model", Detail: "the model gives the whole of a deal to several, so that its contributions do not sum to totals; every package compares it with the others. Allowed lists those that a package is made of", Allowed: allowed}
+		return &Error{Parameter: "model", Detail: name + " gives the whole of a deal to several, so that its contributions do not sum to totals; every package compares it with the others; allowed lists those that a package is made of", Allowed: allowed}
 	}
 	if p.Model = name; p.isWhole() {
 		p.Model = c.MultiTouch // of what it does not tell
@@ -163,7 +163,7 @@ func (p *packaging) readWhole() error {
 		}
 	}
 	if len(p.dims) != 1 || !slices.Contains(allowed, p.dims[0].name) {
-		return &Error{Parameter: "by", Detail: "the model looks at whole journeys, and tells them by one dimension: allowed lists those there are", Allowed: allowed}
+		return &Error{Parameter: "by", Detail: p.spec.ID + " looks at whole journeys, and tells them by one dimension; allowed lists those there are", Allowed: allowed}
 	}
 	return nil
 }
@@ -222,7 +222,7 @@ func packageDimensions(names []string) ([]packageDimension, error) {
 		at := slices.Index(allowed, name)
 		switch {
 		case at < 0:
-			return nil, &Error{Parameter: "by", Detail: "there is no such dimension; allowed lists those there are", Allowed: allowed}
+			return nil, &Error{Parameter: "by", Detail: fmt.Sprintf("there is no dimension %q; allowed lists those there are", name), Allowed: allowed}
 		case slices.Contains(dims, all[at]):
 			return nil, &Error{Parameter: "by", Detail: "a dimension is named twice", Allowed: allowed}
 		case len(dims) == packageDimensionsMax:
