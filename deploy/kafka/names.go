@@ -119,6 +119,9 @@ func (s Spec) PartnerContributions() map[string]string {
 	return out
 }
 
+// FeedCounts is the topic of what became of the events of each feed.
+func (s Spec) FeedCounts() string { return s.Name(KeyFeeds) }
+
 // Alerts is the topic of what somebody should look at.
 func (s Spec) Alerts() string { return s.Name(KeyAlerts) }
 

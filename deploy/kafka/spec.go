@@ -43,6 +43,7 @@ const (
 	KeyFacts               = "facts"
 	KeyContributions       = "contributions"
 	KeyPartner             = "partner-contributions"
+	KeyFeeds               = "feeds"
 	KeyAlerts              = "alerts"
 	KeyDeadLetter          = "deadletter"
 	KeyResolveChangelog    = "resolve-changelog"
@@ -57,7 +58,7 @@ const (
 func keysRequired() []string {
 	return []string{
 		KeyRaw, KeyControl, KeyObservations, KeyJourneys, KeyCredits, KeyFacts,
-		KeyContributions, KeyPartner, KeyAlerts, KeyDeadLetter, KeyResolveChangelog,
+		KeyContributions, KeyPartner, KeyFeeds, KeyAlerts, KeyDeadLetter, KeyResolveChangelog,
 		KeyControlChangelog, KeyAttributorChangelog, KeyReporterChangelog,
 	}
 }

@@ -13,7 +13,7 @@ func TestNames(t *testing.T) {
 	for got, want := range map[string]string{
 		s.Control(): "tracksource.control", s.Observations(): "tracksource.observations", s.Journeys(): "tracksource.journeys",
 		s.Credits(): "tracksource.credits", s.Facts(): "tracksource.facts", s.Contributions(): "tracksource.contributions",
-		s.Alerts(): "tracksource.alerts", s.ResolveChangelog(): "tracksource.resolve-changelog", s.ControlChangelog(): "tracksource.control-changelog",
+		s.FeedCounts(): "tracksource.feeds", s.Alerts(): "tracksource.alerts", s.ResolveChangelog(): "tracksource.resolve-changelog", s.ControlChangelog(): "tracksource.control-changelog",
 		s.AttributorChangelog(): "tracksource.attributor-changelog", s.ReporterChangelog(): "tracksource.reporter-changelog",
 		strings.Join(s.RawTopics(), " "):        "tracksource.raw.crm.acme tracksource.raw.map.acme",
 		s.PartnerContributions()["acme"]:        "tracksource.contributions.acme",

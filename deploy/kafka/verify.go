@@ -75,6 +75,32 @@ func Verify(ctx context.Context, conn Conn, s Spec, need ...string) error {
 	return &VerifyError{Problems: problems, Command: s.ApplyCommand(conn)}
 }
 
+// Lacking returns those of the needed topics that a cluster may lack and does lack: what
+// they tell came later than the topics beside them, and a service does without it until
+// they are made, so that an older deployment goes on.
+func Lacking(ctx context.Context, conn Conn, s Spec, need ...string) ([]string, error) {
+	optional := slices.DeleteFunc(s.Topics(), func(t Topic) bool { return t.Key != KeyFeeds || !slices.Contains(need, t.Name) })
+	if len(optional) == 0 {
+		return nil, nil
+	}
+	cl, err := conn.open()
+	if err != nil {
+		return nil, err
+	}
+	defer cl.Close()
+	have, err := describe(ctx, cl, optional)
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, t := range optional {
+		if _, ok := have[t.Name]; !ok {
+			out = append(out, t.Name)
+		}
+	}
+	return out, nil
+}
+
 // including widens the Spec by feeds that are needed and known by their names
 // alone, and reports needed names that can belong to no topic of it.
 func (s Spec) including(need []string) (Spec, []string) {

@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -51,10 +52,16 @@ type Line struct {
 	Codecs   *avro.Codecs
 	Dir      *state.Dir
 	Instance string // identity of this instance, kept in the data directory
+
+	lacking []string // topics that an older deployment does without
 }
 
 // openTimeout bounds how long an unreachable registry is waited for.
 const openTimeout = 15 * time.Second
+
+// Has reports whether a topic that was needed is there: what came with a later version
+// is missing until it is made and the service begins anew.
+func (l *Line) Has(topic string) bool { return !slices.Contains(l.lacking, topic) }
 
 // Open checks that the broker and the topics in need are as they must be,
 // opens the codecs and takes the data directory. Its errors say what to do.
@@ -63,6 +70,14 @@ func Open(ctx context.Context, cfg Config, need ...string) (*Line, error) {
 	defer cancel()
 	if err := kafka.CheckBroker(ctx, cfg.Kafka); err != nil {
 		return nil, err
+	}
+	lacking, err := kafka.Lacking(ctx, cfg.Kafka, cfg.Spec, need...)
+	if err != nil {
+		return nil, err
+	}
+	for _, topic := range lacking {
+		cfg.Log.WarnContext(ctx, "topic is missing, going on without what it tells: make it and start again", "topic", topic, "command", cfg.Spec.ApplyCommand(cfg.Kafka))
+		need = slices.DeleteFunc(slices.Clone(need), func(name string) bool { return name == topic })
 	}
 	if err := kafka.Verify(ctx, cfg.Kafka, cfg.Spec, need...); err != nil {
 		return nil, err
@@ -81,7 +96,7 @@ func Open(ctx context.Context, cfg Config, need ...string) (*Line, error) {
 	if err != nil {
 		return nil, errors.Join(err, dir.Close())
 	}
-	return &Line{Config: cfg, Codecs: codecs, Dir: dir, Instance: instance}, nil
+	return &Line{Config: cfg, Codecs: codecs, Dir: dir, Instance: instance, lacking: lacking}, nil
 }
 
 // maxStores is how many stores one instance is expected to have open beside its

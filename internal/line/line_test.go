@@ -1,6 +1,7 @@
 package line_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -11,7 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"tracksource/deploy/kafka"
 	"tracksource/internal/line"
@@ -92,6 +95,48 @@ func TestOpenErrors(t *testing.T) {
 				t.Errorf("it took %v", took)
 			}
 		})
+	}
+}
+
+// TestOpenWithout: a cluster whose topics are of an older version is gone on with, and
+// what to do is said.
+func TestOpenWithout(t *testing.T) {
+	conn, s := memory(t), spec(t)
+	if _, err := kafka.Apply(context.Background(), conn, s); err != nil {
+		t.Fatal(err)
+	}
+	cl, err := kgo.NewClient(kgo.SeedBrokers(conn.Brokers...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cl.Close()
+	if _, err := kadm.NewClient(cl).DeleteTopic(context.Background(), s.FeedCounts()); err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	open := func(need ...string) (*line.Line, error) {
+		return line.Open(context.Background(), line.Config{
+			Kafka: conn, Spec: s, Registry: avro.NewMemory(), DataDir: t.TempDir(), Log: slog.New(slog.NewTextHandler(&log, nil)), Clock: time.Now,
+		}, need...)
+	}
+	l, err := open(s.Journeys(), s.FeedCounts())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Dir.Close()
+	if l.Has(s.FeedCounts()) || !l.Has(s.Journeys()) || !strings.Contains(log.String(), "track-source topics apply") {
+		t.Errorf("it has the topic: %v, log %s", l.Has(s.FeedCounts()), log.String())
+	}
+	if _, err := kafka.Apply(context.Background(), conn, s); err != nil {
+		t.Fatal(err)
+	}
+	again, err := open(s.Journeys(), s.FeedCounts())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.Dir.Close()
+	if !again.Has(s.FeedCounts()) {
+		t.Error("it has not the topic that was made")
 	}
 }
 

@@ -34,6 +34,12 @@ func (s Subjects) ContributionKey() string { return string(s) + ".contributions-
 // ContributionRow is the subject of the values of the contributions topic.
 func (s Subjects) ContributionRow() string { return string(s) + ".contributions-value" }
 
+// FeedKey is the subject of the keys of the feeds topic.
+func (s Subjects) FeedKey() string { return string(s) + ".feeds-key" }
+
+// FeedRow is the subject of the values of the feeds topic.
+func (s Subjects) FeedRow() string { return string(s) + ".feeds-value" }
+
 // Alert is the subject of the values of the alerts topic.
 func (s Subjects) Alert() string { return string(s) + ".alerts-value" }
 
@@ -56,6 +62,8 @@ type Codecs struct {
 	Facts           *Codec[Facts]
 	ContributionKey *Codec[ContributionKey]
 	ContributionRow *Codec[ContributionRow]
+	FeedKey         *Codec[FeedKey]
+	FeedRow         *Codec[FeedRow]
 	Alert           *Codec[Alert]
 	DeadLetter      *Codec[DeadLetter]
 }
@@ -76,6 +84,8 @@ func OpenCodecs(ctx context.Context, registry Registry, subjects Subjects) (*Cod
 		open(ctx, registry, &c.Facts, NameFacts, subjects.Facts(), BackwardTransitive),
 		open(ctx, registry, &c.ContributionKey, NameContributionKey, subjects.ContributionKey(), BackwardTransitive),
 		open(ctx, registry, &c.ContributionRow, NameContributionRow, subjects.ContributionRow(), BackwardTransitive),
+		open(ctx, registry, &c.FeedKey, NameFeedKey, subjects.FeedKey(), BackwardTransitive),
+		open(ctx, registry, &c.FeedRow, NameFeedRow, subjects.FeedRow(), BackwardTransitive),
 		open(ctx, registry, &c.Alert, NameAlert, subjects.Alert(), BackwardTransitive),
 		open(ctx, registry, &c.DeadLetter, NameDeadLetter, subjects.DeadLetter(), BackwardTransitive),
 	}

@@ -120,6 +120,8 @@ func policies() map[string]avro.Compatibility {
 		avro.NameDeadLetter:      avro.BackwardTransitive,
 		avro.NameFactsKey:        avro.BackwardTransitive,
 		avro.NameFacts:           avro.BackwardTransitive,
+		avro.NameFeedKey:         avro.BackwardTransitive,
+		avro.NameFeedRow:         avro.BackwardTransitive,
 	}
 }
 

@@ -80,6 +80,8 @@ func FuzzAlert(f *testing.F)           { fuzzDecode(f, avro.NameAlert) }
 func FuzzDeadLetter(f *testing.F)      { fuzzDecode(f, avro.NameDeadLetter) }
 func FuzzFactsKey(f *testing.F)        { fuzzDecode(f, avro.NameFactsKey) }
 func FuzzFacts(f *testing.F)           { fuzzDecode(f, avro.NameFacts) }
+func FuzzFeedKey(f *testing.F)         { fuzzDecode(f, avro.NameFeedKey) }
+func FuzzFeedRow(f *testing.F)         { fuzzDecode(f, avro.NameFeedRow) }
 
 func FuzzHeader(f *testing.F) {
 	f.Add([]byte{})

@@ -185,7 +185,8 @@ func TestSchemasAreDocumented(t *testing.T) {
 			t.Errorf("%s: namespace %q", name, root.Namespace)
 		}
 		undocumented(t, name, root)
-		if name == avro.NameContributionKey || name == avro.NameContributionRow {
+		switch name {
+		case avro.NameContributionKey, avro.NameContributionRow, avro.NameFeedKey, avro.NameFeedRow:
 			flat(t, name, root)
 		}
 	}

@@ -197,6 +197,8 @@ func TestOpenCodecsSetsPolicies(t *testing.T) {
 		s.ContributionRow(): sr.CompatBackwardTransitive,
 		s.FactsKey():        sr.CompatBackwardTransitive,
 		s.Facts():           sr.CompatBackwardTransitive,
+		s.FeedKey():         sr.CompatBackwardTransitive,
+		s.FeedRow():         sr.CompatBackwardTransitive,
 		s.Alert():           sr.CompatBackwardTransitive,
 		s.DeadLetter():      sr.CompatBackwardTransitive,
 	}

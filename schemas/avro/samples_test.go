@@ -36,7 +36,7 @@ func subject[T any](t testing.TB, name string, sample *T) subjectUnderTest {
 		t.Fatal(err)
 	}
 	unit := time.Microsecond
-	if name == avro.NameContributionRow {
+	if name == avro.NameContributionRow || name == avro.NameFeedRow {
 		unit = time.Millisecond
 	}
 	return subjectUnderTest{
@@ -120,6 +120,11 @@ func subjects(t testing.TB) []subjectUnderTest {
 		subject(t, avro.NameContributionRow, row),
 		subject(t, avro.NameAlert, sampleAlert()),
 		subject(t, avro.NameDeadLetter, sampleDeadLetter()),
+		subject(t, avro.NameFeedKey, &avro.FeedKey{Feed: "crm", Reporter: "acme", Partition: 11}),
+		subject(t, avro.NameFeedRow, &avro.FeedRow{
+			Feed: "crm", Reporter: "acme", Partition: 11, Accepted: 1, Duplicates: 2, Late: 3, Collisions: 4, Restated: 5, Superseded: 6,
+			Suppressed: 7, Unmatchable: 8, Touches: 9, Unmatched: 10, Version: 1 << 40, IsDeleted: true, UpdatedAt: time.UnixMilli(1772366400123).UTC(),
+		}),
 		subject(t, avro.NameFactsKey, &avro.FactsKey{
 			Contract: "joint-q3", Conversion: "acme/salesforce/opportunity/006A", Account: []byte{9, 9}, Revision: 2, SourcePartition: 7,
 		}),
@@ -194,7 +199,7 @@ func sampleObservation() *avro.Observation {
 		Attach:  &avro.Attach{Child: []byte{3}, Number: 11},
 		Total:   &avro.Total{Step: "answer", Day: "2026-03-02", Round: 3, Partition: 4, Count: 5, Sums: []avro.CurrencySum{{Currency: "EUR", Minor: 6}, {Minor: 7}}},
 		Place:   &avro.Place{Parent: []byte{4}, Root: []byte{5}, Number: 12, Person: []byte{6, 6}},
-		Control: sampleControl(), HashScheme: "sha256-lower-trim",
+		Control: sampleControl(), HashScheme: "sha256-lower-trim", Unmatchable: true,
 	}
 }
 

@@ -45,6 +45,8 @@ const (
 	NameDeadLetter      = "dead_letter"
 	NameFactsKey        = "facts_key"
 	NameFacts           = "facts"
+	NameFeedKey         = "feed_key"
+	NameFeedRow         = "feed_row"
 )
 
 // versions gives each record, in a fixed order, the schema version of its
@@ -69,6 +71,8 @@ func versions() []struct {
 		{NameDeadLetter, 1},
 		{NameFactsKey, 1},
 		{NameFacts, 4},
+		{NameFeedKey, 1},
+		{NameFeedRow, 1},
 	}
 }
 

@@ -32,6 +32,7 @@ type Observation struct {
 	Total           *Total       `avro:"total"`
 	Control         *Control     `avro:"control"`
 	HashScheme      string       `avro:"hash_scheme"` // of an address in the event; empty where it has none
+	Unmatchable     bool         `avro:"unmatchable"` // a ready-hashed address came without its domain or hashed in another way
 }
 
 // Origin is the place of a native event in its raw feed.
@@ -531,6 +532,34 @@ type FactsTouch struct {
 	Rule     int32       `avro:"rule"`     // place in Rules
 	Person   string      `avro:"person"`   // pseudonym
 	Evidence []FactsItem `avro:"evidence"` // reports besides its own
+}
+
+// FeedKey is the key of what one partition of observations counted of one feed.
+type FeedKey struct {
+	Feed      string `avro:"feed"`
+	Reporter  string `avro:"reporter"`
+	Partition int32  `avro:"partition"`
+}
+
+// FeedRow is what became of the native events of one feed in one partition of
+// observations: flat, repeating its key. Its time has milliseconds.
+type FeedRow struct {
+	Feed        string    `avro:"feed"`
+	Reporter    string    `avro:"reporter"`
+	Partition   int32     `avro:"partition"`
+	Accepted    int64     `avro:"accepted"`
+	Duplicates  int64     `avro:"duplicates"`
+	Late        int64     `avro:"late"`
+	Collisions  int64     `avro:"collisions"`
+	Restated    int64     `avro:"restated"`
+	Superseded  int64     `avro:"superseded"`
+	Suppressed  int64     `avro:"suppressed"`
+	Unmatchable int64     `avro:"unmatchable"`
+	Touches     int64     `avro:"touches"`   // of now
+	Unmatched   int64     `avro:"unmatched"` // of now
+	Version     int64     `avro:"version"`   // rises with every change
+	IsDeleted   bool      `avro:"is_deleted"`
+	UpdatedAt   time.Time `avro:"updated_at"`
 }
 
 // ContributionKey is the key of one contribution row.
