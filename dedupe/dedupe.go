@@ -74,11 +74,15 @@ type Marks struct {
 
 // A mark is a version byte, the content's hash, both parts of its revision if it
 // has one, and the day. Those of version 1, which had neither, have an entry by
-// day each.
+// day each. One that is flagged has a version of its own.
 const (
 	versionBare    = 1
 	versionRevised = 2
 	versionPlain   = 3
+
+	versionRevisedFlagged = 4
+	versionPlainFlagged   = 5
+
 	contentLen     = 16
 	plainLen       = 1 + contentLen + 4
 	revisedLen     = 1 + contentLen + 8 + 8 + 4
@@ -91,32 +95,41 @@ type mark struct {
 	revision Revision
 	day      uint32
 	bare     bool // of version 1: day is not known
+	flagged  bool
 }
 
 func (m mark) encode() []byte {
 	if m.revision == (Revision{}) {
-		b := append(make([]byte, 0, plainLen), versionPlain)
+		b := append(make([]byte, 0, plainLen), either(m.flagged, versionPlainFlagged, versionPlain))
 		return binary.BigEndian.AppendUint32(append(b, m.content[:]...), m.day)
 	}
-	b := append(make([]byte, 0, revisedLen), versionRevised)
+	b := append(make([]byte, 0, revisedLen), either(m.flagged, versionRevisedFlagged, versionRevised))
 	b = append(b, m.content[:]...)
 	b = binary.BigEndian.AppendUint64(b, uint64(m.revision.Mapping))
 	b = binary.BigEndian.AppendUint64(b, uint64(m.revision.Source))
 	return binary.BigEndian.AppendUint32(b, m.day)
 }
 
+func either(first bool, a, b byte) byte {
+	if first {
+		return a
+	}
+	return b
+}
+
 func decode(b []byte) (m mark, err error) {
 	switch {
 	case len(b) == 1+contentLen && b[0] == versionBare:
 		return mark{content: [contentLen]byte(b[1:]), bare: true}, nil
-	case len(b) == plainLen && b[0] == versionPlain:
-		return mark{content: [contentLen]byte(b[1:]), day: binary.BigEndian.Uint32(b[1+contentLen:])}, nil
-	case len(b) == revisedLen && b[0] == versionRevised:
+	case len(b) == plainLen && (b[0] == versionPlain || b[0] == versionPlainFlagged):
+		return mark{content: [contentLen]byte(b[1:]), day: binary.BigEndian.Uint32(b[1+contentLen:]), flagged: b[0] == versionPlainFlagged}, nil
+	case len(b) == revisedLen && (b[0] == versionRevised || b[0] == versionRevisedFlagged):
 		rest := b[1+contentLen:]
 		return mark{
 			content:  [contentLen]byte(b[1:]),
 			revision: Revision{int64(binary.BigEndian.Uint64(rest)), int64(binary.BigEndian.Uint64(rest[8:]))},
 			day:      binary.BigEndian.Uint32(rest[16:]),
+			flagged:  b[0] == versionRevisedFlagged,
 		}, nil
 	case len(b) == 0:
 		return m, errors.New("mark is empty")
@@ -130,40 +143,47 @@ var ErrID = errors.New("id is empty or too long")
 // Mark notes id, which happened on day (days since 1970-01-01, event time),
 // with a hash of its content and its revision. Of two contents with one revision
 // of the source that is not zero the one with the greater hash stays, so that the
-// outcome of a set of events does not depend on their order.
-func (m Marks) Mark(id []byte, day uint32, content [contentLen]byte, revision Revision) (Outcome, error) {
+// outcome of a set of events does not depend on their order. A mark may carry a flag,
+// which tells no events apart: flagged is by how much the number of marks that have it
+// changed.
+func (m Marks) Mark(id []byte, day uint32, content [contentLen]byte, revision Revision, flag bool) (outcome Outcome, flagged int64, err error) {
 	if len(id) == 0 || len(id) > idMax {
-		return 0, fmt.Errorf("%w: %d bytes", ErrID, len(id))
+		return 0, 0, fmt.Errorf("%w: %d bytes", ErrID, len(id))
 	}
 	key := append([]byte{m.ByID}, id...)
 	stored, err := m.KV.Get(key)
 	if err != nil {
-		return 0, fmt.Errorf("read mark: %w", err)
+		return 0, 0, fmt.Errorf("read mark: %w", err)
 	}
-	outcome := New
+	if flag {
+		flagged = 1
+	}
 	if stored != nil {
 		old, err := decode(stored)
 		if err != nil {
-			return 0, err
+			return 0, 0, err
+		}
+		if old.flagged {
+			flagged--
 		}
 		order := cmp.Or(revision.Compare(old.revision), bytes.Compare(content[:], old.content[:]))
 		switch {
 		case content == old.content && order <= 0:
-			return Duplicate, nil
+			return Duplicate, 0, nil
 		case revision == old.revision && revision.Source == 0:
-			return Collision, nil
+			return Collision, 0, nil
 		case order < 0:
-			return Superseded, nil
+			return Superseded, 0, nil
 		case content == old.content:
 			outcome = Duplicate // said again by newer rules: the mark takes their revision
 		default:
 			outcome = Restated
 		}
 	}
-	if err := m.KV.Put(key, mark{content: content, revision: revision, day: day}.encode()); err != nil {
-		return 0, fmt.Errorf("write mark: %w", err)
+	if err := m.KV.Put(key, mark{content: content, revision: revision, day: day, flagged: flag}.encode()); err != nil {
+		return 0, 0, fmt.Errorf("write mark: %w", err)
 	}
-	return outcome, nil
+	return outcome, flagged, nil
 }
 
 func (m Marks) dayKey(day uint32, id []byte) []byte {

@@ -37,12 +37,12 @@ func TestMark(t *testing.T) {
 		{"a", 7, dedupe.Revision{Mapping: 2, Source: 1}, dedupe.Restated},
 	}
 	for i, s := range steps {
-		got, err := m.Mark([]byte(s.id), 100, [16]byte{s.content}, s.revision)
+		got, _, err := m.Mark([]byte(s.id), 100, [16]byte{s.content}, s.revision, false)
 		if err != nil || got != s.want {
 			t.Errorf("step %d: Mark(%q) = %v, %v, want %v", i, s.id, got, err, s.want)
 		}
 	}
-	if _, err := m.Mark(nil, 1, [16]byte{}, none); err == nil {
+	if _, _, err := m.Mark(nil, 1, [16]byte{}, none, false); err == nil {
 		t.Error("an empty id was marked")
 	}
 }
@@ -63,7 +63,7 @@ func TestOrderOfRevisions(t *testing.T) {
 		stays := func(list []event) byte {
 			m, at := dedupe.Marks{KV: task.NewMemory(), ByID: 1, ByDay: 2}, byte(0)
 			for _, e := range list {
-				got, err := m.Mark([]byte("a"), 7, [16]byte{e.content}, dedupe.Revision{Source: e.revision})
+				got, _, err := m.Mark([]byte("a"), 7, [16]byte{e.content}, dedupe.Revision{Source: e.revision}, false)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -89,7 +89,7 @@ func TestExpireRestated(t *testing.T) {
 		revision dedupe.Revision
 		want     dedupe.Outcome
 	}{{3, 1, none, dedupe.New}, {9, 2, dedupe.Revision{Source: 1}, dedupe.Restated}} {
-		if got, err := m.Mark([]byte("a"), s.day, [16]byte{s.content}, s.revision); err != nil || got != s.want {
+		if got, _, err := m.Mark([]byte("a"), s.day, [16]byte{s.content}, s.revision, false); err != nil || got != s.want {
 			t.Fatalf("%v, %v, want %v", got, err, s.want)
 		}
 	}
@@ -111,7 +111,7 @@ func TestExpire(t *testing.T) {
 		m := dedupe.Marks{KV: kv, ByID: 1, ByDay: 2}
 		days := rapid.SliceOfN(rapid.Uint32Range(0, 9), 0, 30).Draw(t, "days")
 		for i, d := range days {
-			if _, err := m.Mark([]byte(fmt.Sprint(i)), d, [16]byte{}, none); err != nil {
+			if _, _, err := m.Mark([]byte(fmt.Sprint(i)), d, [16]byte{}, none, false); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -147,7 +147,7 @@ func TestExpire(t *testing.T) {
 			if d >= before {
 				want = dedupe.Duplicate
 			}
-			if got, err := m.Mark([]byte(fmt.Sprint(i)), d, [16]byte{}, none); err != nil || got != want {
+			if got, _, err := m.Mark([]byte(fmt.Sprint(i)), d, [16]byte{}, none, false); err != nil || got != want {
 				t.Fatalf("mark of day %d after expiry before %d: %v, %v, want %v", d, before, got, err, want)
 			}
 		}
@@ -161,4 +161,36 @@ func TestExpire(t *testing.T) {
 			t.Fatalf("%d keys are left of %d marks whose days are over", kv.Len(), len(days))
 		}
 	})
+}
+
+// TestFlag: a flag tells no events apart, stays with what is said last, and is told of
+// by how much the number of those that have it changed.
+func TestFlag(t *testing.T) {
+	for _, revised := range []int64{0, 1} {
+		m := dedupe.Marks{KV: task.NewMemory(), ByID: 1, ByDay: 2}
+		at := func(mapping int64) dedupe.Revision { return dedupe.Revision{Mapping: mapping, Source: revised} }
+		for i, s := range []struct {
+			id       string
+			content  byte
+			revision dedupe.Revision
+			flag     bool
+			want     dedupe.Outcome
+			flagged  int64
+		}{
+			{"a", 1, at(0), true, dedupe.New, 1},
+			{"a", 1, at(0), true, dedupe.Duplicate, 0},
+			{"a", 1, at(0), false, dedupe.Duplicate, 0},
+			{"b", 1, at(0), false, dedupe.New, 0},
+			{"a", 1, at(1), false, dedupe.Duplicate, -1}, // newer rules find more in the same
+			{"a", 2, at(2), true, dedupe.Restated, 1},
+			{"a", 1, at(0), false, dedupe.Superseded, 0},
+			{"a", 3, at(3), true, dedupe.Restated, 0},
+			{"a", 3, at(4), false, dedupe.Duplicate, -1},
+		} {
+			got, flagged, err := m.Mark([]byte(s.id), 100, [16]byte{s.content}, s.revision, s.flag)
+			if err != nil || got != s.want || flagged != s.flagged {
+				t.Errorf("step %d: %v, flagged %+d, %v; want %v, %+d", i, got, flagged, err, s.want, s.flagged)
+			}
+		}
+	}
 }

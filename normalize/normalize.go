@@ -130,6 +130,9 @@ type Observation struct {
 	// HashScheme is how an address in the event was hashed before it got its
 	// pseudonym, by us or by the source; empty where it has none.
 	HashScheme string
+	// Unmatchable is whether the event has a ready-hashed address that brought no domain
+	// or is hashed in another way: it says of nobody which company they are of.
+	Unmatchable bool
 }
 
 // Touch is what the event says about a touch. Empty text is absent.

@@ -41,6 +41,9 @@ func render(events []normalize.Event) string {
 			if o.HashScheme != "" {
 				fmt.Fprintf(&b, "    hashed by %s\n", o.HashScheme)
 			}
+			if o.Unmatchable {
+				b.WriteString("    unmatchable\n")
+			}
 			if o.Touch != nil {
 				fmt.Fprintf(&b, "    touch %+v\n", *o.Touch)
 			}

@@ -13,6 +13,9 @@ import (
 type address struct {
 	node   identity.Node
 	domain string
+	// unmatchable is whether it came ready-hashed without its domain or in another
+	// way than agreed.
+	unmatchable bool
 }
 
 // plainAddress reads an address as people write it; zero for what is none.
@@ -22,7 +25,7 @@ func plainAddress(src Source, text string) address {
 		return address{}
 	}
 	domain, _ := identity.EmailDomain(text)
-	return address{node, domain}
+	return address{node: node, domain: domain}
 }
 
 // readAddress reads the address of a person's traits: plain, or ready-hashed
@@ -32,18 +35,22 @@ func readAddress(src Source, traits object) address {
 	if a := plainAddress(src, traits.text("email")); !a.node.IsZero() {
 		return a
 	}
+	other := false // is there what is no hash as agreed, where a hash should be
 	for _, name := range [...]string{"hashed_email", "email_sha256", "sha256_email", "sha256_email_address", "email"} {
-		node, ok := src.Pseudonyms.HashedEmailNode(traits.text(name))
+		text := traits.text(name)
+		node, ok := src.Pseudonyms.HashedEmailNode(text)
 		if !ok {
+			other = other || text != "" && name != "email"
 			continue
 		}
 		domain, ok := identity.RegistrableDomain(traits.text("email_domain"))
+		a := address{node: node, domain: domain, unmatchable: !ok}
 		if !ok || identity.FreeMail(domain) {
-			domain = ""
+			a.domain = ""
 		}
-		return address{node, domain}
+		return a
 	}
-	return address{}
+	return address{unmatchable: other}
 }
 
 // emailLinks returns what an address is evidence of where it stands above the
@@ -65,6 +72,7 @@ func emailLinks(shape string, a address, at time.Time) (up []identity.Link, more
 // is about. Both belong to the company of the address: a person must land on
 // one account, whether they came by their address or by their record.
 func (obs *Observation) addAddress(a address) (more []Observation) {
+	obs.Unmatchable = a.unmatchable
 	if a.node.IsZero() {
 		return nil
 	}

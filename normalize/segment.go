@@ -52,7 +52,9 @@ func segment(src Source, o object) ([]Observation, error) {
 	}
 	person := v.person
 	var more []Observation
-	if up, companies := segmentEvidence(src, o, at, person); len(up) > 0 {
+	up, companies, unmatchable := segmentEvidence(src, o, at, person)
+	obs.Unmatchable = unmatchable
+	if len(up) > 0 {
 		if obs.Node == person {
 			obs.Links, more = append(obs.Links, up...), companies
 		} else {
@@ -147,13 +149,15 @@ func (v visitor) alias(obs Observation, previous string) ([]Observation, error) 
 
 // segmentEvidence returns what traits and group say of the person: their
 // address and their company in the reporter's own numbering.
-func segmentEvidence(src Source, o object, at time.Time, person identity.Node) (up []identity.Link, more []Observation) {
+func segmentEvidence(src Source, o object, at time.Time, person identity.Node) (up []identity.Link, more []Observation, unmatchable bool) {
 	if person.IsZero() {
-		return nil, nil
+		return nil, nil, false
 	}
 	traits := segmentTraits(o)
 	if !traits.v.isNull() {
-		up, more = emailLinks(shapeSegment, readAddress(src, traits), at)
+		a := readAddress(src, traits)
+		up, more = emailLinks(shapeSegment, a, at)
+		unmatchable = a.unmatchable
 	}
 	company := traits.text("company", "id")
 	if o.text("type") == "group" {
@@ -167,7 +171,7 @@ func segmentEvidence(src Source, o object, at time.Time, person identity.Node) (
 			up = append(up, identity.Link{Parent: n, Evidence: identity.Asserted, At: at})
 		}
 	}
-	return up, more
+	return up, more, unmatchable
 }
 
 // segmentTouch returns the touch of a page or track call, nil for what is

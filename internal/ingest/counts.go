@@ -22,14 +22,16 @@ type FeedID struct {
 
 // Counts says what became of the native events of a feed.
 type Counts struct {
-	Accepted   int64 `json:"accepted"`   // distinct events taken in
-	Duplicates int64 `json:"duplicates"` // the same event again
-	Late       int64 `json:"late"`       // older than the horizon
-	Collisions int64 `json:"collisions"` // another event under an id already seen; accepted, too
-	Restated   int64 `json:"restated"`   // an accepted event said anew by its source or a mapping
-	Superseded int64 `json:"superseded"` // older than what was said anew already
-	Suppressed int64 `json:"suppressed"` // of people who were erased
-	Unresolved int64 `json:"unresolved"` // accepted touches whose account is provisional now
+	Accepted    int64 `json:"accepted"`    // distinct events taken in
+	Duplicates  int64 `json:"duplicates"`  // the same event again
+	Late        int64 `json:"late"`        // older than the horizon
+	Collisions  int64 `json:"collisions"`  // another event under an id already seen; accepted, too
+	Restated    int64 `json:"restated"`    // an accepted event said anew by its source or a mapping
+	Superseded  int64 `json:"superseded"`  // older than what was said anew already
+	Suppressed  int64 `json:"suppressed"`  // of people who were erased
+	Unmatchable int64 `json:"unmatchable"` // accepted ones with a ready-hashed address without its domain or of another scheme
+	Touches     int64 `json:"touches"`     // of accepted events, that stand now
+	Unresolved  int64 `json:"unresolved"`  // touches whose account is provisional now
 }
 
 // Add returns the sum of c and o.
@@ -37,8 +39,28 @@ func (c Counts) Add(o Counts) Counts {
 	return Counts{
 		Accepted: c.Accepted + o.Accepted, Duplicates: c.Duplicates + o.Duplicates, Late: c.Late + o.Late,
 		Collisions: c.Collisions + o.Collisions, Restated: c.Restated + o.Restated, Superseded: c.Superseded + o.Superseded,
-		Suppressed: c.Suppressed + o.Suppressed, Unresolved: c.Unresolved + o.Unresolved,
+		Suppressed: c.Suppressed + o.Suppressed, Unmatchable: c.Unmatchable + o.Unmatchable,
+		Touches: c.Touches + o.Touches, Unresolved: c.Unresolved + o.Unresolved,
 	}
+}
+
+// standing is what an item adds to the counts of its feed while it stands.
+type standing struct{ touches, unresolved int64 }
+
+func standingOf(ev *avro.JourneyEvent) standing {
+	switch {
+	case ev.Kind != kindTouch || ev.Removed:
+		return standing{}
+	case provisional(ev.Account):
+		return standing{1, 1}
+	}
+	return standing{1, 0}
+}
+
+// turn changes the counts of a feed by what one of its items was and what it is.
+func (c *Counts) turn(was, is standing) {
+	c.Touches += is.touches - was.touches
+	c.Unresolved += is.unresolved - was.unresolved
 }
 
 // Stats collects the committed counts of the partitions of one process.
@@ -69,32 +91,76 @@ func (s *Stats) Feeds() map[FeedID]Counts {
 	return out
 }
 
-func loadCounts(kv task.KV) (map[FeedID]Counts, error) {
-	out := map[FeedID]Counts{}
+// countsForm is the form of the stored counts that has touches. Those of an older one
+// are counted anew from the items.
+const countsForm = 1
+
+// storedCounts is what is kept of one feed.
+type storedCounts struct {
+	Counts
+	Form int `json:"form"`
+	told
+}
+
+// loadCounts reads the counts, and what was told of them.
+func (r *Resolver) loadCounts() error {
+	r.counts, r.told, r.changed = map[FeedID]Counts{}, map[FeedID]told{}, map[FeedID]bool{}
 	from, to := spaceCounts.Key().Range()
-	err := kv.Scan(from, to, func(key, value []byte) (bool, error) {
+	older := false
+	err := r.kv.Scan(from, to, func(key, value []byte) (bool, error) {
 		p := spaceCounts.Parts(key)
 		feed := FeedID{Feed: p.String(), Reporter: p.String()}
 		body, err := spaceCounts.Body(value)
 		if err := errors.Join(p.End(), err); err != nil {
 			return false, err
 		}
-		var c Counts
+		var c storedCounts
 		if err := json.Unmarshal(body, &c); err != nil {
 			return false, err
 		}
-		out[feed] = c
+		c.Behind = c.Behind || c.Version == 0 // by a program that told nobody
+		r.counts[feed], r.told[feed] = c.Counts, c.told
+		older = older || c.Form < countsForm
 		return true, nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("read counts: %w", err)
+		return fmt.Errorf("read counts: %w", err)
 	}
-	return out, nil
+	if older {
+		return r.countTouches()
+	}
+	return nil
+}
+
+// countTouches counts the touches that stand, of all feeds.
+func (r *Resolver) countTouches() error {
+	for feed, c := range r.counts {
+		c.Touches, c.Unresolved = 0, 0
+		r.counts[feed], r.changed[feed] = c, true
+	}
+	from, to := spaceItem.Key().Range()
+	err := r.kv.Scan(from, to, func(_, value []byte) (bool, error) {
+		var ev avro.JourneyEvent
+		if err := r.cfg.Codecs.Journey.DecodeBare(value, &ev); err != nil {
+			return false, fmt.Errorf("stored item: %w", err)
+		}
+		if is := standingOf(&ev); is != (standing{}) {
+			feed := FeedID{Feed: ev.Feed, Reporter: ev.Reporter}
+			c := r.counts[feed]
+			c.turn(standing{}, is)
+			r.counts[feed], r.changed[feed] = c, true
+		}
+		return true, nil
+	})
+	if err != nil {
+		return fmt.Errorf("count touches: %w", err)
+	}
+	return nil
 }
 
 func (r *Resolver) storeCounts() error {
 	for feed := range r.changed {
-		b, err := json.Marshal(r.counts[feed])
+		b, err := json.Marshal(storedCounts{r.counts[feed], countsForm, r.told[feed]})
 		if err != nil {
 			return fmt.Errorf("encode counts: %w", err)
 		}

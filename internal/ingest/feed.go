@@ -168,7 +168,7 @@ func (f *Feed) retract(rec *stream.Record, src normalize.Source, payload normali
 			obs := f.wire(&o, int64(len(revisions)))
 			obs.Kind, obs.EventID, obs.Retracted = kindFact, o.EventID, true
 			obs.Origin = &avro.Origin{Topic: rec.Topic, Partition: rec.Partition, Offset: rec.Offset}
-			obs.Touch, obs.Links, obs.Same = nil, nil, nil
+			obs.Touch, obs.Links, obs.Same, obs.Unmatchable = nil, nil, nil, false
 			if obs.Object != nil {
 				obs.Object.Fields = nil
 			}
@@ -297,7 +297,8 @@ func (f *Feed) total(rec *stream.Record, said *normalize.ControlTotal, out Emitt
 func (f *Feed) wire(o *normalize.Observation, revision int64) avro.Observation {
 	obs := avro.Observation{
 		Kind: kindLink, Node: o.Node.Bytes(), Reporter: f.ID.Reporter, Feed: f.ID.Feed, Source: o.Shape,
-		OccurredAt: o.OccurredAt, MappingRevision: revision, Revision: o.Revision, HashScheme: o.HashScheme, Touch: wireTouch(o.Touch), Object: wireObject(o.Object),
+		OccurredAt: o.OccurredAt, MappingRevision: revision, Revision: o.Revision, HashScheme: o.HashScheme, Unmatchable: o.Unmatchable,
+		Touch: wireTouch(o.Touch), Object: wireObject(o.Object),
 	}
 	for _, l := range o.Links {
 		obs.Links = append(obs.Links, avro.Link{Parent: l.Parent.Bytes(), Evidence: int(l.Evidence), At: l.At})

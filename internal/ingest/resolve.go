@@ -44,7 +44,8 @@ const (
 	reasonRetraction = "retraction" // its source says it no more
 )
 
-// ResolveConfig describes a resolve processor. All fields but Alerts and ShiftItems are required.
+// ResolveConfig describes a resolve processor. All fields but Alerts and those from
+// Feeds on are required.
 type ResolveConfig struct {
 	Codecs       *avro.Codecs
 	Observations string // topic of messages between identities
@@ -54,6 +55,11 @@ type ResolveConfig struct {
 	Alerts       string                             // topic; empty: none
 	Stats        *Stats
 	Log          *slog.Logger
+
+	Feeds string // topic of the counts of feeds; empty: none
+	// TellEvery is how often the counts of a feed are told while events come, TellEveryDefault,
+	// and TellRest for how long none may have come for the last state to be told, TellRestDefault.
+	TellEvery, TellRest time.Duration
 	// ShiftItems is how many items of a node move in one step, 64.
 	ShiftItems int
 }
@@ -71,6 +77,7 @@ type Resolver struct {
 	// What is cached of kv; dropped with the staged state by Aborted.
 	counts   map[FeedID]Counts
 	changed  map[FeedID]bool
+	told     map[FeedID]told
 	totals   totals
 	horizon  uint32 // day before which events are refused
 	expired  uint32 // day before which marks are forgotten
@@ -78,16 +85,19 @@ type Resolver struct {
 	shifting bool        // items are left of moves that were too large for one transaction
 	pass     dedupe.Pass // over the marks, while expiring
 
-	scratch []byte // of contentHash
+	first   int64     // version that rows of feeds are at least of
+	input   time.Time // when records came last; zero in a new life
+	scratch []byte    // of contentHash
 }
 
 // NewResolver makes the processor of a partition.
 func NewResolver(cfg ResolveConfig, a stream.Assignment, kv task.KV) (*Resolver, error) {
 	r := &Resolver{
-		cfg: cfg, partition: a.Partition, kv: kv,
+		cfg: cfg, partition: a.Partition, kv: kv, first: max(1, a.Generation),
 		marks: dedupe.Marks{KV: kv, ByID: prefixMark, ByDay: prefixMarkDay},
 	}
 	r.cfg.ShiftItems = cmp.Or(cfg.ShiftItems, shiftItemsDefault)
+	r.cfg.TellEvery, r.cfg.TellRest = cmp.Or(cfg.TellEvery, TellEveryDefault), cmp.Or(cfg.TellRest, TellRestDefault)
 	if err := r.load(); err != nil {
 		return nil, err
 	}
@@ -97,9 +107,8 @@ func NewResolver(cfg ResolveConfig, a stream.Assignment, kv task.KV) (*Resolver,
 
 // load reads the cached part of the state.
 func (r *Resolver) load() error {
-	var err error
-	r.changed = map[FeedID]bool{}
-	if r.counts, err = loadCounts(r.kv); err != nil {
+	err := r.loadCounts()
+	if err != nil {
 		return err
 	}
 	if r.horizon, r.expired, err = loadHorizon(r.kv); err != nil {
@@ -116,9 +125,9 @@ func (r *Resolver) load() error {
 }
 
 // Pending implements stream.Processor: marks before the horizon are forgotten and
-// items moved in slices, and control totals asked for again.
+// items moved in slices, control totals asked for again, and counts told.
 func (r *Resolver) Pending(now time.Time) bool {
-	return r.expiring || r.shifting || r.totals.due(now)
+	return r.expiring || r.shifting || r.totals.due(now) || r.tellDue(now)
 }
 
 // Committed implements stream.Processor.
@@ -172,6 +181,12 @@ func (r *Resolver) Fold(ctx context.Context, records []stream.Record, now time.T
 	if err := r.totals.store(); err != nil {
 		return err
 	}
+	if len(records) > 0 {
+		r.input = now
+	}
+	if err := r.tellFeeds(now, out); err != nil {
+		return err
+	}
 	return r.storeCounts()
 }
 
@@ -197,16 +212,24 @@ func (r *Resolver) observe(obs *avro.Observation, now time.Time, out Emitter) er
 	return fmt.Errorf("%w: kind %q", errBroken, obs.Kind)
 }
 
+// contentForm is the version of the observations that marks are hashes of. What they
+// have had since is at their end, and no part of it: else an event that comes again to
+// a newer program would be another one under the same id.
+const contentForm = 11
+
 // contentHash is what tells two events with one id apart. Where the event was
-// found, and by which revision it was read, are no part of it.
+// found, by which revision it was read and whether that one can match it are no part
+// of it.
 func (r *Resolver) contentHash(obs *avro.Observation) ([16]byte, error) {
 	c := *obs
-	c.Origin, c.MappingRevision, c.Revision = nil, 0, 0
+	c.Origin, c.MappingRevision, c.Revision, c.Unmatchable = nil, 0, 0, false
 	b, err := r.cfg.Codecs.Observation.AppendBare(r.scratch[:0], &c)
 	if err != nil {
 		return [16]byte{}, err
 	}
 	r.scratch = b
+	const unmatchableBytes = 1
+	b[0], b = contentForm, b[:len(b)-unmatchableBytes]
 	sum := sha256.Sum256(b)
 	return [16]byte(sum[:16]), nil
 }
@@ -218,9 +241,12 @@ func dayOf(t time.Time) uint32 {
 	return uint32(max(0, d))
 }
 
-func (r *Resolver) mark(obs *avro.Observation, content [16]byte) (dedupe.Outcome, error) {
+// mark notes the event, and counts those that are unmatchable.
+func (r *Resolver) mark(obs *avro.Observation, content [16]byte, c *Counts) (dedupe.Outcome, error) {
 	revision := dedupe.Revision{Mapping: obs.MappingRevision, Source: obs.Revision}
-	return r.marks.Mark(markID(obs.Node, obs.Reporter, obs.Source, obs.EventID), dayOf(obs.OccurredAt), content, revision)
+	outcome, flagged, err := r.marks.Mark(markID(obs.Node, obs.Reporter, obs.Source, obs.EventID), dayOf(obs.OccurredAt), content, revision, obs.Unmatchable)
+	c.Unmatchable += flagged
+	return outcome, err
 }
 
 // fact takes in one native event: once, on its identity's account. One that is
@@ -249,7 +275,7 @@ func (r *Resolver) fact(obs *avro.Observation, out Emitter) error {
 	if err != nil {
 		return err
 	}
-	outcome, err := r.mark(obs, content)
+	outcome, err := r.mark(obs, content, &c)
 	if err != nil {
 		return err
 	}
@@ -258,7 +284,7 @@ func (r *Resolver) fact(obs *avro.Observation, out Emitter) error {
 		// its content decides.
 		id := obs.EventID
 		obs.EventID = fmt.Sprintf("%s#%x", id, content[:6])
-		if outcome, err = r.mark(obs, content); err != nil {
+		if outcome, err = r.mark(obs, content, &c); err != nil {
 			return err
 		}
 		if outcome == dedupe.New {
@@ -287,11 +313,11 @@ func (r *Resolver) fact(obs *avro.Observation, out Emitter) error {
 		return err
 	}
 	n.items = n.items || obs.Touch != nil || obs.Object != nil
-	unresolved, err := r.item(obs, n, out)
+	was, is, err := r.item(obs, n, out)
 	if err != nil {
 		return err
 	}
-	c.Unresolved += unresolved
+	c.turn(was, is)
 	return r.putNode(obs.Node, n)
 }
 
@@ -306,25 +332,24 @@ func (r *Resolver) decision(obs *avro.Observation, out Emitter) error {
 		return err
 	}
 	n.items = true
-	if _, err := r.item(obs, n, out); err != nil {
+	if _, _, err := r.item(obs, n, out); err != nil {
 		return err
 	}
 	return r.putNode(obs.Node, n)
 }
 
 // item makes a fact part of the journey of the account that its node belongs
-// to now, or takes it off when it says nothing any more. It returns by how much
-// the number of unresolved touches changed.
-func (r *Resolver) item(obs *avro.Observation, n nodeState, out Emitter) (int64, error) {
+// to now, or takes it off when it says nothing any more. It returns what the item was
+// to the counts of its feed and what it is.
+func (r *Resolver) item(obs *avro.Observation, n nodeState, out Emitter) (was, is standing, err error) {
 	ev := avro.JourneyEvent{
 		Kind: kindTouch, Account: n.root, Node: bytes.Clone(obs.Node), Reporter: obs.Reporter, Feed: obs.Feed, Source: obs.Source,
 		Item: obs.EventID, OccurredAt: obs.OccurredAt, EventID: obs.EventID, Person: n.person,
 	}
 	if obs.Object != nil {
-		var err error
 		ev.Kind, ev.Item = kindObject, obs.Object.Type+"/"+obs.Object.ID
 		if ev.Object, err = r.foldObject(obs, ev.Item); err != nil {
-			return 0, err
+			return was, is, err
 		}
 	} else if !obs.Retracted {
 		ev.Touch = obs.Touch
@@ -332,36 +357,28 @@ func (r *Resolver) item(obs *avro.Observation, n nodeState, out Emitter) (int64,
 	key := itemKey(obs.Node, ev.Reporter, ev.Source, ev.Item)
 	old, err := r.kv.Get(key)
 	if err != nil {
-		return 0, fmt.Errorf("read item: %w", err)
+		return was, is, fmt.Errorf("read item: %w", err)
 	}
-	was := avro.JourneyEvent{Removed: true}
+	before := avro.JourneyEvent{Removed: true}
 	if old != nil {
-		if err := r.cfg.Codecs.Journey.DecodeBare(old, &was); err != nil {
-			return 0, fmt.Errorf("stored item: %w", err)
+		if err := r.cfg.Codecs.Journey.DecodeBare(old, &before); err != nil {
+			return was, is, fmt.Errorf("stored item: %w", err)
 		}
 	}
-	ev.Placement = was.Placement
+	ev.Placement = before.Placement
 	if ev.Removed = ev.Touch == nil && ev.Object == nil; ev.Removed {
-		if was.Removed {
-			return 0, nil // evidence only
+		if before.Removed {
+			return was, is, nil // evidence only
 		}
-		ev.Account, ev.Person, ev.Reason = was.Account, nil, reasonRetraction
-	} else if !was.Removed && !bytes.Equal(was.Account, ev.Account) {
+		ev.Account, ev.Person, ev.Reason = before.Account, nil, reasonRetraction
+	} else if !before.Removed && !bytes.Equal(before.Account, ev.Account) {
 		// The node moved, and this item not yet.
-		if err := r.leave(&was, out); err != nil {
-			return 0, err
+		if err := r.leave(&before, out); err != nil {
+			return was, is, err
 		}
-		ev.Placement = was.Placement
+		ev.Placement = before.Placement
 	}
-	return unresolved(&ev) - unresolved(&was), r.emit(key, &ev, out)
-}
-
-// unresolved is 1 for a touch on an account that only stands in for one.
-func unresolved(ev *avro.JourneyEvent) int64 {
-	if ev.Kind == kindTouch && !ev.Removed && provisional(ev.Account) {
-		return 1
-	}
-	return 0
+	return standingOf(&before), standingOf(&ev), r.emit(key, &ev, out)
 }
 
 // emit writes the item to journeys under the next placement number, and keeps it.

@@ -3,6 +3,7 @@ package ingest_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -54,6 +55,8 @@ type line struct {
 	alerts    map[string]bool // ids
 	messages  []string        // of alerts that are open
 	totals    []avro.Alert    // about control totals
+	feeds     map[avro.FeedKey]avro.FeedRow
+	told      []string // rows of feeds, in the order in which they came
 	now       time.Time
 }
 
@@ -62,20 +65,25 @@ type fatal interface {
 }
 
 func newLine(t fatal, c *avro.Codecs) *line {
-	l := &line{t: t, codecs: c, stats: ingest.NewStats(), items: map[string]avro.JourneyEvent{}, alerts: map[string]bool{}, now: start}
+	l := &line{t: t, codecs: c, stats: ingest.NewStats(), items: map[string]avro.JourneyEvent{}, alerts: map[string]bool{}, feeds: map[avro.FeedKey]avro.FeedRow{}, now: start}
 	for p := range int32(partitions) {
 		kv := task.NewMemory()
 		l.stores = append(l.stores, kv)
-		r, err := ingest.NewResolver(ingest.ResolveConfig{
-			Codecs: c, Observations: "observations", Partitions: partitions, Journeys: "journeys", Alerts: "alerts", Stats: l.stats, Log: quiet(), ShiftItems: 2,
-			DeadLetter: func(feed, reporter string) string { return "deadletter." + feed + "." + reporter },
-		}, stream.Assignment{Partition: p}, kv)
-		if err != nil {
-			t.Fatalf("%v", err)
-		}
-		l.resolvers = append(l.resolvers, r)
+		l.resolvers = append(l.resolvers, l.resolver(p))
 	}
 	return l
+}
+
+// resolver makes the resolver of a partition, as its owner does.
+func (l *line) resolver(p int32) *ingest.Resolver {
+	r, err := ingest.NewResolver(ingest.ResolveConfig{
+		Codecs: l.codecs, Observations: "observations", Partitions: partitions, Journeys: "journeys", Alerts: "alerts", Feeds: "feeds", Stats: l.stats, Log: quiet(), ShiftItems: 2,
+		DeadLetter: func(feed, reporter string) string { return "deadletter." + feed + "." + reporter },
+	}, stream.Assignment{Partition: p}, l.stores[p])
+	if err != nil {
+		l.t.Fatalf("%v", err)
+	}
+	return r
 }
 
 // Emit implements ingest.Emitter as the topics would.
@@ -109,6 +117,17 @@ func (l *line) Emit(topic string, key, value []byte, headers ...stream.Header) {
 			break
 		}
 		l.messages = append(l.messages, fmt.Sprintf("%s %s %s %s %s: %s", a.Kind, a.Rung, a.Campaign, a.Partner, a.Subject, a.Message))
+	case "feeds":
+		var k avro.FeedKey
+		var row avro.FeedRow
+		if err := errors.Join(l.codecs.FeedKey.Decode(key, &k), l.codecs.FeedRow.Decode(value, &row)); err != nil {
+			l.t.Fatalf("row of a feed: %v", err)
+		}
+		if k != (avro.FeedKey{Feed: row.Feed, Reporter: row.Reporter, Partition: row.Partition}) || row.Version <= l.feeds[k].Version {
+			l.t.Fatalf("row %+v of %+v behind %+v", row, k, l.feeds[k])
+		}
+		l.feeds[k] = row
+		l.told = append(l.told, fmt.Sprintf("%s.%s v%d: %d touches, %d unmatched", row.Feed, row.Reporter, row.Version, row.Touches, row.Unmatched))
 	default:
 		for _, h := range headers {
 			if h.Key == "tracksource.code" {
@@ -326,7 +345,7 @@ func TestJourneysAtRest(t *testing.T) {
 		l.work(choose)
 
 		var want, owned []string
-		unresolved := int64(0)
+		touches, unresolved := int64(0), int64(0)
 		for _, obs := range events {
 			if obs.Touch == nil {
 				continue
@@ -338,6 +357,7 @@ func TestJourneysAtRest(t *testing.T) {
 			r := all.root(n)
 			want = append(want, fmt.Sprintf("%s: acme/%s", r, obs.EventID))
 			owned = append(owned, obs.EventID+" of "+all.person(n))
+			touches++
 			if r.Provisional() {
 				unresolved++
 			}
@@ -351,10 +371,11 @@ func TestJourneysAtRest(t *testing.T) {
 			t.Fatalf("at rest:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(owned, "\n"))
 		}
 		got := l.stats.Feeds()[ingest.FeedID{Feed: "map", Reporter: "acme"}]
-		wantCounts := ingest.Counts{Accepted: int64(len(events)), Duplicates: int64(len(sent) - len(events)), Unresolved: unresolved}
+		wantCounts := ingest.Counts{Accepted: int64(len(events)), Duplicates: int64(len(sent) - len(events)), Touches: touches, Unresolved: unresolved}
 		if got != wantCounts {
 			t.Fatalf("counts %+v, want %+v", got, wantCounts)
 		}
+		l.rest()
 	})
 }
 
@@ -404,6 +425,7 @@ func TestErasedAtRest(t *testing.T) {
 		if got := l.owned(); !slices.Equal(got, owned) {
 			t.Fatalf("at rest:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(owned, "\n"))
 		}
+		l.rest()
 	})
 }
 
@@ -798,7 +820,7 @@ func TestCollision(t *testing.T) {
 			t.Errorf("%d items, want both", len(l.items))
 		}
 		got := l.stats.Feeds()[ingest.FeedID{Feed: "map", Reporter: "acme"}]
-		if want := (ingest.Counts{Accepted: 2, Duplicates: 2, Collisions: 1, Unresolved: 2}); got != want {
+		if want := (ingest.Counts{Accepted: 2, Duplicates: 2, Collisions: 1, Touches: 2, Unresolved: 2}); got != want {
 			t.Errorf("counts %+v, want %+v", got, want)
 		}
 		if len(l.alerts) != 1 {
@@ -850,7 +872,7 @@ func TestHorizon(t *testing.T) {
 		t.Errorf("dead letters %v, want %v", l.dead, want)
 	}
 	got := l.stats.Feeds()[ingest.FeedID{Feed: "map", Reporter: "acme"}]
-	if want := (ingest.Counts{Accepted: 2, Duplicates: 1, Late: 1, Unresolved: 2}); got != want {
+	if want := (ingest.Counts{Accepted: 2, Duplicates: 1, Late: 1, Touches: 2, Unresolved: 2}); got != want {
 		t.Errorf("counts %+v, want %+v", got, want)
 	}
 }

@@ -45,7 +45,7 @@ func Topics(s kafka.Spec, consumers []string) []string {
 		}
 	}
 	if slices.Contains(consumers, ConsumerResolve) {
-		need = append(need, s.Journeys(), s.ResolveChangelog(), s.Alerts())
+		need = append(need, s.Journeys(), s.ResolveChangelog(), s.Alerts(), s.FeedCounts())
 	}
 	if slices.Contains(consumers, ConsumerControl) {
 		need = append(need, s.Control(), s.ControlChangelog(), s.Journeys(), s.Alerts())
@@ -88,10 +88,14 @@ func inputs(l *line.Line, cfg Config, mappings *Mappings, name string) ([]stream
 	case ConsumerCRM, ConsumerMAP, ConsumerAnalytics:
 		return feedInputs(l, cfg, mappings, name)
 	case ConsumerResolve:
+		feeds := l.Spec.FeedCounts()
+		if !l.Has(feeds) {
+			feeds = ""
+		}
 		return []stream.Input{l.Stateful("resolve", l.Spec.Observations(), l.Spec.ResolveChangelog(), func(a stream.Assignment, kv task.KV) (stream.Processor, error) {
 			return NewResolver(ResolveConfig{
 				Codecs: l.Codecs, Observations: l.Spec.Observations(), Partitions: l.Spec.Partitions(kafka.KeyObservations), Journeys: l.Spec.Journeys(),
-				DeadLetter: l.Spec.DeadLetterTopic, Alerts: l.Spec.Alerts(), Stats: cfg.Stats, Log: l.Log,
+				DeadLetter: l.Spec.DeadLetterTopic, Alerts: l.Spec.Alerts(), Feeds: feeds, Stats: cfg.Stats, Log: l.Log,
 			}, a, kv)
 		})}, nil
 	case ConsumerControl:

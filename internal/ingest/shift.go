@@ -130,22 +130,25 @@ func (r *Resolver) move(item *storedItem, n *nodeState, out Emitter) error {
 	if ev.Removed || bytes.Equal(ev.Account, n.root) && bytes.Equal(ev.Person, n.person) {
 		return nil // it is on no account, or there already
 	}
-	was := unresolved(&ev)
+	was := standingOf(&ev)
 	if !bytes.Equal(ev.Account, n.root) {
 		if err := r.leave(&ev, out); err != nil {
 			return err
 		}
 	}
 	ev.Account, ev.Person = n.root, n.person
-	r.recount(&ev, unresolved(&ev)-was)
+	r.recount(&ev, was, standingOf(&ev))
 	return r.emit(item.key, &ev, out)
 }
 
-// recount changes the number of unresolved touches of an item's feed.
-func (r *Resolver) recount(ev *avro.JourneyEvent, by int64) {
+// recount changes the counts of an item's feed by what the item was and what it is.
+func (r *Resolver) recount(ev *avro.JourneyEvent, was, is standing) {
+	if was == is {
+		return
+	}
 	feed := FeedID{Feed: ev.Feed, Reporter: ev.Reporter}
 	c := r.counts[feed]
-	c.Unresolved += by
+	c.turn(was, is)
 	r.counts[feed], r.changed[feed] = c, true
 }
 
@@ -169,7 +172,7 @@ func (r *Resolver) retract(item *storedItem, out Emitter) error {
 	if ev.Removed {
 		return nil
 	}
-	r.recount(&ev, -unresolved(&ev))
+	r.recount(&ev, standingOf(&ev), standing{})
 	ev.Removed, ev.Touch, ev.Object, ev.Person = true, nil, nil, nil
 	// Not a native event of the item's causes this.
 	ev.Reason, ev.EventID = reasonErasure, reasonErasure

@@ -131,7 +131,7 @@ func (r *rule) observe(m *Mapping, src normalize.Source, e *event) ([]normalize.
 	}
 	// Rules have names of their own, so that what two of them make of one event
 	// stays two.
-	obs := normalize.Observation{Shape: m.Source, EventID: r.name + "/" + id, OccurredAt: occurred}
+	obs := normalize.Observation{Shape: m.Source, EventID: r.name + "/" + id, OccurredAt: occurred, Unmatchable: w.unmatchable}
 	if r.objectType != "" {
 		return r.observeObject(src, e, obs, w)
 	}
@@ -285,6 +285,8 @@ type who struct {
 	nodes   []identity.Node
 	email   identity.Node
 	company identity.Node // of the address
+	// unmatchable is whether the address came ready-hashed and the event names no domain.
+	unmatchable bool
 }
 
 // who reads the identities of an event.
@@ -359,7 +361,11 @@ func (w *who) address(src normalize.Source, texts map[string]string, refuse func
 			return refuse("email_sha256")
 		}
 		w.email = n
-		domain, _ = identity.RegistrableDomain(texts["email_domain"])
+		var brought bool
+		domain, brought = identity.RegistrableDomain(texts["email_domain"])
+		if _, named := identity.WebsiteDomain(texts["domain"]); !brought && !named {
+			w.unmatchable = true
+		}
 	}
 	if n, ok := src.PhoneNode(texts["phone"]); ok && w.email.IsZero() {
 		w.email = n

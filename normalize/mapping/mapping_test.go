@@ -73,6 +73,9 @@ func show(events []normalize.Event) string {
 			if o.HashScheme != "" {
 				fmt.Fprintf(&b, "    hashed by %s\n", o.HashScheme)
 			}
+			if o.Unmatchable {
+				b.WriteString("    unmatchable\n")
+			}
 			for _, l := range o.Links {
 				fmt.Fprintf(&b, "    link to %s, evidence %d\n", l.Parent, l.Evidence)
 			}
