@@ -83,10 +83,10 @@ const (
 	versionRevisedFlagged = 4
 	versionPlainFlagged   = 5
 
-	contentLen     = 16
-	plainLen       = 1 + contentLen + 4
-	revisedLen     = 1 + contentLen + 8 + 8 + 4
-	idMax          = 1 << 12
+	contentLen = 16
+	plainLen   = 1 + contentLen + 4
+	revisedLen = 1 + contentLen + 8 + 8 + 4
+	idMax      = 1 << 12
 )
 
 // mark is one that is kept.
