@@ -115,6 +115,16 @@ type FeedQA struct {
 	Completeness string `json:"completeness"`
 	Complete     bool   `json:"complete"` // true also where nobody can tell
 	DeadLetters  int64  `json:"dead_letters"`
+	// Counts say what became of its events, nil where that is not told: nobody's zero.
+	Counts *FeedCounts `json:"counts,omitempty"`
+}
+
+// MatchRate is that of the feed's counts; false where it is not known.
+func (f *FeedQA) MatchRate() (string, bool) {
+	if f.Counts == nil {
+		return "", false
+	}
+	return f.Counts.MatchRate()
 }
 
 // Light is the traffic light of a key figure.

@@ -7,11 +7,13 @@ import (
 	"time"
 )
 
+const feedsNote = "As they stood when the package was first made. Limits are the contract's. The match rate is the part of the touches that are on a known account, those that are not are unmatched. What is empty is not known."
+
 // Observe puts what was observed into the package, and into its table of feeds: nothing
 // else of a package follows from it.
 func (p *Package) Observe(o Observed) {
 	p.Observed = o
-	t := Table{ID: "feeds", Title: "Feeds", Note: "As they stood when the package was first made. Limits are the contract's.", Rows: [][]string{}}
+	t := Table{ID: "feeds", Title: "Feeds", Note: feedsNote, Rows: [][]string{}}
 	for _, c := range []struct {
 		kind ColumnKind
 		ids  string
@@ -24,7 +26,8 @@ func (p *Package) Observe(o Observed) {
 		{TextColumn, "fresh"},
 		{RatioColumn, "completeness"},
 		{TextColumn, "complete"},
-		{CountColumn, "dead_letters"},
+		{RatioColumn, "match_rate"},
+		{CountColumn, "touches unmatched accepted duplicates late suppressed unmatchable dead_letters"},
 	} {
 		for _, id := range strings.Fields(c.ids) {
 			title := strings.ToUpper(id[:1]) + strings.ReplaceAll(id[1:], "_", " ")
@@ -55,8 +58,16 @@ func (f *FeedQA) row() []string {
 	for i, n := range f.Offsets {
 		offsets[i] = number(n)
 	}
-	return []string{
+	rate, _ := f.MatchRate()
+	row := []string{
 		f.Feed, f.Partner, f.Topic, number(f.Records), strings.Join(offsets, " "), newest, age, number(f.LimitSeconds), yes[f.Fresh],
-		f.Completeness, yes[f.Complete], number(f.DeadLetters),
+		f.Completeness, yes[f.Complete], rate,
 	}
+	var counts [7]string
+	if c := f.Counts; c != nil {
+		for i, n := range [...]int64{c.Touches, c.Unmatched, c.Accepted, c.Duplicates, c.Late, c.Suppressed, c.Unmatchable} {
+			counts[i] = number(n)
+		}
+	}
+	return append(append(row, counts[:]...), number(f.DeadLetters))
 }

@@ -52,7 +52,10 @@ func packageOf() *report.Package {
 				Rows: [][]string{{"pipeline_created", "30.00"}},
 			},
 		},
-		Observed: report.Observed{BehindSeconds: 90, BehindWhy: "contributions: 3 records to read"},
+		Observed: report.Observed{BehindSeconds: 90, BehindWhy: "contributions: 3 records to read", Feeds: []report.FeedQA{
+			{Feed: "crm", Partner: "acme", Topic: "tracksource.raw.crm.acme", Records: 9, AgeSeconds: -1, Complete: true, Counts: &report.FeedCounts{Accepted: 9, Touches: 3, Unmatched: 1}},
+			{Feed: "map", Partner: "globex", Topic: "tracksource.raw.map.globex", AgeSeconds: -1, Complete: true},
+		}},
 	}
 }
 

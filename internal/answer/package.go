@@ -285,6 +285,7 @@ func (p *packaging) method() error {
 	}
 	p.note("Days", fmt.Sprintf("Days begin and end in %s. %s", p.p.Zone, view))
 	p.note("Money", "All money is in "+p.p.Currency+", at the rate of the day that it is of.")
+	p.note("Feeds", "A feed's completeness is the part that came of what its partner said it sent, and its match rate the part of its touches that are on a known account. A touch that is not is credited on an account that stands in for one, and moves once a link says whose it is. Confidence looks at what came, account by account; it cannot know what did not come.")
 	if len(p.Restating) > 0 {
 		p.note("Restating", "The book is being restated: values still in "+strings.Join(p.Restating, ", ")+" are in no total.")
 	}

@@ -25,6 +25,7 @@ func (p *packaging) observe() error {
 	if err != nil {
 		return err
 	}
+	counts := p.feedCounts()
 	for _, f := range feeds {
 		if !p.viewer.Operator && f.Partner != p.viewer.Partner {
 			continue
@@ -40,6 +41,9 @@ func (p *packaging) observe() error {
 		}
 		complete := totals[f.String()].completeness()
 		one.Completeness, one.Complete = or(complete.Share), complete.State != "short"
+		if c, told := counts[f.Feed]; told {
+			one.Counts = &c
+		}
 		out.Feeds = append(out.Feeds, one)
 	}
 	p.p.Observe(out)

@@ -8,6 +8,8 @@ package plan
 
 import (
 	"time"
+
+	"tracksource/report"
 )
 
 // Version is that of what Track Source adds to a plan, track_source.version.
@@ -194,6 +196,10 @@ type DataSource struct {
 	Completeness string     `json:"completeness"` // empty where nobody can tell
 	Complete     bool       `json:"complete"`
 	DeadLetters  int64      `json:"dead_letters"`
+	// Counts say what became of its events, nil where nobody tells, and MatchRate which
+	// part of its touches are on a known account, empty where nobody can tell.
+	Counts    *report.FeedCounts `json:"counts"`
+	MatchRate string             `json:"match_rate"`
 	// Source is observed, or the id of the plan that it is remembered from.
 	Source string `json:"source"`
 }

@@ -30,6 +30,7 @@ func feed(kind, partner string, fresh, complete bool) report.FeedQA {
 	return report.FeedQA{
 		Feed: kind, Partner: partner, Topic: "tracksource.raw." + kind + "." + partner, Records: 1200, Offsets: []int64{700, 500}, Newest: &newest,
 		AgeSeconds: 3600, LimitSeconds: 86400, Fresh: fresh, Completeness: "0.998", Complete: complete, DeadLetters: 3,
+		Counts: &report.FeedCounts{Accepted: 1150, Duplicates: 30, Late: 7, Suppressed: 2, Unmatchable: 5, Touches: 800, Unmatched: 120},
 	}
 }
 

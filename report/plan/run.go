@@ -232,6 +232,13 @@ func sourcesOf(pkg *report.Package) []DataSource {
 			AgeSeconds: max(f.AgeSeconds, -1), LimitSeconds: max(f.LimitSeconds, 0), Fresh: f.Fresh, Completeness: decimal(f.Completeness), Complete: f.Complete,
 			DeadLetters: max(f.DeadLetters, 0), Source: sourceObserved,
 		}
+		if c := f.Counts; c != nil {
+			s.Counts = &report.FeedCounts{
+				Accepted: max(c.Accepted, 0), Duplicates: max(c.Duplicates, 0), Late: max(c.Late, 0), Suppressed: max(c.Suppressed, 0),
+				Unmatchable: max(c.Unmatchable, 0), Touches: max(c.Touches, 0), Unmatched: max(c.Unmatched, 0),
+			}
+			s.MatchRate, _ = s.Counts.MatchRate()
+		}
 		for _, o := range f.Offsets {
 			s.Offsets = append(s.Offsets, max(o, 0))
 		}

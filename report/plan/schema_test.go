@@ -157,7 +157,7 @@ func everyField(v any, at string, told func(string)) {
 func mayBe(name string, was, other any) bool {
 	switch other.(type) {
 	case nil:
-		return was == nil || name == "newest" // of a feed without records
+		return was == nil || name == "newest" || name == "counts" // of a feed without records, or that nothing is told of
 	case []any:
 		return name == "offsets"
 	case string, bool:
@@ -239,6 +239,12 @@ func TestEveryPlanIsValid(t *testing.T) {
 		}
 		if newest := at.Draw(t, "newest"); rapid.Bool().Draw(t, "has") {
 			f.Newest = &newest
+		}
+		if rapid.Bool().Draw(t, "told") {
+			f.Counts = &report.FeedCounts{
+				Accepted: count.Draw(t, "accepted"), Duplicates: count.Draw(t, "duplicates"), Late: count.Draw(t, "late"), Suppressed: count.Draw(t, "suppressed"),
+				Unmatchable: count.Draw(t, "unmatchable"), Touches: count.Draw(t, "touches"), Unmatched: count.Draw(t, "unmatched"),
+			}
 		}
 		return f
 	}), 0, 6)

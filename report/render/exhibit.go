@@ -411,60 +411,6 @@ func (h *hall) governance() {
 	h.show(e)
 }
 
-func (h *hall) feeds() {
-	e := &exhibit{ID: "feeds", Title: "Feeds", Note: "How far the data could be relied on when the package was made."}
-	_ = h.table("feeds") // the same, from what was observed
-	if len(h.p.Observed.Feeds) > 0 {
-		g := &grid{Caption: "Quality of the feeds", Head: []head{
-			{Text: "Feed"},
-			{Text: "Partner"},
-			{Text: "Records", Num: true},
-			{Text: "Newest"},
-			{Text: "Age", Num: true},
-			{Text: "Allowed", Num: true},
-			{Text: "Complete", Num: true},
-			{Text: "Refused", Num: true},
-			{Text: "State"},
-		}}
-		for i := range h.p.Observed.Feeds {
-			g.Rows = append(g.Rows, h.feed(&h.p.Observed.Feeds[i]))
-		}
-		e.Grids = append(e.Grids, g)
-	}
-	h.show(e)
-}
-
-func (h *hall) feed(f *report.FeedQA) []cell {
-	or := func(text string) cell {
-		if text == "" {
-			return cell{Text: "—", Num: true, Quiet: true}
-		}
-		return cell{Text: text, Num: true}
-	}
-	newest, age := cell{Text: "—", Quiet: true}, or("")
-	if f.Newest != nil {
-		newest = cell{Text: instant(*f.Newest)}
-	}
-	if f.AgeSeconds >= 0 {
-		age = or(long(f.AgeSeconds))
-	}
-	state := cell{Text: "within its limits", Word: "good"}
-	if !f.Fresh || !f.Complete {
-		state = cell{Text: "stale", Word: "bad"}
-		if f.Fresh {
-			state.Text = "incomplete"
-		}
-	}
-	return []cell{
-		{Text: name(f.Feed), Head: true},
-		{Text: partner(h.p, f.Partner)},
-		or(count(f.Records)),
-		newest, age,
-		or(long(f.LimitSeconds)),
-		or(shown(report.RatioColumn, f.Completeness, "")), or(count(f.DeadLetters)), state,
-	}
-}
-
 func (h *hall) method() {
 	h.show(&exhibit{ID: "method", Title: "How it was worked out", Texts: tell(h.p).Method})
 }
