@@ -228,6 +228,29 @@ test("cohorts are by what deals have in common, with curves and what became of t
   await done(page);
 });
 
+for (const [screen, viewport] of Object.entries({ desktop, phone })) {
+  test(`a feed's match rate opens what it is made of, and what nobody told is no zero, on a ${screen} screen`, async () => {
+    const told = { accepted: "1150", duplicates: "30", late: "7", suppressed: "0", unmatchable: "5", touches: "800", unmatched: "120", match_rate: "0.8500" };
+    const none = Object.fromEntries(Object.keys(told).map((k) => [k, k === "match_rate" ? null : "0"]));
+    const silent = Object.fromEntries(Object.keys(told).map((k) => [k, null]));
+    const page = await open("?view=feeds", { viewport, routes: (p) => rewrite(p, "**/api/v1/freshness**", (b) => { b.feeds = [told, none, silent].map((counts, i) => ({ ...b.feeds[i], ...counts })); }) });
+    const cells = page.locator("td.matched");
+    assert.deepEqual(await cells.locator("summary").allTextContents(), ["85.0%", "No touches"]);
+    assert.equal(await cells.nth(2).textContent(), "Not told");
+    assert.equal(await cells.nth(2).locator("details").count(), 0);
+    await cells.first().locator("summary").click();
+    const parts = await cells.first().locator("dl > div").evaluateAll((l) => l.map((n) => [n.querySelector("dt").textContent, n.querySelector("[data-exact]").dataset.exact]));
+    assert.deepEqual(parts, [["Touches", "800"], ["Unmatched", "120"], ["Accepted", "1150"], ["Duplicates", "30"], ["Late", "7"], ["Erased", "0"], ["Unmatchable", "5"]]);
+    assert.ok(await cells.first().locator("dd").last().isVisible());
+    assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), "the page has its width");
+    await page.evaluate(axe);
+    const { violations } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ["violations"], runOnly: ["wcag2a", "wcag2aa", "wcag21aa"] }));
+    assert.deepEqual(violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.target).join(" ")}`), []);
+    if (shots) await page.screenshot({ path: `${shots}/feeds-matched-${screen}.png` });
+    await done(page);
+  });
+}
+
 test("it prints", async () => {
   const page = await open();
   const pdf = await page.pdf({ format: "A4" });
