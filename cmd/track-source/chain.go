@@ -82,18 +82,18 @@ func chainText(a *answer.ExplainAnswer, only string) string {
 	switch {
 	case a.Contribution != nil:
 		c.row()
-		return c.b.String()
 	case a.Deal == nil:
 		c.say("%s, in the book of %s", a.Subject.ID, a.Campaign)
 		c.entries()
-		return c.b.String()
+	default:
+		c.deal()
+		c.measures()
+		c.certain()
+		c.touches()
+		c.credits()
+		c.ledger()
 	}
-	c.deal()
-	c.measures()
-	c.certain()
-	c.touches()
-	c.credits()
-	c.ledger()
+	c.revisions()
 	return c.b.String()
 }
 
@@ -414,6 +414,23 @@ func (c *chain) entries() {
 		}
 		g.row(at(first.AsOf), first.Cause, "by "+cmp.Or(first.CauseEvent, "(withheld)"), fmt.Sprintf("revision %d", first.Revision), many(fmt.Sprint(n), "line"),
 			fmt.Sprintf("from %d@%d of credits on", first.CreditsPartition, first.CreditsOffset), booked)
+	}
+	g.write(&c.b)
+}
+
+// revisions are those that the measures and the entries are under.
+func (c *chain) revisions() {
+	if len(c.a.Revisions) == 0 {
+		return
+	}
+	c.part("by these revisions of the contract")
+	g := grid{}
+	for _, r := range c.a.Revisions {
+		why := said(r.By, r.Why)
+		if r.Withheld {
+			why = "(withheld)"
+		}
+		g.row(fmt.Sprintf("revision %d", r.Revision), fmt.Sprintf("contract %.12s", r.Hash), "since "+at(r.RecordedAt), why)
 	}
 	g.write(&c.b)
 }

@@ -7,6 +7,7 @@ import (
 	"tracksource/attribution/model"
 	"tracksource/internal/follow"
 	"tracksource/report"
+	"tracksource/schemas/avro"
 )
 
 func viewerOf(v report.Viewer) ViewerAnswer {
@@ -24,7 +25,7 @@ func (a *Answers) Contracts(_ context.Context, v report.Viewer, _ Query) (Contra
 		return out, err
 	}
 	for _, c := range list {
-		out.Contracts = append(out.Contracts, summaryOf(c))
+		out.Contracts = append(out.Contracts, summaryOf(v, c))
 	}
 	return out, nil
 }
@@ -35,13 +36,13 @@ func (a *Answers) Contract(_ context.Context, v report.Viewer, q Query) (Contrac
 	if err != nil {
 		return ContractAnswer{}, err
 	}
-	return ContractAnswer{Envelope: of.Envelope, Contract: summaryOf(of.campaign), Document: of.campaign.Record.Document}, nil
+	return ContractAnswer{Envelope: of.Envelope, Contract: summaryOf(v, of.campaign), Document: of.campaign.Record.Document}, nil
 }
 
-func summaryOf(c *follow.Campaign) ContractSummary {
+func summaryOf(v report.Viewer, c *follow.Campaign) ContractSummary {
 	of := c.Contract
 	out := ContractSummary{
-		Campaign: c.Book, Name: of.Name, Proposed: c.Proposed, Revision: c.Record.Revision, Hash: c.Record.Hash,
+		Campaign: c.Book, Name: of.Name, Proposed: c.Proposed, Revision: c.Record.Revision, Hash: c.Record.Hash, By: c.Record.By, Why: c.Record.Why,
 		Currency: of.Currency, Zone: of.Zone.String(), LatenessDays: of.Window.LatenessDays, LookbackDays: of.Window.LookbackDays,
 		Partners: []PartnerSummary{}, Models: []ModelSummary{}, Measures: []MeasureSummary{},
 		Milestones: append([]string{}, of.Milestones...), Dimensions: dimensions(true), Windows: report.Windows(), Revisions: []RevisionSummary{},
@@ -55,10 +56,31 @@ func summaryOf(c *follow.Campaign) ContractSummary {
 	for _, m := range measuresOf(c) {
 		out.Measures = append(out.Measures, MeasureSummary{m.Name, kindOf(m), m.Additive(), slices.Clone(m.Grain)})
 	}
-	for _, r := range c.Revisions {
-		out.Revisions = append(out.Revisions, RevisionSummary{r.Revision, r.Hash, r.RecordedAt})
+	for i := range c.Revisions {
+		out.Revisions = append(out.Revisions, revisionOf(v, c, &c.Revisions[i]))
 	}
 	return out
+}
+
+// revisionOf is a revision as a viewer is told of it. Why it was made is between those who
+// signed it: who joins later, or is only proposed, is not told what the others had to
+// settle before.
+func revisionOf(v report.Viewer, c *follow.Campaign, r *avro.ContractRecord) RevisionSummary {
+	out := RevisionSummary{Revision: r.Revision, Hash: r.Hash, RecordedAt: r.RecordedAt, By: r.By, Why: r.Why}
+	if v.Of(c.At(r.Revision)) == report.SeesNothing {
+		out.By, out.Why, out.Withheld = "", "", true
+	}
+	return out
+}
+
+// history is the revisions of a book, the oldest first. A proposal has the number of the
+// revision that it would become, which in its book is its own.
+func history(c *follow.Campaign) []avro.ContractRecord {
+	if !c.Proposed {
+		return c.Revisions
+	}
+	before := slices.DeleteFunc(slices.Clone(c.Revisions), func(r avro.ContractRecord) bool { return r.Revision >= c.Record.Revision })
+	return append(before, c.Record)
 }
 
 // modelName is how a model is called in front of people.

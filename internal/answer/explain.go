@@ -400,8 +400,27 @@ func (a *Answers) Explain(ctx context.Context, v report.Viewer, q Query) (Explai
 	default:
 		err = x.opportunity(ctx, q.Opportunity)
 	}
+	x.revisions()
 	x.out.Envelope = x.Envelope
 	return x.out, err
+}
+
+// revisions tells by what rules things are as they are, and why these came to be.
+func (x *chain) revisions() {
+	numbers := map[int64]bool{}
+	for i := range x.out.Measures {
+		numbers[x.out.Measures[i].Revision] = true
+	}
+	for i := range x.out.Entries {
+		numbers[x.out.Entries[i].Revision] = true
+	}
+	x.out.Revisions = []RevisionSummary{}
+	for _, r := range history(x.campaign) {
+		if numbers[r.Revision] {
+			told := revisionOf(x.viewer, x.campaign, &r)
+			x.out.Revisions, x.Withheld = append(x.out.Revisions, told), x.Withheld || told.Withheld
+		}
+	}
 }
 
 // opportunity explains a deal.

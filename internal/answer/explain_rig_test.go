@@ -58,6 +58,7 @@ func newBooked(t testing.TB, document []byte) *booked {
 	if err != nil {
 		t.Fatal(err)
 	}
+	agreed.Contract.By, agreed.Contract.Why = "Alliance Management", "as signed"
 	b.decide(agreed)
 	for _, day := range []string{"2026-03-05", "2026-03-20"} {
 		b.decide(avro.Control{Kind: control.Rate, Rate: &avro.RateRecord{Base: "EUR", Quote: "USD", Day: day, Rate: "1.1", Source: "test"}})

@@ -19,6 +19,9 @@ type ExplainAnswer struct {
 	// Entries are those of the ledger, the oldest first; of a contribution the newest.
 	Entries      []ExplainedEntry `json:"entries"`
 	Contribution *ExplainedRow    `json:"contribution"`
+	// Revisions are those of the contract that the measures and the entries told are under,
+	// the oldest first.
+	Revisions []RevisionSummary `json:"revisions"`
 }
 
 // Subject is what is explained.

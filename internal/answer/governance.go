@@ -32,7 +32,8 @@ type decided struct {
 	surveys     []avro.SurveyRecord
 	evaluations []avro.EvaluationRecord
 	proposal    *governance.Proposal
-	closed      string // the last closed day
+	proposed    avro.ContractRecord // its record
+	closed      string              // the last closed day
 }
 
 // decided reads what was said; histories only grow, so that they are shared.
@@ -49,7 +50,7 @@ func (a *Answers) decided(campaign string) (*decided, error) {
 		if p, found, err := b.Proposed(campaign); err != nil {
 			return err
 		} else if found {
-			out.proposal = &p
+			out.proposal, out.proposed = &p, b.Proposals[campaign]
 		}
 		day, closed, err := b.ClosedUntil(campaign)
 		if closed {
@@ -77,7 +78,7 @@ func (a *Answers) Governance(_ context.Context, v report.Viewer, q Query) (Gover
 	}
 	c := of.campaign.Contract
 	out := GovernanceAnswer{
-		Guardrails: []GuardrailLine{}, Satisfaction: []SatisfactionLine{}, Periods: PeriodsLine{Steps: []PeriodStep{}}, Signatures: []SignatureLine{},
+		Guardrails: []GuardrailLine{}, Satisfaction: []SatisfactionLine{}, Periods: PeriodsLine{Steps: []PeriodStep{}}, Revisions: []RevisionSummary{}, Signatures: []SignatureLine{},
 		Approvers: ApproversLine{Revision: list(c.Approvals.Revision), Package: list(c.Approvals.Package), Reopen: list(c.Approvals.Reopen)}, Escalation: escalationOf(c),
 	}
 	if said.proposal != nil && of.seesProposal(said.proposal) {
@@ -98,6 +99,10 @@ func (a *Answers) Governance(_ context.Context, v report.Viewer, q Query) (Gover
 	}
 	out.Periods = periodsOf(said)
 	out.Reopening = of.reopening(said)
+	for _, r := range slices.Backward(of.campaign.Revisions) {
+		told := revisionOf(v, of.campaign, &r)
+		out.Revisions, of.Withheld = append(out.Revisions, told), of.Withheld || told.Withheld
+	}
 	out.Signatures = of.signatures(said.signatures)
 	out.Envelope = of.Envelope
 	return out, nil
@@ -339,7 +344,7 @@ func (q *asked) seesProposal(p *governance.Proposal) bool {
 func (q *asked) proposal(said *decided) *ApprovalsLine {
 	p := said.proposal
 	silent, refused := p.Missing()
-	out := &ApprovalsLine{Revision: p.Revision, Hash: p.Hash, Required: list(p.Approvers), Missing: append(list(silent), refused...), Said: []ApprovalLine{}}
+	out := &ApprovalsLine{Revision: p.Revision, Hash: p.Hash, By: said.proposed.By, Why: said.proposed.Why, Required: list(p.Approvers), Missing: append(list(silent), refused...), Said: []ApprovalLine{}}
 	slices.Sort(out.Missing)
 	last := map[string]avro.ApprovalRecord{}
 	for _, r := range said.approvals {

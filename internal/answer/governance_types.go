@@ -12,6 +12,7 @@ type GovernanceAnswer struct {
 	Periods      PeriodsLine        `json:"periods"`
 	Proposal     *ApprovalsLine     `json:"proposal"`   // of the revision that is proposed; null without one
 	Reopening    *ApprovalsLine     `json:"reopening"`  // of opening a closed period again; null where nobody said anything to it
+	Revisions    []RevisionSummary  `json:"revisions"`  // of the contract, the newest first
 	Signatures   []SignatureLine    `json:"signatures"` // the newest first
 	Approvers    ApproversLine      `json:"approvers"`
 	Escalation   EscalationLine     `json:"escalation"`
@@ -88,6 +89,8 @@ type PeriodStep struct {
 type ApprovalsLine struct {
 	Revision int64          `json:"revision"` // 0 for a reopening
 	Hash     string         `json:"hash"`     // of the proposal; empty for a reopening
+	By       string         `json:"by"`       // who put the proposal forward; empty where nobody said, and for a reopening
+	Why      string         `json:"why"`      // the reason of that
 	Day      string         `json:"day"`      // the first to be opened again; empty for a revision
 	Required []string       `json:"required"` // partners
 	Missing  []string       `json:"missing"`  // of these, those that have not approved

@@ -20,6 +20,9 @@ const (
 	// packageDealsMax bounds the deals that are listed, packageAlertsMax the open alerts.
 	packageDealsMax  = 100_000
 	packageAlertsMax = 1000
+	// packageRevisionsMax bounds the revisions of the contract that are listed, each held
+	// against the one before.
+	packageRevisionsMax = 50
 )
 
 // titleOf is what a measure, a stage or a column is called in front of people.

@@ -2,11 +2,14 @@ package answer
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"tracksource/attribution"
+	"tracksource/contract"
 	"tracksource/internal/control"
 	"tracksource/internal/follow"
 	"tracksource/internal/governance"
@@ -175,6 +178,61 @@ func (p *packaging) signatureTable() error {
 	}
 	p.add(t)
 	return nil
+}
+
+// revisionTable is the rules that the numbers were made by, the newest first, with who put
+// them forward, why, and in what they differ from the ones before. Of revisions that the
+// viewer was no signatory of it has none.
+func (p *packaging) revisionTable() error {
+	t := report.Table{ID: "revisions", Title: "Revisions", Note: "Revisions of the contract, the newest first, and what of it each changed."}
+	t.Columns = slices.Concat(counts("revision"), texts("hash"), times("at"), texts("by", "why", "changes"))
+	list := history(p.campaign)
+	t.LeftOut = max(0, len(list)-packageRevisionsMax)
+	list = list[t.LeftOut:]
+	before := "" // document; empty for none that the viewer is told of
+	for i := range list {
+		r := revisionOf(p.viewer, p.campaign, &list[i])
+		if r.Withheld {
+			p.Withheld, before = true, ""
+			continue
+		}
+		changes, err := changedFields(before, list[i].Document)
+		if err != nil {
+			return err
+		}
+		before = list[i].Document
+		t.Rows = append(t.Rows, []string{strconv.FormatInt(r.Revision, 10), r.Hash, timeText(&r.RecordedAt), r.By, r.Why, changes})
+	}
+	slices.Reverse(t.Rows)
+	p.add(t)
+	return nil
+}
+
+// changedFieldsMax bounds how many fields are named that a revision changed: contract diff
+// has them all.
+const changedFieldsMax = 12
+
+// changedFields names in what a document differs from the one before.
+func changedFields(before, document string) (string, error) {
+	if before == "" {
+		return "", nil
+	}
+	changes, err := contract.Diff([]byte(before), []byte(document))
+	if err != nil {
+		return "", err
+	}
+	if len(changes) == 0 {
+		return "no rule", nil // comments and their order alone
+	}
+	var names []string
+	for _, c := range changes[:min(len(changes), changedFieldsMax)] {
+		names = append(names, c.Field)
+	}
+	text := strings.Join(names, ", ")
+	if more := len(changes) - len(names); more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text, nil
 }
 
 // paidFor is for whom and on what something was spent.

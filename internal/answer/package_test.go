@@ -120,7 +120,7 @@ func (r *rig) govern() {
 func goldenTables() []string {
 	return []string{
 		"totals", "contributions", "partners", "adjustments", "timeseries", "funnel", "funnel_channels", "worksheet", "models", "kpis", "guardrails", "disputes",
-		"signatures", "spend", "deals",
+		"signatures", "revisions", "spend", "deals",
 	}
 }
 

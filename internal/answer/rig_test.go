@@ -225,6 +225,7 @@ func (r *rig) agree() {
 	if err != nil {
 		r.t.Fatal(err)
 	}
+	c.Contract.By, c.Contract.Why = "Alliance Management", "as signed in February"
 	r.decide(c)
 	r.feed(
 		&avro.JourneyEvent{Kind: "control", Control: &avro.Control{Kind: "contract", Number: 1, Contract: c.Contract}},

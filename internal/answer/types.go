@@ -60,6 +60,8 @@ type ContractSummary struct {
 	Proposed     bool              `json:"proposed"`
 	Revision     int64             `json:"revision"`
 	Hash         string            `json:"hash"`
+	By           string            `json:"by"`  // who put the revision, or the proposal, forward; empty where nobody said
+	Why          string            `json:"why"` // the reason
 	Currency     string            `json:"currency"`
 	Zone         string            `json:"zone"`
 	LatenessDays int               `json:"lateness_days"`
@@ -70,7 +72,7 @@ type ContractSummary struct {
 	Milestones   []string          `json:"milestones"`
 	Dimensions   []string          `json:"dimensions"`
 	Windows      []string          `json:"windows"`
-	Revisions    []RevisionSummary `json:"revisions"`
+	Revisions    []RevisionSummary `json:"revisions"` // of what is agreed, the oldest first
 }
 
 // PartnerSummary is a signatory.
@@ -102,6 +104,9 @@ type RevisionSummary struct {
 	Revision   int64     `json:"revision"`
 	Hash       string    `json:"hash"`
 	RecordedAt time.Time `json:"recorded_at"`
+	By         string    `json:"by"`       // who put it forward, an office; empty where nobody said
+	Why        string    `json:"why"`      // the reason
+	Withheld   bool      `json:"withheld"` // who and why are not told to who was no signatory of it
 }
 
 // ReportAnswer is the overview of a campaign.

@@ -31,6 +31,7 @@ export function render({ g, d, k }, state, ctx) {
     keyFigures(k),
     disputed(disputes, state, rules),
     h("div", { class: "cols two" }, periods(rules), approvals(rules)),
+    rules.proposed ? null : revisions(g),
     signatures(rules),
     satisfaction(rules));
 }
@@ -216,11 +217,23 @@ function approvals({ g, ctx }) {
     side: a ? h("button", { type: "button", class: "button", onclick: () => word(ctx, `Word on revision ${a.revision}`, { revision: a.revision, hash: a.hash }) }, "Approve or refuse") : null,
   },
   a ? waiting(`Revision ${a.revision} (${a.hash.slice(0, 12)})`, a, ctx) : null,
+  a ? h("p", { class: "hint" }, reason(a)) : null,
   p.table("Whose approval is needed", [
     { name: "For", cell: (x) => x[0] },
     { name: "Needs", cell: (x) => (x[1].length ? x[1].map((id) => p.named(ctx, "partner", id)).join(", ") : h("span", { class: "quiet" }, "Nobody's approval")) },
   ], rows, { keyOf: (x) => x[0] }),
   h("p", { class: "hint ladder" }, `Alerts climb a rung every ${g.escalation.climb_days} days: ${g.escalation.ladder.map((r) => r.name).join(", then ")}. Disputes go to the ${rungs.at(-1).name}.`));
+}
+
+// reason is who put a revision forward, and why: those of before there were reasons have none.
+const reason = (x) => (x.withheld ? h("span", { class: "quiet" }, "Told to those who signed it") : x.why ? h("span", { class: "alert" }, h("span", {}, x.why), h("span", { class: "muted small" }, x.by)) : h("span", { class: "quiet" }, "No reason was given"));
+
+function revisions(g) {
+  return p.card("Contract", { hint: "Its revisions, and why each was made" }, p.table("Revisions of the contract", [
+    { name: "Revision", cell: (x) => h("span", { class: "feed-name" }, h("strong", {}, `Revision ${x.revision}`), h("span", { class: "mono muted", title: x.hash }, x.hash.slice(0, 12))) },
+    { name: "Why", cls: "wide", cell: reason },
+    { name: "Since", num: true, cell: (x) => num.instant(x.recorded_at) },
+  ], g.revisions, { keyOf: (x) => String(x.revision), empty: "No contract is in force." }));
 }
 
 function signatures({ g, ctx, proposed }) {
