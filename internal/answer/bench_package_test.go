@@ -19,6 +19,7 @@ import (
 	"tracksource/contract"
 	"tracksource/internal/answer"
 	"tracksource/internal/control"
+	"tracksource/internal/daemon"
 	"tracksource/internal/follow"
 	"tracksource/money"
 	"tracksource/report"
@@ -284,15 +285,22 @@ func TestPackagePart(t *testing.T) {
 }
 
 // packageAsker opens the store of the benchmark and returns what asks for its package, in
-// JSON as the API writes it.
+// JSON as the API writes it, while garbage is collected as the reporter does. The stores of
+// the partitions that the reporter folds besides are open and idle.
 func packageAsker(t testing.TB, dir string) func() []byte {
-	r := newRig(t, 0)
-	stores, err := state.OpenDir(state.Config{Path: filepath.Join(dir, "store"), Log: quiet})
+	const partitions, storesMax = 12, 20
+	codecs, spec := wire(t)
+	stores, err := state.OpenDir(state.Config{Path: filepath.Join(dir, "store"), MaxOpen: storesMax, Log: quiet})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = stores.Close() })
-	f, err := follow.Offline(follow.Config{Codecs: r.codecs, Spec: r.spec, Log: quiet, Clock: func() time.Time { return now }}, stores)
+	for i := range partitions {
+		if _, err := stores.Open(fmt.Sprintf("reporter-%03d", i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f, err := follow.Offline(follow.Config{Codecs: codecs, Spec: spec, Log: quiet, Clock: func() time.Time { return now }}, stores)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -300,7 +308,9 @@ func packageAsker(t testing.TB, dir string) func() []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
+	garbage := new(daemon.Garbage)
 	return func() []byte {
+		defer garbage.Eager()()
 		p, err := a.Package(ctx, operator, answer.Query{Campaign: campaign, Window: "365d", By: []string{"partner", "channel"}})
 		if err != nil {
 			t.Fatal(err)

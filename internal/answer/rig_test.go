@@ -72,7 +72,8 @@ type rig struct {
 	taken   []stream.Record                 // all that is followed, in order
 }
 
-func newRig(t testing.TB, cubeBytes int64) *rig {
+// wire is what of the topics there is to know.
+func wire(t testing.TB) (*avro.Codecs, kafka.Spec) {
 	t.Helper()
 	codecs, err := avro.OpenCodecs(context.Background(), avro.NewMemory(), "tracksource")
 	if err != nil {
@@ -82,6 +83,12 @@ func newRig(t testing.TB, cubeBytes int64) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return codecs, spec
+}
+
+func newRig(t testing.TB, cubeBytes int64) *rig {
+	t.Helper()
+	codecs, spec := wire(t)
 	dir, err := state.OpenDir(state.Config{Path: t.TempDir(), Log: quiet})
 	if err != nil {
 		t.Fatal(err)

@@ -120,12 +120,12 @@ func (c *cubes) fill(e *cubeEntry) {
 		if n++; n%looked == 0 && cube.Bytes() > c.max {
 			return errTooLarge
 		}
-		return apply(cube, &asOf, &cubeChange{row: *row})
+		return apply(cube, &asOf, row, false)
 	})
 	e.mu.Lock()
 	for i := range e.pending {
 		if err == nil {
-			err = apply(cube, &asOf, &e.pending[i])
+			err = apply(cube, &asOf, &e.pending[i].row, e.pending[i].gone)
 		}
 	}
 	e.loading, e.pending = false, nil
@@ -141,22 +141,25 @@ func (c *cubes) fill(e *cubeEntry) {
 	c.makeRoom()
 }
 
-func apply(cube *report.Cube, asOf *time.Time, c *cubeChange) error {
-	name := NameOf(&c.row)
+// apply has a cube follow a row as it now is; gone is one of which nothing but its name is
+// known any more.
+func apply(cube *report.Cube, asOf *time.Time, r *avro.ContributionRow, gone bool) error {
 	switch {
-	case c.gone:
+	case gone:
+		name := NameOf(r)
 		return cube.Drop(&name)
-	case c.row.IsDeleted:
-		return cube.Delete(&name, c.row.Version)
+	case r.IsDeleted:
+		name := NameOf(r)
+		return cube.Delete(&name, r.Version)
 	}
-	row, err := RowOf(&c.row)
+	row, err := RowOf(r)
 	if err != nil {
 		return err
 	}
-	if c.row.AsOf.After(*asOf) {
-		*asOf = c.row.AsOf
+	if r.AsOf.After(*asOf) {
+		*asOf = r.AsOf
 	}
-	return cube.Upsert(&row, c.row.Version)
+	return cube.Upsert(&row, r.Version)
 }
 
 // change brings all cubes up to date.
@@ -190,7 +193,7 @@ func (e *cubeEntry) change(list []cubeChange) error {
 		return nil
 	}
 	for i := range list {
-		if err := apply(e.cube, &e.asOf, &list[i]); err != nil {
+		if err := apply(e.cube, &e.asOf, &list[i].row, list[i].gone); err != nil {
 			return err
 		}
 	}

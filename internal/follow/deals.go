@@ -144,7 +144,7 @@ func (f *Follow) deals(name string) (list []*Deal, ok bool, err error) {
 func (f *Follow) refresh(b *dealBook, name, conversion string) error {
 	b.drop(conversion)
 	from, to := spaceFacts.Key().String(name).String(conversion).Range()
-	return f.scanRange(from, to, func(d *Deal, recordBytes int64) (bool, error) {
+	return f.scanRange(from, to, new(names), func(d *Deal, recordBytes int64) (bool, error) {
 		b.put(conversion, d, recordBytes)
 		return true, nil
 	})
@@ -169,45 +169,53 @@ func (f *Follow) Deals(book string, fn func(d *Deal) (bool, error)) error {
 }
 
 // ScanDeals is [Follow.Deals] for who goes through all deals once and keeps what it needs:
-// what is not in memory is read from disk, and not kept for others.
+// what is not in memory is read from disk, and not kept for others. A deal is fn's until it
+// returns, and then the next one is read into it: its texts stay, and keep the record alive
+// that they are parts of.
 func (f *Follow) ScanDeals(book string, fn func(d *Deal) (bool, error)) error {
 	if f.dealBooks.isLoaded(book) {
 		return f.Deals(book, fn)
 	}
-	return f.scanDeals(book, func(d *Deal, _ int64) (bool, error) { return fn(d) })
+	from, to := spaceFacts.Key().String(book).Range()
+	return f.scanRange(from, to, &names{passing: new(Deal)}, func(d *Deal, _ int64) (bool, error) { return fn(d) })
 }
 
 func (f *Follow) scanDeals(book string, fn func(d *Deal, recordBytes int64) (bool, error)) error {
 	from, to := spaceFacts.Key().String(book).Range()
-	return f.scanRange(from, to, fn)
+	return f.scanRange(from, to, new(names), fn)
 }
 
 // scanRange puts the records of each deal together. Those of a deal follow each other.
-func (f *Follow) scanRange(from, to []byte, fn func(d *Deal, recordBytes int64) (bool, error)) error {
-	var parts []avro.Facts
-	var size int64
-	var known names
-	more := true
+func (f *Follow) scanRange(from, to []byte, known *names, fn func(d *Deal, recordBytes int64) (bool, error)) error {
+	// The parts of a deal, and behind them where the next record is read. Their lists are
+	// written over by those of the next deal.
+	parts, size := make([]avro.Facts, 1), int64(0)
+	n, more := 0, true
 	flush := func() error {
-		d, ok, err := dealOf(parts, &known)
-		n := size
-		parts, size = parts[:0], 0
+		d, ok, err := dealOf(parts[:n], known)
+		bytes := size
+		n, size = 0, 0
 		if err == nil && ok {
-			more, err = fn(d, n)
+			more, err = fn(d, bytes)
 		}
 		return err
 	}
 	err := f.facts.scan(from, to, func(_, value []byte) (bool, error) {
-		part, ok, err := f.part(value)
+		ok, err := f.partOver(value, &parts[n])
 		if err != nil || !ok {
 			return err == nil, err
 		}
-		if len(parts) > 0 && parts[0].Conversion != part.Conversion {
+		if n > 0 && parts[0].Conversion != parts[n].Conversion {
+			at := n
 			if err := flush(); err != nil || !more {
 				return false, err
 			}
+			parts[0], parts[at] = parts[at], parts[0]
 		}
-		parts, size = append(parts, part), size+int64(len(value))
+		if n++; n == len(parts) {
+			parts = append(parts, avro.Facts{})
+		}
+		size += int64(len(value))
 		return true, nil
 	})
 	if err == nil && more {

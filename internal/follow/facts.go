@@ -98,16 +98,21 @@ func (f *Follow) Facts(book, conversion string) ([]avro.Facts, error) {
 }
 
 // part decodes a record, false for one of a life that is over.
-func (f *Follow) part(value []byte) (avro.Facts, bool, error) {
-	var v avro.Facts
+func (f *Follow) part(value []byte) (v avro.Facts, ok bool, err error) {
+	ok, err = f.partOver(value, &v)
+	return v, ok, err
+}
+
+// partOver is part into one that many are read into.
+func (f *Follow) partOver(value []byte, v *avro.Facts) (bool, error) {
 	body, err := spaceFacts.Body(value)
 	if err != nil {
-		return v, false, err
+		return false, err
 	}
-	if err := f.cfg.Codecs.Facts.Decode(body, &v); err != nil {
-		return v, false, fmt.Errorf("facts in the table: %w", err)
+	if err := f.cfg.Codecs.Facts.DecodeOver(body, v); err != nil {
+		return false, fmt.Errorf("facts in the table: %w", err)
 	}
-	return v, v.Kind == kindFacts && !f.factsLives.over(v.SourcePartition, v.Generation), nil
+	return v.Kind == kindFacts && !f.factsLives.over(v.SourcePartition, v.Generation), nil
 }
 
 // settle leaves the facts of one account: a deal that moves is withdrawn under the old
@@ -115,8 +120,8 @@ func (f *Follow) part(value []byte) (avro.Facts, bool, error) {
 // Of a revision that two sources have, as partitions never do at rest, the newer one
 // is left.
 func settle(parts []avro.Facts) []avro.Facts {
-	if len(parts) == 0 {
-		return nil
+	if len(parts) < 2 {
+		return parts
 	}
 	newest := slices.MaxFunc(parts, func(a, b avro.Facts) int { return a.AsOf.Compare(b.AsOf) })
 	var out []avro.Facts
@@ -139,13 +144,15 @@ func dealOf(parts []avro.Facts, known *names) (*Deal, bool, error) {
 	if len(parts) == 0 {
 		return nil, false, nil
 	}
-	d := &Deal{Deal: report.Deal{Account: string(parts[0].Account), Parts: make([]attribution.Facts, 0, len(parts))}}
+	d := known.passing
+	if d == nil {
+		d = new(Deal)
+	}
+	d.Account, d.Parts, d.AsOf = string(parts[0].Account), room(known, d.Parts, len(parts)), time.Time{}
 	for i := range parts {
-		f, err := known.facts(&parts[i])
-		if err != nil {
+		if err := known.facts(&parts[i], &d.Parts[i]); err != nil {
 			return nil, false, fmt.Errorf("facts of %s: %w", parts[i].Conversion, err)
 		}
-		d.Parts = append(d.Parts, f)
 		if parts[i].AsOf.After(d.AsOf) {
 			d.AsOf = parts[i].AsOf
 		}
@@ -154,73 +161,67 @@ func dealOf(parts []avro.Facts, known *names) (*Deal, bool, error) {
 }
 
 // FactsOf reads facts back from what the topic has.
-func FactsOf(r *avro.Facts) (attribution.Facts, error) { return new(names).facts(r) }
+func FactsOf(r *avro.Facts) (f attribution.Facts, err error) {
+	err = new(names).facts(r, &f)
+	return f, err
+}
 
 // facts reads facts back. What deals have in common is in memory once, lists are as long as
-// they need be, and nothing of the record is held on to but by disputes, which are few: of
-// many deals the rest would be a third of what they take.
-func (n *names) facts(r *avro.Facts) (attribution.Facts, error) {
+// they need be, and of deals that stay nothing of the record is held on to but by disputes,
+// which are few: of many deals the rest would be a third of what they take.
+func (n *names) facts(r *avro.Facts, f *attribution.Facts) error {
 	deal, err := itemOf(r.Conversion)
 	if err != nil {
-		return attribution.Facts{}, err
+		return err
 	}
-	deal.Reporter, deal.Source, deal.Item = n.name(deal.Reporter), n.name(deal.Source), own(deal.Item)
-	f := attribution.Facts{
+	deal.Reporter, deal.Source, deal.Item = n.name(deal.Reporter), n.name(deal.Source), n.own(deal.Item)
+	*f = attribution.Facts{
 		Contract: n.name(r.Contract), Revision: r.Revision, Deal: deal, Excluded: n.name(r.Excluded), Order: r.Order,
 		State: n.name(r.State), Stage: n.name(r.Stage), Milestone: n.name(r.Milestone), CreatedAt: at(r.CreatedAt), LeadAt: at(r.LeadAt),
-		CloseDate: n.name(r.CloseDate), Amount: own(r.Amount), Currency: n.name(r.Currency), LeadSource: n.name(r.LeadSource), CampaignID: n.name(r.CampaignID),
+		CloseDate: n.name(r.CloseDate), Amount: n.own(r.Amount), Currency: n.name(r.Currency), LeadSource: n.name(r.LeadSource), CampaignID: n.name(r.CampaignID),
 		Region: n.name(r.Region), Segment: n.name(r.Segment), Sourced: attribution.Sourced{Partner: n.name(r.Sourced.Partner), By: n.name(r.Sourced.By)},
 		Merged: n.items(r.Merged), Suspected: n.items(r.Suspected), Truncated: r.Truncated,
+		Stages: room(n, f.Stages, len(r.Stages)), Measures: room(n, f.Measures, len(r.Measures)), Touches: room(n, f.Touches, len(r.Touches)),
 	}
 	if r.Sourced.Evidence != nil {
 		f.Sourced.Evidence = n.item(*r.Sourced.Evidence)
 	}
-	f.Stages = sized[attribution.FactStage](len(r.Stages))
-	for _, s := range r.Stages {
-		f.Stages = append(f.Stages, attribution.FactStage{Stage: n.name(s.Stage), State: n.name(s.State), Milestone: n.name(s.Milestone), At: s.At, EventID: own(s.EventID)})
+	for i, s := range r.Stages {
+		f.Stages[i] = attribution.FactStage{Stage: n.name(s.Stage), State: n.name(s.State), Milestone: n.name(s.Milestone), At: s.At, EventID: n.own(s.EventID)}
 	}
-	f.Measures = sized[attribution.FactMeasure](len(r.Measures))
 	for i := range r.Measures {
-		m, err := n.measure(r, &r.Measures[i])
-		if err != nil {
-			return attribution.Facts{}, err
+		if f.Measures[i], err = n.measure(r, &r.Measures[i]); err != nil {
+			return err
 		}
-		f.Measures = append(f.Measures, m)
 	}
 	for i := range r.Disputes {
 		d, err := disputeOf(&r.Disputes[i])
 		if err != nil {
-			return attribution.Facts{}, err
+			return err
 		}
 		f.Disputes = append(f.Disputes, d)
 	}
-	f.Touches, err = n.touches(r)
-	return f, err
-}
-
-// sized is an empty list with room for n, nil for none.
-func sized[T any](n int) []T {
-	if n == 0 {
-		return nil
-	}
-	return make([]T, 0, n)
-}
-
-func (n *names) touches(r *avro.Facts) ([]attribution.FactTouch, error) {
-	touches := sized[attribution.FactTouch](len(r.Touches))
 	for i := range r.Touches {
 		t := &r.Touches[i]
 		if t.Rule < 0 || int(t.Rule) >= len(r.Rules) {
-			return nil, fmt.Errorf("touch %d is by rule %d of %d", i, t.Rule, len(r.Rules))
+			return fmt.Errorf("touch %d is by rule %d of %d", i, t.Rule, len(r.Rules))
 		}
-		id := n.item(t.ID)
-		touches = append(touches, attribution.FactTouch{
-			ID: id, At: t.At, Type: n.name(t.Type), Channel: n.name(t.Channel), Partner: n.name(t.Partner), Asset: n.name(t.Asset),
-			Source: n.name(t.Source), Campaign: n.name(t.Campaign), Rule: n.name(r.Rules[t.Rule]), Person: own(t.Person),
-			Evidence: append(append(make([]attribution.ItemID, 0, 1+len(t.Evidence)), id), n.items(t.Evidence)...),
-		})
+		n.touch(t, r.Rules[t.Rule], &f.Touches[i])
 	}
-	return touches, nil
+	return nil
+}
+
+// touch reads a touch back, which a rule counted.
+func (n *names) touch(t *avro.FactsTouch, rule string, to *attribution.FactTouch) {
+	evidence := room(n, to.Evidence, 1+len(t.Evidence))
+	evidence[0] = n.item(t.ID)
+	for i, item := range t.Evidence {
+		evidence[1+i] = n.item(item)
+	}
+	*to = attribution.FactTouch{
+		ID: evidence[0], At: t.At, Type: n.name(t.Type), Channel: n.name(t.Channel), Partner: n.name(t.Partner), Asset: n.name(t.Asset),
+		Source: n.name(t.Source), Campaign: n.name(t.Campaign), Rule: n.name(rule), Person: n.own(t.Person), Evidence: evidence,
+	}
 }
 
 // disputeOf reads a dispute. One that does not say from which day on it acts does so on
@@ -243,7 +244,7 @@ func disputeOf(d *avro.FactsDispute) (attribution.FactDispute, error) {
 func (n *names) measure(r *avro.Facts, m *avro.FactsMeasure) (attribution.FactMeasure, error) {
 	out := attribution.FactMeasure{
 		Measure: n.name(m.Measure), At: at(m.At), Value: m.Value, Currency: n.name(m.Currency), Exponent: m.Exponent,
-		Basis: attribution.Basis{Amount: own(m.OriginalAmount), Currency: n.name(m.OriginalCurrency), Rate: n.name(m.Rate), Via: n.name(m.RateVia)},
+		Basis: attribution.Basis{Amount: n.own(m.OriginalAmount), Currency: n.name(m.OriginalCurrency), Rate: n.name(m.Rate), Via: n.name(m.RateVia)},
 		Held:  n.name(m.Held), Revision: r.Revision, InScope: m.InScope, Influenced: n.list(m.Influenced), CoSell: n.list(m.CoSell),
 		Confidence: attribution.Confidence(m.Confidence),
 	}

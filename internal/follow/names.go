@@ -1,6 +1,7 @@
 package follow
 
 import (
+	"slices"
 	"strings"
 
 	"tracksource/attribution"
@@ -17,7 +18,24 @@ const namesMax = 1 << 16
 type names struct {
 	texts  map[string]string
 	lists  map[string][]string
-	firsts []int // 0, 1, 2 and so on
+	id     []byte // of the list that is looked for
+	firsts []int  // 0, 1, 2 and so on
+
+	// passing is where each deal is read into that is its reader's until the next one; nil
+	// where deals stay.
+	passing *Deal
+}
+
+// room is a list of a deal for so many, nil for none where the deal stays. Of a deal that
+// passes the list of the one before is used again.
+func room[T any](n *names, of []T, size int) []T {
+	switch {
+	case n.passing != nil:
+		return slices.Grow(of[:0], size)[:size]
+	case size == 0:
+		return nil
+	}
+	return make([]T, size)
 }
 
 // name is a text that many deals have.
@@ -31,24 +49,32 @@ func (n *names) name(text string) string {
 	if n.texts == nil {
 		n.texts = map[string]string{}
 	}
-	text = own(text)
+	text = strings.Clone(text)
 	if len(n.texts) < namesMax {
 		n.texts[text] = text
 	}
 	return text
 }
 
-// own is a text that does not hold on to the record that it was read from: the texts of a
-// record are parts of one, and the least of them would keep it all.
-func own(text string) string { return strings.Clone(text) }
+// own is a text that, of a deal that stays, does not hold on to the record that it was read
+// from: the texts of a record are parts of one, and the least of them would keep it all.
+func (n *names) own(text string) string {
+	if n.passing != nil {
+		return text
+	}
+	return strings.Clone(text)
+}
 
 // list is a list of partners.
 func (n *names) list(of []string) []string {
 	if len(of) == 0 {
-		return of
+		return nil
 	}
-	id := strings.Join(of, "\x00")
-	if known, ok := n.lists[id]; ok && len(known) == len(of) {
+	n.id = n.id[:0]
+	for _, text := range of {
+		n.id = append(append(n.id, text...), 0)
+	}
+	if known, ok := n.lists[string(n.id)]; ok && len(known) == len(of) {
 		return known
 	}
 	list := make([]string, len(of))
@@ -59,7 +85,7 @@ func (n *names) list(of []string) []string {
 		n.lists = map[string][]string{}
 	}
 	if len(n.lists) < namesMax {
-		n.lists[id] = list
+		n.lists[string(n.id)] = list
 	}
 	return list
 }
@@ -88,7 +114,7 @@ func (n *names) path(places []int32) []int {
 }
 
 func (n *names) item(i avro.FactsItem) attribution.ItemID {
-	return attribution.ItemID{Reporter: n.name(i.Reporter), Source: n.name(i.Source), Item: own(i.Item)}
+	return attribution.ItemID{Reporter: n.name(i.Reporter), Source: n.name(i.Source), Item: n.own(i.Item)}
 }
 
 func (n *names) items(of []avro.FactsItem) []attribution.ItemID {

@@ -72,14 +72,20 @@ func (f *Follow) projectRow(r *stream.Record, put func(key, value []byte)) error
 // row decodes a row of the store.
 func (f *Follow) row(value []byte) (avro.ContributionRow, error) {
 	var row avro.ContributionRow
+	err := f.rowOver(value, &row)
+	return row, err
+}
+
+// rowOver is row into one that many are read into.
+func (f *Follow) rowOver(value []byte, row *avro.ContributionRow) error {
 	body, err := spaceRow.Body(value)
 	if err != nil {
-		return row, err
+		return err
 	}
-	if err := f.cfg.Codecs.ContributionRow.Decode(body, &row); err != nil {
-		return row, fmt.Errorf("contribution in the table: %w", err)
+	if err := f.cfg.Codecs.ContributionRow.DecodeOver(body, row); err != nil {
+		return fmt.Errorf("contribution in the table: %w", err)
 	}
-	return row, nil
+	return nil
 }
 
 // RowOf is a contribution as report wants it.
@@ -187,15 +193,15 @@ func (f *Follow) SumAll(campaign, measure, model string, asks ...report.Ask) ([]
 	return f.cubes.sum(cubeName{campaign, measure, model}, asks)
 }
 
-// loadCube calls fn for every row of a cube that is in the store.
+// loadCube calls fn for every row of a cube that is in the store. Of a row its texts stay.
 func (f *Follow) loadCube(name cubeName, fn func(row *avro.ContributionRow) error) error {
+	var row avro.ContributionRow
 	from, to := rowRange(name.campaign, name.measure, name.model).Range()
 	return f.rows.scan(from, to, func(_, value []byte) (bool, error) {
-		row, err := f.row(value)
-		if err != nil {
+		if err := f.rowOver(value, &row); err != nil {
 			return false, err
 		}
-		err = fn(&row)
+		err := fn(&row)
 		return err == nil, err
 	})
 }

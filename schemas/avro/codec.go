@@ -75,12 +75,21 @@ func (c *Codec[T]) body(dst, headed []byte, v *T) ([]byte, error) {
 // it does not know the id.
 func (c *Codec[T]) Decode(b []byte, v *T) error {
 	*v = *new(T)
+	return c.DecodeOver(b, v)
+}
+
+// DecodeOver is Decode for who reads many records into one, which another Decode or
+// DecodeOver has filled: lists, and what is behind pointers, are written over where there
+// is room. So of the record before it nothing stays but its texts.
+func (c *Codec[T]) DecodeOver(b []byte, v *T) error {
 	id, body, err := ParseHeader(b)
 	if err != nil {
+		*v = *new(T)
 		return fmt.Errorf("decode %s: %w", c.schema.Name, err)
 	}
 	from := c.schema.plain
 	if id != c.id {
+		*v = *new(T) // what another build does not know must not be of the record before
 		if from, err = c.writers.find(context.Background(), id); err != nil {
 			return fmt.Errorf("decode %s: schema id %d: %w", c.schema.Name, id, err)
 		}

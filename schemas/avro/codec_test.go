@@ -36,6 +36,9 @@ func TestRoundTrip(t *testing.T) {
 				if !reflect.DeepEqual(got, want) {
 					rt.Fatalf("got  %+v\nwant %+v", got, want)
 				}
+				if got, err = s.decodeOver(b[4:]); err != nil || !reflect.DeepEqual(got, want) {
+					rt.Fatalf("over the one before: %v\ngot  %+v\nwant %+v", err, got, want)
+				}
 				bare, err := s.encodeBare(nil, want)
 				if err != nil {
 					rt.Fatal(err)

@@ -22,6 +22,7 @@ type subjectUnderTest struct {
 	encodeBare func(dst []byte, v any) ([]byte, error)
 	decode     func(b []byte) (any, error)
 	decodeBare func(b []byte) (any, error)
+	decodeOver func(b []byte) (any, error) // into one and the same
 	draw       func(t *rapid.T) any
 }
 
@@ -39,6 +40,7 @@ func subject[T any](t testing.TB, name string, sample *T) subjectUnderTest {
 	if name == avro.NameContributionRow || name == avro.NameFeedRow {
 		unit = time.Millisecond
 	}
+	over := new(T)
 	return subjectUnderTest{
 		name:       name,
 		sample:     sample,
@@ -52,6 +54,7 @@ func subject[T any](t testing.TB, name string, sample *T) subjectUnderTest {
 			v := new(T)
 			return v, codec.DecodeBare(b, v)
 		},
+		decodeOver: func(b []byte) (any, error) { return over, codec.DecodeOver(b, over) },
 		draw: func(rt *rapid.T) any {
 			v := new(T)
 			fill(rt, reflect.ValueOf(v).Elem(), unit)
