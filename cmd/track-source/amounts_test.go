@@ -10,6 +10,7 @@ import (
 // kept, take part in no attribution, and nothing of a file with a bad line is
 // imported.
 func TestAmounts(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, true)
 	before := w.settle()
 	campaign := func(args ...string) []string { return w.flags(append(args, "--campaign", "ai-launch-tour")...) }

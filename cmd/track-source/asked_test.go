@@ -38,6 +38,7 @@ func (s *lockedBuffer) String() string {
 // known ones, one of these is explained, and an export with another amount has that
 // as the reason.
 func TestAskDemo(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("runs the whole line")
 	}

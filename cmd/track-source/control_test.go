@@ -37,6 +37,7 @@ func because(args ...string) []string {
 // TestContractApply: a line takes a new contract without a restart of anything
 // but the demo, only from somebody who knew the one before, and only once.
 func TestContractApply(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, true)
 	before := w.settle() // the demo sends revision 1
 	text := string(example.AILaunchTour())
@@ -80,6 +81,7 @@ func TestContractApply(t *testing.T) {
 
 // TestFXImport: rates are sent once, and a correction restates.
 func TestFXImport(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, true)
 	before := w.settle()
 	rates := w.file("hist.csv", "Date,USD,JPY,CYP\n2026-03-03,1.09,160.1,N/A\n2026-03-02,1.08,160.2,0.58\n2020-01-02,1.1,120,N/A\n")
@@ -103,6 +105,7 @@ func TestFXImport(t *testing.T) {
 // TestAccountsImport: what the map joins is one account, and nothing is imported
 // of a file with a line that cannot be used.
 func TestAccountsImport(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, true)
 	before := w.settle()
 	w.says(exitFail, "line 3: account:", w.flags("accounts", "import", w.file("bad.csv", "account,domain\nA,large-prospect.com\n,b.com\n"))...)
@@ -127,6 +130,7 @@ func TestAccountsImport(t *testing.T) {
 // TestControlTotal: what a partner says it sent goes by the feed as its events do,
 // is no event of its own, and spoils no books.
 func TestControlTotal(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, true)
 	before := w.settle()
 	total := `{"control_total": {"source": "salesforce", "day": "2026-03-02", "count": 2, "sums": {"USD": "150.00"}}}`
@@ -142,6 +146,7 @@ func TestControlTotal(t *testing.T) {
 // TestCheck: before a launch the tool says what is missing, for people and for
 // machines, and ends with 1.
 func TestCheck(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, true)
 	w.settle()
 	w.says(exitUsage, "--campaign is required", w.flags("check")...)
@@ -159,6 +164,7 @@ func TestCheck(t *testing.T) {
 // TestDisputeByFeed: what a partner disputes in its feed goes the whole way to the
 // book of the deal and back, with the event's place beside it, and spoils no books.
 func TestDisputeByFeed(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, true)
 	before := w.settle()
 	const said = `{"type": "tracksource.dispute", "id": "ours", "campaign": "ai-launch-tour", "by": "Partner Operations", "why": "our booth", `

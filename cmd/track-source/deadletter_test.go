@@ -186,6 +186,7 @@ func (w *world) sendHuge(topic string) {
 // sent again once it does, and the totals are those of a line where all was right
 // at first.
 func TestReplay(t *testing.T) {
+	t.Parallel()
 	right := newWorld(t, true)
 	want := right.settle()
 	w := newWorld(t, false)
@@ -255,6 +256,7 @@ func TestReplay(t *testing.T) {
 
 // TestDeadletterUsage: a slip on the command line says what to write.
 func TestDeadletterUsage(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		args []string
 		want string

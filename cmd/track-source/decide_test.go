@@ -17,6 +17,7 @@ import (
 // TestOvertaken: who decides by what the topic said a moment ago, and was overtaken, is
 // told that the topic's order has refused it, and nothing of it is in force.
 func TestOvertaken(t *testing.T) {
+	t.Parallel()
 	broker, err := kafka.StartMemory(kafka.MemoryConfig{})
 	if err != nil {
 		t.Fatal(err)

@@ -16,6 +16,7 @@ import (
 // TestDemoOnOwnFiles: a spreadsheet of deals and a file of touches are all that a
 // partner needs for a first look, and a changed contract is in force at the next.
 func TestDemoOnOwnFiles(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	write := func(name, text string) string {
 		t.Helper()

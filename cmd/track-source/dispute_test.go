@@ -14,6 +14,7 @@ import (
 // TestDispute: on a whole line a dispute puts what it is about in escrow and changes no
 // total, an outcome moves it, and what is withdrawn leaves nothing.
 func TestDispute(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, true)
 	before := w.settle()
 	if in := w.inEscrow(); len(in) > 0 {

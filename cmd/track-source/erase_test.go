@@ -10,6 +10,7 @@ import (
 // TestErase: who is erased by their address loses what they did under their user
 // id, too; the deal stays, and what comes of them later changes nothing.
 func TestErase(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, true)
 	with := w.settle()
 	key := filepath.Join(w.data, "pseudonym.key")
@@ -47,6 +48,7 @@ func TestErase(t *testing.T) {
 // TestEraseContact: an address belongs to the company of its domain, and who has it
 // is found all the same, with the role on a deal.
 func TestEraseContact(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, true)
 	rows := `{"attributes":{"type":"Contact"},"Id":"003000000000001AAA","AccountId":"001000000000001AAA","Email":"ann@large-prospect.com","SystemModstamp":"2026-03-15T12:00:00Z"}
 {"attributes":{"type":"OpportunityContactRole"},"Id":"00K000000000001AAA","OpportunityId":"006000000000001AAA","ContactId":"003000000000001AAA","SystemModstamp":"2026-03-15T12:00:00Z"}

@@ -23,6 +23,7 @@ import (
 // TestFsck: the books of a line hold, and do not when somebody has added one
 // record.
 func TestFsck(t *testing.T) {
+	t.Parallel()
 	broker, err := kafka.StartMemory(kafka.MemoryConfig{})
 	if err != nil {
 		t.Fatal(err)

@@ -18,13 +18,18 @@ import (
 
 	"tracksource/contract/example"
 	"tracksource/deploy/kafka"
+	"tracksource/internal/parallel"
 	"tracksource/report"
 	"tracksource/schemas/avro"
 	"tracksource/stream"
 )
 
+// sideBySide is how many tests run at once: each has a line of its own in this process,
+// which waits for its groups half of the time.
+const sideBySide = 4
+
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){
+	testscript.Main(parallel.New(m, sideBySide), map[string]func(){
 		"track-source": main,
 	})
 }
@@ -32,6 +37,7 @@ func TestMain(m *testing.M) {
 // TestScripts runs the tool as its users do, each script on a cluster of its own:
 // they run side by side, and what one makes another must not find.
 func TestScripts(t *testing.T) {
+	t.Parallel()
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(env *testscript.Env) error {

@@ -22,6 +22,7 @@ rules:
 // one, what a first mapping read wrongly is put right by a second, and the end is
 // that of a line which had the right one from the start.
 func TestMappingApply(t *testing.T) {
+	t.Parallel()
 	events := `{"kind":"form","id":"1","at":"2026-03-05T12:00:00Z","who":"somebody","mail":"buyer@large-prospect.com","from":"globex"}
 {"kind":"form","id":"2","at":"2026-03-06T12:00:00Z","who":"somebody","whom":"else","mail":"buyer@large-prospect.com","from":"acme"}
 {"kind":"form","id":"3","at":"2026-03-07T12:00:00Z","from":"acme"}
@@ -72,6 +73,7 @@ func TestMappingApply(t *testing.T) {
 
 // TestMappingTest shows offline what a mapping makes of a file.
 func TestMappingTest(t *testing.T) {
+	t.Parallel()
 	w := &world{t: t}
 	file := w.file("own.yaml", strings.Replace(ownMapping, "WHO", "who", 1))
 	in := w.file("in.ndjson", `{"kind":"form","id":"1","at":"2026-03-05T12:00:00Z","who":"somebody","mail":"buyer@large-prospect.com","from":"globex","rating":5}
@@ -107,6 +109,7 @@ const classified = `{"kind":"form","id":"1","at":"2026-03-05T12:00:00Z","who":"s
 // TestMappingTestContract shows, with a contract, how events would be classified
 // and by which rule, by a mapping and as native shapes.
 func TestMappingTestContract(t *testing.T) {
+	t.Parallel()
 	w := &world{t: t}
 	agreed := w.file("contract.yaml", string(example.AILaunchTour()))
 	own := w.file("own.yaml", strings.Replace(ownMapping, "WHO", "who", 1))

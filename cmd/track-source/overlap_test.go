@@ -20,6 +20,7 @@ import (
 // TestOverlap: a suspicion is open until somebody decides; what is decided is on the
 // account of the deal, can be decided anew, and is kept with who, when and why.
 func TestOverlap(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, true)
 	w.settle() // the demo sends revision 1
 	spec, err := kafka.Load(kafka.ProfileLocal, kafka.Options{Feeds: demo.Feeds()})

@@ -14,6 +14,7 @@ import (
 // TestContractPropose: a proposal runs beside what is agreed, is compared with it
 // to the cent, and goes when it is withdrawn or agreed.
 func TestContractPropose(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, true)
 	agreed := w.settle()
 	text := string(example.AILaunchTour())
@@ -84,6 +85,7 @@ func TestContractPropose(t *testing.T) {
 // TestComparisonTable: the whole of everything is shown, of the parts what differs,
 // and what one of the books does not have is no zero.
 func TestComparisonTable(t *testing.T) {
+	t.Parallel()
 	text := func(s string) *string { return &s }
 	c := comparison{
 		Campaign: "summit", Agreed: version{3, "0123456789abcdef"}, Proposed: version{2, "fedcba9876543210"}, OnTopOf: 1,

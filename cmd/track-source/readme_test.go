@@ -10,6 +10,7 @@ import (
 // TestREADME: the first command of the README prints what the README shows, line
 // by line, but for addresses, which are new each time.
 func TestREADME(t *testing.T) {
+	t.Parallel()
 	readme, err := os.ReadFile("../../README.md")
 	if err != nil {
 		t.Fatal(err)

@@ -105,6 +105,7 @@ func readmePackage(t *testing.T) []string {
 // TestPackageDemo: the README's package of a demo sums to what the API says, is made
 // again from its manifest when more has come, byte for byte, and is signed.
 func TestPackageDemo(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("runs the whole line")
 	}

@@ -9,6 +9,7 @@ import (
 // TestSend: an export of a CRM as CSV, sent twice, changes a deal once, and says
 // nothing where a newer change is known.
 func TestSend(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, true)
 	before := w.settle()
 	feed := []string{"--feed", "crm.acme", "--bootstrap-servers", w.conn.String()}

@@ -14,13 +14,25 @@ import (
 )
 
 // Main runs the tests of a package, at least n of those at once that call t.Parallel,
-// and ends the process. Who gives -parallel decides alone.
-func Main(m *testing.M, n int) {
+// and ends the process.
+func Main(m *testing.M, n int) { os.Exit(New(m, n).Run()) }
+
+// Tests are the tests of a package, with how many of them run at once.
+type Tests struct {
+	m *testing.M
+	n int
+}
+
+// New takes at least n tests at once. Who gives -parallel decides alone.
+func New(m *testing.M, n int) Tests { return Tests{m: m, n: n} }
+
+// Run runs them and returns what the process ends with.
+func (t Tests) Run() int {
 	flag.Parse()
 	if p := flag.Lookup("test.parallel").Value; p.String() == strconv.Itoa(runtime.GOMAXPROCS(0)) {
-		if err := p.Set(strconv.Itoa(max(n, runtime.GOMAXPROCS(0)))); err != nil {
+		if err := p.Set(strconv.Itoa(max(t.n, runtime.GOMAXPROCS(0)))); err != nil {
 			panic(err)
 		}
 	}
-	os.Exit(m.Run())
+	return t.m.Run()
 }
