@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 
 	"tracksource/schemas/avro"
@@ -23,7 +24,7 @@ func ReadDeal(ctx context.Context, conn stream.Conn, codecs *avro.Codecs, log *s
 		revision int64
 		source   int32
 	}
-	parts, lives, others := map[place]avro.Facts{}, map[int32]int64{}, nearest{to: conversion}
+	parts, lives, others := map[place]avro.Facts{}, map[int32]int64{}, map[string]string{}
 	err = stream.ReadTopic(ctx, conn, log, topic, func(r stream.Record) error {
 		var k avro.FactsKey
 		if codecs.FactsKey.Decode(r.Key, &k) != nil {
@@ -33,7 +34,13 @@ func ReadDeal(ctx context.Context, conn stream.Conn, codecs *avro.Codecs, log *s
 			return nil
 		}
 		if k.Contract != "" && k.Conversion != conversion {
-			others.note(k.Conversion, r.Value != nil)
+			// By key: a deal that has moved has one for each account, and is withdrawn
+			// under the old one before or after it is told under the new.
+			if r.Value != nil {
+				others[string(r.Key)] = k.Conversion
+			} else {
+				delete(others, string(r.Key))
+			}
 			return nil
 		}
 		at := place{string(k.Account), k.Revision, k.SourcePartition}
@@ -64,27 +71,16 @@ func ReadDeal(ctx context.Context, conn stream.Conn, codecs *avro.Codecs, log *s
 	if d, _, err = dealOf(list, new(names)); err != nil || d != nil {
 		return d, nil, err
 	}
-	return nil, others.names, nil
+	return nil, nearest(conversion, others), nil
 }
 
-// nearest keeps the names that begin most like one.
-type nearest struct {
-	to    string
-	names []string
-}
-
-func (n *nearest) note(name string, there bool) {
-	i := slices.Index(n.names, name)
-	switch {
-	case !there && i >= 0:
-		n.names = slices.Delete(n.names, i, i+1)
-	case there && i < 0:
-		n.names = append(n.names, name)
-		slices.SortFunc(n.names, func(a, b string) int {
-			return cmp.Or(cmp.Compare(common(b, n.to), common(a, n.to)), cmp.Compare(a, b))
-		})
-		n.names = n.names[:min(len(n.names), nearMax)]
-	}
+// nearest are the names that begin most like one.
+func nearest(to string, names map[string]string) []string {
+	list := slices.SortedFunc(maps.Values(names), func(a, b string) int {
+		return cmp.Or(cmp.Compare(common(b, to), common(a, to)), cmp.Compare(a, b))
+	})
+	list = slices.Compact(list)
+	return list[:min(len(list), nearMax)]
 }
 
 // common is the length of what two texts begin with alike.

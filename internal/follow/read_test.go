@@ -83,6 +83,16 @@ func TestReadDeal(t *testing.T) {
 	if _, near := read("25"); slices.Contains(near, deal+"25") || len(near) != 5 || near[0] != deal+"20" {
 		t.Errorf("beside a deal that was withdrawn there are %v", near)
 	}
+	moved := []string{"260", "261", "262", "263", "264"}
+	for i := range moved {
+		tell("tour", moved[i], "a", 1, 10, "open")
+		tell("tour", moved[i], "b", 1, 10, "open")
+		tell("tour", moved[i], "a", 1, 10, "withdrawn")
+		moved[i] = deal + moved[i]
+	}
+	if _, near := read("26"); !slices.Equal(near, moved) {
+		t.Errorf("beside deals that have moved there are %v", near)
+	}
 	tell("tour", "1", "b", 2, 10, "won")
 	if state, _ := read("1"); state != "won" {
 		t.Errorf("a deal that has moved is %q, want won", state)
