@@ -11,59 +11,65 @@ package state
 // The oldest half is dropped at once when the newer one is full. A key that was
 // read since is in the newer one.
 type hot struct {
-	newer, older map[string][]byte
+	newer, older map[string]pair
 	size, max    int // bytes of newer, and its bound
 }
 
-// hotOverhead is what an entry costs beside its bytes: two headers, and its share
-// of a table that is not full.
-const hotOverhead = 80
+// pair is a key and its value. The key is the map's own once more, so that whoever
+// reads it needs no copy.
+type pair struct {
+	key   string
+	value []byte
+}
+
+// hotOverhead is what an entry costs beside its bytes: three headers, and its
+// share of a table that is not full.
+const hotOverhead = 100
 
 func newHot(bytesMax int64) *hot {
-	return &hot{newer: map[string][]byte{}, older: map[string][]byte{}, max: int(bytesMax / 2)}
+	return &hot{newer: map[string]pair{}, older: map[string]pair{}, max: int(bytesMax / 2)}
 }
 
-func (h *hot) get(key []byte) ([]byte, bool) {
-	if v, ok := h.newer[string(key)]; ok {
-		return v, true
+func (h *hot) get(key []byte) (pair, bool) {
+	if p, ok := h.newer[string(key)]; ok {
+		return p, true
 	}
-	v, ok := h.older[string(key)]
+	p, ok := h.older[string(key)]
 	if ok {
-		delete(h.older, string(key)) // a key is in one of them
-		h.keep(key, v)
+		delete(h.older, p.key) // a key is in one of them
+		h.keep(p)
 	}
-	return v, ok
+	return p, ok
 }
 
-// keep takes in what the store holds, which is never nil.
-func (h *hot) keep(key, value []byte) {
-	h.size += len(key) + len(value) + hotOverhead
-	if h.size > h.max {
+// keep takes in what the store holds, whose value is never nil.
+func (h *hot) keep(p pair) {
+	cost := len(p.key) + len(p.value) + hotOverhead
+	if h.size += cost; h.size > h.max {
 		h.newer, h.older = h.older, h.newer
 		clear(h.newer)
-		h.size = len(key) + len(value) + hotOverhead
+		h.size = cost
 	}
-	h.newer[string(key)] = value
+	h.newer[p.key] = p
 }
 
 // changed follows a change of the store.
-func (h *hot) changed(key, value []byte) {
-	if _, ok := h.older[string(key)]; ok {
-		delete(h.older, string(key))
-		if value != nil {
-			h.keep(key, value)
+func (h *hot) changed(key string, value []byte) {
+	if p, ok := h.newer[key]; ok {
+		if value == nil {
+			h.size -= len(key) + len(p.value) + hotOverhead
+			delete(h.newer, key)
+			return
 		}
+		h.size += len(value) - len(p.value)
+		h.newer[key] = pair{p.key, value}
 		return
 	}
-	old, ok := h.newer[string(key)]
-	switch {
-	case !ok:
-	case value == nil:
-		h.size -= len(key) + len(old) + hotOverhead
-		delete(h.newer, string(key))
-	default:
-		h.size += len(value) - len(old)
-		h.newer[string(key)] = value
+	if p, ok := h.older[key]; ok {
+		delete(h.older, key)
+		if value != nil {
+			h.keep(pair{p.key, value})
+		}
 	}
 }
 

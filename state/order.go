@@ -1,11 +1,24 @@
 package state
 
-import "slices"
+import (
+	"iter"
+	"slices"
+	"strings"
+)
 
 // order is the keys of a batch's changes, sorted at any time: scans come between
 // writes, and sorting anew for each would make a batch quadratic. It is a list of
 // short sorted lists, so that one more key moves a few others and not thousands.
-type order struct{ parts [][]string }
+type order struct {
+	parts [][]placed
+	size  int // keys
+}
+
+// placed is a key and the place of its record.
+type placed struct {
+	key string
+	at  int
+}
 
 // orderPart is how many keys one list has at most, and half of it after it was
 // split.
@@ -14,11 +27,11 @@ const orderPart = 128
 // find returns the part that key belongs into, its place there and whether it is
 // there.
 func (o *order) find(key string) (part, at int, found bool) {
-	part, found = slices.BinarySearchFunc(o.parts, key, func(p []string, key string) int {
-		if p[len(p)-1] < key {
+	part, found = slices.BinarySearchFunc(o.parts, key, func(p []placed, key string) int {
+		if p[len(p)-1].key < key {
 			return -1
 		}
-		if p[0] > key {
+		if p[0].key > key {
 			return 1
 		}
 		return 0
@@ -29,42 +42,53 @@ func (o *order) find(key string) (part, at int, found bool) {
 	if part == len(o.parts) {
 		return part, 0, false
 	}
-	at, found = slices.BinarySearch(o.parts[part], key)
+	at, found = slices.BinarySearchFunc(o.parts[part], key, func(p placed, key string) int { return strings.Compare(p.key, key) })
 	return part, at, found
 }
 
-func (o *order) insert(key string) {
-	part, at, found := o.find(key)
-	switch {
-	case found:
-		return
-	case part == len(o.parts):
-		o.parts = append(o.parts, append(make([]string, 0, orderPart), key))
+// insert adds a key that is not there.
+func (o *order) insert(p placed) {
+	part, at, _ := o.find(p.key)
+	o.size++
+	if part == len(o.parts) {
+		o.parts = append(o.parts, append(make([]placed, 0, orderPart), p))
 		return
 	}
-	p := slices.Insert(o.parts[part], at, key)
-	o.parts[part] = p
-	if len(p) == orderPart {
-		half := append(make([]string, 0, orderPart), p[orderPart/2:]...)
-		o.parts[part] = p[:orderPart/2]
+	list := slices.Insert(o.parts[part], at, p)
+	o.parts[part] = list
+	if len(list) == orderPart {
+		half := append(make([]placed, 0, orderPart), list[orderPart/2:]...)
+		o.parts[part] = list[:orderPart/2]
 		o.parts = slices.Insert(o.parts, part+1, half)
 	}
 }
 
+// remove takes a key out that is there.
 func (o *order) remove(key string) {
-	part, at, found := o.find(key)
-	if !found {
-		return
-	}
+	part, at, _ := o.find(key)
+	o.size--
 	if o.parts[part] = slices.Delete(o.parts[part], at, at+1); len(o.parts[part]) == 0 {
 		o.parts = slices.Delete(o.parts, part, part+1)
+	}
+}
+
+// all yields the keys in their order.
+func (o *order) all() iter.Seq[placed] {
+	return func(yield func(placed) bool) {
+		for _, part := range o.parts {
+			for _, p := range part {
+				if !yield(p) {
+					return
+				}
+			}
+		}
 	}
 }
 
 // run is the keys of a range of the order from one of its ends, as long as the order
 // does not change.
 type run struct {
-	parts [][]string
+	parts [][]placed
 	// at is the place of the next key in the first part, or behind it in the last.
 	at   int
 	end  string // first key behind the range, or from its end the first of the range
@@ -82,25 +106,25 @@ func (o *order) between(from, to string, back bool) run {
 }
 
 // peek returns the key whose turn it is.
-func (r *run) peek() (key string, ok bool) {
+func (r *run) peek() (next placed, ok bool) {
 	for len(r.parts) > 0 {
 		last := len(r.parts) - 1
 		switch {
 		case r.back && r.at > 0:
-			key = r.parts[last][r.at-1]
-			return key, key >= r.end
+			next = r.parts[last][r.at-1]
+			return next, next.key >= r.end
 		case r.back:
 			if r.parts = r.parts[:last]; last > 0 {
 				r.at = len(r.parts[last-1])
 			}
 		case r.at < len(r.parts[0]):
-			key = r.parts[0][r.at]
-			return key, key < r.end
+			next = r.parts[0][r.at]
+			return next, next.key < r.end
 		default:
 			r.parts, r.at = r.parts[1:], 0
 		}
 	}
-	return "", false
+	return placed{}, false
 }
 
 // drop steps behind the key whose turn it is.
@@ -114,5 +138,5 @@ func (r *run) drop() {
 
 func (o *order) clear() {
 	clear(o.parts)
-	o.parts = o.parts[:0]
+	o.parts, o.size = o.parts[:0], 0
 }

@@ -227,22 +227,26 @@ func (s *Store) Apply(changes iter.Seq2[[]byte, []byte], meta []byte) error {
 	return nil
 }
 
-// commit is Apply with a digest and a number of keys that the caller knows.
-func (s *Store) commit(changes iter.Seq2[[]byte, []byte], meta []byte, digest Digest, keys int64) error {
+// commit is Apply with a digest and a number of keys that the caller knows. A
+// thousand keys and entries of a batch are a few pieces of memory.
+func (s *Store) commit(changes iter.Seq2[[]byte, []byte], count int, meta []byte, digest Digest, keys int64) error {
 	tx := s.db.NewTransaction(true)
 	defer tx.Discard()
 	before := *s
 	s.digest, s.keys, s.restoring = digest, keys, false
 	err := errors.Join(tx.Set(metaKey, meta), tx.Set(summaryKey, s.summary()))
+	entries, memory := make([]badger.Entry, 0, count), make(slab, 0, min(slabBytes, count*slabKey))
 	for k, v := range changes {
 		if err != nil {
 			break
 		}
+		key := memory.stateKey(k)
 		if v == nil {
-			err = tx.Delete(stateKey(k))
-		} else {
-			err = tx.Set(stateKey(k), v)
+			err = tx.Delete(key)
+			continue
 		}
+		entries = append(entries, badger.Entry{Key: key, Value: v})
+		err = tx.SetEntry(&entries[len(entries)-1])
 	}
 	if err == nil {
 		err = tx.Commit()
@@ -255,6 +259,23 @@ func (s *Store) commit(changes iter.Seq2[[]byte, []byte], meta []byte, digest Di
 		s.measure()
 	}
 	return nil
+}
+
+// slab is memory that keys are cut from.
+type slab []byte
+
+const (
+	slabBytes = 32 << 10 // how much memory keys get at once
+	slabKey   = 160      // what a key has at most, mostly
+)
+
+func (s *slab) stateKey(key []byte) []byte {
+	if free := cap(*s) - len(*s); free < 1+len(key) {
+		*s = make(slab, 0, max(slabBytes, 1+len(key)))
+	}
+	from := len(*s)
+	*s = append(append(*s, prefixState), key...)
+	return (*s)[from:len(*s):len(*s)]
 }
 
 // ApplyChunk writes changes whose checkpoint is still to come. A store that is

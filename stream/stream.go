@@ -147,7 +147,8 @@ type Restorable interface {
 // Staging is the part of a store that a batch drives: an overlay that Process
 // fills and that one of Commit and Discard empties.
 type Staging interface {
-	// Staged yields the staged changes, each key once; a nil value deletes.
+	// Staged yields the staged changes, each key once; a nil value deletes. A key is
+	// valid until the next one is yielded.
 	Staged() iter.Seq2[[]byte, []byte]
 
 	// Fits returns an error that wraps ErrTooBig when the staged changes would not
