@@ -1,12 +1,13 @@
 package plans
 
 import (
-	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"syscall"
 	"time"
 
@@ -86,8 +87,8 @@ func isRemainder(path string, now time.Time) bool {
 	}
 	begins := make([]byte, len(planBegins))
 	n, err := io.ReadFull(f, begins)
-	if n < len(begins) {
-		return err == io.EOF || err == io.ErrUnexpectedEOF && bytes.HasPrefix([]byte(planBegins), begins[:n])
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return false
 	}
-	return named.Size() <= plan.BytesMax && string(begins) == planBegins
+	return named.Size() <= plan.BytesMax && strings.HasPrefix(planBegins, string(begins[:n]))
 }
