@@ -39,9 +39,10 @@ type Config struct {
 	Patience time.Duration
 }
 
-// PatienceDefault is less than what clients and proxies give an answer: who asks is told
-// how far the reading is and asks again, instead of being cut off.
-const PatienceDefault = 20 * time.Second
+// PatienceDefault is less than what clients and proxies give an answer, and than what
+// others wait for their turn at a package: who asks is told how far the reading is and
+// asks again, instead of being cut off and of holding everybody up.
+const PatienceDefault = 10 * time.Second
 
 const (
 	// keptMax bounds the pasts on disk: who compares two months asks of two in turn.
