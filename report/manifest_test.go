@@ -1,8 +1,10 @@
 package report_test
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -37,6 +39,34 @@ func packageOfMarch() fstest.MapFS {
 		"deals/acme.csv":     {Data: []byte("deal\n1\n")},
 		"deals/globex.csv":   {},
 		"deals-by-month.csv": {Data: []byte("x")}, // before deals/ as a name, behind it as a directory
+	}
+}
+
+// TestManifestCounts: a manifest from before feeds had counts is read, its feeds have none
+// rather than zeros, and it is written again as the bytes that were signed. One with
+// counts keeps them.
+func TestManifestCounts(t *testing.T) {
+	feed := `{"feed":"crm","partner":"acme","topic":"raw","records":9,"offsets":[9],"newest":null,"age_seconds":-1,"limit_seconds":60,"fresh":false,"completeness":"","complete":true,"dead_letters":0%s}`
+	counts := `,"counts":{"accepted":8,"duplicates":1,"late":0,"suppressed":0,"unmatchable":0,"touches":4,"unmatched":1}`
+	for _, c := range []struct{ name, counts, rate string }{{"without", "", ""}, {"with", counts, "0.7500"}} {
+		var signed bytes.Buffer
+		err := json.Indent(&signed, []byte(`{"version":2,"campaign":"tour","title":"March","window":"30d","as_of":"2026-04-02T06:00:00Z","revision":3,"contract":"`+strings.Repeat("ab", 32)+
+			`","made":{"question":{"window":"30d","from":"","to":"","detail":"full","dimensions":["partner"],"model":"linear","model_name":"Linear","view":"as_known"},"positions":{"t":[1]},"made_for":"","formats":["json"],"observed":{"behind_seconds":0,"behind_why":"","feeds":[`+
+			fmt.Sprintf(feed, c.counts)+`]}},"files":[{"name":"package.json","sha256":"`+strings.Repeat("cd", 32)+`","bytes":1}]}`), "", "  ")
+		if err != nil {
+			t.Fatal(err)
+		}
+		signed.WriteByte('\n')
+		m, _, err := report.ParseManifest(signed.Bytes())
+		if err != nil {
+			t.Fatalf("%s: %v", c.name, err)
+		}
+		if rate, known := m.Made.Observed.Feeds[0].MatchRate(); rate != c.rate || known != (c.rate != "") {
+			t.Errorf("%s: the match rate is %q, known %v; want %q", c.name, rate, known, c.rate)
+		}
+		if again, err := m.Encode(); err != nil || !bytes.Equal(again, signed.Bytes()) {
+			t.Errorf("%s: written again (%v) it is\n%s\nwant\n%s", c.name, err, again, &signed)
+		}
 	}
 }
 
