@@ -38,15 +38,15 @@ const changesMax = 200
 
 // Why something changed, where nobody has to be asked.
 const (
-	whyAsked    = "asked for by --"
-	whyDefault  = "the default: no flag asks for anything else"
-	whyAgain    = "it is that of the manifest"
-	whyContract = "by the contract's revision "
-	whySeen     = "seen on the line"
+	whyAsked   = "asked for by --"
+	whyDefault = "the default: no flag asks for anything else"
+	whyAgain   = "it is that of the manifest"
+	whySeen    = "seen on the line"
 )
 
-// log writes what changed since the last plan in front of what that one logged.
-func (p *Plan) log(past Past, at time.Time) {
+// log writes what changed since the last plan in front of what that one logged. Rules are
+// the revisions that the package tells of, none before it has come.
+func (p *Plan) log(past Past, at time.Time, rules rules) {
 	b := &p.TrackSource
 	var own []Change
 	for _, n := range past.Notes {
@@ -61,7 +61,7 @@ func (p *Plan) log(past Past, at time.Time) {
 				Why: "its seal does not fit: somebody changed the file after it was completed, and what it says is held against this plan as it is",
 			})
 		}
-		own = append(own, p.changes(last)...)
+		own = append(own, p.changes(last, rules)...)
 		old, b.ChangeLogLeftOut = last.TrackSource.ChangeLog, last.TrackSource.ChangeLogLeftOut
 	} else {
 		own = append(own, Change{Subject: "history", Key: p.PlanID, After: "first_plan", Why: "no completed plan of this campaign is in the directory"})
@@ -78,7 +78,7 @@ func (p *Plan) log(past Past, at time.Time) {
 
 // changes says in what the plan differs from the last: of one that is only planned, in
 // what is asked for.
-func (p *Plan) changes(last *Plan) []Change {
+func (p *Plan) changes(last *Plan, rules rules) []Change {
 	var out []Change
 	b, before := &p.TrackSource, &last.TrackSource
 	differ := func(subject, was, is, why string) {
@@ -97,20 +97,20 @@ func (p *Plan) changes(last *Plan) []Change {
 			now.Dimensions = was.Dimensions
 		}
 	}
-	revision := whyContract + strconv.FormatInt(b.Campaign.Revision, 10)
+	c := contracts{was: before.Campaign, is: b.Campaign, rules: rules.between(before.Campaign, b.Campaign), asked: q}
 	model := q.asked("attribution-model")
-	if q.Model == "" && b.Campaign.Contract != before.Campaign.Contract {
-		model = "the agreed model " + revision
+	if q.agreedModel() && before.Question.agreedModel() && c.was.Contract != c.is.Contract {
+		model = "the agreed model " + c.why("multi_touch", "models")
 	}
 	differ("model", was.Model, now.Model, model)
 	differ("window", window(was), window(now), q.asked("window"))
 	differ("dimensions", strings.Join(was.Dimensions, ","), strings.Join(now.Dimensions, ","), q.asked("dimensions"))
 	differ("detail", was.Detail, now.Detail, q.asked("detail"))
 	differ("view", was.View, now.View, q.asked("restated"))
-	differ("contract", contractOf(before.Campaign), contractOf(b.Campaign), "a revision was put in force; track-source contract diff says what it changes")
-	differ("currency", before.Campaign.Currency, b.Campaign.Currency, revision)
-	differ("zone", before.Campaign.Zone, b.Campaign.Zone, revision)
-	differ("partners", strings.Join(before.Campaign.Partners, ","), strings.Join(b.Campaign.Partners, ","), revision)
+	out = append(out, c.changes()...)
+	differ("currency", before.Campaign.Currency, b.Campaign.Currency, c.why("currency"))
+	differ("zone", before.Campaign.Zone, b.Campaign.Zone, c.why("zone"))
+	differ("partners", strings.Join(before.Campaign.Partners, ","), strings.Join(b.Campaign.Partners, ","), c.why("partners"))
 	out = append(out, sourceChanges(before.DataSources, b.DataSources)...)
 	differ("cadence", before.Cadence, b.Cadence, "the last plan was begun "+before.CreatedAt.Format(time.RFC3339)+", this one "+b.CreatedAt.Format(time.RFC3339))
 	return out
@@ -136,12 +136,8 @@ func window(a *Answered) string {
 	return a.Window
 }
 
-func contractOf(c Campaign) string {
-	if c.Contract == "" {
-		return ""
-	}
-	return "revision " + strconv.FormatInt(c.Revision, 10) + " " + c.Contract
-}
+// agreedModel reports whether the question leaves the model to the contract.
+func (q Question) agreedModel() bool { return q.Model == "" || q.Model == "multi-touch" }
 
 // sourceChanges says which feeds came, went, moved to another topic or lost their limits.
 func sourceChanges(before, after []DataSource) []Change {
@@ -153,9 +149,9 @@ func sourceChanges(before, after []DataSource) []Change {
 			continue
 		}
 		o := before[i]
-		for _, d := range [][2]string{{o.Topic, s.Topic}, {state(o), state(s)}} {
+		for _, d := range [][3]string{{o.Topic, s.Topic, whySeen}, {state(o), state(s), whySeen + ": " + measured(s)}} {
 			if d[0] != d[1] {
-				out = append(out, Change{Subject: "data_source", Key: s.Feed, Before: d[0], After: d[1], Why: whySeen})
+				out = append(out, Change{Subject: "data_source", Key: s.Feed, Before: d[0], After: d[1], Why: d[2]})
 			}
 		}
 	}
@@ -178,4 +174,17 @@ func state(s DataSource) string {
 		return "not fresh, complete"
 	}
 	return "neither fresh nor complete"
+}
+
+// measured is by what a feed can be relied on, or not.
+func measured(s DataSource) string {
+	text := "it has no record"
+	if s.AgeSeconds >= 0 {
+		text = "its newest record was " + strconv.FormatInt(s.AgeSeconds, 10) + " s old"
+	}
+	text += ", at most " + strconv.FormatInt(s.LimitSeconds, 10) + " s are allowed"
+	if s.Completeness != "" {
+		text += ", and its completeness was " + s.Completeness
+	}
+	return text
 }

@@ -94,10 +94,24 @@ func second() (plan.Question, *report.Package) {
 	q.Window, q.Model = "7d", ""
 	pkg.Question.Window, pkg.Question.From, pkg.Question.Model = "7d", "2026-11-20", "w-shaped"
 	pkg.Question.To, pkg.AsOf.Time = "2026-11-26", noon.AddDate(0, 0, 7)
-	pkg.Revision, pkg.Contract = 4, strings.Repeat("4d", 32)
+	pkg.Revision, pkg.Contract = 5, strings.Repeat("5e", 32)
+	pkg.Tables = append(pkg.Tables, revisions(
+		[]string{"5", strings.Repeat("5e", 32), "2026-11-24T09:00:00Z", "Governance board", "=1+1 <b>the agreed model</b> is w-shaped", "models, multi_touch"},
+		[]string{"4", strings.Repeat("4d", 32), "2026-11-23T09:00:00Z", "Revenue Operations", "deals take longer than 90 days", "window.lookback"},
+		[]string{"3", strings.Repeat("3c", 32), "2026-10-01T09:00:00Z", "", "", ""},
+	))
 	pkg.Observed.Feeds[2].Fresh = true
 	pkg.Observed.Feeds = append(pkg.Observed.Feeds, feed("crm", "globex", true, true))
 	return q, pkg
+}
+
+// revisions is the table of a package that tells of the contract's revisions.
+func revisions(rows ...[]string) report.Table {
+	return report.Table{
+		ID:      "revisions",
+		Columns: []report.Column{{ID: "revision", Kind: report.CountColumn}, {ID: "hash"}, {ID: "at", Kind: report.TimeColumn}, {ID: "by"}, {ID: "why"}, {ID: "changes"}},
+		Rows:    rows,
+	}
 }
 
 var errReset = &plan.Failure{Outcome: plan.Unreachable, Err: errors.New("read tcp 127.0.0.1:8087: connection reset by peer")}

@@ -110,7 +110,7 @@ func New(id string, q Question, past Past, now time.Time) *Plan {
 	}
 	b.SuccessMetrics = pendingMetrics(past.Last)
 	p.layOut()
-	p.log(past, now)
+	p.log(past, now, nil)
 	return p
 }
 
@@ -138,7 +138,7 @@ func (p *Plan) Complete(pkg *report.Package, done Done, past Past) {
 		p.ErrorHandling = errorHandling(ladderOf(done.Governance))
 	}
 	p.layOut()
-	p.log(past, b.CreatedAt)
+	p.log(past, b.CreatedAt, rulesOf(pkg))
 }
 
 // Fail ends the plan with why, and with whom that is escalated to: a rung higher for each
