@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"os"
 	"slices"
+	"sort"
 	"strings"
 	"testing"
 	"time"
@@ -750,24 +752,80 @@ func TestPackageChanges(t *testing.T) {
 	}
 }
 
-// TestPackageOfTooMany: a package of more deals than there is room for is refused, saying
-// how many there is room for; other questions are answered.
+// TestPackageOfTooMany: a package is made of as many deals as there is room for, and of one
+// more is refused, saying how many there is room for; other questions are answered.
 func TestPackageOfTooMany(t *testing.T) {
 	r := newRig(t, 0)
 	r.agree()
 	r.world(3, 20)
-	a, err := answer.New(answer.Config{Follow: r.follow, Clock: func() time.Time { return now }, DealBytes: 1 << 10})
+	deals := 0
+	if err := r.follow.ScanDeals(campaign, func(*follow.Deal) (bool, error) { deals++; return true, nil }); err != nil {
+		t.Fatal(err)
+	}
+	refusal := func(room int) string {
+		a, err := answer.New(answer.Config{Follow: r.follow, Clock: func() time.Time { return now }, DealBytes: int64(room)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		q := answer.Query{Campaign: campaign, Window: "all", Detail: "summary"}
+		if _, err = a.Package(ctx, operator, q); err == nil {
+			return ""
+		}
+		var refused *answer.Error
+		if !errors.As(err, &refused) || refused.Parameter != "campaign" {
+			t.Fatalf("with room for %d bytes: %v", room, err)
+		}
+		if _, err := a.Cohorts(ctx, operator, q); err != nil {
+			t.Error(err)
+		}
+		return refused.Detail
+	}
+	const most = 1 << 16
+	least := 1 + sort.Search(most, func(less int) bool { return refusal(1+less) == "" })
+	if least > most {
+		t.Fatalf("%d deals do not fit into %d bytes", deals, most)
+	}
+	want := fmt.Sprintf("a package has 0 MiB for its deals, and the first %d deals take more: of so many ask for cohorts, models and lists one at a time", deals)
+	if got := refusal(least - 1); got != want {
+		t.Errorf("%d deals fit into %d bytes; with one byte less:\n%q, want\n%q", deals, least, got, want)
+	}
+}
+
+// TestPackageOfAMebibyte: who asks for a package of more deals than there is room for is told
+// of the room in MiB and of the deals that fill it. It is a thousandth of both that it is by
+// default: a GiB, which two million deals of six touches fit into.
+func TestPackageOfAMebibyte(t *testing.T) {
+	if testing.Short() {
+		t.Skip("packs thousands of deals")
+	}
+	const deals, room = 3000, 1 << 20
+	r := newRig(t, 0)
+	c, err := control.Revise(document(), 0, now.AddDate(0, -3, 0))
 	if err != nil {
 		t.Fatal(err)
 	}
-	q := answer.Query{Campaign: campaign, Window: "all"}
-	_, err = a.Package(ctx, operator, q)
-	var refused *answer.Error
-	if !errors.As(err, &refused) || refused.Parameter != "campaign" || !strings.Contains(refused.Detail, "take more: of so many") {
-		t.Errorf("a package of too many deals: %v", err)
-	}
-	if _, err := a.Cohorts(ctx, operator, q); err != nil {
-		t.Error(err)
+	r.decide(c)
+	l := &large{r, rand.New(rand.NewPCG(1, 2)), parsed(t)}
+	l.fillFacts(deals)
+	for _, c := range []struct {
+		room int64
+		want string
+	}{
+		{room, "a package has 1 MiB for its deals, and the first 2,093 deals take more: of so many ask for cohorts, models and lists one at a time"},
+		{2 * room, ""},
+	} {
+		a, err := answer.New(answer.Config{Follow: r.follow, Clock: func() time.Time { return now }, DealBytes: c.room})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = a.Package(ctx, operator, answer.Query{Campaign: campaign, Window: "all", Detail: "summary"})
+		var refused *answer.Error
+		switch {
+		case c.want == "" && err != nil:
+			t.Errorf("with %d bytes: %v", c.room, err)
+		case c.want != "" && (!errors.As(err, &refused) || refused.Detail != c.want):
+			t.Errorf("with %d bytes: %v, want %s", c.room, err, c.want)
+		}
 	}
 }
 
