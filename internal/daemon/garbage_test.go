@@ -22,8 +22,8 @@ func TestEagerGarbage(t *testing.T) {
 		set          int
 		before, then uint64
 	}{
-		"as Go does":  {100, 100, 50},
-		"less often":  {400, 400, 50},
+		"as Go does":  {100, 100, 25},
+		"less often":  {400, 400, 25},
 		"more often":  {20, 20, 20},
 		"by no share": {-1, off, off},
 	}
