@@ -496,8 +496,14 @@ func TestMembersComeAndGo(t *testing.T) {
 func TestFenced(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	a := r.start("same", newDisk())
-	b := r.start("same", newDisk())
+	// A worker counts how often it was fenced within a minute, in which a loaded machine
+	// may not come so far.
+	began := time.Now()
+	slow := func(c *stream.Config, _ *counter, _ *faultnet.Network) {
+		c.Clock = func() time.Time { return began.Add(time.Since(began) / 10) }
+	}
+	a := r.start("same", newDisk(), slow)
+	b := r.start("same", newDisk(), slow)
 	deadline := time.Now().Add(waitForLong)
 	for len(a.err) == 0 && len(b.err) == 0 && time.Now().Before(deadline) {
 		r.send(5)

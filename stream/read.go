@@ -227,6 +227,9 @@ func (r *reader) read(ctx context.Context, spans map[int32]Span, fn func([]Recor
 		}
 		if fs.NumRecords() == 0 {
 			moved, err := r.drop(ctx, r.cl, r.topic, r.left)
+			if err != nil && ctx.Err() != nil {
+				return r.interrupted(ctx.Err())
+			}
 			if err != nil {
 				return err
 			}

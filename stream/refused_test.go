@@ -15,8 +15,9 @@ import (
 	"tracksource/stream"
 )
 
-// refusedSoon is how long a worker may take to say that it is refused.
-const refusedSoon = 15 * time.Second
+// refusedSoon is how long a worker may take to say that it is refused: four sessions
+// are two seconds, and many more under the race detector on a loaded machine.
+const refusedSoon = waitForLong
 
 // TestRefused: a broker that does not take the worker is a clear error within
 // seconds, nothing is lost, and what was refused works when it is mended.
