@@ -232,6 +232,7 @@ func transactUntilDead(ctx context.Context, t *testing.T, conn kafka.Conn, s kaf
 }
 
 func TestEmbeddedKill(t *testing.T) {
+	t.Parallel()
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 0))
@@ -324,6 +325,7 @@ func checkKept(t *testing.T, round int, kept, before, acked map[string][]record)
 }
 
 func TestEmbeddedKeepsPortAndState(t *testing.T) {
+	t.Parallel()
 	ctx, dir, s := context30(t), t.TempDir(), mustLoad(t, kafka.ProfileLocal, acme())
 	cfg := kafka.EmbeddedConfig{Dir: dir, Spec: s}
 	e, err := kafka.StartEmbedded(ctx, cfg)
@@ -354,6 +356,7 @@ func TestEmbeddedKeepsPortAndState(t *testing.T) {
 }
 
 func TestResetInternal(t *testing.T) {
+	t.Parallel()
 	ctx, s := context30(t), mustLoad(t, kafka.ProfileLocal, acme())
 	e, err := kafka.StartEmbedded(ctx, kafka.EmbeddedConfig{Dir: t.TempDir(), Spec: s})
 	if err != nil {
@@ -385,6 +388,7 @@ func TestResetInternal(t *testing.T) {
 
 // TestSalvageInterrupted stops between the renames of a swap.
 func TestSalvageInterrupted(t *testing.T) {
+	t.Parallel()
 	ctx, s := context30(t), mustLoad(t, kafka.ProfileLocal, acme())
 	tests := map[string]func(dir string) error{
 		"copy incomplete": func(dir string) error {

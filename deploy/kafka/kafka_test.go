@@ -202,6 +202,7 @@ func TestVerifyMissing(t *testing.T) {
 }
 
 func TestUnreachable(t *testing.T) {
+	t.Parallel()
 	refused := freeAddr(t)
 	// A listener that never answers: the connection opens, nothing comes back.
 	silent, err := net.Listen("tcp", "127.0.0.1:0")

@@ -113,6 +113,7 @@ func committed(ctx context.Context, t *testing.T, c *local.Cluster, topic string
 }
 
 func TestOneNode(t *testing.T) {
+	t.Parallel()
 	ctx, c := start(t, local.Config{})
 	features, err := kafka.Features(ctx, c.Conn())
 	if err != nil || features["transaction.version"] != 2 {
@@ -182,6 +183,7 @@ func TestOneNode(t *testing.T) {
 // TestThreeNodes holds that one node of three may be killed under
 // transactions: what was committed stays, and work goes on meanwhile.
 func TestThreeNodes(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("three JVMs are not short")
 	}

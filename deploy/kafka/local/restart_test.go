@@ -20,6 +20,7 @@ import (
 // is stopped and started again, every transaction has an end afterwards. One without
 // would hold up every read_committed reader of its partition, for ever.
 func TestRestartEndsTransactions(t *testing.T) {
+	t.Parallel()
 	restarts := 2
 	if n, err := strconv.Atoi(os.Getenv("LOCAL_RESTARTS")); err == nil {
 		restarts = n

@@ -16,6 +16,10 @@ import (
 // TestScripts holds that up.sh prints an address that works, continues a
 // directory on it, and that down.sh leaves no process.
 func TestScripts(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("four JVMs are not short")
+	}
 	local.SkipUnlessAvailable(t)
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
