@@ -158,6 +158,9 @@ func say(w io.Writer, r check.Report) error {
 		lines = append(lines, fmt.Sprintf("  %d disputes in %d steps, %d entries in escrow; %d closings and reopenings, %d entries booked behind closed days",
 			r.Disputes, r.Steps, r.Escrowed, r.Closings, r.Adjusted))
 	}
+	if r.Alerts > 0 {
+		lines = append(lines, fmt.Sprintf("  %d alerts held against what was said", r.Alerts))
+	}
 	base := "recomputed from observations, which are whole"
 	if len(r.Cut) > 0 {
 		base = "recomputed from the held journeys: retention has taken the beginning of " + strings.Join(r.Cut, ", ")

@@ -65,6 +65,7 @@ func decided(controls ...avro.Control) check.Input {
 		}})
 		in.Journeys = append(in.Journeys, check.At[avro.JourneyEvent]{Offset: 1, Value: avro.JourneyEvent{Kind: "control", Control: &controls[i]}})
 	}
+	in.Alerts = check.Notices(in.Control)
 	return in
 }
 

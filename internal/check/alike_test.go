@@ -3,14 +3,18 @@ package check_test
 import (
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"pgregory.net/rapid"
 
+	"tracksource/contract"
 	"tracksource/contract/example"
 	"tracksource/internal/check"
 	"tracksource/internal/control"
+	"tracksource/internal/governance"
+	"tracksource/money"
 	"tracksource/schemas/avro"
 )
 
@@ -18,7 +22,10 @@ import (
 type saying struct {
 	t         *rapid.T
 	revision  int64
+	agreed    *contract.Contract // the newest
 	documents []string
+	evaluated int  // days
+	careful   bool // evaluations are as they should be
 }
 
 func (s *saying) pick(what string, of ...string) string { return rapid.SampledFrom(of).Draw(s.t, what) }
@@ -72,11 +79,15 @@ func (s *saying) dispute() avro.Control {
 }
 
 func (s *saying) record() avro.Control {
-	switch s.pick("kind", "contract", "dispute", "dispute", "dispute", "period", "approval") {
+	switch s.pick("kind", "contract", "dispute", "dispute", "dispute", "period", "approval", "evaluation", "evaluation", "evaluation", "word") {
 	case "contract":
 		return s.contract()
 	case "dispute":
 		return s.dispute()
+	case "evaluation":
+		return s.evaluation()
+	case "word":
+		return s.word()
 	case "period":
 		return avro.Control{Kind: control.Period, Period: &avro.PeriodRecord{
 			Campaign: example.Campaign, Action: s.pick("action", "close", "reopen", "lock"), Day: s.day(), By: s.by(), Why: "quarter", At: s.at(),
@@ -92,6 +103,77 @@ func (s *saying) record() avro.Control {
 		r.Revision, r.Hash = s.revision+1, control.Hash([]byte(s.document()))
 	}
 	return avro.Control{Kind: control.Approval, Approval: r}
+}
+
+// follow takes in what the book has in force.
+func (s *saying) follow(book *control.Book) {
+	newest, _ := book.Newest(example.Campaign)
+	if s.revision = newest.Revision; s.revision == 0 {
+		return
+	}
+	var err error
+	if s.agreed, err = contract.Parse([]byte(newest.Document)); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// evaluation holds one of few guardrails against its bounds on one of the next days.
+func (s *saying) evaluation() avro.Control {
+	r := &avro.EvaluationRecord{
+		Campaign: example.Campaign, Revision: s.revision, Guardrail: s.pick("guardrail", "accuracy", "accuracy", "freshness", "weather"), Subject: s.pick("subject", "", "", "crm.acme"),
+		Value: s.pick("value", "", "99", "96.5", "90", "90", "30", "60", "1.23456789"), Detail: s.pick("detail", "", "two feeds are late"), Evidence: []string{"row=1"}, Attempts: 1,
+	}
+	if s.careful {
+		r.Guardrail, r.Value = s.pick("watched", "accuracy", "freshness"), s.pick("reading", "6", "99", "60", "99", "6", "30")
+		r.Subject = map[string]string{"freshness": "crm.acme"}[r.Guardrail]
+	}
+	s.evaluated += rapid.SampledFrom([]int{1, 7, 1, 15, 0, -1}).Draw(s.t, "days")
+	day := money.DayOf(time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC), time.UTC).Add(s.evaluated)
+	r.Day, r.At = day.String(), time.Date(2026, 3, 2, 6, 0, 0, 0, time.UTC).AddDate(0, 0, s.evaluated)
+	if s.agreed != nil {
+		g := s.agreed.Guardrail(r.Guardrail)
+		r.Target, r.Limit = g.Unit.Text(g.Target)+string(g.Unit), g.Unit.Text(g.Limit)+string(g.Unit)
+		band, err := governance.Band(g, r.Value)
+		if r.Band = string(band); err != nil {
+			r.Band = "green"
+		}
+	}
+	mistakes := []string{"none", "band", "revision", "bounds", "attempts", "day"}
+	if s.careful {
+		mistakes = mistakes[:1]
+	}
+	switch s.pick("mistake", mistakes...) {
+	case "band":
+		r.Band = s.pick("band", "green", "amber", "red", "no_data")
+	case "revision":
+		r.Revision++
+	case "bounds":
+		r.Target = "7%"
+	case "attempts":
+		r.Attempts = 4
+	case "day":
+		r.At = r.At.AddDate(0, 0, -2)
+	}
+	return avro.Control{Kind: control.Evaluation, Evaluation: r}
+}
+
+// word is what a partner says that changes no number.
+func (s *saying) word() avro.Control {
+	campaign := s.pick("campaign", example.Campaign, example.Campaign, "", "another")
+	switch s.pick("word", "signature", "acknowledgement", "survey") {
+	case "signature":
+		return avro.Control{Kind: control.Signature, Signature: &avro.SignatureRecord{
+			Campaign: campaign, Partner: s.partner(), Hash: s.pick("hash", strings.Repeat("0a", 32), strings.Repeat("0A", 32), "0a"), Title: "March",
+			Decision: s.pick("decision", "approved", "disputed", "refused"), By: s.by(), Why: "read", At: s.at(),
+		}}
+	case "acknowledgement":
+		return avro.Control{Kind: control.Acknowledgement, Acknowledgement: &avro.AcknowledgementRecord{
+			Campaign: campaign, Partner: s.partner(), Alert: s.pick("alert", "", "dispute/x/1"), By: s.by(), Why: "mine", At: s.at(),
+		}}
+	}
+	return avro.Control{Kind: control.Survey, Survey: &avro.SurveyRecord{
+		Campaign: campaign, Partner: s.partner(), Day: s.day(), Score: s.pick("score", "0", "10", "10.0", "9.5", "10.5", "07", "7.", ".5", "11", ""), By: s.by(), Why: "asked", At: s.at(),
+	}}
 }
 
 // TestJudgedAlike: the judge of this package and the one that the services and the
@@ -125,8 +207,7 @@ func TestJudgedAlike(t *testing.T) {
 			if book.Refused == refused && (c.Contract != nil || len(book.Periods[example.Campaign]) > periods) {
 				want = append(want, i)
 			}
-			newest, _ := book.Newest(example.Campaign)
-			s.revision = newest.Revision
+			s.follow(book)
 		}
 		passed, disputes := check.Decided(records)
 		if !slices.Equal(passed, want) {

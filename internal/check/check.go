@@ -59,10 +59,14 @@ func Check(ctx context.Context, cfg Config) (Report, error) {
 	if cut, err = cutTopics(ctx, cfg, append(cfg.Spec.RawTopics(), cfg.Spec.Observations())...); err != nil {
 		return Report{}, err
 	}
+	alertsCut, err := cutTopics(ctx, cfg, cfg.Spec.Alerts())
+	if err != nil {
+		return Report{}, err
+	}
 	l := &loader{cfg: cfg, in: Input{
 		ObservationPartitions: cfg.Spec.Partitions(kafka.KeyObservations),
 		JourneyPartitions:     cfg.Spec.Partitions(kafka.KeyJourneys),
-		Cut:                   cut,
+		Cut:                   cut, AlertsCut: len(alertsCut) > 0,
 	}}
 	if err := l.load(ctx); err != nil {
 		return Report{}, err
@@ -123,6 +127,7 @@ func (l *loader) load(ctx context.Context) (err error) {
 		steps = steps[:4]
 	}
 	steps = append(steps, step{[]string{spec.Control()}, l.control})
+	steps = append([]step{{[]string{spec.Alerts()}, l.alert}}, steps...)
 	// What partners see is in the transactions of the rows of all.
 	l.in.PartnerRows = map[string][]At[Row]{}
 	for partner, topic := range spec.PartnerContributions() {
@@ -258,6 +263,14 @@ func (l *loader) raw(r *stream.Record) error {
 	return nil
 }
 
+func (l *loader) alert(r *stream.Record) error {
+	a, ok, err := decoded(l, l.cfg.Codecs.Alert, r, r.Value)
+	if ok {
+		l.in.Alerts = append(l.in.Alerts, at(r, a))
+	}
+	return err
+}
+
 // control takes in a record of control. One that cannot be read is refused like others
 // that nobody can use, and changes nothing.
 func (l *loader) control(r *stream.Record) error {
@@ -265,7 +278,9 @@ func (l *loader) control(r *stream.Record) error {
 	switch err := l.cfg.Codecs.Control.Decode(r.Value, &c); {
 	case errors.Is(err, avro.ErrRegistry):
 		return err
-	case err == nil:
+	case err != nil:
+		l.in.Spoilt = append(l.in.Spoilt, r.Offset)
+	default:
 		l.in.Control = append(l.in.Control, at(r, c))
 	}
 	return nil

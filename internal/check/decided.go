@@ -21,7 +21,10 @@ import (
 type decided struct {
 	campaigns map[string]*campaign
 	disputes  map[disputeName]*said
-	passed    []decision // that are broadcast
+	watches   map[watched]*watch
+	notices   map[string]*notice // what people are told last, by the id of the alert
+	totals    map[string]int64   // how far control totals may be off, at most, by partner
+	passed    []decision         // that are broadcast
 	refused   []decision
 	steps     int // of disputes
 }
@@ -38,10 +41,12 @@ type campaign struct {
 	revision  int64
 	contract  *contract.Contract // the newest; nil for none
 	proposal  *avro.ContractRecord
-	approved  map[string]bool  // of the proposal, by partner: its last word
-	closed    money.Day        // the last day
-	decided   time.Time        // when that was said
-	reopening map[opening]bool // as approved: the last word since the last closing
+	proposed  *contract.Contract // what that says
+	approved  map[string]bool    // of the proposal, by partner: its last word
+	closed    money.Day          // the last day
+	decided   time.Time          // when that was said
+	last      *avro.PeriodRecord // by which that was said
+	reopening map[opening]bool   // as approved: the last word since the last closing
 }
 
 // opening is that days are opened again from one on, for one partner.
@@ -61,20 +66,34 @@ type said struct {
 	deal    avro.DealName
 	opened  time.Time
 	fields  map[string]string // of the object that it is on the deal's account
+	origin  string            // where in a feed it was opened
+	steps   []avro.DisputeRecord
 }
 
 func (s *said) open() bool { return s.fields["state"] == "" }
 
-func decide(records []At[avro.Control]) *decided {
-	d := &decided{campaigns: map[string]*campaign{}, disputes: map[disputeName]*said{}}
+// decide judges the records of control; spoilt are the offsets of those that nobody can
+// read.
+func decide(records []At[avro.Control], spoilt []int64) *decided {
+	d := &decided{
+		campaigns: map[string]*campaign{}, disputes: map[disputeName]*said{}, watches: map[watched]*watch{},
+		notices: map[string]*notice{}, totals: map[string]int64{},
+	}
+	refusal := func(offset int64) string { return fmt.Sprintf("control-refused/%d", offset) }
 	for i := range records {
 		r := decision{offset: records[i].Offset, record: &records[i].Value}
+		again := d.again(r.record)
 		var broadcast bool
 		if broadcast, r.why = d.take(r.record); r.why != nil {
-			d.refused = append(d.refused, r)
+			if d.refused = append(d.refused, r); !again {
+				d.notices[refusal(r.offset)] = d.refusal(r.record, r.offset)
+			}
 		} else if broadcast {
 			d.passed = append(d.passed, r)
 		}
+	}
+	for _, offset := range spoilt {
+		d.notices[refusal(offset)] = d.refusal(nil, offset)
 	}
 	return d
 }
@@ -83,7 +102,11 @@ func decide(records []At[avro.Control]) *decided {
 func (d *decided) take(c *avro.Control) (broadcast bool, err error) {
 	switch {
 	case c.Contract != nil:
-		return true, d.of(c.Contract.Campaign).revise(c.Contract)
+		err := d.of(c.Contract.Campaign).revise(c.Contract)
+		if err == nil && !c.Contract.Proposed {
+			d.tolerate(d.of(c.Contract.Campaign).contract)
+		}
+		return true, err
 	case c.Rate != nil:
 		day, err := money.ParseDay(c.Rate.Day)
 		if err != nil {
@@ -100,11 +123,23 @@ func (d *decided) take(c *avro.Control) (broadcast bool, err error) {
 	case c.Dispute != nil:
 		err := d.dispute(c.Dispute)
 		if err == nil {
+			is := d.disputes[disputeName{c.Dispute.Campaign, c.Dispute.ID}]
+			is.steps = append(is.steps, words(c.Dispute))
+			d.escalate(c.Dispute, is)
 			d.steps++
 		}
 		return false, err
+	case judgedElsewhere(c):
+		return false, nil // nothing on observations or journeys follows from it that is judged here
 	}
-	return false, nil // nothing on observations or journeys follows from it that is judged here
+	return false, d.heard(c)
+}
+
+// tolerate notes how far a contract lets the control totals of its partners be off.
+func (d *decided) tolerate(agreed *contract.Contract) {
+	for _, p := range agreed.Partners {
+		d.totals[p.ID] = max(d.totals[p.ID], agreed.Guardrail(contract.GuardControlTotals).Limit)
+	}
 }
 
 func (d *decided) of(name string) *campaign {
@@ -120,7 +155,7 @@ func (c *campaign) revise(r *avro.ContractRecord) error {
 		if c.proposal == nil || c.proposal.Hash != r.Hash {
 			return errors.New("no such proposal stands")
 		}
-		c.proposal, c.approved = nil, map[string]bool{}
+		c.proposal, c.proposed, c.approved = nil, nil, map[string]bool{}
 		return nil
 	}
 	if sum := sha256.Sum256([]byte(r.Document)); r.Hash != hex.EncodeToString(sum[:]) {
@@ -138,7 +173,7 @@ func (c *campaign) revise(r *avro.ContractRecord) error {
 		return errors.New("restate_from, and days before it are in other units or models")
 	}
 	if r.Proposed {
-		c.proposal, c.approved = r, map[string]bool{}
+		c.proposal, c.proposed, c.approved = r, agreed, map[string]bool{}
 		return nil
 	}
 	approvers := slices.Clone(agreed.Approvals.Revision)
@@ -152,7 +187,7 @@ func (c *campaign) revise(r *avro.ContractRecord) error {
 		}
 	}
 	if c.revision, c.contract = r.Revision, agreed; c.proposal != nil && c.proposal.Hash == r.Hash {
-		c.proposal, c.approved = nil, map[string]bool{}
+		c.proposal, c.proposed, c.approved = nil, nil, map[string]bool{}
 	}
 	return nil
 }
@@ -195,11 +230,11 @@ func (c *campaign) period(r *avro.PeriodRecord) error {
 	default:
 		return fmt.Errorf("action is %q", r.Action)
 	}
-	c.closed, c.decided, c.reopening = day, r.At, map[opening]bool{}
+	c.closed, c.decided, c.last, c.reopening = day, r.At, r, map[opening]bool{}
 	return nil
 }
 
-// approve notes the word of a partner on what stands. The word of one who is not asked
+// approve notes the word of a signatory on what stands. The word of one who is not asked
 // changes nothing.
 func (c *campaign) approve(r *avro.ApprovalRecord) error {
 	if err := office(r.By, r.Why, r.At); err != nil {
@@ -210,8 +245,11 @@ func (c *campaign) approve(r *avro.ApprovalRecord) error {
 	}
 	switch r.Of {
 	case "revision":
-		if c.proposal == nil || c.proposal.Hash != r.Hash || c.proposal.Revision != r.Revision {
+		if c.proposal == nil || c.proposal.Hash != r.Hash || c.proposal.Revision != r.Revision || r.Day != "" {
 			return errors.New("no such proposal stands")
+		}
+		if !c.signed(r.Partner) && !partnerOf(c.proposed, r.Partner) {
+			return fmt.Errorf("%s has signed neither what is agreed nor what is proposed", r.Partner)
 		}
 		c.approved[r.Partner] = r.Decision == "approved"
 	case "reopen":
@@ -219,8 +257,8 @@ func (c *campaign) approve(r *avro.ApprovalRecord) error {
 		if err != nil {
 			return err
 		}
-		if day > c.closed {
-			return fmt.Errorf("closed is up to %s only", c.closed)
+		if day > c.closed || !c.signed(r.Partner) || r.Revision != 0 || r.Hash != "" {
+			return fmt.Errorf("closed is up to %s only, or %s has not signed, or it is about a revision", c.closed, r.Partner)
 		}
 		c.reopening[opening{day, r.Partner}] = r.Decision == "approved"
 	default:
@@ -231,7 +269,11 @@ func (c *campaign) approve(r *avro.ApprovalRecord) error {
 
 // signed is whether a partner has signed the newest revision.
 func (c *campaign) signed(partner string) bool {
-	return c.contract != nil && slices.ContainsFunc(c.contract.Partners, func(p contract.Partner) bool { return p.ID == partner })
+	return c.contract != nil && partnerOf(c.contract, partner)
+}
+
+func partnerOf(c *contract.Contract, partner string) bool {
+	return slices.ContainsFunc(c.Partners, func(p contract.Partner) bool { return p.ID == partner })
 }
 
 // dispute judges one step of a dispute and adds it to what the deal is told.
@@ -244,7 +286,7 @@ func (d *decided) dispute(r *avro.DisputeRecord) error {
 		if err := d.mayOpen(r); err != nil {
 			return err
 		}
-		d.disputes[name] = &said{r.Partner, r.Deal, r.At, map[string]string{
+		d.disputes[name] = &said{partner: r.Partner, deal: r.Deal, opened: r.At, origin: r.Origin, fields: map[string]string{
 			"campaign": r.Campaign, "deal": r.Deal.Reporter + "/" + r.Deal.Source + "/opportunity/" + r.Deal.ID, "partner": r.Partner,
 			"about": r.About, "against": r.Against, "opened_at": at, "opened_by": r.By, "opened_why": r.Why,
 		}}
@@ -315,7 +357,7 @@ func office(by, why string, at time.Time) error {
 // follow holds what was broadcast against what control says: the records that are not
 // refused, in their order and no others.
 func (v *verifier) follow(all map[int64]*avro.Control, last int64) {
-	v.decided = decide(v.in.Control)
+	v.decided = decide(v.in.Control, v.in.Spoilt)
 	passed := v.decided.passed
 	v.report.Steps, v.report.Refused = v.decided.steps, len(v.decided.refused)
 	for n := range last {

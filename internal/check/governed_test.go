@@ -58,6 +58,7 @@ func governed() check.Input {
 	unnumbered := period
 	unnumbered.Number = 0
 	in.Control = append(in.Control, check.At[avro.Control]{Offset: 2, Value: unnumbered}, check.At[avro.Control]{Offset: 3, Value: dispute})
+	in.Alerts = check.Notices(in.Control)
 
 	object := check.Observation{Observation: avro.Observation{
 		Kind: "decision", Node: deal, Reporter: "acme", Feed: "crm", Source: "salesforce", EventID: "dispute/1", OccurredAt: day(8),

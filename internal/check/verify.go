@@ -49,6 +49,9 @@ type Input struct {
 	Observations          []At[Observation]
 	ObservationPartitions int32
 	Control               []At[avro.Control]
+	Spoilt                []int64 // offsets of records of control that nobody can read
+	Alerts                []At[avro.Alert]
+	AlertsCut             bool // they no longer begin with the first
 	Journeys              []At[avro.JourneyEvent]
 	JourneyPartitions     int32
 	Credits               []At[avro.CreditEntry]
@@ -80,6 +83,7 @@ type Report struct {
 	Adjusted, Escrowed                               int             // entries booked on another day than theirs; entries in escrow
 	PartnerRows                                      int             // such rows in the topics of single partners, of all of them
 	Facts                                            int             // deals under contracts that the facts topic tells of
+	Alerts                                           int             // that follow from what was said; each counts once
 	Transactions                                     int64           // of the tiers with state
 
 	// Problems are readable, at most problemsMax; ProblemCount is how many there
@@ -147,6 +151,7 @@ const (
 // computed again from the accepted facts.
 func Verify(in Input) Report {
 	byPlace(in.Control)
+	byPlace(in.Alerts)
 	byPlace(in.Observations)
 	byPlace(in.Journeys)
 	byPlace(in.Credits)
@@ -180,6 +185,7 @@ func Verify(in Input) Report {
 		v.held()
 	}
 	v.placedDisputes()
+	v.alerts()
 	due := v.books()
 	ledger := v.ledger()
 	v.conserved(due, ledger)
