@@ -59,6 +59,12 @@ func (s *saying) contract() avro.Control {
 		c = control.Withdraw(*c.Contract, s.at())
 		c.Contract.Proposed = true
 	}
+	switch s.pick("reasoned", "no", "no", "yes", "badly") {
+	case "yes":
+		c.Contract.By, c.Contract.Why = "Legal", "as signed"
+	case "badly":
+		c.Contract.By, c.Contract.Why = s.by(), s.pick("why", "", " ", "as signed")
+	}
 	return c
 }
 

@@ -151,6 +151,11 @@ func (d *decided) of(name string) *campaign {
 
 // revise judges a revision of the contract, a proposal of one and its withdrawal.
 func (c *campaign) revise(r *avro.ContractRecord) error {
+	if r.By+r.Why != "" { // older ones have no reason
+		if err := reason(r.By, r.Why); err != nil {
+			return err
+		}
+	}
 	if r.Proposed && r.Document == "" {
 		if c.proposal == nil || c.proposal.Hash != r.Hash {
 			return errors.New("no such proposal stands")
@@ -348,8 +353,15 @@ func (d *decided) mayGet(campaign string, was *said, to string) bool {
 
 // office is whether a record says who decided, and is no person's, why and when.
 func office(by, why string, at time.Time) error {
-	if strings.TrimSpace(by) == "" || strings.TrimSpace(why) == "" || len(by) > 200 || len(why) > 1000 || strings.Contains(by, "@") || at.UTC().Year() < 2000 || at.UTC().Year() > 9999 {
-		return errors.New("it does not say who of which office decided, why and when")
+	if at.UTC().Year() < 2000 || at.UTC().Year() > 9999 {
+		return errors.New("it does not say when it was decided")
+	}
+	return reason(by, why)
+}
+
+func reason(by, why string) error {
+	if strings.TrimSpace(by) == "" || strings.TrimSpace(why) == "" || len(by) > 200 || len(why) > 1000 || strings.Contains(by, "@") {
+		return errors.New("it does not say who of which office decided, and why")
 	}
 	return nil
 }
