@@ -24,10 +24,9 @@ type placed struct {
 // split.
 const orderPart = 128
 
-// find returns the part that key belongs into, its place there and whether it is
-// there.
-func (o *order) find(key string) (part, at int, found bool) {
-	part, found = slices.BinarySearchFunc(o.parts, key, func(p []placed, key string) int {
+// find returns the part that key is in or belongs into, and its place there.
+func (o *order) find(key string) (part, at int) {
+	part, found := slices.BinarySearchFunc(o.parts, key, func(p []placed, key string) int {
 		if p[len(p)-1].key < key {
 			return -1
 		}
@@ -40,15 +39,15 @@ func (o *order) find(key string) (part, at int, found bool) {
 		part-- // behind all of them: at the end of the last one
 	}
 	if part == len(o.parts) {
-		return part, 0, false
+		return part, 0
 	}
-	at, found = slices.BinarySearchFunc(o.parts[part], key, func(p placed, key string) int { return strings.Compare(p.key, key) })
-	return part, at, found
+	at, _ = slices.BinarySearchFunc(o.parts[part], key, func(p placed, key string) int { return strings.Compare(p.key, key) })
+	return part, at
 }
 
 // insert adds a key that is not there.
 func (o *order) insert(p placed) {
-	part, at, _ := o.find(p.key)
+	part, at := o.find(p.key)
 	o.size++
 	if part == len(o.parts) {
 		o.parts = append(o.parts, append(make([]placed, 0, orderPart), p))
@@ -65,7 +64,7 @@ func (o *order) insert(p placed) {
 
 // remove takes a key out that is there.
 func (o *order) remove(key string) {
-	part, at, _ := o.find(key)
+	part, at := o.find(key)
 	o.size--
 	if o.parts[part] = slices.Delete(o.parts[part], at, at+1); len(o.parts[part]) == 0 {
 		o.parts = slices.Delete(o.parts, part, part+1)
@@ -98,10 +97,10 @@ type run struct {
 // between returns the keys in [from, to), from the last to the first if back is set.
 func (o *order) between(from, to string, back bool) run {
 	if back {
-		part, at, _ := o.find(to)
+		part, at := o.find(to)
 		return run{parts: o.parts[:min(part+1, len(o.parts))], at: at, end: from, back: true}
 	}
-	part, at, _ := o.find(from)
+	part, at := o.find(from)
 	return run{parts: o.parts[part:], at: at, end: to}
 }
 
