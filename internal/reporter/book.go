@@ -267,7 +267,7 @@ func (f *fold) sweepBook(b *book) error {
 				return false, nil
 			}
 			left--
-			d, err := readDims(spaceTotal.Parts(key))
+			d, err := readDims(string(key))
 			if err != nil {
 				return false, fmt.Errorf("total: %w", err)
 			}

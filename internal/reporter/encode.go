@@ -94,13 +94,23 @@ func (d *dims) append(k state.Key) state.Key {
 	return k
 }
 
-// readDims reads what append wrote at the end of a key.
-func readDims(p *state.Parts) (d dims, err error) {
+// readDims reads the dimensions of the key of a total. They share its memory.
+func readDims(key string) (d dims, err error) {
+	p, at := spaceTotal.Parts([]byte(key)), 1
 	for _, part := range d.parts() {
-		*part = p.String()
+		n := len(p.Bytes())
+		at += partHead
+		if at+n > len(key) {
+			break // the parts say so as well
+		}
+		*part = key[at : at+n]
+		at += n
 	}
 	return d, p.End()
 }
+
+// partHead is what state.Key.String writes in front of a text.
+const partHead = 2
 
 // sourceState is what is known of one source: a partition of journeys, whose
 // attributor numbers its entries for this partition of credits.
@@ -224,10 +234,10 @@ func (t *total) part(source int32) (at int, found bool) {
 	return slices.BinarySearchFunc(t.parts, source, func(p part, source int32) int { return cmp.Compare(p.source, source) })
 }
 
-// encode writes numbers as varints and a share's unit as the places of its model
+// append writes numbers as varints and a share's unit as the places of its model
 // and its sum: whatever a source has a share in has a sum.
-func (t *total) encode() []byte {
-	b := append(make([]byte, 0, totalBytes), spaceTotal.Version)
+func (t *total) append(b []byte) []byte {
+	b = append(b, spaceTotal.Version)
 	b = appendNumbers(b, int64(t.audience), t.held, int64(len(t.models)))
 	for i := range t.models {
 		m := &t.models[i]
@@ -248,9 +258,6 @@ func (t *total) encode() []byte {
 	}
 	return b
 }
-
-// totalBytes is what most totals fit into.
-const totalBytes = 512
 
 func (t *total) appendUnit(b []byte, u unit) []byte {
 	for i := range t.models {
@@ -279,9 +286,39 @@ func appendNumbers(b []byte, numbers ...int64) []byte {
 
 // reader reads what appendText and appendNumbers wrote. The first failure sticks.
 type reader struct {
-	rest  []byte
-	names names
-	err   error
+	rest   []byte
+	names  names
+	memory *memory
+	err    error
+}
+
+// memory is what the lists of totals are cut from that are all forgotten at once.
+type memory struct {
+	models slab[model]
+	sums   slab[sum]
+	parts  slab[part]
+	shares slab[share]
+}
+
+// slab is memory of many short lists.
+type slab[T any] struct {
+	free []T
+	size int // of what it was cut from last
+}
+
+// slabMin and slabMax are how many items are asked for at once: few for a batch of
+// one entry, and twice as many each time.
+const slabMin, slabMax = 8, 256
+
+// take returns a list of n zeros.
+func (s *slab[T]) take(n int) []T {
+	if len(s.free) < n {
+		s.size = min(max(2*s.size, slabMin), slabMax)
+		s.free = make([]T, max(n, s.size))
+	}
+	out := s.free[:n:n]
+	s.free = s.free[n:]
+	return out
 }
 
 // names gives each text that is read the same memory: models and currencies are
@@ -339,45 +376,46 @@ func (r *reader) text() string {
 	return r.names.of(b)
 }
 
-func decodeTotal(value []byte, known names) (*total, error) {
+// decode reads what append wrote. The lists are cut from memory.
+func (t *total) decode(value []byte, known names, from *memory) error {
 	body, err := spaceTotal.Body(value)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	r := &reader{rest: body, names: known}
-	t := &total{audience: uint32(r.within(math.MaxUint32)), held: r.number()}
-	t.models = make([]model, r.within(listMax))
+	r := &reader{rest: body, names: known, memory: from}
+	t.audience, t.held = uint32(r.within(math.MaxUint32)), r.number()
+	t.models = from.models.take(r.within(listMax))
 	for i := range t.models {
 		m := &t.models[i]
 		m.name, m.version = r.text(), r.number()
 		m.shown = shown{r.within(shownDeleted + 1), r.amount(), r.text(), r.within(exponentMax + 1), r.within(2) == 1}
 		m.until, m.asOf, m.updated, m.offset = r.number(), r.number(), r.number(), r.number()
 		if n := r.within(listMax); r.err == nil {
-			m.sums = make([]sum, n)
+			m.sums = from.sums.take(n)
 		}
 		for j := range m.sums {
 			m.sums[j] = sum{r.text(), r.within(exponentMax + 1), r.amount(), r.within(math.MaxInt32), r.number()}
 		}
 		if r.err != nil {
-			return nil, r.err
+			return r.err
 		}
 	}
 	if t.parts, err = r.parts(t); err != nil {
-		return nil, err
+		return err
 	}
 	if len(r.rest) > 0 {
-		return nil, fmt.Errorf("%w: %d bytes too many in keyspace %s", state.ErrKey, len(r.rest), spaceTotal.Name)
+		return fmt.Errorf("%w: %d bytes too many in keyspace %s", state.ErrKey, len(r.rest), spaceTotal.Name)
 	}
-	return t, nil
+	return nil
 }
 
 func (r *reader) parts(t *total) ([]part, error) {
-	parts := make([]part, r.within(listMax))
+	parts := r.memory.parts.take(r.within(listMax))
 	for i := range parts {
 		p := &parts[i]
 		p.source, p.generation = int32(r.within(math.MaxInt32)), r.number()
 		if n := r.within(listMax); r.err == nil {
-			p.shares = make([]share, n)
+			p.shares = r.memory.shares.take(n)
 		}
 		for j := range p.shares {
 			i, k := r.within(int64(len(t.models))), 0

@@ -142,7 +142,7 @@ func (f *fold) release(records int) error {
 	h := &f.p.holds
 	for left := max(f.p.cfg.SliceKeys, records); left > 0 && h.due(f.now, f.p.cfg.Throttle); left-- {
 		first, _ := heap.Pop(&h.queue).(held)
-		d, err := readDims(spaceTotal.Parts([]byte(first.key)))
+		d, err := readDims(first.key)
 		if err != nil {
 			return fmt.Errorf("held key: %w", err)
 		}
@@ -189,8 +189,8 @@ func (f *fold) saveHolds() error {
 func (p *Processor) loadHolds() error {
 	h := holds{of: map[string]hold{}, left: map[uint64]int{}}
 	lists := map[uint64][]string{}
-	from, to := spaceHeld.Key().Range()
-	err := p.kv.Scan(from, to, func(key, value []byte) (bool, error) {
+	begin, end := spaceHeld.Key().Range()
+	err := p.kv.Scan(begin, end, func(key, value []byte) (bool, error) {
 		list, keys, err := readHeld(key, value)
 		lists[list] = keys
 		return true, err
@@ -198,6 +198,7 @@ func (p *Processor) loadHolds() error {
 	if err != nil {
 		return fmt.Errorf("load held keys: %w", err)
 	}
+	var from memory
 	for _, list := range slices.Sorted(maps.Keys(lists)) {
 		h.list = list + 1
 		for _, key := range lists[list] {
@@ -208,8 +209,8 @@ func (p *Processor) loadHolds() error {
 			if value == nil {
 				continue // its rows and all that was said of it are gone
 			}
-			t, err := decodeTotal(value, p.names)
-			if err != nil {
+			var t total
+			if err := t.decode(value, p.names, &from); err != nil {
 				return fmt.Errorf("total: %w", err)
 			}
 			// One that was held again is in a later list too; the first will do.

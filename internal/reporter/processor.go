@@ -322,10 +322,24 @@ type fold struct {
 	totals   map[string]*dirty // by state key
 
 	// Memory that is used again.
-	key    state.Key
-	moves  []move
-	shares []share
-	rows   []byte // rows of the batch behind each other; never overwritten
+	entered avro.CreditEntry
+	key     state.Key
+	value   []byte
+	moves   []move
+	shares  []share
+	form    encoded
+	// Memory of the batch, from which pieces are cut; never overwritten.
+	rows    []byte // rows behind each other
+	dirties slab[dirty]
+	memory  memory
+}
+
+// encoded is what a row is encoded from. On the stack of a function it would be
+// moved to the heap, row by row, since it is handed to an encoder of any type.
+type encoded struct {
+	key              avro.ContributionKey
+	row              avro.ContributionRow
+	value, confident [16]byte
 }
 
 // dirty is a total that the batch may have changed.
@@ -337,8 +351,9 @@ type dirty struct {
 }
 
 func (f *fold) record(ctx context.Context, r *stream.Record) error {
-	var e avro.CreditEntry
-	if err := f.p.cfg.Codecs.Credit.Decode(r.Value, &e); err != nil {
+	e := &f.entered
+	e.Reset()
+	if err := f.p.cfg.Codecs.Credit.DecodeOver(r.Value, e); err != nil {
 		switch {
 		case errors.Is(err, avro.ErrRegistry):
 			return fmt.Errorf("%w: %w", stream.ErrTransient, err)
@@ -347,7 +362,7 @@ func (f *fold) record(ctx context.Context, r *stream.Record) error {
 		}
 		return f.unreadable(ctx, r, err.Error())
 	}
-	if fault := faultOf(&e); fault != "" {
+	if fault := faultOf(e); fault != "" {
 		return f.unreadable(ctx, r, fault)
 	}
 	s, err := f.source(e.SourcePartition)
@@ -356,7 +371,7 @@ func (f *fold) record(ctx context.Context, r *stream.Record) error {
 	}
 	switch {
 	case s.generation < 0 || e.Generation > s.generation:
-		s.renew(&e, r)
+		s.renew(e, r)
 		if s.retiring {
 			f.p.retiring[e.SourcePartition] = true
 		}
@@ -374,7 +389,7 @@ func (f *fold) record(ctx context.Context, r *stream.Record) error {
 		return nil
 	}
 	if e.Sequence != s.last+1 {
-		if err := f.gap(ctx, &e, s.last, r); err != nil {
+		if err := f.gap(ctx, e, s.last, r); err != nil {
 			return err
 		}
 		s.gap = e.Sequence
@@ -383,7 +398,7 @@ func (f *fold) record(ctx context.Context, r *stream.Record) error {
 	if e.Kind == kindGeneration {
 		return nil
 	}
-	return f.entry(ctx, &e, s, r)
+	return f.entry(ctx, e, s, r)
 }
 
 // faultOf says why an entry cannot be folded, or nothing.

@@ -32,14 +32,14 @@ func (f *fold) retire() error {
 			return false, nil
 		}
 		read++
-		t, err := decodeTotal(value, f.p.names)
-		if err != nil {
+		var t total
+		if err := t.decode(value, f.p.names, &f.memory); err != nil {
 			return false, fmt.Errorf("total: %w", err)
 		}
 		if at, found := t.part(id); !found || t.parts[at].generation == s.generation {
 			return true, nil
 		}
-		d, err := readDims(spaceTotal.Parts(key))
+		d, err := readDims(string(key))
 		keys = append(keys, d)
 		return true, err
 	})

@@ -3,7 +3,6 @@ package reporter
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -110,25 +109,24 @@ func setMove(moves []move, u unit, from, to amount) []move {
 
 // total returns the total of a key, to be published at the end of the batch.
 func (f *fold) total(d dims) (*dirty, error) {
-	key := d.append(append(f.key[:0], spaceTotal.ID))
-	f.key = key
-	if t, ok := f.totals[string(key)]; ok {
+	f.key = d.append(append(f.key[:0], spaceTotal.ID))
+	if t, ok := f.totals[string(f.key)]; ok {
 		return t, nil
 	}
-	t := &dirty{dims: d, book: f.book(d.Contract)}
+	t := &f.dirties.take(1)[0]
+	t.dims, t.book = d, f.book(d.Contract)
 	t.audience = t.book.audience().number
-	b, err := f.p.kv.Get(key)
+	b, err := f.p.kv.Get(f.key)
 	if err != nil {
 		return nil, err
 	}
 	if b != nil {
-		stored, err := decodeTotal(b, f.p.names)
-		if err != nil {
+		if err := t.decode(b, f.p.names, &f.memory); err != nil {
 			return nil, fmt.Errorf("total: %w", err)
 		}
-		t.total, t.stored = *stored, b
+		t.stored = b
 	}
-	f.totals[string(key)] = t
+	f.totals[string(f.key)] = t
 	return t, nil
 }
 
@@ -252,11 +250,10 @@ func (f *fold) publish(key string, t *dirty) error {
 	if len(t.models) == 0 {
 		return f.p.kv.Delete([]byte(key))
 	}
-	value := t.encode()
-	if bytes.Equal(value, t.stored) {
+	if f.value = t.append(f.value[:0]); bytes.Equal(f.value, t.stored) {
 		return nil
 	}
-	return f.p.kv.Put([]byte(key), value)
+	return f.p.kv.Put([]byte(key), bytes.Clone(f.value))
 }
 
 // row publishes one model of a key if it must, and reports whether a change is
@@ -401,18 +398,22 @@ func (f *fold) encodeRow(d *dims, m *model, deleted bool, updated int64) (key, v
 	if m.version++; m.version < f.p.first {
 		m.version = f.p.first
 	}
-	k := avro.ContributionKey(*d)
+	k, row := &f.form.key, &f.form.row
+	*k = avro.ContributionKey(*d)
 	k.Model = m.name
-	room := 2*len(d.Contract+d.Measure+d.Day+d.Partner+d.Channel+d.Asset+d.Region+d.Segment+d.Source+d.TouchCampaign+d.Escrow+d.Booked+m.name) + rowBytes
+	room := 2*len(m.name) + rowBytes
+	for _, part := range d.parts() {
+		room += 2 * len(*part)
+	}
 	if cap(f.rows)-len(f.rows) < room {
 		f.rows = make([]byte, 0, max(rowsBytes, room))
 	}
 	start := len(f.rows)
-	if f.rows, err = f.p.cfg.Codecs.ContributionKey.Append(f.rows, &k); err != nil {
+	if f.rows, err = f.p.cfg.Codecs.ContributionKey.Append(f.rows, k); err != nil {
 		return nil, nil, err
 	}
 	key, start = f.rows[start:len(f.rows):len(f.rows)], len(f.rows)
-	row := avro.ContributionRow{
+	*row = avro.ContributionRow{
 		Contract: k.Contract, Measure: k.Measure, Model: k.Model, Day: k.Day, Partner: k.Partner,
 		Channel: k.Channel, Asset: k.Asset, Region: k.Region, Segment: k.Segment, Source: k.Source,
 		TouchCampaign: k.TouchCampaign, Escrow: k.Escrow, Booked: k.Booked, Currency: m.shown.currency, Version: m.version,
@@ -424,10 +425,13 @@ func (f *fold) encodeRow(d *dims, m *model, deleted bool, updated int64) (key, v
 	if deleted {
 		held = amount{}
 	}
-	if err := errors.Join(row.SetValue(held.value, m.shown.exponent), row.SetConfident(held.confident, m.shown.exponent)); err != nil {
+	if row.Value, err = avro.AppendDecimal(f.form.value[:0], held.value, m.shown.exponent); err != nil {
 		return nil, nil, err
 	}
-	if f.rows, err = f.p.cfg.Codecs.ContributionRow.Append(f.rows, &row); err != nil {
+	if row.ConfidentValue, err = avro.AppendDecimal(f.form.confident[:0], held.confident, m.shown.exponent); err != nil {
+		return nil, nil, err
+	}
+	if f.rows, err = f.p.cfg.Codecs.ContributionRow.Append(f.rows, row); err != nil {
 		return nil, nil, err
 	}
 	return key, f.rows[start:len(f.rows):len(f.rows)], nil

@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	twmb "github.com/twmb/avro"
 	"pgregory.net/rapid"
 
 	"tracksource/schemas/avro"
@@ -316,6 +318,47 @@ func TestDecodeOfAnotherRelease(t *testing.T) {
 				t.Errorf("%d requests for one id, want 1", n)
 			}
 		})
+	}
+}
+
+// TestDecodeOver reads entries into one value and finds nothing of the one before in
+// any: neither where lists are shorter, nor where their writer did not know them.
+func TestDecodeOver(t *testing.T) {
+	schema, err := avro.Load(avro.NameCreditEntry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	older := regexp.MustCompile(`\{"name":"confiden(ce|t)"[^{}]*(\{[^{}]*\})?[^{}]*\},`).ReplaceAllString(schema.Text, "")
+	writer, err := twmb.Parse(older)
+	if err != nil || older == schema.Text {
+		t.Fatalf("the edit did not apply, or %v", err)
+	}
+	codecs, _ := openWith(t, func(context.Context, int) (string, error) { return older, nil })
+	var encoded [][]byte
+	long, short, none := sampleCreditEntry(), sampleCreditEntry(), &avro.CreditEntry{Kind: "generation"}
+	short.Models, short.Delta, short.Running, short.Confident = short.Models[:1], short.Delta[1:2], short.Running[1:2], short.Confident[1:2]
+	for _, e := range []*avro.CreditEntry{long, short, none, long} {
+		b, err := codecs.Credit.Append(nil, e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		encoded = append(encoded, b)
+	}
+	b, err := writer.AppendEncode(avro.AppendHeader(nil, 1), long)
+	if err != nil {
+		t.Fatal(err)
+	}
+	encoded = append(encoded, b, encoded[1])
+	var got avro.CreditEntry
+	for i, b := range encoded {
+		var want avro.CreditEntry
+		got.Reset()
+		if err := errors.Join(codecs.Credit.Decode(b, &want), codecs.Credit.DecodeOver(b, &got)); err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Fatalf("entry %d\ngot  %+v\nwant %+v", i, got, want)
+		}
 	}
 }
 

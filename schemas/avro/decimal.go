@@ -23,18 +23,19 @@ const (
 // SetValue sets Value to minor x 10^-exponent, exactly. The exponent is that of
 // the minor unit, 0 to 9.
 func (r *ContributionRow) SetValue(minor int64, exponent int) (err error) {
-	r.Value, err = decimalBytes(minor, exponent)
+	r.Value, err = AppendDecimal(make([]byte, 0, decimalBytesMax), minor, exponent)
 	return err
 }
 
 // SetConfident sets ConfidentValue as SetValue does Value.
 func (r *ContributionRow) SetConfident(minor int64, exponent int) (err error) {
-	r.ConfidentValue, err = decimalBytes(minor, exponent)
+	r.ConfidentValue, err = AppendDecimal(make([]byte, 0, decimalBytesMax), minor, exponent)
 	return err
 }
 
-// decimalBytes is minor x 10^-exponent as decimal(38,9).
-func decimalBytes(minor int64, exponent int) ([]byte, error) {
+// AppendDecimal appends minor x 10^-exponent as decimal(38,9), of which SetValue says
+// more: for who has memory for it, at most 16 bytes.
+func AppendDecimal(dst []byte, minor int64, exponent int) ([]byte, error) {
 	if exponent < 0 || exponent > decimalScale {
 		_, err := tenTo(exponent)
 		return nil, err
@@ -54,12 +55,15 @@ func decimalBytes(minor int64, exponent int) ([]byte, error) {
 		lo, borrow = bits.Sub64(0, lo, 0)
 		hi, _ = bits.Sub64(0, hi, borrow)
 	}
-	b := binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(make([]byte, 0, decimalBytesMax), hi), lo)
+	var whole [decimalBytesMax]byte
+	binary.BigEndian.PutUint64(whole[:8], hi)
+	binary.BigEndian.PutUint64(whole[8:], lo)
+	b := whole[:]
 	// A first byte that only repeats the sign of the second is not written.
 	for len(b) > 1 && (b[0] == 0 && b[1] <= math.MaxInt8 || b[0] == math.MaxUint8 && b[1] > math.MaxInt8) {
 		b = b[1:]
 	}
-	return b, nil
+	return append(dst, b...), nil
 }
 
 // ValueMinor gives Value as an integer of minor units of the exponent, 0 to 9.
