@@ -25,8 +25,6 @@ type Config struct {
 	// Line says how the topics in front stand; nil: nobody knows, and freshness has
 	// no feeds.
 	Line Line
-	// Counters says what the line did where one process knows it; nil: nobody does.
-	Counters func(context.Context) (*Counters, error)
 	// Past reads what was known at an earlier moment, for packages of it; nil: nobody can.
 	Past Past
 	// Decide writes a record to the control topic, and returns when it is durable: one

@@ -239,7 +239,10 @@ func (a *Answers) Freshness(ctx context.Context, v report.Viewer, _ Query) (Fres
 	if err != nil {
 		return out, err
 	}
-	counts := a.feedCounts()
+	counts, err := a.follow.FeedCounts()
+	if err != nil {
+		return out, err
+	}
 	for _, f := range state.Feeds {
 		if !v.Operator && f.Partner != v.Partner {
 			out.Withheld = true
@@ -268,10 +271,26 @@ func (a *Answers) Freshness(ctx context.Context, v report.Viewer, _ Query) (Fres
 			out.Line = append(out.Line, GroupLine{g.Group, count(g.Lag)})
 		}
 	}
-	if v.Operator && a.cfg.Counters != nil {
-		out.Counters, err = a.cfg.Counters(ctx)
+	if v.Operator {
+		out.Counters = lineCounters(state.Feeds, counts)
 	}
-	return out, err
+	return out, nil
+}
+
+// lineCounters is what the feeds of a line come to, nil where nothing is told of them.
+func lineCounters(feeds []FeedState, counts map[kafka.Feed]report.FeedCounts) *Counters {
+	var sum report.FeedCounts
+	var raw, dead int64
+	told := false
+	for _, f := range feeds {
+		c, ok := counts[f.Feed]
+		sum, told = sum.Add(c), told || ok
+		raw, dead = raw+f.Records, dead+f.Dead
+	}
+	if !told {
+		return nil
+	}
+	return &Counters{Raw: count(raw), Accepted: count(sum.Accepted), Duplicates: count(sum.Duplicates), DeadLetters: count(dead), Unresolved: count(sum.Unmatched)}
 }
 
 // tell puts in what became of the feed's events.
@@ -283,10 +302,6 @@ func (f *FeedLine) tell(c report.FeedCounts) {
 		f.MatchRate = &rate
 	}
 }
-
-// feedCounts says what became of the events of each feed, as far as it is told: a feed
-// that nothing is told of is not in it.
-func (a *Answers) feedCounts() map[kafka.Feed]report.FeedCounts { return nil }
 
 func count(n int64) string { return strconv.FormatInt(n, 10) }
 

@@ -59,6 +59,19 @@ func TestFreshness(t *testing.T) {
 		}
 		r.Emit(r.spec.Alerts(), []byte(a.ID), value)
 	}
+	for partition, row := range []avro.FeedRow{
+		{Accepted: 1, Duplicates: 2, Late: 3, Suppressed: 4, Unmatchable: 5, Touches: 6, Unmatched: 1},
+		{Accepted: 10, Duplicates: 20, Late: 30, Suppressed: 40, Unmatchable: 50, Touches: 1, Unmatched: 1},
+	} {
+		k := avro.FeedKey{Feed: "crm", Reporter: "acme", Partition: int32(partition)}
+		row.Feed, row.Reporter, row.Partition = k.Feed, k.Reporter, k.Partition
+		key, err1 := r.codecs.FeedKey.Append(nil, &k)
+		value, err2 := r.codecs.FeedRow.Append(nil, &row)
+		if err := errors.Join(err1, err2); err != nil {
+			t.Fatal(err)
+		}
+		r.Emit(r.spec.FeedCounts(), key, value)
+	}
 	clock := func() time.Time { return time.Now().Add(time.Hour) }
 	answers, err := answer.New(answer.Config{Follow: r.follow, Clock: clock, Line: answer.NewBroker(m.Conn(), r.spec, quiet, clock)})
 	if err != nil {
@@ -70,6 +83,9 @@ func TestFreshness(t *testing.T) {
 	}
 	for _, f := range got.Feeds {
 		if f.Partner == "globex" {
+			if f.Accepted != nil || f.Touches != nil || f.MatchRate != nil {
+				t.Errorf("of a feed that nothing is told of: %s", show(t, f))
+			}
 			if f.Records != "0" || f.LastEvent != nil || f.AgeSeconds != nil || f.DeadLetters != "0" || f.Completeness.State != "ok" || *f.Completeness.Share != "1.0000" {
 				t.Errorf("a feed without records: %+v", f)
 			}
@@ -78,12 +94,20 @@ func TestFreshness(t *testing.T) {
 		if f.Records != "2" || f.AgeSeconds == nil || *f.AgeSeconds < 3590 || *f.AgeSeconds > 3700 || f.DeadLetters != "3" {
 			t.Errorf("a feed with records: %s", show(t, f))
 		}
+		for i, n := range []*string{f.Accepted, f.Duplicates, f.Late, f.Suppressed, f.Unmatchable, f.Touches, f.Unmatched, f.MatchRate} {
+			if want := []string{"11", "22", "33", "44", "55", "7", "2", "0.7143"}[i]; n == nil || *n != want {
+				t.Errorf("count %d of %s, want %s", i, show(t, f), want)
+			}
+		}
 		if c := f.Completeness; c.Share == nil || *c.Share != "0.8000" {
 			t.Errorf("32 of 40 events came: %s", show(t, c))
 		}
 		if len(f.DeadCodes) != 2 || f.DeadCodes[0] != (answer.CodeCount{Code: "late", Count: "2"}) || f.Completeness.State != "short" || !strings.Contains(f.Completeness.Detail, "10 said") {
 			t.Errorf("its dead letters and completeness: %s", show(t, f))
 		}
+	}
+	if want := (answer.Counters{Raw: "2", Accepted: "11", Duplicates: "22", DeadLetters: "3", Unresolved: "2"}); got.Counters == nil || *got.Counters != want {
+		t.Errorf("counters %s, want %+v", show(t, got.Counters), want)
 	}
 	own, err := answers.Freshness(ctx, globex, answer.Query{})
 	if err != nil || len(own.Feeds) != 1 || own.Feeds[0].Partner != "globex" || len(own.Line) != 0 || !own.Withheld {

@@ -501,7 +501,7 @@ type FreshnessAnswer struct {
 	Envelope
 	Feeds    []FeedLine  `json:"feeds"`
 	Line     []GroupLine `json:"line"`
-	Counters *Counters   `json:"counters"` // null where nobody counts
+	Counters *Counters   `json:"counters"` // null where nothing is told of any feed, and for partners
 }
 
 // FeedLine is one feed of one partner.
@@ -546,7 +546,8 @@ type GroupLine struct {
 	Lag   string `json:"lag"`
 }
 
-// Counters is what the whole line did.
+// Counters is what the whole line did. Unresolved are touches whose account only stands
+// in for one.
 type Counters struct {
 	Raw         string `json:"raw"`
 	Accepted    string `json:"accepted"`

@@ -23,17 +23,17 @@ var eyes = []string{"operator", "open", "own", "stranger", "nobody"}
 var never = map[string][]string{
 	"open": {
 		"code_of_acme", "code_of_blue", "touch-by-acme", "touch-by-blue", "person-of-acme", "person-of-blue", "D-acme", "stage-of-D-acme", "d-acme.example",
-		"subject-of-acme", "subject-of-blue", "subject-of-zeta", winter, "zeta", `"9999.`,
+		"subject-of-acme", "subject-of-blue", "subject-of-zeta", winter, "zeta", `"9999.`, "81881", "82882", "89889",
 	},
 	"own": {
 		"code_of_acme", "touch-by-acme", "touch-by-corp", "person-of-acme", "person-of-corp", "D-acme", "stage-of-D-acme", "d-acme.example",
 		"subject-of-acme", "subject-of-corp", "subject-of-zeta", winter, "zeta", `"9999.`,
 		"asset-of-acme", "asset-of-corp", "source-of-acme", "source-of-corp", `"1111.1`, `"3333.3`, "1,111.1", "3,333.3", `"277.7`, `"833.3`, `"171.51`, `"373.53`,
-		"dispute-by-acme-of", "99.1234", `"30"`, "77.7777", `"7.9"`, `"3.3"`,
+		"dispute-by-acme-of", "99.1234", `"30"`, "77.7777", `"7.9"`, `"3.3"`, "81881", "89889",
 	},
 	"stranger": {
 		summit, "code_of_acme", "code_of_blue", "acme-of", "touch-by", "person-of", "D-shared", "D-acme", "subject-of-acme", "subject-of-blue", "subject-of-corp",
-		"asset-of-acme", "asset-of-blue", "asset-of-corp", "blue", "corp", `"1111.1`, `"2222.2`, `"3333.3`, `"171.51`, `"272.52`, `"373.53`,
+		"asset-of-acme", "asset-of-blue", "asset-of-corp", "blue", "corp", `"1111.1`, `"2222.2`, `"3333.3`, `"171.51`, `"272.52`, `"373.53`, "81881", "82882",
 	},
 	"nobody": {summit, winter, "acme", "blue", "corp", "zeta", `"1111.1`},
 }
@@ -192,7 +192,10 @@ var lookouts = map[string][]look{
 		{query: "campaign=summit&window=all", refused: 400, sees: everyone([]string{`"partner":"acme"`, "EUR 10,864.20 of 2 deals"}, []string{`"partner":"acme"`, "EUR 10,864.20 of 2 deals"}, []string{`"kpis":[]`, `"partner":"blue"`})},
 	},
 	"GET /api/v1/freshness": {
-		{sees: map[string][]string{"operator": {"code_of_acme", "code_of_zeta", "tracksource.resolve"}, "open": {`"feeds":[]`}, "own": {"code_of_blue"}, "stranger": {"code_of_zeta"}}},
+		{sees: map[string][]string{
+			"operator": {"code_of_acme", "code_of_zeta", "tracksource.resolve", "81881", "82882", `"accepted":"254652"`, `"unresolved":"3"`, `"match_rate":"0.7500"`},
+			"open":     {`"feeds":[]`, `"counters":null`}, "own": {"code_of_blue", "82882", `"match_rate":"0.7500"`, `"counters":null`}, "stranger": {"code_of_zeta", "89889"},
+		}},
 	},
 	"GET /api/v1/events": {
 		{sees: map[string][]string{"operator": {"event: change"}, "open": {"event: change"}, "own": {"event: change"}, "stranger": {"event: change"}}},

@@ -81,6 +81,9 @@ func newWorld(t testing.TB) *world {
 		About: "sourcing", By: "RevOps of code_of_acme", Why: "subject-of-acme", At: noon(),
 	}})
 	w.governed()
+	w.feed("crm", "acme", 81881)
+	w.feed("map", "blue", 82882)
+	w.feed("crm", "zeta", 89889)
 	return w
 }
 
@@ -184,6 +187,13 @@ func (w *world) rows(campaign, partner, owner string, minor int64) {
 			w.put("tracksource.contributions", encoded(w, w.codecs.ContributionKey, &key), encoded(w, w.codecs.ContributionRow, &r))
 		}
 	}
+}
+
+// feed puts what became of the events of a feed: a quarter of its touches is unmatched.
+func (w *world) feed(feed, reporter string, accepted int64) {
+	k := avro.FeedKey{Feed: feed, Reporter: reporter}
+	row := avro.FeedRow{Feed: feed, Reporter: reporter, Accepted: accepted, Touches: 4, Unmatched: 1, Version: 1, UpdatedAt: noon()}
+	w.put("tracksource.feeds", encoded(w, w.codecs.FeedKey, &k), encoded(w, w.codecs.FeedRow, &row))
 }
 
 func (w *world) alert(campaign, partner string) {

@@ -18,8 +18,8 @@ import (
 // Open makes a service follow what answers are made of and serve the page and the
 // API at addr (host:port, port 0 for a free one) while it runs, and evaluate guardrails
 // day by day beside. It returns the page's URL. Of cfg it takes who is let in, the
-// limits, the counters and how garbage is collected. An error leaves nothing open that the
-// service does not close.
+// limits and how garbage is collected. An error leaves nothing open that the service does
+// not close.
 func Open(ctx context.Context, svc *line.Service, cfg Config, addr string) (url string, err error) {
 	l := svc.Line
 	f, err := follow.Open(l, 0)
@@ -33,7 +33,7 @@ func Open(ctx context.Context, svc *line.Service, cfg Config, addr string) (url 
 	}
 	to := control.Config{Kafka: l.Kafka, Spec: l.Spec, Codecs: l.Codecs, Log: l.Log}
 	a, err := answer.New(answer.Config{
-		Follow: f, Clock: l.Clock, Line: answer.NewBroker(l.Kafka, l.Spec, l.Log, l.Clock), Counters: cfg.Counters, Decide: answer.Decider(to),
+		Follow: f, Clock: l.Clock, Line: answer.NewBroker(l.Kafka, l.Spec, l.Log, l.Clock), Decide: answer.Decider(to),
 		Past: pasts,
 	})
 	if err != nil {

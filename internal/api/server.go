@@ -22,7 +22,6 @@ import (
 	"sync"
 	"time"
 
-	"tracksource/internal/answer"
 	"tracksource/report"
 )
 
@@ -44,9 +43,6 @@ type Config struct {
 	AccessFile string
 	// TLSCert and TLSKey are files in PEM; both or none.
 	TLSCert, TLSKey string
-	// Counters says what the line did, of a process that holds all of it; nil: nobody
-	// does.
-	Counters func(context.Context) (*answer.Counters, error)
 	// PerSecond is how many requests a holder of a token may make; 0: 200.
 	PerSecond int
 	// Eager has the process collect its garbage eagerly until done is called, while a

@@ -238,7 +238,7 @@ func (d *demo) openTiers(ctx context.Context) error {
 			if err != nil || d.cfg.Once {
 				return svc, err
 			}
-			d.page, err = api.Open(ctx, svc, api.Config{AccessFile: d.cfg.AccessFile, Counters: d.counters}, d.cfg.HTTP)
+			d.page, err = api.Open(ctx, svc, api.Config{AccessFile: d.cfg.AccessFile}, d.cfg.HTTP)
 			return svc, err
 		}),
 	)

@@ -6,13 +6,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"text/tabwriter"
 
 	"tracksource/attribution"
 	"tracksource/deploy/kafka"
-	"tracksource/internal/answer"
 	"tracksource/internal/line"
 	"tracksource/money"
 	"tracksource/schemas/avro"
@@ -75,19 +73,6 @@ func (d *demo) events(ctx context.Context) (Events, error) {
 		}
 	}
 	return e, nil
-}
-
-// counters is events as the page shows them.
-func (d *demo) counters(ctx context.Context) (*answer.Counters, error) {
-	e, err := d.events(ctx)
-	if err != nil {
-		return nil, err
-	}
-	text := func(n int64) string { return strconv.FormatInt(n, 10) }
-	return &answer.Counters{
-		Raw: text(e.Raw), Accepted: text(e.Accepted), Duplicates: text(e.Duplicates),
-		DeadLetters: text(e.DeadLetters), Unresolved: text(e.Unresolved),
-	}, nil
 }
 
 // exponentOf is the number of decimals that a row is shown with.

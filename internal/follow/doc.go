@@ -1,5 +1,5 @@
 // Package follow keeps what any instance answers from: the topics of contributions,
-// facts, decisions, alerts and the ledger, each followed whole into a store of its
+// facts, decisions, alerts, the ledger and counts of feeds, each followed whole into a store of its
 // own on disk, in the order in which questions ask for them.
 //
 // It knows records and what replaces what. It must not know who may see something or
@@ -19,13 +19,14 @@ var (
 	spaceEntry       = state.Keyspace{ID: 0x56, Version: 1, Name: "entry"}
 	spacePointer     = state.Keyspace{ID: 0x57, Version: 2, Name: "pointer"}
 	spaceLedgerLife  = state.Keyspace{ID: 0x58, Version: 1, Name: "ledger-life"}
+	spaceFeed        = state.Keyspace{ID: 0x59, Version: 1, Name: "feed"}
 )
 
 // Keyspaces returns the keyspaces of all stores, for state.NewLayout.
 func Keyspaces() []state.Keyspace {
 	return []state.Keyspace{
 		spaceRow, spaceFacts, spaceFactsLife, spaceDecision, spaceAlert, spaceAlertNewest,
-		spaceEntry, spacePointer, spaceLedgerLife,
+		spaceEntry, spacePointer, spaceLedgerLife, spaceFeed,
 	}
 }
 

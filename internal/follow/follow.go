@@ -32,6 +32,9 @@ type Config struct {
 	// DealBytes bounds the memory in which the deals of each book are kept; 0 is
 	// DealBytesDefault. A book that does not fit is read from disk for every question.
 	DealBytes int64
+	// Past is whether it is of an earlier moment. What is counted of feeds is of now, and
+	// not followed: what a package showed of it is in its manifest.
+	Past bool
 }
 
 const (
@@ -41,9 +44,10 @@ const (
 	DealBytesDefault = 128 << 20
 )
 
-// TopicsOf returns the topics that are followed.
+// TopicsOf returns the topics that are followed. What a cluster lacks of them, see
+// line.Line.Has, is not.
 func TopicsOf(s kafka.Spec) []string {
-	return []string{s.Contributions(), s.Facts(), s.Control(), s.Alerts(), s.Credits()}
+	return []string{s.Contributions(), s.Facts(), s.Control(), s.Alerts(), s.Credits(), s.FeedCounts()}
 }
 
 // Follow is what the topics say, as far as they are read. It is safe for concurrent
@@ -55,6 +59,7 @@ type Follow struct {
 	book   *table
 	alerts *table
 	ledger *table
+	feeds  *table
 	all    []*table
 	cubes  *cubes
 
@@ -75,7 +80,8 @@ type table struct {
 	changed     func([]stream.Record) error
 	emptied     func()
 
-	// One of these is there: followed for a topic, disk for records that are handed in.
+	// One of these is there: followed for a topic, disk for records that are handed in. A
+	// topic that the cluster lacks has neither.
 	followed *stream.Table
 	disk     *state.Store
 	next     []int64 // of records that are handed in; written under changing
@@ -135,7 +141,11 @@ func build(cfg Config) (*Follow, error) {
 	f.book = &table{name: "decisions", topic: cfg.Spec.Control(), project: f.projectDecision, changed: f.decisionsChanged, emptied: f.decisions.empty}
 	f.alerts = &table{name: "alerts", topic: cfg.Spec.Alerts(), project: f.projectAlert}
 	f.ledger = &table{name: "ledger", topic: cfg.Spec.Credits(), project: f.projectEntry, emptied: f.ledgerLives.empty}
+	f.feeds = &table{name: "feeds", topic: cfg.Spec.FeedCounts(), project: f.projectFeed}
 	f.all = []*table{f.rows, f.facts, f.book, f.alerts, f.ledger}
+	if !cfg.Past {
+		f.all = append(f.all, f.feeds)
+	}
 	f.dealBooks.max = cfg.DealBytes
 	f.cubes = &cubes{max: cfg.CubeBytes, entries: map[cubeName]*cubeEntry{}, load: f.loadCube}
 	return f, nil
@@ -149,6 +159,9 @@ func Open(l *line.Line, cubeBytes int64) (*Follow, error) {
 		return nil, err
 	}
 	for _, t := range f.all {
+		if !l.Has(t.topic) {
+			continue
+		}
 		t.followed, err = stream.NewTable(stream.TableConfig{
 			Conn: l.Stream(), Topic: t.topic, Stores: task.Stores(l.Dir, "follow-"+t.name), Log: l.Log, Clock: l.Clock, Layout: layout,
 			Project: func(r stream.Record, put func(key, value []byte)) error { return f.projected(t, &r, put) },

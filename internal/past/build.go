@@ -165,7 +165,7 @@ func (p *Pasts) fill(ctx context.Context, path string, at time.Time, positions f
 		return nil, fmt.Errorf("make room for a past: %w", err)
 	}
 	f, err := follow.Offline(follow.Config{
-		Codecs: p.cfg.Codecs, Spec: p.cfg.Spec, Log: p.cfg.Log, Clock: p.cfg.Clock, CubeBytes: cubeBytes, DealBytes: dealBytes,
+		Codecs: p.cfg.Codecs, Spec: p.cfg.Spec, Log: p.cfg.Log, Clock: p.cfg.Clock, CubeBytes: cubeBytes, DealBytes: dealBytes, Past: true,
 	}, dir)
 	if err == nil {
 		err = p.read(ctx, dir, f, at, positions)

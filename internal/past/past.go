@@ -56,7 +56,7 @@ const (
 	// memoryMax is for the stores of one past. They are written once and read in order,
 	// so that the least that they work with is enough.
 	memoryMax = 160 << 20
-	storesMax = 5
+	storesMax = 5 // without feeds, which a past has not
 	// diskReserve is what a past leaves free of the disk: twice what makes the reporter
 	// itself stop, so that a past fails first.
 	diskReserve = 512 << 20
