@@ -25,7 +25,10 @@ func (p *packaging) observe() error {
 	if err != nil {
 		return err
 	}
-	counts := p.feedCounts()
+	counts, err := p.follow.FeedCounts() // none of a past: they are of now
+	if err != nil {
+		return err
+	}
 	for _, f := range feeds {
 		if !p.viewer.Operator && f.Partner != p.viewer.Partner {
 			continue

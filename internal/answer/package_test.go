@@ -522,13 +522,15 @@ func (feedLine) State(context.Context) (*answer.LineState, error) {
 	}}, nil
 }
 
-// TestPackageObserved: how the feeds of the signatories stand is in a package, for a
-// partner how its own do, and nothing else of the package follows from it.
+// TestPackageObserved: how the feeds of the signatories stand is in a package, and what
+// became of their events as far as it is told, for a partner that of its own; nothing else
+// of the package follows from it.
 func TestPackageObserved(t *testing.T) {
 	r := newRig(t, 0)
 	r.agree()
 	r.world(3, 15)
 	without := packaged(t, r, operator, answer.Query{Window: "all"})
+	r.counts(avro.FeedRow{Feed: "crm", Reporter: "acme", Accepted: 8, Duplicates: 1, Touches: 6, Unmatched: 2})
 	seeing := func(v report.Viewer, line answer.Line) *report.Package {
 		answers, err := answer.New(answer.Config{Follow: r.follow, Clock: func() time.Time { return now }, Line: line})
 		if err != nil {
@@ -547,6 +549,19 @@ func TestPackageObserved(t *testing.T) {
 	}
 	if want := []string{"analytics.globex raw.analytics.globex [] 3 324000 false 0", "crm.acme raw.crm.acme [7 2] 9 3600 true 1"}; !slices.Equal(got, want) {
 		t.Errorf("observed is %q, want %q", got, want)
+	}
+	rates := func(p *report.Package) (out []string) {
+		for _, f := range p.Observed.Feeds {
+			rate, known := f.MatchRate()
+			out = append(out, fmt.Sprint(f.Feed, " ", rate, " ", known, " ", f.Counts))
+		}
+		return out
+	}
+	if got, want := rates(p), []string{"analytics  false <nil>", "crm 0.6667 true &{8 1 0 0 0 6 2}"}; !slices.Equal(got, want) {
+		t.Errorf("match rates are %q, want %q", got, want)
+	}
+	if got := p.Table("feeds").Rows[1]; !slices.Contains(got, "0.6667") {
+		t.Errorf("the table of feeds has %q", got)
 	}
 	if own := seeing(globex, feedLine{}).Observed.Feeds; len(own) != 1 || own[0].Partner != "globex" {
 		t.Errorf("globex is told of %+v", own)

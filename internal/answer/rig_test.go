@@ -155,6 +155,17 @@ func (r *rig) take(topic string, records ...stream.Record) {
 	r.taken = append(r.taken, records...)
 }
 
+// counts has what became of a feed's events told.
+func (r *rig) counts(row avro.FeedRow) {
+	r.t.Helper()
+	key, err1 := r.codecs.FeedKey.Append(nil, &avro.FeedKey{Feed: row.Feed, Reporter: row.Reporter, Partition: row.Partition})
+	value, err2 := r.codecs.FeedRow.Append(nil, &row)
+	if err := errors.Join(err1, err2); err != nil {
+		r.t.Fatal(err)
+	}
+	r.Emit(r.spec.FeedCounts(), key, value)
+}
+
 func (r *rig) EmitTo(topic string, _ int32, key, value []byte, _ ...stream.Header) {
 	r.Emit(topic, key, value)
 }
