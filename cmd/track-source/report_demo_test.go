@@ -66,10 +66,10 @@ func does(t *testing.T, args ...string) string {
 	return out.String()
 }
 
-// totals are what the API says of the campaign in the package's window, by measure.
-func (d demoing) totals(t *testing.T, query string) map[string]string {
+// ask asks the API.
+func (d demoing) ask(t *testing.T, question string, into any) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, d.page+"/api/v1/report?"+query, nil)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, d.page+"/api/v1/"+question, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,10 +78,16 @@ func (d demoing) totals(t *testing.T, query string) map[string]string {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	var a answer.ReportAnswer
-	if err := json.NewDecoder(resp.Body).Decode(&a); err != nil {
+	if err := json.NewDecoder(resp.Body).Decode(into); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// totals are what the API says of the campaign in the package's window, by measure.
+func (d demoing) totals(t *testing.T, query string) map[string]string {
+	t.Helper()
+	var a answer.ReportAnswer
+	d.ask(t, "report?"+query, &a)
 	totals := map[string]string{}
 	for _, tile := range a.Tiles {
 		if tile.Total != nil {
@@ -127,6 +133,7 @@ func TestPackageDemo(t *testing.T) {
 		t.Errorf("signed is %s", signed)
 	}
 	d.change(t, p, at)
+	d.revise(t, p, at)
 	does(t, "--again", filepath.Join(first, report.ManifestName), "--out", again, "--reporter", d.page, "--plan-dir", plans)
 	sameFiles(t, first, again)
 
@@ -137,6 +144,38 @@ func TestPackageDemo(t *testing.T) {
 	list, edited, err := plan.Decode([]byte(readText(t, told.Plan)))
 	if err != nil || edited || list.Status != plan.Completed || list.TrackSource.Previous == "" || len(list.TrackSource.Approvals) == 0 || len(list.TrackSource.DataSources) == 0 {
 		t.Errorf("the last plan (%v, edited %v): %+v", err, edited, list)
+	}
+	const why = "Alliance Management: Globex has another name (it changed partners[globex].name)"
+	if !slices.ContainsFunc(list.TrackSource.ChangeLog, func(c plan.Change) bool {
+		return c.Subject == "contract" && strings.HasPrefix(c.After, "revision 2 ") && c.Why == why
+	}) {
+		t.Errorf("the last plan does not tell why the contract changed: %+v", list.TrackSource.ChangeLog)
+	}
+	if out := does(t, "plan", "changes", "--plan-dir", plans, "--campaign", later.Campaign); !strings.Contains(out, why) {
+		t.Errorf("the changes of plans are\n%s", out)
+	}
+	if out := does(t, append([]string{"contract", "show", "--campaign", later.Campaign}, at...)...); !strings.Contains(out, "Alliance Management: Globex has another name") || !strings.Contains(out, "Alliance Management: the campaign's first agreement") {
+		t.Errorf("the contract is\n%s", out)
+	}
+}
+
+// revise puts the next revision of the contract in force.
+func (d demoing) revise(t *testing.T, p *report.Package, at []string) {
+	t.Helper()
+	document := does(t, append([]string{"contract", "show", "--campaign", p.Campaign, "--document"}, at...)...)
+	file := filepath.Join(t.TempDir(), "renamed.yaml")
+	if err := os.WriteFile(file, []byte(strings.Replace(document, "name: Globex,", "name: Globex Corporation,", 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	does(t, append([]string{"contract", "apply", file, "--previous", "1", "--by", "Alliance Management", "--why", "Globex has another name"}, at...)...)
+	for end := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
+		var a answer.ContractsAnswer
+		if d.ask(t, "contracts", &a); len(a.Contracts) > 0 && a.Contracts[0].Revision == 2 {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatal("the reporter does not know the next revision")
+		}
 	}
 }
 

@@ -130,6 +130,9 @@ func (d *demo) sendControl(ctx context.Context, in input) error {
 		if err != nil {
 			return fmt.Errorf("contract: %w", err)
 		}
+		if c.Contract.By, c.Contract.Why = "Alliance Management", "the campaign's first agreement"; in.renew {
+			c.Contract.By, c.Contract.Why = "The demo", "the file that it was given"
+		}
 		controls = append(controls, c)
 	}
 	for i := range in.rates {
