@@ -15,6 +15,7 @@ import (
 	"math/big"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -24,6 +25,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/spf13/cobra"
 
 	"tracksource/contract/example"
 	"tracksource/internal/answer"
@@ -48,6 +51,7 @@ func TestReporterServed(t *testing.T) {
 	if testing.Short() {
 		t.Skip("runs the whole line")
 	}
+	t.Parallel()
 	s := serve(t, ownDemo(t))
 	s.rows(t, "operator", "acme", "globex")
 	s.rows(t, "globex", "globex")
@@ -56,6 +60,26 @@ func TestReporterServed(t *testing.T) {
 	t.Run("package", s.packages)
 	t.Run("changed files", s.rereads)
 	t.Run("end", s.ends)
+}
+
+// TestFilesOfTheEnvironment: the files of the token and of who vouches for a reporter may
+// be named there.
+func TestFilesOfTheEnvironment(t *testing.T) {
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, r.Header.Get("Authorization"))
+	}))
+	defer server.Close()
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "token"), "tsk_mine\n")
+	write(t, filepath.Join(dir, "ca.pem"), string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})))
+	t.Setenv(reporterVariable, server.URL)
+	t.Setenv(tokenVariable, filepath.Join(dir, "token"))
+	t.Setenv(caVariable, filepath.Join(dir, "ca.pem"))
+	var f reporterFlags
+	f.bind(&cobra.Command{})
+	if got, err := f.ask(t.Context(), "/", nil, nil); string(got) != "Bearer tsk_mine" {
+		t.Errorf("asked as %q, %v", got, err)
+	}
 }
 
 // lets looks at who is let in, and how.
@@ -101,9 +125,7 @@ func (s *served) packages(t *testing.T) {
 	fails("--ca-file has who vouches for it", "--token-file", token)
 	fails("no certificate in PEM", "--token-file", token, "--ca-file", token)
 	fails("give --token-file", "--ca-file", s.path("ca.pem"))
-	t.Setenv(tokenVariable, token)
-	t.Setenv(caVariable, s.path("ca.pem"))
-	does(t, args...)
+	does(t, append(args, "--token-file", token, "--ca-file", s.path("ca.pem"))...)
 	p, err := readPackage(out)
 	if err != nil {
 		t.Fatal(err)
@@ -231,9 +253,8 @@ func serve(t *testing.T, d demoing) *served {
 	go func() { s.ended <- s.cmd.Wait() }()
 	t.Cleanup(func() {
 		_ = s.cmd.Process.Kill()
-		<-s.ended
-		if t.Failed() {
-			t.Logf("the reporter's log:\n%s", s.log.String())
+		if err := <-s.ended; t.Failed() {
+			t.Logf("the reporter ended with %v:\n%s", err, s.log.String())
 		}
 	})
 	page := regexp.MustCompile(`url=(https://\S+)`)
