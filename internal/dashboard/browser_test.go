@@ -156,7 +156,7 @@ func revisions(t *testing.T, tool, dir string, demo map[string]string) string {
 		if err := os.WriteFile(path, append(example.AILaunchTour(), text...), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		return []string{tool, "contract", verb, path, "--previous", "1", "--bootstrap-servers", demo["brokers"], "--registry", demo["registry"]}
+		return []string{tool, "contract", verb, path, "--previous", "1", "--by", "Legal", "--why", "Partners approve what changes.", "--bootstrap-servers", demo["brokers"], "--registry", demo["registry"]}
 	}
 	const approved = "\napprovals: {revision: [globex], reopen: [globex]}\n"
 	return list(t, [][]string{
