@@ -305,6 +305,7 @@ func (s *session) take(batches map[*task]*Batch, fp kgo.FetchTopicPartition, now
 		batches[t] = b
 	}
 	bytes := 0
+	b.Records = slices.Grow(b.Records, len(fp.Records))
 	for _, r := range fp.Records {
 		b.Records = append(b.Records, Record{
 			Topic: r.Topic, Partition: r.Partition, Offset: r.Offset,

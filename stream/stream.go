@@ -68,8 +68,9 @@ type Batch struct {
 	// comes from the records.
 	Now time.Time
 
-	out   []*kgo.Record
-	bytes int
+	out    []*kgo.Record
+	bytes  int
+	memory recordSlab // of what is produced
 }
 
 // Emit stages a record whose partition follows from its key by Kafka's murmur2
@@ -88,13 +89,35 @@ func (b *Batch) EmitTo(topic string, partition int32, key, value []byte, headers
 func (b *Batch) Emitted() (records, bytes int) { return len(b.out), b.bytes }
 
 func (b *Batch) emit(topic string, partition int32, key, value []byte, headers []Header) {
-	r := &kgo.Record{Topic: topic, Partition: partition, Key: key, Value: value}
+	r := b.memory.take()
+	*r = kgo.Record{Topic: topic, Partition: partition, Key: key, Value: value}
 	for _, h := range headers {
 		r.Headers = append(r.Headers, kgo.RecordHeader{Key: h.Key, Value: h.Value})
 		b.bytes += len(h.Key) + len(h.Value)
 	}
 	b.out = append(b.out, r)
 	b.bytes += len(key) + len(value)
+}
+
+// recordSlab is memory that the records of one transaction are cut from. The client
+// keeps them until it has ended.
+type recordSlab struct {
+	free []kgo.Record
+	size int // of what it was cut from last
+}
+
+// recordsMin and recordsMax are how many records are asked for at once: few for a
+// batch of one, and twice as many each time.
+const recordsMin, recordsMax = 4, 128
+
+func (s *recordSlab) take() *kgo.Record {
+	if len(s.free) == 0 {
+		s.size = min(max(2*s.size, recordsMin), recordsMax)
+		s.free = make([]kgo.Record, s.size)
+	}
+	r := &s.free[0]
+	s.free = s.free[1:]
+	return r
 }
 
 // Processor is the work of one input partition. One goroutine at a time calls

@@ -228,14 +228,19 @@ func (t *task) produce(ctx context.Context, cl *kgo.Client, b *Batch, failed fun
 	if t.store == nil {
 		return
 	}
+	var keys []byte // behind each other; what a record has is never overwritten
 	for k, v := range t.store.Staged() {
-		key := make([]byte, 1+len(k))
-		key[0] = keyState
-		copy(key[1:], k)
-		cl.Produce(ctx, &kgo.Record{Topic: t.in.Changelog, Partition: t.partition, Key: key, Value: v}, promise)
+		if cap(keys)-len(keys) < 1+len(k) {
+			keys = make([]byte, 0, max(min(2*cap(keys), keysMax), keysMin, 1+len(k)))
+		}
+		from := len(keys)
+		keys = append(append(keys, keyState), k...)
+		r := b.memory.take()
+		*r = kgo.Record{Topic: t.in.Changelog, Partition: t.partition, Key: keys[from:len(keys):len(keys)], Value: v}
+		cl.Produce(ctx, r, promise)
 	}
-	sum, keys := t.store.Digest()
-	t.staged.Digest, t.staged.Keys = digestText(sum), keys
+	sum, count := t.store.Digest()
+	t.staged.Digest, t.staged.Keys = digestText(sum), count
 	rec := &kgo.Record{Topic: t.in.Changelog, Partition: t.partition, Key: checkpointKey, Value: encode(t.staged)}
 	cl.Produce(ctx, rec, func(r *kgo.Record, err error) {
 		if err != nil {
@@ -245,6 +250,9 @@ func (t *task) produce(ctx context.Context, cl *kgo.Client, b *Batch, failed fun
 		t.ckOffset = r.Offset // read by commit, after Flush has waited for this promise
 	})
 }
+
+// keysMin and keysMax are how much memory is asked for at once for keys of a changelog.
+const keysMin, keysMax = 512, 32 << 10
 
 // commit applies what Kafka has committed.
 func (t *task) commit(now time.Time) error {
