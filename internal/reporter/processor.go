@@ -352,7 +352,6 @@ type dirty struct {
 
 func (f *fold) record(ctx context.Context, r *stream.Record) error {
 	e := &f.entered
-	e.Reset()
 	if err := f.p.cfg.Codecs.Credit.DecodeOver(r.Value, e); err != nil {
 		switch {
 		case errors.Is(err, avro.ErrRegistry):

@@ -352,7 +352,6 @@ func TestDecodeOver(t *testing.T) {
 	var got avro.CreditEntry
 	for i, b := range encoded {
 		var want avro.CreditEntry
-		got.Reset()
 		if err := errors.Join(codecs.Credit.Decode(b, &want), codecs.Credit.DecodeOver(b, &got)); err != nil {
 			t.Fatal(err)
 		}

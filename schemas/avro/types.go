@@ -402,11 +402,6 @@ type CreditEntry struct {
 	AsOf             time.Time `avro:"as_of"`             // Kafka time of the input that caused the change
 }
 
-// Reset empties e but for the memory of its lists, for [Codec.DecodeOver].
-func (e *CreditEntry) Reset() {
-	*e = CreditEntry{Models: e.Models[:0], Delta: e.Delta[:0], Running: e.Running[:0], Confident: e.Confident[:0]}
-}
-
 // FactsKey is the key of the facts topic. Records of one conversion share a
 // partition.
 type FactsKey struct {
