@@ -287,15 +287,17 @@ func (l *loader) control(r *stream.Record) error {
 }
 
 // Content is the hash by which two events of one id are told apart: of the bare
-// encoding without the place where the event was found and the revision by which
-// it was read.
+// encoding without the place where the event was found, the revision by which
+// it was read and whether that can match it, in the form of observations of version 11,
+// which had not the last of these at their end.
 func Content(codecs *avro.Codecs, obs avro.Observation) ([16]byte, error) {
-	obs.Origin, obs.MappingRevision, obs.Revision = nil, 0, 0
+	obs.Origin, obs.MappingRevision, obs.Revision, obs.Unmatchable = nil, 0, 0, false
 	b, err := codecs.Observation.AppendBare(nil, &obs)
 	if err != nil {
 		return [16]byte{}, fmt.Errorf("encode observation: %w", err)
 	}
-	sum := sha256.Sum256(b)
+	b[0] = 11
+	sum := sha256.Sum256(b[:len(b)-1])
 	return [16]byte(sum[:16]), nil
 }
 
