@@ -3,6 +3,7 @@ package ingest
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"tracksource/deploy/kafka"
 	"tracksource/identity"
@@ -31,6 +32,7 @@ type Config struct {
 	Consumers     []string                // some of Consumers
 	Pseudonymizer *identity.Pseudonymizer // required by the feed consumers
 	Stats         *Stats                  // what resolve counts; nil: nobody looks
+	TellRest      time.Duration           // as in ResolveConfig
 }
 
 // Topics returns the topics that the consumers need.
@@ -95,7 +97,7 @@ func inputs(l *line.Line, cfg Config, mappings *Mappings, name string) ([]stream
 		return []stream.Input{l.Stateful("resolve", l.Spec.Observations(), l.Spec.ResolveChangelog(), func(a stream.Assignment, kv task.KV) (stream.Processor, error) {
 			return NewResolver(ResolveConfig{
 				Codecs: l.Codecs, Observations: l.Spec.Observations(), Partitions: l.Spec.Partitions(kafka.KeyObservations), Journeys: l.Spec.Journeys(),
-				DeadLetter: l.Spec.DeadLetterTopic, Alerts: l.Spec.Alerts(), Feeds: feeds, Stats: cfg.Stats, Log: l.Log,
+				DeadLetter: l.Spec.DeadLetterTopic, Alerts: l.Spec.Alerts(), Feeds: feeds, TellRest: cfg.TellRest, Stats: cfg.Stats, Log: l.Log,
 			}, a, kv)
 		})}, nil
 	case ConsumerControl:

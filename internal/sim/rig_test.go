@@ -286,7 +286,7 @@ func open(ctx context.Context, tier string, l *line.Line) (*line.Service, error)
 		if err != nil {
 			return nil, err
 		}
-		return ingest.Open(l, ingest.Config{Consumers: ingest.Consumers(), Pseudonymizer: p})
+		return ingest.Open(l, ingest.Config{Consumers: ingest.Consumers(), Pseudonymizer: p, TellRest: tellRest})
 	case "attributor":
 		return attributor.Open(l)
 	}
@@ -427,6 +427,10 @@ func pseudonyms(t *testing.T) *identity.Pseudonymizer {
 	return p
 }
 
+// tellRest is for how long a partition has no events before its counts are told: rigs come
+// to rest many times.
+const tellRest = 50 * time.Millisecond
+
 // stuckAfter is when a line that does not come to rest is looked at.
 const stuckAfter = 6 * time.Second
 
@@ -557,5 +561,6 @@ func (r *rig) check() check.Report {
 	if err := report.Err(); err != nil {
 		r.t.Errorf("%s\n%v", report, err)
 	}
+	r.feeds(report.Feeds)
 	return report
 }
