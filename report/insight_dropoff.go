@@ -162,19 +162,6 @@ func stepTests(courses []*course, entered []int, passed []bool, like stepTest) [
 	return list
 }
 
-// first is the one value of a dimension that a deal is counted under: its sourcing
-// partner, its segment, the channel of its first touch.
-func (c *course) first(d Dimension) string {
-	switch d {
-	case Partner:
-		return c.sourced
-	case Segment:
-		return c.segment
-	default:
-	}
-	return c.channel
-}
-
 // reached is the day on which a deal came to a step, if it did.
 type reached struct {
 	day money.Day
@@ -188,8 +175,8 @@ func (q *DealQuestion) funnel(courses []*course) ([]string, [][]reached) {
 	all := q.milestones()
 	came := make([]int, len(all))
 	for i := range courses {
-		for step, at := range courses[i].steps {
-			if at.ok {
+		for step := range all {
+			if courses[i].step(step).ok {
 				came[step]++
 			}
 		}
@@ -206,8 +193,8 @@ func (q *DealQuestion) funnel(courses []*course) ([]string, [][]reached) {
 		days[i], each = each[:len(names):len(names)], each[len(names):]
 		var later reached
 		for n := len(names) - 1; n >= 0; n-- {
-			day, ok := courses[i].steps[of[n]].day, courses[i].steps[of[n]].ok
-			if day = max(day, courses[i].created); ok && (!later.ok || day < later.day) {
+			at := courses[i].step(of[n])
+			if day := max(at.day, courses[i].created); at.ok && (!later.ok || day < later.day) {
 				later = reached{day, true}
 			}
 			days[i][n] = later

@@ -103,7 +103,7 @@ func (c *course) isWonWithin(days int) bool { return c.isWon && c.daysToWin() <=
 func members(d Dimension, courses []*course) ([]string, map[string][]int) {
 	places := map[string][]int{}
 	for i := range courses {
-		for _, key := range courses[i].keys(d) {
+		for key := range courses[i].keys(d) {
 			if isNamed(key) {
 				places[key] = append(places[key], i)
 			}

@@ -162,3 +162,41 @@ func TestPackedMany(t *testing.T) {
 		t.Errorf("%d deals in %d bytes", n, p.Bytes())
 	}
 }
+
+// TestPackedGarbage: deals are packed and gone through without anything left of each, and
+// what findings look at of a deal is no more than the map of its days and parts of what
+// many share. A package goes through a hundred thousand half a dozen times.
+func TestPackedGarbage(t *testing.T) {
+	const n = 4000
+	at := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
+	deals := make([]report.Deal, n)
+	for i := range deals {
+		id := attribution.ItemID{Reporter: "globex", Source: "ga4", Item: fmt.Sprint(i)}
+		f := attribution.Facts{
+			Deal: id, State: "open", Stage: "Qualification", Milestone: "SQL", CreatedAt: at, Segment: fmt.Sprint("segment ", i%3),
+			Stages:   []attribution.FactStage{{Stage: "Qualification", State: "open", Milestone: "SQL", At: at}},
+			Touches:  []attribution.FactTouch{{ID: id, At: at, Channel: "Email", Asset: fmt.Sprint("asset-", i%60)}, {ID: id, At: at, Channel: fmt.Sprint("Channel ", i%24), Asset: "guide"}},
+			Measures: []attribution.FactMeasure{{Measure: attribution.MeasurePipelineCreated, Day: 20_574, Value: 100, Currency: "USD", Exponent: 2, InScope: true, Path: []int{0, 1}, Influenced: []string{"acme"}}},
+		}
+		deals[i] = report.Deal{Account: fmt.Sprint(i), Parts: []attribution.Facts{f}}
+	}
+	p := packed(deals)
+	c := tour(t)
+	for _, of := range []struct {
+		name string
+		most float64 // of each deal
+		work func()
+	}{
+		{"packed", 0.1, func() { packed(deals) }},
+		{"gone through", 0.01, func() {
+			for d := range p.All() {
+				_ = d.Account
+			}
+		}},
+		{"looked at", 2.5, func() { report.DealQuestion{Contract: c, Today: 20_600, Deals: p.All()}.Known() }},
+	} {
+		if got := testing.AllocsPerRun(3, of.work) / n; got > of.most {
+			t.Errorf("a deal is %s in %.2f allocations, want %.2f at most", of.name, got, of.most)
+		}
+	}
+}

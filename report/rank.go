@@ -88,7 +88,7 @@ func (q *RankQuestion) rows() []*ranked {
 	courses := q.courses()
 	for i := range courses {
 		c := courses[i]
-		for _, key := range c.keys(q.Dimension) {
+		for key := range c.keys(q.Dimension) {
 			r := row(key)
 			r.deals++
 			switch {
