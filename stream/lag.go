@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -35,9 +37,11 @@ func CountRecords(ctx context.Context, conn Conn, log *slog.Logger, spans map[st
 	if len(left) == 0 {
 		return counts, nil
 	}
+	answers := quiet{fetches: &fetches{n: map[int32]int64{}}}
 	cl, err := kgo.NewClient(append(conn.options(),
 		kgo.ClientID("track-source-count"),
 		kgo.WithLogger(logAdapter{log}),
+		kgo.WithHooks(answers.fetches),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.KeepControlRecords(),
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
@@ -48,7 +52,7 @@ func CountRecords(ctx context.Context, conn Conn, log *slog.Logger, spans map[st
 	}
 	defer cl.Close()
 	cl.AddConsumePartitions(from)
-	for quiet := 0; len(left) > 0 && quiet < countQuiet; quiet++ {
+	for done := false; len(left) > 0 && !done; {
 		pctx, cancel := context.WithTimeout(ctx, countPoll)
 		fs := cl.PollFetches(pctx)
 		cancel()
@@ -60,13 +64,19 @@ func CountRecords(ctx context.Context, conn Conn, log *slog.Logger, spans map[st
 				return nil, fmt.Errorf("read %s/%d: %w", e.Topic, e.Partition, e.Err)
 			}
 		}
+		if fs.NumRecords() == 0 {
+			if done, err = answers.enough(ctx, cl, left); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		answers.begin()
 		for it := fs.RecordIter(); !it.Done(); {
 			r := it.Next()
 			end, ok := left[r.Topic][r.Partition]
 			if !ok {
 				continue
 			}
-			quiet = -1
 			if !r.Attrs.IsControl() && r.Offset < end {
 				counts[r.Topic][r.Partition]++
 			}
@@ -82,8 +92,42 @@ func CountRecords(ctx context.Context, conn Conn, log *slog.Logger, spans map[st
 }
 
 const (
-	// countPoll and countQuiet are how long nothing has to come for the rest to be
-	// taken for places without a record, or for those of an open transaction.
-	countPoll  = 100 * time.Millisecond
-	countQuiet = 5
+	// countPoll is how long a broker holds a fetch for which it has nothing.
+	countPoll = 100 * time.Millisecond
+	// countAnswers is how often each leader has to answer with nothing for the rest to be
+	// taken for places without a record, or for those of an open transaction. A leader is
+	// asked again when what came before was taken, so that behind the third answer the
+	// first two had nothing, and the second was asked for all partitions.
+	countAnswers = 3
 )
+
+// quiet knows how often leaders have answered since something came. Time says nothing: a
+// broker that is slow has sent nothing either.
+type quiet struct {
+	fetches *fetches
+	leaders map[string]map[int32]leader // when last asked for
+	since   map[int32]int64             // answers by node when something came last
+}
+
+// begin notes that something came.
+func (q *quiet) begin() { q.since = q.fetches.all() }
+
+// enough says whether nothing comes any more of what is left.
+func (q *quiet) enough(ctx context.Context, cl *kgo.Client, left map[string]map[int32]int64) (bool, error) {
+	c, err := fetchCluster(ctx, cl, slices.Collect(maps.Keys(left))...)
+	if err != nil {
+		return false, err
+	}
+	answered := true
+	for topic, partitions := range left {
+		for p := range partitions {
+			now := c.leaders[topic][p]
+			if before, seen := q.leaders[topic][p]; seen && before != now {
+				q.begin() // the new one has not been asked yet
+			}
+			answered = answered && q.fetches.of(now.node) >= q.since[now.node]+countAnswers
+		}
+	}
+	q.leaders = c.leaders
+	return answered, nil
+}

@@ -3,9 +3,11 @@ package stream_test
 import (
 	"context"
 	"maps"
+	"sync"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"tracksource/stream"
 )
@@ -56,6 +58,7 @@ func TestCountRecords(t *testing.T) {
 	write(1) // 7, and a marker at 8
 	end(kgo.TryCommit)
 	count(map[int32]stream.Span{0: {0, 9}, 1: {0, 6}}, map[int32]int64{0: 4, 1: 2})
+	r.holdFetches(8)
 	count(map[int32]stream.Span{0: {1, 9}}, map[int32]int64{0: 3})
 	count(map[int32]stream.Span{0: {0, 2}}, map[int32]int64{0: 2})
 	count(map[int32]stream.Span{0: {8, 9}, 1: {5, 6}}, map[int32]int64{0: 0, 1: 0})
@@ -64,4 +67,24 @@ func TestCountRecords(t *testing.T) {
 	count(map[int32]stream.Span{0: {7, 14}, 1: {4, 7}}, map[int32]int64{0: 1, 1: 1})
 	end(kgo.TryCommit)
 	count(map[int32]stream.Span{0: {7, 15}}, map[int32]int64{0: 6})
+}
+
+// holdFetches lets no broker answer a fetch before it was looked so often for who leads:
+// it has sent nothing yet, whatever there is.
+func (r *rig) holdFetches(looks int) {
+	answer := make(chan struct{})
+	release := sync.OnceFunc(func() { close(answer) })
+	r.t.Cleanup(release)
+	r.c.ControlKey(int16(kmsg.Metadata), func(kmsg.Request) (kmsg.Response, error, bool) {
+		r.c.KeepControl()
+		if looks--; looks <= 0 {
+			release()
+		}
+		return nil, nil, false
+	})
+	r.c.ControlKey(int16(kmsg.Fetch), func(kmsg.Request) (kmsg.Response, error, bool) {
+		r.c.KeepControl()
+		r.c.SleepControl(func() { <-answer })
+		return nil, nil, false
+	})
 }

@@ -166,6 +166,12 @@ func (f *fetches) of(node int32) int64 {
 	return f.n[node]
 }
 
+func (f *fetches) all() map[int32]int64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return maps.Clone(f.n)
+}
+
 // readWait is how long a broker holds a fetch for which it has nothing.
 const readWait = 100 * time.Millisecond
 
