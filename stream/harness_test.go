@@ -303,7 +303,8 @@ func (r *rig) start(id string, d *disk, opts ...option) *instance {
 		Conn: stream.Conn{Brokers: r.c.ListenAddrs(), Dial: n.Dial}, Group: group, TransactionalID: "tx-" + id,
 		Log:   slog.New(slog.NewTextHandler(logTo(), &slog.HandlerOptions{Level: level})).With("instance", id),
 		Clock: time.Now, BatchRecords: 20, CommitInterval: 20 * time.Millisecond,
-		TransactionTimeout: time.Second, SessionTimeout: time.Second, RebalanceTimeout: 3 * time.Second, HeartbeatInterval: 50 * time.Millisecond,
+		// As short as a machine that does much else can keep up with.
+		TransactionTimeout: 2 * time.Second, SessionTimeout: 2 * time.Second, RebalanceTimeout: 4 * time.Second, HeartbeatInterval: 50 * time.Millisecond,
 	}
 	for _, o := range opts {
 		o(&cfg, &proto, n)

@@ -17,6 +17,9 @@ import (
 // partner needs for a first look, and a changed contract is in force at the next.
 func TestDemoOnOwnFiles(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("the whole line in one process takes seconds; internal/sim and internal/demo have it in short runs too")
+	}
 	dir := t.TempDir()
 	write := func(name, text string) string {
 		t.Helper()

@@ -24,6 +24,9 @@ import (
 // record.
 func TestFsck(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("the whole line in one process takes seconds; internal/sim and internal/demo have it in short runs too")
+	}
 	broker, err := kafka.StartMemory(kafka.MemoryConfig{})
 	if err != nil {
 		t.Fatal(err)

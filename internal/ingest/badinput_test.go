@@ -321,6 +321,9 @@ func TestCodesAreDocumented(t *testing.T) {
 // TestFeedHasABound: records that speak of thousands of others are worked off few
 // at a time.
 func TestFeedHasABound(t *testing.T) {
+	if testing.Short() {
+		t.Skip("megabytes through one goroutine take seconds, and half a minute under the race detector")
+	}
 	f := newFeed(t, avro.NewMemory())
 	var ids []string
 	for i := range 10_000 {
@@ -405,6 +408,9 @@ func FuzzFeed(f *testing.F) {
 // TestObjectsHaveABound: whatever a partner puts into the updates of one object,
 // what is kept of it fits into a record.
 func TestObjectsHaveABound(t *testing.T) {
+	if testing.Short() {
+		t.Skip("megabytes through one goroutine take seconds, and half a minute under the race detector")
+	}
 	f := newFeed(t, avro.NewMemory())
 	f.ID.Feed = "crm"
 	long := strings.Repeat("<", 4000) // which takes six bytes in JSON

@@ -770,6 +770,9 @@ func TestObjectsFold(t *testing.T) {
 // TestRefundsAreBounded: of an order that is refunded without end the newest refunds
 // are kept, with all else that is known of it, in whatever order they come.
 func TestRefundsAreBounded(t *testing.T) {
+	if testing.Short() {
+		t.Skip("megabytes through one goroutine take seconds, and half a minute under the race detector")
+	}
 	c := codecs(t)
 	order := node(identity.Order, "acme", "T-1")
 	var updates []avro.Observation
