@@ -144,7 +144,7 @@ func TestAskFails(t *testing.T) {
 		{
 			"an unknown deal", explain,
 			answering{status: http.StatusNotFound, body: `{"title":"Not found","detail":"there is no such deal; allowed lists the nearest","parameter":"opportunity","allowed":["12","13"]}`},
-			exitUsage, "opportunity: there is no such deal; allowed lists the nearest\nthere is: 12, 13",
+			exitUsage, "opportunity: there is no such deal\nthere is: 12, 13",
 		},
 		{"no token", explain, answering{status: http.StatusUnauthorized, body: `{"detail":"sign in"}`}, exitFail, "sign in; give --token-file"},
 		{"a reporter that is busy", explain, answering{status: http.StatusServiceUnavailable, body: `{"detail":"come again"}`}, exitFail, "come again"},
