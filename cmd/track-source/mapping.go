@@ -4,7 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -20,10 +24,35 @@ func mappingCommand(stdout, stderr io.Writer) *cobra.Command {
 		Use: "mapping", Short: "Read a partner's own schema", Args: noArgs,
 		Long: "A mapping says where in a partner's own events the parts of a touch or of a CRM object are. test shows\n" +
 			"offline what it makes of a file, apply puts it in force for the feed that it names and sends the feed\n" +
-			"what it holds again, so that what older revisions said is replaced or taken back.",
+			"what it holds again, so that what older revisions said is replaced or taken back. list prints the\n" +
+			"revisions of all feeds, with for whom and why each was made.",
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(mappingTestCommand(stdout), mappingApplyCommand(stdout, stderr))
+	cmd.AddCommand(mappingTestCommand(stdout), mappingApplyCommand(stdout, stderr), mappingListCommand(stdout, stderr))
+	return cmd
+}
+
+func mappingListCommand(stdout, stderr io.Writer) *cobra.Command {
+	var f controlFlags
+	cmd := &cobra.Command{
+		Use: "list", Short: "Print the revisions of all mappings, as CSV, the newest of each feed first", Args: noArgs,
+		Example: "  track-source mapping list" + controlExample,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, book, err := f.open(cmd.Context(), stderr)
+			if err != nil {
+				return err
+			}
+			var lines [][]string
+			for _, of := range slices.SortedFunc(maps.Keys(book.Mappings), func(a, b control.Versioned) int { return strings.Compare(a.Name, b.Name) }) {
+				for _, r := range slices.Backward(book.Mappings[of]) {
+					ended := strconv.FormatBool(r.Document == "")
+					lines = append(lines, []string{of.Name, strconv.FormatInt(r.Revision, 10), instant(r.RecordedAt), r.Hash, ended, r.By, r.Why})
+				}
+			}
+			return printCSV(stdout, []string{"feed", "revision", "since", "hash", "ended", "by", "why"}, lines)
+		},
+	}
+	f.bind(cmd)
 	return cmd
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -65,6 +66,9 @@ func TestMappingApply(t *testing.T) {
 		t.Errorf("contributions after the second mapping\n%v\nwant those of a line that had it from the start\n%v", got, want)
 	}
 	w.tool(exitOK, w.flags("fsck")...)
+	if out := w.tool(exitOK, flags(w, "mapping", "list")...); !regexp.MustCompile(`^feed,revision,since,hash,ended,by,why\nanalytics\.acme,2,20\S+Z,[0-9a-f]{64},false,Revenue Operations,as agreed on 3 March\nanalytics\.acme,1,20\S+Z,[0-9a-f]{64},false,,\n$`).MatchString(out) {
+		t.Errorf("the mappings are\n%s", out)
+	}
 	w.says(exitOK, "was in force already", flags(w, "mapping", "apply", file)...)
 	if got := w.settle(); !reflect.DeepEqual(got, want) {
 		t.Error("reading the feed once more changes something")
