@@ -39,6 +39,21 @@ func TestEndUnknown(t *testing.T) {
 	a.drain()
 }
 
+// TestStopWithBarrierInFlight: a barrier that was sent and not answered when the brokers
+// went away is given up, and does not keep a worker from ending.
+func TestStopWithBarrierInFlight(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.send(10)
+	a := r.start("a", newDisk(), func(_ *stream.Config, _ *counter, n *faultnet.Network) {
+		n.Delay(kmsg.Produce.Int16(), 1000, time.Minute)
+	})
+	until(t, "a barrier is in flight", func() bool { return a.net.Hits() > 0 })
+	a.net.Cut()
+	a.stop()
+	_ = a.wait()
+}
+
 // TestGivenUpWhileJoining: a member joins again and learns that the group has
 // given it up. Its client keeps the partitions and the positions in them, without
 // a word of loss, while another member has gone on from there.

@@ -49,7 +49,7 @@ func (n *Network) Dial(ctx context.Context, network, addr string) (net.Conn, err
 	if err != nil {
 		return nil, err
 	}
-	c := &conn{Conn: raw, n: n, doomed: map[int32]*fault{}}
+	c := &conn{Conn: raw, n: n, doomed: map[int32]*fault{}, closed: make(chan struct{})}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.dead {
@@ -69,7 +69,7 @@ func (n *Network) Cut() {
 	defer n.mu.Unlock()
 	n.dead = true
 	for c := range n.conns {
-		_ = c.Conn.Close()
+		_ = c.shut()
 	}
 	n.wake()
 }
@@ -172,7 +172,9 @@ type conn struct {
 	mu     sync.Mutex
 	doomed map[int32]*fault // guarded by mu; by correlation number
 
-	frame []byte // the rest of the frame that Read hands out
+	once   sync.Once
+	closed chan struct{} // is closed with the connection
+	frame  []byte        // the rest of the frame that Read hands out
 }
 
 // headerLen is the length of a frame's size, kind, version and correlation
@@ -227,7 +229,13 @@ func (c *conn) next() error {
 	switch {
 	case f == nil:
 	case f.delay > 0:
-		time.Sleep(f.delay)
+		held := time.NewTimer(f.delay)
+		defer held.Stop()
+		select {
+		case <-held.C:
+		case <-c.closed: // whoever waits for the reply has hung up, or is dead
+			return net.ErrClosed
+		}
 	default:
 		_ = c.Close()
 		return io.ErrUnexpectedEOF
@@ -239,5 +247,10 @@ func (c *conn) Close() error {
 	c.n.mu.Lock()
 	delete(c.n.conns, c)
 	c.n.mu.Unlock()
+	return c.shut()
+}
+
+func (c *conn) shut() error {
+	c.once.Do(func() { close(c.closed) })
 	return c.Conn.Close()
 }

@@ -3,6 +3,7 @@ package faultnet_test
 import (
 	"context"
 	"errors"
+	"runtime"
 	"testing"
 	"time"
 
@@ -66,6 +67,23 @@ func TestDelay(t *testing.T) {
 	if err := produce(cl); err != nil || n.Hits() != 1 {
 		t.Errorf("healed: %v, %d hits", err, n.Hits())
 	}
+}
+
+// TestCutWhileHeld: a reply that is held back does not outlive its network.
+func TestCutWhileHeld(t *testing.T) {
+	_, n, cl := open(t)
+	n.Delay(kmsg.Produce.Int16(), 1, time.Hour)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = produce(cl) // it fails once the client gives up, or the connection breaks
+	}()
+	for n.Hits() == 0 {
+		runtime.Gosched()
+	}
+	n.Cut()
+	cl.Close()
+	<-done
 }
 
 func TestFreeze(t *testing.T) {

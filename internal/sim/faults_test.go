@@ -91,10 +91,7 @@ func (s *story) killRestore(tier string) {
 			}
 			time.Sleep(10 * time.Millisecond)
 		}
-		if !i.gone() {
-			s.abandon(i)
-			return
-		}
+		s.ended(i)
 		s.did("kill-restore", "of %s", filepath.Base(i.dir))
 		s.bury()
 		dir = i.dir

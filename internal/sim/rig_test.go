@@ -243,7 +243,7 @@ func newRig(ctx context.Context, t *testing.T, rng *rand.Rand, p plan) *rig {
 			for _, i := range list {
 				i.cancel()
 				i.net.Cut()
-				i.gone()
+				r.ended(i)
 			}
 		}
 	})
@@ -365,51 +365,29 @@ func (r *rig) bury() []*instance {
 	return dead
 }
 
-const (
-	// goneWithin is how long a killed instance may take to leave its goroutines.
-	goneWithin = 5 * time.Second
-	// stoppedWithin is how long a stop in order may take: a member that is joining
-	// waits for the others, up to the rebalance timeout, and then for its session.
-	stoppedWithin = 30 * time.Second
-)
+// endedWithin is how long an instance may take to end. A stop in order may wait for other
+// members that join, up to the rebalance timeout, and then for its session; one that was
+// killed has only its goroutines to leave.
+const endedWithin = 30 * time.Second
 
-// gone waits until the instance has ended and reports whether it has.
-func (i *instance) gone() bool {
-	within := stoppedWithin
-	if i.net.IsCut() {
-		within = goneWithin
-	}
+// ended waits until an instance that was killed, or told to stop, has ended.
+func (r *rig) ended(i *instance) {
+	r.t.Helper()
 	select {
 	case <-i.done:
-		return true
-	case <-time.After(within):
-		return false
+	case <-time.After(endedWithin):
+		r.t.Fatalf("%s does not end, killed %t: %+v\n%s", filepath.Base(i.dir), i.net.IsCut(), i.svc.Status(), r.state())
 	}
 }
 
-// abandon leaves a killed instance to itself whose goroutines do not end: a
-// process would be gone. Its disk counts as lost. One that was not killed must
-// stop.
-func (r *rig) abandon(i *instance) {
-	r.t.Helper()
-	if !i.net.IsCut() {
-		r.t.Fatalf("%s does not stop:\n%s", filepath.Base(i.dir), r.state())
-	}
-	r.t.Logf("BUG(stream): %s, which was killed, does not end: %+v", filepath.Base(i.dir), i.svc.Status())
-}
-
-// stop ends an instance in order and returns its directory, or nothing if that
-// is lost.
+// stop ends an instance in order and returns its directory.
 func (r *rig) stop(tier string, n int) string {
 	r.t.Helper()
 	i := r.running[tier][n]
 	r.running[tier] = slices.Delete(r.running[tier], n, n+1)
 	i.armed.Store(nil)
 	i.cancel()
-	if !i.gone() {
-		r.abandon(i)
-		return ""
-	}
+	r.ended(i)
 	if i.err != nil && !i.net.IsCut() {
 		r.t.Fatalf("%s did not stop in order: %v", filepath.Base(i.dir), i.err)
 	}

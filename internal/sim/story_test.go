@@ -247,10 +247,9 @@ func (s *story) mend() {
 		}
 	}
 	for _, tier := range tiers() {
-		for _, i := range slices.Clone(s.running[tier]) {
-			if i.net.IsCut() && !i.gone() {
-				s.abandon(i)
-				s.running[tier] = slices.DeleteFunc(s.running[tier], func(j *instance) bool { return j == i })
+		for _, i := range s.running[tier] {
+			if i.net.IsCut() {
+				s.ended(i)
 			}
 		}
 	}
