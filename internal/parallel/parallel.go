@@ -7,15 +7,14 @@ package parallel
 
 import (
 	"flag"
-	"os"
 	"runtime"
 	"strconv"
 	"testing"
 )
 
-// Main runs the tests of a package, at least n of those at once that call t.Parallel,
-// and ends the process.
-func Main(m *testing.M, n int) { os.Exit(New(m, n).Run()) }
+// Main runs the tests of a package, at least n of those at once that call t.Parallel. It
+// is all of a TestMain: the process ends with what the tests have left in m.
+func Main(m *testing.M, n int) { New(m, n).Run() }
 
 // Tests are the tests of a package, with how many of them run at once.
 type Tests struct {
