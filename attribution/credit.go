@@ -33,6 +33,7 @@ func (b *booker) weigh(m moment, s *shared) {
 	nobody.Partner, nobody.Channel, nobody.Asset, nobody.TouchCampaign = Unattributed, Unattributed, Unattributed, contract.None
 	s.dimensions = []Dimensions{nobody}
 	all := make([]Dimensions, 0, len(s.path))
+	s.shares = make([]share, 0, len(s.path))
 	for _, i := range s.path {
 		for _, partner := range b.steps[i].partners {
 			partner = m.business.credited(partner, m.day)
@@ -185,8 +186,11 @@ func (b *booker) modelPath(m moment, steps []int) model.Path {
 	}
 	for i, place := range steps {
 		s := &b.steps[place]
+		if s.name == "" {
+			s.name = s.touch.ID.String() // each deal of the account would make it anew
+		}
 		p.Touches[i] = model.Touch{
-			ID: s.touch.ID.String(), At: s.at, Channel: s.class.Channel, Partner: s.class.Partner,
+			ID: s.name, At: s.at, Channel: s.class.Channel, Partner: s.class.Partner,
 			Campaign: s.class.Campaign, Asset: s.class.Asset, Type: s.class.Type,
 		}
 	}

@@ -2,6 +2,7 @@ package attribution
 
 import (
 	"cmp"
+	"slices"
 	"time"
 
 	"tracksource/money"
@@ -155,17 +156,21 @@ func (b *booker) facts(outcomes []outcome) []Facts {
 func (b *booker) dealFacts(s *business, outcomes []outcome) Facts {
 	f := b.stateFacts(s)
 	shares := make([]bool, len(b.steps))
-	inScope := false
+	inScope, count := false, 0
 	for _, o := range outcomes {
 		f.Truncated, inScope = f.Truncated || o.truncated, inScope || o.inScope
 		for _, place := range o.path {
-			shares[place] = true
+			if !shares[place] {
+				shares[place] = true
+				count++
+			}
 		}
 	}
 	if !inScope && f.Excluded == "" {
 		f.Excluded = ExcludedScope
 	}
 	places := make([]int, len(b.steps))
+	f.Touches = slices.Grow(f.Touches, count)
 	for i := range b.steps {
 		if places[i] = len(f.Touches); shares[i] {
 			f.Touches = append(f.Touches, b.steps[i].fact())

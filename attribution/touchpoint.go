@@ -15,6 +15,7 @@ import (
 type step struct {
 	// touch is the report believed most, at the time of the earliest.
 	touch *Touch
+	name  string // of its id; empty until a model asks
 	at    time.Time
 	class contract.Classification
 	// partners share its credit; class.Partner names them all. leading is whom the
