@@ -201,6 +201,7 @@ var lookouts = map[string][]look{
 		{sees: map[string][]string{"operator": {"event: change"}, "open": {"event: change"}, "own": {"event: change"}, "stranger": {"event: change"}}},
 	},
 	"POST /api/v1/session":     {{body: `{"token":"tsk_wrong"}`, refused: 401}},
+	"GET /api/v1/session":      {{}},
 	"DELETE /api/v1/session":   {{}},
 	"GET /api/v1/openapi.json": {{}},
 }

@@ -131,6 +131,7 @@ func own() []route {
 	return []route{
 		{method: http.MethodGet, path: "/api/v1/events", summary: "Follow changes, as server-sent events: each has the version that answers are now of.", stream: true, serve: (*Server).events},
 		{method: http.MethodPost, path: session, summary: "Sign in: turn a token into a session's cookie.", who: anyone, body: typeJSON, bodyMax: signInBytesMax, upload: reflect.TypeFor[SignIn](), answer: reflect.TypeFor[answer.ViewerAnswer](), serve: (*Server).signIn},
+		{method: http.MethodGet, path: session, summary: "Who asks, and whether by a session, which can be ended.", answer: reflect.TypeFor[SessionAnswer](), serve: (*Server).session},
 		{method: http.MethodDelete, path: session, summary: "Sign out.", who: anyone, serve: (*Server).signOut},
 		{method: http.MethodGet, path: documentAsset, summary: "This document.", who: anyone, file: true, serve: (*Server).openapi},
 		{method: http.MethodGet, path: "/{$}", who: anyone, file: true, hidden: true, serve: (*Server).page},

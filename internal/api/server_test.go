@@ -394,6 +394,14 @@ func TestSessions(t *testing.T) {
 		if ask(cookie) != 200 {
 			t.Error("a session lets nobody in")
 		}
+		for _, by := range [][3]string{
+			{"Cookie", cookie, `{"role":"partner","partner":"acme","signed_in":true}`},
+			{"Authorization", "Bearer " + tokens["ann"], `{"role":"operator","partner":"","signed_in":false}`},
+		} {
+			if got := strings.TrimSpace(do(s, http.MethodGet, "/api/v1/session", "", by[0], by[1]).Body.String()); got != by[2] {
+				t.Errorf("who asks by %s is %s, want %s", by[0], got, by[2])
+			}
+		}
 		if code := do(s, http.MethodGet, "/api/v1/breakdown", "", "Cookie", cookie, "Authorization", "Bearer wrong").Code; code != 401 {
 			t.Errorf("a wrong token beside a session gives %d", code)
 		}

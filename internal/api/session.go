@@ -70,6 +70,23 @@ func (s *Server) signIn(w http.ResponseWriter, r *http.Request, c *call) {
 	s.body(w, r, b, s.compress)
 }
 
+// SessionAnswer says who asks, and by what.
+type SessionAnswer struct {
+	answer.ViewerAnswer
+	SignedIn bool `json:"signed_in"` // by a session, and not by a token or because everyone is let in
+}
+
+// session tells a page whether there is something to sign out of.
+func (s *Server) session(w http.ResponseWriter, r *http.Request, c *call) {
+	out := SessionAnswer{answer.ViewerAnswer{Role: c.holder.Role, Partner: c.holder.Partner}, !s.access.open() && r.Header.Get("Authorization") == ""}
+	b, err := json.Marshal(out)
+	if err != nil {
+		s.failed(w, r, err)
+		return
+	}
+	s.body(w, r, b, s.compress)
+}
+
 // signOut ends the session of the request, if there is one.
 func (s *Server) signOut(w http.ResponseWriter, r *http.Request, _ *call) {
 	s.endSession(r)

@@ -48,9 +48,11 @@ let last = null; // the envelope of the last answer
 let asking = null; // AbortController of the reading under way
 let again = false;
 let locked = false; // the API answered 401
+let session = null; // who asks, and whether there is something to sign out of
 
 async function context(state, signal) {
   const answer = await get("/api/v1/contracts", signal);
+  session ??= await get("/api/v1/session", signal);
   const campaign = state.get("campaign");
   if (answer === known && ctx && (campaign ?? answer.contracts[0]?.campaign) === ctx.contract?.campaign && ctx.answered === state.get("model")) return ctx;
   known = answer;
@@ -175,7 +177,7 @@ function side(at) {
     locked ? null : campaigns("side-campaign"),
     locked ? null : h("div", { class: "nav", key: "nav" }, navigation(at)),
     h("div", { class: "side-foot", key: "foot" }, pulse(), h("div", { class: "side-buttons" }, themeButton(), h("button", { type: "button", class: "ghost", "aria-label": "Keys", title: "Keys (?)", onclick: openKeys }, icon("keys")),
-      ctx?.viewer.role === "partner" ? h("button", { type: "button", class: "ghost", "aria-label": "Sign out", title: "Sign out", onclick: signOut }, icon("out")) : null)),
+      session?.signed_in ? h("button", { type: "button", class: "ghost", "aria-label": "Sign out", title: "Sign out", onclick: signOut }, icon("out")) : null)),
   ];
 }
 
@@ -304,7 +306,7 @@ function openKeys() {
 }
 
 function openMore() {
-  patch($("more"), h("div", { class: "nav" }, navigation(read().view)), h("div", { class: "side-buttons" }, themeButton(), ctx?.viewer.role === "partner" ? h("button", { type: "button", class: "button", onclick: signOut }, "Sign out") : null, h("button", { type: "button", class: "button", onclick: () => $("more").close() }, "Close")));
+  patch($("more"), h("div", { class: "nav" }, navigation(read().view)), h("div", { class: "side-buttons" }, themeButton(), session?.signed_in ? h("button", { type: "button", class: "button", onclick: signOut }, "Sign out") : null, h("button", { type: "button", class: "button", onclick: () => $("more").close() }, "Close")));
   $("more").showModal();
 }
 

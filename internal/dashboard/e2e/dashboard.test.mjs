@@ -368,13 +368,15 @@ test("who is not known signs in", { skip: tokens ? false : "no tokens" }, async 
   await page.fill("input[name=token]", "wrong");
   await page.keyboard.press("Enter");
   await page.waitForSelector("text=This token is not known here");
-  await page.fill("input[name=token]", tokens.globex);
-  await page.keyboard.press("Enter");
-  await page.waitForSelector(".tiles");
-  assert.deepEqual((await page.api("contracts")).viewer, { role: "partner", partner: "globex" });
-  await page.click("#side button[aria-label='Sign out']");
-  await page.waitForSelector("input[name=token]");
-  assert.equal(await page.isVisible(".tiles"), false, "numbers stay after signing out");
+  for (const [name, viewer] of [["globex", { role: "partner", partner: "globex" }], ["operator", { role: "operator", partner: "" }]]) {
+    await page.fill("input[name=token]", tokens[name]);
+    await page.keyboard.press("Enter");
+    await page.waitForSelector(".tiles");
+    assert.deepEqual((await page.api("contracts")).viewer, viewer);
+    await page.click("#side button[aria-label='Sign out']");
+    await page.waitForSelector("input[name=token]");
+    assert.equal(await page.isVisible(".tiles"), false, `numbers stay after ${name} signed out`);
+  }
   await done(page);
 });
 
