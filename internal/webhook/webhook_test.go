@@ -244,7 +244,7 @@ func TestDeliver(t *testing.T) {
 			x := newReceiver(t, tt.answer)
 			w := &world{}
 			cfg := w.config(t)
-			s := webhook.NewSender(cfg, receiverOf(t, "board", x.server.URL+"/hook-token-4711", tt.more))
+			s := webhook.NewSender(cfg, receiverOf(t, "board", x.server.URL+"/hook-token-zq4711", tt.more))
 			acted, err := s.Handle(t.Context(), record(t, cfg, sample(), w.now))
 			if acted != tt.acted || !errors.Is(err, tt.err) || (err != nil) != (tt.err != nil) {
 				t.Errorf("Handle() = %v, %v, want %v, %v", acted, err, tt.acted, tt.err)
@@ -265,7 +265,7 @@ func TestDeliver(t *testing.T) {
 			if !strings.Contains(log, tt.says) || (tt.says == "" && tt.tries < 2 && log != "") {
 				t.Errorf("log says\n%s\nwant %q", log, tt.says)
 			}
-			if strings.Contains(log, "4711") || strings.Contains(log, secretText) {
+			if strings.Contains(log, "zq4711") || strings.Contains(log, secretText) {
 				t.Errorf("a secret is in the log:\n%s", log)
 			}
 		})
@@ -531,14 +531,14 @@ func TestGone(t *testing.T) {
 
 // TestLoadErrors: what is wrong with a file is said, without what is secret of it.
 func TestLoadErrors(t *testing.T) {
-	const good = "receivers:\n  - name: board\n    url: https://hooks.example.com/token-4711\n    secret_file: secret\n"
+	const good = "receivers:\n  - name: board\n    url: https://hooks.example.com/token-zq4711\n    secret_file: secret\n"
 	tests := []struct{ name, text, says string }{
 		{"good", good + "    severities: [error, critical]\n    patience: 1h\n", ""},
 		{"on this machine", strings.Replace(good, "https://hooks.example.com", "http://127.0.0.1:9000", 1), ""},
 		{"plain", strings.Replace(good, "https", "http", 1), "must begin with https://"},
 		{"no machine", strings.Replace(good, "https://hooks.example.com", "https://", 1), "url must be such as"},
-		{"user", strings.Replace(good, "https://", "https://me:pass-4711@", 1), "has a user"},
-		{"fragment", strings.Replace(good, "token-4711", "x#token-4711", 1), "fragment"},
+		{"user", strings.Replace(good, "https://", "https://me:pass-zq4711@", 1), "has a user"},
+		{"fragment", strings.Replace(good, "token-zq4711", "x#token-zq4711", 1), "fragment"},
 		{"empty", "", "is not receivers"},
 		{"nobody", "receivers: []\n", "name 1 to 50 receivers"},
 		{"no yaml", "receivers: {", "is not receivers"},
@@ -556,7 +556,7 @@ func TestLoadErrors(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			dir := t.TempDir()
-			for file, content := range map[string]string{"hooks.yaml": tt.text, "secret": secretText, "short": "4711"} {
+			for file, content := range map[string]string{"hooks.yaml": tt.text, "secret": secretText, "short": "zq4711"} {
 				if err := os.WriteFile(filepath.Join(dir, file), []byte(content), 0o600); err != nil {
 					t.Fatal(err)
 				}
@@ -570,7 +570,7 @@ func TestLoadErrors(t *testing.T) {
 			}
 			if err == nil || !strings.Contains(err.Error(), tt.says) {
 				t.Errorf("Load() = %v, want %q", err, tt.says)
-			} else if strings.Contains(err.Error(), "4711") {
+			} else if strings.Contains(err.Error(), "zq4711") {
 				t.Errorf("a secret is in %v", err)
 			}
 		})
