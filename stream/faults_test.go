@@ -32,7 +32,7 @@ func TestEndUnknown(t *testing.T) {
 	})
 	r.send(50)
 	r.settle()
-	a.net.Delay(kmsg.EndTxn.Int16(), 1, 2*time.Second)
+	a.net.Delay(kmsg.EndTxn.Int16(), 1, 4*time.Second) // twice as long as it is waited for
 	r.send(50)
 	until(t, "an EndTxn was held back", func() bool { return a.net.Hits() > 0 })
 	r.check()
