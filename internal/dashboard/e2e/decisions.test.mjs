@@ -236,7 +236,7 @@ test("a period is opened again once it is approved", { skip: tokens && contracts
   await refused(partner, { day: day(0), by: "Partner Operations", why: "We have the invoice." }, /^Approval: .* is open; all days until/);
   await sends(partner, { day: first });
   await taken(partner);
-  await card(partner, "Periods").getByText("has every approval that it needs").waitFor();
+  for (const each of [partner, page]) await card(each, "Periods").getByText("has every approval that it needs").waitFor();
   await form(page, "Reopen");
   assert.equal(await page.inputValue("#decide [name=day]"), first, "the day that was approved is not offered");
   await sends(page, { by: "Controlling", why: "An invoice came late." });
