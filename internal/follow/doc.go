@@ -1,6 +1,6 @@
 // Package follow keeps what any instance answers from: the topics of contributions,
-// facts, decisions, alerts, the ledger and counts of feeds, each followed whole into a store of its
-// own on disk, in the order in which questions ask for them.
+// facts, decisions, alerts, the ledger and counts of feeds, each followed whole into a
+// store of its own on disk, in the order in which questions ask for them.
 //
 // It knows records and what replaces what. It must not know who may see something or
 // how an answer looks. Its stores are caches of Kafka: whatever is lost is read again.

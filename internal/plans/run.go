@@ -25,7 +25,8 @@ type Run struct {
 }
 
 // Begin writes the plan of a question, as planned, into a file of its own, and removes
-// what a run left that was killed while it wrote one. When it returns, the plan is on the disk: only then may data be pulled.
+// what a run left that was killed while it wrote one. When it returns, the plan is on the
+// disk: only then may data be pulled.
 func (d *Dir) Begin(q plan.Question) (*Run, error) {
 	if err := os.MkdirAll(d.path, dirMode); err != nil {
 		return nil, fmt.Errorf("plans are to be written to %s: %w", d.path, err)
