@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 
 	"tracksource/internal/control"
 	"tracksource/internal/line"
+	"tracksource/report/render"
 	"tracksource/schemas/avro"
 	"tracksource/stream"
 )
@@ -142,4 +144,19 @@ func verdict(ctx context.Context, cfg control.Config, c *avro.Control) error {
 		return errors.New("sent, but it is not on the topic")
 	}
 	return nil
+}
+
+// printCSV prints a list that people may open in a spreadsheet: what somebody wrote stays
+// text there.
+func printCSV(w io.Writer, header []string, lines [][]string) error {
+	out := csv.NewWriter(w)
+	if err := out.Write(header); err != nil {
+		return err
+	}
+	for _, line := range lines {
+		for i, text := range line {
+			line[i] = render.CSVText(text)
+		}
+	}
+	return out.WriteAll(lines) // which flushes
 }

@@ -14,6 +14,18 @@ import (
 	"tracksource/schemas/avro"
 )
 
+// TestLists: what somebody wrote is no formula to whoever opens a list in a spreadsheet.
+func TestLists(t *testing.T) {
+	t.Parallel()
+	var out strings.Builder
+	if err := printCSV(&out, []string{"by", "why", "score"}, [][]string{{"=HYPERLINK(A1)", "late, \"again\"", "-1.5"}}); err != nil {
+		t.Fatal(err)
+	}
+	if want := "by,why,score\n'=HYPERLINK(A1),\"late, \"\"again\"\"\",-1.5\n"; out.String() != want {
+		t.Errorf("%q, want %q", &out, want)
+	}
+}
+
 // TestOvertaken: who decides by what the topic said a moment ago, and was overtaken, is
 // told that the topic's order has refused it, and nothing of it is in force.
 func TestOvertaken(t *testing.T) {

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
@@ -116,14 +115,6 @@ func overlapHistory(w io.Writer, book *control.Book, campaign string) error {
 }
 
 func instant(at time.Time) string { return at.UTC().Format(time.RFC3339) }
-
-func printCSV(w io.Writer, header []string, lines [][]string) error {
-	out := csv.NewWriter(w)
-	if err := out.Write(header); err != nil {
-		return err
-	}
-	return out.WriteAll(lines) // which flushes
-}
 
 func overlapResolveCommand(stdout, stderr io.Writer) *cobra.Command {
 	var f controlFlags
