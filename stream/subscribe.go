@@ -51,6 +51,8 @@ type Subscriber struct {
 type tenure struct {
 	ctx context.Context
 	end context.CancelFunc
+	// since is from when on records are acted on where the group had no place; else zero.
+	since time.Time
 }
 
 // subscribeBatch is how many records are taken at once: those behind the one that
@@ -83,14 +85,21 @@ func (s *Subscriber) session(ctx context.Context) error {
 	s.mu.Lock()
 	clear(s.owned)
 	s.mu.Unlock()
-	since := kgo.NewOffset().AfterMilli(max(0, s.s.Since().UnixMilli()))
+	since := s.s.Since().Truncate(time.Millisecond) // as the records' own
 	cl, err := kgo.NewClient(append(s.s.Conn.options(),
 		kgo.ClientID("track-source-subscriber"),
 		kgo.WithLogger(logAdapter{s.s.Log}),
 		kgo.ConsumerGroup(s.s.Group),
 		kgo.ConsumeTopics(s.s.Topic),
-		kgo.ConsumeStartOffset(since),
-		kgo.ConsumeResetOffset(since),
+		// From the first record on, of which the older ones are passed over. To begin
+		// behind them the client asks for the first that is not older and for the end at
+		// once, so that one which comes between the two answers would never be seen.
+		kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()),
+		kgo.AdjustFetchOffsetsFn(func(_ context.Context, places map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
+			s.begin(places[s.s.Topic], since)
+			return places, nil
+		}),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AfterMilli(max(0, since.UnixMilli()))),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.FetchMaxWait(250*time.Millisecond),
 		kgo.DisableAutoCommit(),
@@ -118,7 +127,7 @@ func (s *Subscriber) session(ctx context.Context) error {
 		fs.EachPartition(func(p kgo.FetchTopicPartition) {
 			t, ours := tenures[p.Partition]
 			if failed == nil && ours {
-				failed = s.act(t.ctx, cl, p.Records)
+				failed = s.act(t, cl, p.Records)
 			}
 		})
 		if failed != nil {
@@ -130,7 +139,8 @@ func (s *Subscriber) session(ctx context.Context) error {
 
 // act hands the records of one partition over and commits behind them. It ends
 // early, without an error, when the partition is given up.
-func (s *Subscriber) act(ctx context.Context, cl *kgo.Client, records []*kgo.Record) error {
+func (s *Subscriber) act(of tenure, cl *kgo.Client, records []*kgo.Record) error {
+	ctx := of.ctx
 	var done *kgo.Record
 	commit := func() error {
 		if done == nil || ctx.Err() != nil {
@@ -146,6 +156,10 @@ func (s *Subscriber) act(ctx context.Context, cl *kgo.Client, records []*kgo.Rec
 	for _, r := range records {
 		if ctx.Err() != nil {
 			return nil
+		}
+		if r.Timestamp.Before(of.since) {
+			done = r
+			continue
 		}
 		acted, err := s.s.Handle(ctx, Record{
 			Topic: r.Topic, Partition: r.Partition, Offset: r.Offset,
@@ -174,6 +188,19 @@ func (s *Subscriber) take(ctx context.Context, partitions []int32) {
 		var t tenure
 		t.ctx, t.end = context.WithCancel(ctx)
 		s.owned[p] = t
+	}
+}
+
+// begin notes of which partitions the group has no place.
+func (s *Subscriber) begin(places map[int32]kgo.Offset, since time.Time) {
+	const start = -2 // what the client is to begin at, and no place
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for p, place := range places {
+		if t, ours := s.owned[p]; ours && place.EpochOffset().Offset == start {
+			t.since = since
+			s.owned[p] = t
+		}
 	}
 }
 

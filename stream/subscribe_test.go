@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"tracksource/stream"
 )
@@ -211,5 +212,42 @@ func TestSubscriberBegins(t *testing.T) {
 	}
 	if want := []int64{2, 2, 3, 4, 5}; !slices.Equal(h.all[1], want) {
 		t.Errorf("handed over %v, want %v", h.all[1], want)
+	}
+}
+
+// TestSubscriberMissesNothing: what is written while a new group asks where to begin is
+// handed over, though no answer has it.
+func TestSubscriberMissesNothing(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	byTime, written := make(chan struct{}), make(chan struct{})
+	var once, send sync.Once
+	r.c.ControlKey(kmsg.ListOffsets.Int16(), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		r.c.KeepControl()
+		if at := req.(*kmsg.ListOffsetsRequest).Topics[0].Partitions[0].Timestamp; at >= 0 {
+			// There is nothing yet. The client asks for the end as well, at once.
+			once.Do(func() { close(byTime) })
+			return nil, nil, false
+		} else if at == -1 {
+			r.c.SleepControl(func() { <-byTime })
+		}
+		send.Do(func() {
+			r.c.SleepControl(func() {
+				r.sendTo(0, 1)
+				close(written)
+			})
+		})
+		return nil, nil, false
+	})
+	h := newHeard()
+	end := r.subscriber("hooks", time.Now().Add(-time.Hour), func(_ context.Context, rec stream.Record) (bool, error) {
+		h.note(rec)
+		return true, nil
+	})
+	<-written
+	r.sendTo(0, 1)
+	h.wait(t, 1)
+	if err := end(); err != nil || h.all[0][0] != 0 {
+		t.Errorf("handed over %v, want the first record: %v", h.all[0], err)
 	}
 }
