@@ -41,7 +41,7 @@ func (r *Resolver) Waiting() bool {
 // tellDue reports whether there are counts to be told by now. A clock that was ahead
 // when they were told last, or when records came, holds nothing up.
 func (r *Resolver) tellDue(now time.Time) bool {
-	if !r.Waiting() {
+	if r.cfg.Feeds == "" {
 		return false
 	}
 	for _, t := range r.told {

@@ -190,11 +190,16 @@ func linesOf(columns []report.Column, row []string) int {
 	const filled = widthMax * 9 / 10
 	lines := 1
 	for i := range columns[:min(len(row), len(columns))] {
-		if n := utf8.RuneCountInString(row[i]); n > widthMax {
-			lines = max(lines, (n+filled-1)/filled)
+		if isLong(row[i]) {
+			lines = max(lines, (utf8.RuneCountInString(row[i])+filled-1)/filled)
 		}
 	}
 	return min(lines, rowLinesMax)
+}
+
+// isLong reports whether a text goes on behind the widest column.
+func isLong(text string) bool {
+	return len(text) > widthMax && utf8.RuneCountInString(text) > widthMax // most are shorter, in bytes already
 }
 
 func (s *sheetWriter) head(columns []report.Column, rows [][]string, figures, selected bool) {
@@ -267,7 +272,7 @@ func (s *sheetWriter) cell(kind report.ColumnKind, style int, v string) {
 		}
 	}
 	switch {
-	case number == "" && utf8.RuneCountInString(v) > widthMax:
+	case number == "" && isLong(v):
 		s.text(styleLong, v)
 		return
 	case number == "":
