@@ -33,6 +33,9 @@ import (
 	"tracksource/stream"
 )
 
+// soon is how long something that ends at once may take on a machine that does much else.
+const soon = 3 * time.Minute
+
 const secretText = "0123456789abcdef0123456789abcdef"
 
 // got is what a receiver was sent.
@@ -95,7 +98,7 @@ func (x *receiver) list() []got {
 // next returns the next delivery that is of an alert.
 func (x *receiver) next(t *testing.T, id string) got {
 	t.Helper()
-	late := time.NewTimer(30 * time.Second)
+	late := time.NewTimer(soon)
 	defer late.Stop()
 	select {
 	case g := <-x.news:
@@ -151,7 +154,7 @@ func (w *world) config(t *testing.T) webhook.Config {
 	}
 	w.now = time.Date(2026, 3, 3, 6, 0, 1, 0, time.UTC)
 	return webhook.Config{
-		Codecs: codecs, Log: slog.New(slog.NewTextHandler(w, nil)), Metrics: webhook.NewMetrics(nil), Attempt: 200 * time.Millisecond,
+		Codecs: codecs, Log: slog.New(slog.NewTextHandler(w, nil)), Metrics: webhook.NewMetrics(nil), Attempt: soon,
 		Clock: func() time.Time { w.mu.Lock(); defer w.mu.Unlock(); return w.now },
 		Draw:  func() float64 { return 0.5 },
 		Pause: func(_ context.Context, d time.Duration) {
@@ -197,6 +200,7 @@ func TestDeliver(t *testing.T) {
 		more   string // of the receiver
 		answer func(n int, w http.ResponseWriter, r *http.Request)
 		tries  int
+		stalls bool            // an attempt is short, so that a slow machine may need more of them
 		pauses []time.Duration // nil: not looked at
 		err    error
 		acted  bool
@@ -209,7 +213,7 @@ func TestDeliver(t *testing.T) {
 			if n == 1 {
 				<-r.Context().Done()
 			}
-		}, tries: 2, acted: true, says: "no answer in time"},
+		}, tries: 2, stalls: true, acted: true, says: "no answer in time"},
 		{name: "dies in the middle of its answer", answer: func(n int, w http.ResponseWriter, _ *http.Request) {
 			if n == 1 {
 				w.Header().Set("Content-Length", "100")
@@ -244,13 +248,16 @@ func TestDeliver(t *testing.T) {
 			x := newReceiver(t, tt.answer)
 			w := &world{}
 			cfg := w.config(t)
+			if tt.stalls {
+				cfg.Attempt = 200 * time.Millisecond
+			}
 			s := webhook.NewSender(cfg, receiverOf(t, "board", x.server.URL+"/hook-token-zq4711", tt.more))
 			acted, err := s.Handle(t.Context(), record(t, cfg, sample(), w.now))
 			if acted != tt.acted || !errors.Is(err, tt.err) || (err != nil) != (tt.err != nil) {
 				t.Errorf("Handle() = %v, %v, want %v, %v", acted, err, tt.acted, tt.err)
 			}
 			all := x.list()
-			if len(all) != tt.tries {
+			if len(all) != tt.tries && (!tt.stalls || len(all) < tt.tries) {
 				t.Fatalf("sent %d times, want %d", len(all), tt.tries)
 			}
 			for _, g := range all {
@@ -414,7 +421,6 @@ func alert(id, message string) avro.Alert {
 func TestRestart(t *testing.T) {
 	w := &world{}
 	c, cfg := newCluster(t, w)
-	cfg.Attempt = 30 * time.Second
 	// "b" is taken, and the answer never comes: the process ends over it.
 	x := newReceiver(t, func(n int, _ http.ResponseWriter, r *http.Request) {
 		if n == 2 {
