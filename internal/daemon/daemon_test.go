@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
-	"go.uber.org/goleak"
 
 	"tracksource/internal/daemon"
 )
@@ -116,7 +115,7 @@ func start(t *testing.T, args ...string) (*exec.Cmd, *bufio.Scanner) {
 		t.Fatal(err)
 	}
 	// A command that outlives its test is killed, and the test fails.
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	cmd := exec.CommandContext(ctx, path, args[1:]...)
 	pipe, err := cmd.StderrPipe()
 	if err != nil {
@@ -199,7 +198,7 @@ func TestSecondSignalAtOnceKills(t *testing.T) {
 }
 
 func TestSignalsAreGivenBack(t *testing.T) {
-	defer goleak.VerifyNone(t)
+	defer noLeaks(t)
 	ctx, stop := daemon.Signals(t.Context())
 	if err := ctx.Err(); err != nil {
 		t.Errorf("before any signal: %v", err)
@@ -229,7 +228,7 @@ func run(t *testing.T, ctx context.Context, f func(context.Context, *daemon.Env)
 }
 
 func TestOutcomes(t *testing.T) {
-	defer goleak.VerifyNone(t)
+	defer noLeaks(t)
 	broken := errors.New("broken")
 	tests := []struct {
 		name    string
@@ -270,7 +269,7 @@ func TestOutcomes(t *testing.T) {
 }
 
 func TestAdminPortInUse(t *testing.T) {
-	defer goleak.VerifyNone(t)
+	defer noLeaks(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	code, log := run(t, ctx, func(ctx context.Context, env *daemon.Env) error {
@@ -290,7 +289,7 @@ func TestAdminPortInUse(t *testing.T) {
 }
 
 func TestStopBeforeStart(t *testing.T) {
-	defer goleak.VerifyNone(t)
+	defer noLeaks(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	code, log := run(t, ctx, func(ctx context.Context, _ *daemon.Env) error { return ctx.Err() })
@@ -300,7 +299,7 @@ func TestStopBeforeStart(t *testing.T) {
 }
 
 func TestCommandsShareAProcess(t *testing.T) {
-	defer goleak.VerifyNone(t)
+	defer noLeaks(t)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	var inner string
