@@ -83,8 +83,22 @@ func content(t testing.TB, s *state.Store) map[string]string {
 	return out
 }
 
+// noLeaks fails the test if something it started still runs, once that has had the time
+// to end that it may need on a machine that does much else.
+func noLeaks(t *testing.T) {
+	t.Helper()
+	glog := goleak.IgnoreTopFunction("github.com/golang/glog.(*fileSink).flushDaemon")
+	err := goleak.Find(glog)
+	for end := time.Now().Add(time.Minute); err != nil && time.Now().Before(end); {
+		err = goleak.Find(glog)
+	}
+	if err != nil {
+		t.Error(err)
+	}
+}
+
 func TestApplyIsKeptWithItsMeta(t *testing.T) {
-	defer goleak.VerifyNone(t, goleak.IgnoreTopFunction("github.com/golang/glog.(*fileSink).flushDaemon"))
+	defer noLeaks(t)
 	cfg := config(t.TempDir())
 	d := openDir(t, cfg)
 	s := open(t, d, "a-000")
@@ -467,7 +481,7 @@ func TestWatch(t *testing.T) {
 		return left, nil
 	}
 	d := openDir(t, cfg)
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
 	ended := make(chan error, 1)
 	go func() { ended <- d.Watch(ctx) }()
@@ -513,7 +527,7 @@ func TestKilled(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := out.Read(make([]byte, 1)); err != nil { // it has begun
+		if _, err := out.Read(make([]byte, 1)); err != nil { // it has written once
 			t.Fatal(err)
 		}
 		time.Sleep(time.Duration(30+round*17) * time.Millisecond)
@@ -528,10 +542,10 @@ func TestKilled(t *testing.T) {
 			t.Fatal(err)
 		}
 		n := 0
-		if _, err := fmt.Sscanf(string(m), "%d", &n); err != nil && m != nil {
-			t.Fatal(err)
+		if _, err := fmt.Sscanf(string(m), "%d", &n); err != nil {
+			t.Fatalf("meta %q: %v", m, err)
 		}
-		if n < last || len(got) != min(n, 500) {
+		if n <= last || len(got) != min(n, 500) {
 			t.Errorf("round %d: meta says %d writes (before: %d), the store has %d keys", round, n, last, len(got))
 		}
 		for k, v := range got {
@@ -545,9 +559,6 @@ func TestKilled(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if last == 0 {
-		t.Error("nothing was ever written")
-	}
 }
 
 func victim(t *testing.T, path string) {
@@ -559,11 +570,13 @@ func victim(t *testing.T, path string) {
 	}
 	n := 0
 	_, _ = fmt.Sscanf(string(m), "%d", &n)
-	os.Stdout.WriteString("x")
-	for {
+	for first := true; ; first = false {
 		n++
 		if err := s.Apply(pairs(fmt.Sprint("k", n%500), fmt.Sprint(n)), []byte(fmt.Sprint(n))); err != nil {
 			t.Fatal(err)
+		}
+		if first {
+			os.Stdout.WriteString("x")
 		}
 	}
 }
