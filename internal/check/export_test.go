@@ -4,9 +4,33 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
 
 	"tracksource/schemas/avro"
 )
+
+// DrawUntil checks a property at least the given times, and as many times more as it takes
+// until each of the words has been seen: how rare one is does not decide whether it comes.
+// It is an error when one has not come after some hundred times as much. The few draws of
+// -short promise nothing.
+func DrawUntil(t *testing.T, times int, property func(*rapid.T), seen map[string]int, words ...string) {
+	t.Helper()
+	const more = 200
+	missing := func() []string {
+		if testing.Short() {
+			return nil
+		}
+		return slices.DeleteFunc(slices.Clone(words), func(word string) bool { return seen[word] > 0 })
+	}
+	for n := 0; n < times || n < times+more && len(missing()) > 0; n++ {
+		rapid.Check(t, property)
+	}
+	if m := missing(); len(m) > 0 {
+		t.Errorf("never drawn were %q; drawn were %v", m, seen)
+	}
+}
 
 // Decided returns the offsets of the records of control that are judged to go to every
 // partition, and the state of each dispute by its campaign and id, with whom it went to.
