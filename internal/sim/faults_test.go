@@ -2,6 +2,7 @@ package sim_test
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"os"
 	"path/filepath"
@@ -61,17 +62,18 @@ func (s *story) arm(tier, name string, hit func(*instance) error) {
 		return
 	}
 	i := list[s.rng.IntN(len(list))]
-	if b := i.armed.Load(); i.net.IsCut() || b != nil && !b.fired.Load() {
+	if i.net.IsCut() || i.isArmed() {
 		return
 	}
 	b := s.bullet(points[s.rng.IntN(len(points))], hit)
-	i.armed.Store(b)
+	i.arm(b)
 	s.t.Logf("%s: %s is armed at %s", name, filepath.Base(i.dir), b.point)
-	s.watching = append(s.watching, func() {
-		if b.fired.Load() {
-			s.done[name]++
-		}
-	})
+	s.watch(b.fired.Load, name)
+}
+
+// watch counts a fault under its names if it has happened when all is over.
+func (s *story) watch(happened func() bool, names ...string) {
+	s.watching = append(s.watching, watched{happened, names})
 }
 
 // killRestore loses the disk of an instance and kills it in the restore of the
@@ -85,7 +87,7 @@ func (s *story) killRestore(tier string) {
 	for range 2 {
 		b := &bullet{point: stream.MidRestore, hit: kill}
 		i := s.start(tier, dir, b)
-		for end := time.Now().Add(10 * time.Second); !b.fired.Load() && time.Now().Before(end); {
+		for end := time.Now().Add(patience()); !b.fired.Load() && time.Now().Before(end); {
 			if i.svc.Ready() == nil {
 				return // nothing was there to restore
 			}
@@ -125,11 +127,7 @@ func (s *story) network(tier string, do func(*instance), name string) {
 	before := i.net.Hits()
 	do(i)
 	s.t.Logf("%s of %s", name, filepath.Base(i.dir))
-	s.watching = append(s.watching, func() {
-		if i.net.Hits() > before {
-			s.done[name]++
-		}
-	})
+	s.watch(func() bool { return i.net.Hits() > before }, name)
 }
 
 // failed is a request and how the broker answers it.
@@ -137,6 +135,8 @@ type failed struct {
 	key kmsg.Key
 	err *kerr.Error
 }
+
+func (f failed) text() string { return f.key.Name() + " " + f.err.Message }
 
 // failedEnds are answers to a commit that has not happened.
 func failedEnds() []failed {
@@ -188,12 +188,7 @@ func (s *story) fail(name string, f failed) {
 	})
 	s.t.Logf("%s: %s answers %s", name, f.key.Name(), f.err.Message)
 	s.cleanup = append(s.cleanup, h.Remove)
-	s.watching = append(s.watching, func() {
-		if h.Hits() > 0 {
-			s.done[name]++
-			s.done[f.key.Name()+" "+f.err.Message]++
-		}
-	})
+	s.watch(func() bool { return h.Hits() > 0 }, name, f.text())
 }
 
 func (s *story) join(tier string) {
@@ -362,7 +357,7 @@ func (s *story) offsetsBack(tier string) {
 	adm := kadm.NewClient(cl)
 	group, forget := s.group(consumer), s.rng.IntN(2) == 0
 	var err error
-	for end := time.Now().Add(8 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+	for end := time.Now().Add(patience()); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
 		if forget {
 			_, err = adm.DeleteGroup(s.ctx, group)
 			if kerr.IsRetriable(err) || errors.Is(err, kerr.GroupIDNotFound) {
@@ -405,12 +400,13 @@ func (s *story) clock(string) {
 }
 
 func (s *story) registryAway(string) {
+	// A record is next whose schema nobody has asked for yet.
+	s.refused++
+	unknown := binary.BigEndian.AppendUint32([]byte{0}, uint32(2_000_000+s.refused))
+	s.events = slices.Insert(s.events, 0, stream.Message{Topic: s.spec.RawTopics()[0], Key: unknown, Value: append(unknown, 2)})
+	s.sent++
 	s.registry.away.Store(true)
 	s.t.Log("registry-away")
 	s.cleanup = append(s.cleanup, func() { s.registry.away.Store(false) })
-	s.watching = append(s.watching, func() {
-		if s.registry.hits.Load() > 0 {
-			s.done["registry-away"]++
-		}
-	})
+	s.watch(func() bool { return s.registry.hits.Load() > 0 }, "registry-away")
 }

@@ -18,13 +18,18 @@ type mistake struct {
 	pkg, run string
 }
 
+// mistaken is set in the environment of an engine with a mistake.
+const mistaken = "SIM_MISTAKE"
+
+func isMistaken() bool { return os.Getenv(mistaken) != "" }
+
 // TestMistakes builds the engine with mistakes that others have made, and sees
 // the tests fail. A harness that passes them proves nothing.
 func TestMistakes(t *testing.T) {
 	if testing.Short() {
 		t.Skip("each mistake is a build and a run")
 	}
-	if os.Getenv("SIM_MISTAKE") != "" {
+	if isMistaken() {
 		t.Skip("this is one")
 	}
 	const sim, engine = "tracksource/internal/sim", "tracksource/stream"
@@ -81,7 +86,7 @@ func TestMistakes(t *testing.T) {
 				t.Fatal(err)
 			}
 			cmd := exec.Command("go", "test", "-overlay", list, "-count=1", "-timeout", "5m", "-run", m.run, m.pkg)
-			cmd.Env = append(os.Environ(), "SIM_MISTAKE=1")
+			cmd.Env = append(os.Environ(), mistaken+"=1")
 			out, err := cmd.CombinedOutput()
 			switch {
 			case err == nil:

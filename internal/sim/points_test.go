@@ -2,17 +2,14 @@ package sim_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"tracksource/internal/control"
 	"tracksource/schemas/avro"
 	"tracksource/stream"
 )
-
-// pointTime is how long a point may take to come round while events flow.
-const pointTime = 20 * time.Second
 
 // TestEveryPoint kills one instance of each tier at every point of the protocol,
 // one after the other, with events on their way, and starts it again on its disk.
@@ -23,13 +20,13 @@ func TestEveryPoint(t *testing.T) {
 	for _, tier := range tiers() {
 		t.Run(tier, func(t *testing.T) {
 			t.Parallel()
-			s := newStory(t, plan{seed: 5, events: 1500, input: []string{"repeated"}})
+			s := newStory(t, plan{seed: 5, events: 1500, input: []string{"repeated"}, steps: 150})
 			for _, tier := range tiers() {
 				s.start(tier, "", nil)
 			}
 			s.send()
-			for _, p := range stream.Points() {
-				s.killAt(tier, p)
+			for n, p := range stream.Points() {
+				s.killAt(tier, p, len(stream.Points())-n)
 			}
 			for len(s.events)+len(s.rules) > 0 {
 				s.send()
@@ -47,17 +44,15 @@ func TestEveryPoint(t *testing.T) {
 	}
 }
 
-// killAt kills the tier's instance at the point and starts it again. The points
-// of a restore come round at a start, the others with events.
-func (s *story) killAt(tier string, p stream.Point) {
+// killAt kills the tier's instance at the point and starts it again, with so many points
+// to come. The points of a restore come round at a start, the others with events.
+func (s *story) killAt(tier string, p stream.Point, toCome int) {
 	s.t.Helper()
 	b := &bullet{point: p, hit: kill}
 	i := s.running[tier][0]
 	// A member that dies while it joins holds kfake's group up for the rebalance
 	// timeout, five times over in ingest.
-	for end := time.Now().Add(pointTime); i.svc.Ready() != nil && time.Now().Before(end); {
-		time.Sleep(20 * time.Millisecond)
-	}
+	s.until("the instance is ready", func() bool { return i.svc.Ready() == nil })
 	switch p {
 	case stream.AfterBarrier, stream.MidRestore:
 		s.settle() // so that there is something to restore
@@ -67,16 +62,10 @@ func (s *story) killAt(tier string, p stream.Point) {
 			i = s.start(tier, dir, b)
 		}
 	default:
-		i.armed.Store(b)
+		i.arm(b)
 	}
-	for end := time.Now().Add(pointTime); !i.dead(); time.Sleep(50 * time.Millisecond) {
-		if time.Now().After(end) {
-			s.t.Fatalf("%s did not come to %s", tier, p)
-		}
-		if !i.net.IsCut() && len(s.events) > 0 && s.rng.IntN(4) == 0 {
-			s.send()
-		}
-	}
+	s.flow(toCome, fmt.Sprintf("%s did not come to %s", tier, p), b.fired.Load)
+	s.ended(i)
 	for _, dead := range s.bury() {
 		s.start(tier, dead.dir, nil)
 	}
