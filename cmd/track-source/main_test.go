@@ -19,6 +19,7 @@ import (
 	"tracksource/contract/example"
 	"tracksource/deploy/kafka"
 	"tracksource/internal/parallel"
+	"tracksource/internal/victim"
 	"tracksource/report"
 	"tracksource/schemas/avro"
 	"tracksource/stream"
@@ -31,6 +32,12 @@ const sideBySide = 4
 func TestMain(m *testing.M) {
 	testscript.Main(parallel.New(m, sideBySide), map[string]func(){
 		"track-source": main,
+		"track-source-victim": func() {
+			if err := victim.DieBeyond(victimBytes); err != nil {
+				panic(err)
+			}
+			main()
+		},
 	})
 }
 

@@ -11,51 +11,32 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"tracksource/report"
 )
+
+// victimBytes is the size of a file at which track-source-victim is killed: more than a plan
+// has, and less than a package of the victim's.
+const victimBytes = 64 << 10
 
 // killedPackage is the directory that a run left beside its package which was killed while
 // it wrote that.
 func killedPackage(t *testing.T, out, plans string) string {
 	t.Helper()
-	server := httptest.NewServer(&stub{answers: []http.HandlerFunc{gives(nil)}})
+	server := httptest.NewServer(&stub{answers: []http.HandlerFunc{gives(func(p *report.Package) {
+		p.Headline = strings.Repeat("Partners brought 30.00 USD in March. ", victimBytes/8)
+	})}})
 	defer server.Close()
-	pattern := filepath.Join(filepath.Dir(out), ".track-source-*")
-	glob := func(pattern string) []string {
-		names, err := filepath.Glob(pattern)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return names
+	cmd := exec.Command("track-source-victim", "--campaign", "c", "--out", out, "--plan-dir", plans, "--reporter", server.URL)
+	said, err := cmd.CombinedOutput()
+	left, _ := filepath.Glob(filepath.Join(filepath.Dir(out), ".track-source-*"))
+	if len(left) != 1 || cmd.ProcessState.ExitCode() != -1 {
+		t.Fatalf("a process that writes a package ends with %v and leaves %q: %s", err, left, said)
 	}
-	for end := time.Now().Add(time.Minute); time.Now().Before(end); {
-		cmd := exec.Command("track-source", "--campaign", "c", "--out", out, "--plan-dir", plans, "--reporter", server.URL)
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		ended := make(chan struct{})
-		go func() {
-			_ = cmd.Wait()
-			close(ended)
-		}()
-		for written := false; !written; {
-			select {
-			case <-ended:
-				written = true // too fast for us
-			case <-time.After(time.Millisecond):
-				written = len(glob(filepath.Join(pattern, "package", "*"))) > 0
-			}
-		}
-		_ = cmd.Process.Kill()
-		<-ended
-		if left := glob(pattern); len(left) > 0 {
-			return left[0]
-		}
-		if err := os.RemoveAll(out); err != nil {
-			t.Fatal(err)
-		}
+	if files, err := os.ReadDir(filepath.Join(left[0], "package")); err != nil || len(files) == 0 {
+		t.Fatalf("it has written %v, %v", files, err)
 	}
-	t.Fatal("no run was killed while it wrote")
-	return ""
+	return left[0]
 }
 
 // TestPackageRemainder: the next run removes what a run left that was killed while it wrote

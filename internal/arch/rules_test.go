@@ -81,6 +81,7 @@ var mayImport = map[string][]string{
 	"internal/foreign":  {},
 	"internal/ghost":    {},
 	"internal/parallel": {},
+	"internal/victim":   {},
 
 	// The page: files, and what a browser makes of them.
 	"internal/dashboard": {},

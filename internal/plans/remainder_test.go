@@ -11,26 +11,19 @@ import (
 	"syscall"
 	"testing"
 	"time"
-	"unsafe"
 
 	"tracksource/internal/plans"
+	"tracksource/internal/victim"
 )
 
-// victim writes a plan and is killed while it does: the kernel does so at the limit of a
-// file's size, once the signal is no longer the Go runtime's, which makes an error of it.
-func victim(t *testing.T, path string) {
+// dies writes a plan and is killed while it does.
+func dies(t *testing.T, path string) {
 	d, err := plans.Open(plans.Config{Path: path, Now: (&clock{noon}).now})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for what, limit := range map[int]uint64{syscall.RLIMIT_CORE: 0, syscall.RLIMIT_FSIZE: 100} {
-		if err := syscall.Setrlimit(what, &syscall.Rlimit{Cur: limit, Max: limit}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	var defaults [64]byte // a struct sigaction, of which no field is set
-	if _, _, errno := syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, uintptr(syscall.SIGXFSZ), uintptr(unsafe.Pointer(&defaults)), 0, 8, 0, 0); errno != 0 {
-		t.Fatal(errno)
+	if err := victim.DieBeyond(100); err != nil {
+		t.Fatal(err)
 	}
 	_, err = d.Begin(question)
 	t.Fatalf("lives on, error %v", err)
@@ -53,7 +46,7 @@ func killed(t *testing.T, dir string) string {
 // plan, once that is old and nobody writes it, says so, and touches nothing else.
 func TestRemainder(t *testing.T) {
 	if path := os.Getenv("PLANS_TEST_VICTIM"); path != "" {
-		victim(t, path)
+		dies(t, path)
 	}
 	_, c, path := open(t)
 	left := killed(t, path)
