@@ -47,10 +47,12 @@ type tool struct {
 	wait func(context.Context, time.Duration) error
 	// packageBytes bounds a package that is pulled; 0 is packageBytesMax.
 	packageBytes int64
+	// completing is how long the shell waits for names of campaigns; 0 is completeTimeout.
+	completing time.Duration
 }
 
 func (tool tool) run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	packaging := reportFlags{stdout: stdout, stderr: stderr, wait: tool.wait, bytesMax: cmp.Or(tool.packageBytes, packageBytesMax)}
+	packaging := reportFlags{stdout: stdout, stderr: stderr, wait: tool.wait, bytesMax: cmp.Or(tool.packageBytes, packageBytesMax), completing: cmp.Or(tool.completing, completeTimeout)}
 	again := packaging // report has flags of its own
 	root := &cobra.Command{
 		Use:   "track-source",

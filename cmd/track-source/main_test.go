@@ -29,6 +29,9 @@ import (
 // which waits for its groups half of the time.
 const sideBySide = 4
 
+// patience is how long something is waited for that will come: on a busy machine late.
+const patience = 4 * time.Minute
+
 func TestMain(m *testing.M) {
 	testscript.Main(parallel.New(m, sideBySide), map[string]func(){
 		"track-source": main,

@@ -39,6 +39,8 @@ type reportFlags struct {
 	// wait waits between the tries of a pull; nil waits by the clock.
 	wait     func(context.Context, time.Duration) error
 	bytesMax int64 // of a package that is pulled
+	// completing is how long the shell waits for names of campaigns.
+	completing time.Duration
 }
 
 // questionFlags are the flags of what a package is about. A package that is made again

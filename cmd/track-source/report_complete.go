@@ -77,7 +77,7 @@ func modelNames() []string {
 
 func (f *reportFlags) campaignNames(cmd *cobra.Command, _ []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	const none = cobra.ShellCompDirectiveNoFileComp
-	data, err := f.send(cmd.Context(), question{path: "api/v1/contracts", query: url.Values{}, timeout: completeTimeout, bytesMax: completeBytesMax})
+	data, err := f.send(cmd.Context(), question{path: "api/v1/contracts", query: url.Values{}, timeout: f.completing, bytesMax: completeBytesMax})
 	if err != nil {
 		return nil, none
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/csv"
 	"encoding/json"
+	"io"
 	"io/fs"
 	"net/http"
 	"os"
@@ -46,9 +47,15 @@ func serveDemo(t *testing.T, args ...string) demoing {
 		<-ended
 	})
 	printed := regexp.MustCompile(`(?s)brokers: +(\S+) .*registry: (\S+) .*page: +(http\S+)\n`)
-	for end := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
 		if m := printed.FindStringSubmatch(out.String()); m != nil {
 			return demoing{page: m[3], brokers: m[1], registry: m[2]}
+		}
+		select {
+		case code := <-ended:
+			ended <- code
+			t.Fatalf("the demo ended with %d: %s", code, out.String())
+		default:
 		}
 		if time.Now().After(end) {
 			t.Fatalf("the demo does not serve: %s", out.String())
@@ -66,8 +73,24 @@ func does(t *testing.T, args ...string) string {
 	return out.String()
 }
 
-// ask asks the API.
+// ask asks the API, again while it is too busy to answer.
 func (d demoing) ask(t *testing.T, question string, into any) {
+	t.Helper()
+	for end := time.Now().Add(patience); ; time.Sleep(time.Second) {
+		status, text := d.get(t, question)
+		switch {
+		case status == http.StatusOK:
+			if err := json.Unmarshal(text, into); err != nil {
+				t.Fatal(err)
+			}
+			return
+		case status != http.StatusServiceUnavailable && status != http.StatusTooManyRequests || time.Now().After(end):
+			t.Fatalf("%s is answered with %d: %s", question, status, text)
+		}
+	}
+}
+
+func (d demoing) get(t *testing.T, question string) (status int, text []byte) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, d.page+"/api/v1/"+question, nil)
 	if err != nil {
@@ -78,9 +101,10 @@ func (d demoing) ask(t *testing.T, question string, into any) {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	if err := json.NewDecoder(resp.Body).Decode(into); err != nil {
+	if text, err = io.ReadAll(resp.Body); err != nil {
 		t.Fatal(err)
 	}
+	return resp.StatusCode, text
 }
 
 // totals are what the API says of the campaign in the package's window, by measure.
@@ -168,7 +192,7 @@ func (d demoing) revise(t *testing.T, p *report.Package, at []string) {
 		t.Fatal(err)
 	}
 	does(t, append([]string{"contract", "apply", file, "--previous", "1", "--by", "Alliance Management", "--why", "Globex has another name"}, at...)...)
-	for end := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
+	for end := time.Now().Add(patience); ; time.Sleep(100 * time.Millisecond) {
 		var a answer.ContractsAnswer
 		if d.ask(t, "contracts", &a); len(a.Contracts) > 0 && a.Contracts[0].Revision == 2 {
 			return
@@ -199,7 +223,7 @@ func (d demoing) settled(t *testing.T, args []string, out string) (told toldPack
 		return len(p.Table("contributions").Rows) > 0 && p.Observed.BehindSeconds == 0
 	}
 	figures := func() string { return mustJSON(t, []any{p.Table("contributions"), p.Table("disputes")}) }
-	for end := time.Now().Add(time.Minute); ; time.Sleep(200 * time.Millisecond) {
+	for end := time.Now().Add(patience); ; time.Sleep(200 * time.Millisecond) {
 		if pull(filepath.Join(t.TempDir(), "before")) {
 			before := figures()
 			totals = d.totals(t, "campaign="+p.Campaign+"&view=as_known&from="+p.Question.From+"&to="+p.Question.To)
@@ -267,7 +291,7 @@ func (d demoing) change(t *testing.T, p *report.Package, at []string) {
 		t.Fatal(err)
 	}
 	does(t, "send", "--feed", "crm.acme", "--type", "Opportunity", export, "--bootstrap-servers", d.brokers)
-	for end := time.Now().Add(time.Minute); d.totals(t, query)["pipeline_created"] == before; time.Sleep(100 * time.Millisecond) {
+	for end := time.Now().Add(patience); d.totals(t, query)["pipeline_created"] == before; time.Sleep(100 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("pipeline is %s still", before)
 		}

@@ -238,45 +238,41 @@ func TestPackageRetries(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
 		answers []http.HandlerFunc
-		args    []string
 		code    int
 		times   int // that the package was asked for
 		want    string
 		outcome plan.Outcome
 	}{
-		{"busy, then right", []http.HandlerFunc{busy, gives(nil)}, nil, exitOK, 2, "", plan.Pulled},
-		{"twice wrong, then right", []http.HandlerFunc{broken, broken, gives(nil)}, nil, exitOK, 3, "", plan.Pulled},
-		{"always busy", []http.HandlerFunc{busy}, nil, exitFail, 3, "another package is being made; tried 3 times", plan.Busy},
-		{"always wrong", []http.HandlerFunc{broken}, nil, exitFail, 3, "contradicts itself: table contributions: row 0 has 1 values for 2 columns", plan.Mismatch},
-		{"a cent too much", []http.HandlerFunc{gives(func(p *report.Package) { p.Tables[0].Rows[0][1] = "20.01" })}, nil, exitFail, 3, "pipeline_created is 30.00, and pipeline_created of the table contributions sums to 30.01; tried 3 times", plan.Mismatch},
+		{"busy, then right", []http.HandlerFunc{busy, gives(nil)}, exitOK, 2, "", plan.Pulled},
+		{"twice wrong, then right", []http.HandlerFunc{broken, broken, gives(nil)}, exitOK, 3, "", plan.Pulled},
+		{"always busy", []http.HandlerFunc{busy}, exitFail, 3, "another package is being made; tried 3 times", plan.Busy},
+		{"always wrong", []http.HandlerFunc{broken}, exitFail, 3, "contradicts itself: table contributions: row 0 has 1 values for 2 columns", plan.Mismatch},
+		{"a cent too much", []http.HandlerFunc{gives(func(p *report.Package) { p.Tables[0].Rows[0][1] = "20.01" })}, exitFail, 3, "pipeline_created is 30.00, and pipeline_created of the table contributions sums to 30.01; tried 3 times", plan.Mismatch},
 		{
 			"a name that a terminal would obey",
 			[]http.HandlerFunc{gives(func(p *report.Package) { p.Tables[0].ID = "\x1b[2J"; p.Tables[0].Rows[0] = nil })},
-			nil,
 			exitFail, 3, "contradicts itself: table [2J: row 0", plan.Mismatch,
 		},
-		{"an internal error", []http.HandlerFunc{says(http.StatusInternalServerError, `{"detail":"it is broken"}`)}, nil, exitFail, 3, "it is broken; tried 3 times", plan.Unreachable},
-		{"no JSON", []http.HandlerFunc{says(http.StatusOK, "<html>")}, nil, exitFail, 3, "no package that this program knows", plan.Unreachable},
+		{"an internal error", []http.HandlerFunc{says(http.StatusInternalServerError, `{"detail":"it is broken"}`)}, exitFail, 3, "it is broken; tried 3 times", plan.Unreachable},
+		{"no JSON", []http.HandlerFunc{says(http.StatusOK, "<html>")}, exitFail, 3, "no package that this program knows", plan.Unreachable},
 		{"half an answer", []http.HandlerFunc{func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "100")
 			_, _ = io.WriteString(w, "{")
-		}, gives(nil)}, nil, exitOK, 2, "", plan.Pulled},
-		{"too slow", []http.HandlerFunc{func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, gives(nil)}, []string{"--timeout", "100ms"}, exitOK, 2, "", plan.Pulled},
-		{"too long", []http.HandlerFunc{says(http.StatusOK, strings.Repeat(" ", 1<<16+1))}, nil, exitFail, 1, "is longer than 65536 bytes", plan.Refused},
-		{"another version", []http.HandlerFunc{gives(func(p *report.Package) { p.Version = 99 })}, nil, exitFail, 1, "version 99", plan.Refused},
-		{"a stranger", []http.HandlerFunc{says(http.StatusUnauthorized, `{"detail":"sign in"}`)}, nil, exitFail, 1, "sign in; give --token-file", plan.Refused},
-		{"forbidden", []http.HandlerFunc{says(http.StatusForbidden, `{"detail":"not yours"}`)}, nil, exitFail, 1, "not yours", plan.Refused},
+		}, gives(nil)}, exitOK, 2, "", plan.Pulled},
+		{"too long", []http.HandlerFunc{says(http.StatusOK, strings.Repeat(" ", 1<<16+1))}, exitFail, 1, "is longer than 65536 bytes", plan.Refused},
+		{"another version", []http.HandlerFunc{gives(func(p *report.Package) { p.Version = 99 })}, exitFail, 1, "version 99", plan.Refused},
+		{"a stranger", []http.HandlerFunc{says(http.StatusUnauthorized, `{"detail":"sign in"}`)}, exitFail, 1, "sign in; give --token-file", plan.Refused},
+		{"forbidden", []http.HandlerFunc{says(http.StatusForbidden, `{"detail":"not yours"}`)}, exitFail, 1, "not yours", plan.Refused},
 		{
 			"an unknown model",
 			[]http.HandlerFunc{says(http.StatusBadRequest, `{"detail":"there is no model \"u\"; allowed lists those there are","parameter":"model","allowed":["first-touch","linear"]}`)},
-			nil,
 			exitUsage, 1, "there is no model \"u\"\nthere is: first-touch, linear", plan.Refused,
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Chdir(t.TempDir())
 			s := &stub{answers: tt.answers}
-			code, out, errOut := packaging(t, s, append([]string{"--campaign", "ai-launch-tour", "--format", "json", "--out", "out"}, tt.args...)...)
+			code, out, errOut := packaging(t, s, "--campaign", "ai-launch-tour", "--format", "json", "--out", "out")
 			if code != tt.code || s.times() != tt.times || !strings.Contains(errOut, tt.want) || code != exitOK && out != "" {
 				t.Errorf("ends with %d after %d questions, prints %q and says %q; want %d, %d and %q", code, s.times(), out, errOut, tt.code, tt.times, tt.want)
 			}
@@ -291,6 +287,25 @@ func TestPackageRetries(t *testing.T) {
 				t.Errorf("ends with %d, and of the package there is %v", code, err)
 			}
 		})
+	}
+}
+
+// TestPackageTooSlow: a try that has no answer in its time is over, and the next one is made.
+func TestPackageTooSlow(t *testing.T) {
+	t.Parallel() // waits
+	dir := t.TempDir()
+	out, plans := filepath.Join(dir, "out"), filepath.Join(dir, "plans")
+	s := &stub{answers: []http.HandlerFunc{func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, gives(nil)}}
+	// The time is that of the next try as well, which a busy machine must be able to keep.
+	code, _, errOut := packaging(t, s, "--campaign", "c", "--format", "json", "--out", out, "--plan-dir", plans, "--timeout", "10s")
+	if code != exitOK || s.times() != 2 {
+		t.Errorf("ends with %d after %d questions: %s", code, s.times(), errOut)
+	}
+	if p := planOf(t, plans); p.Status != plan.Completed || len(p.TrackSource.Attempts) != 2 || p.TrackSource.Attempts[0].Outcome != plan.TimedOut || p.TrackSource.Attempts[1].Outcome != plan.Pulled {
+		t.Errorf("the plan is %s after %+v", p.Status, p.TrackSource.Attempts)
+	}
+	if _, err := os.Stat(out); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -365,7 +380,7 @@ func TestPackageOpens(t *testing.T) {
 	if code, _, errOut := packaging(t, s, "--campaign", "c", "--open", "--out", out, "--plan-dir", filepath.Join(dir, "plans")); code != exitOK {
 		t.Fatalf("ends with %d: %s", code, errOut)
 	}
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
 		if path, err := os.ReadFile(opened); err == nil {
 			if string(path) != filepath.Join(out, "snapshot.html") {
 				t.Errorf("opened %s", path)
@@ -510,6 +525,7 @@ func TestCompletion(t *testing.T) {
 	s := &answering{status: http.StatusOK, body: `{"contracts":[{"campaign":"ai-launch-tour","name":"AI Launch Tour"}]}`}
 	server := httptest.NewServer(s)
 	defer server.Close()
+	patient := tool{completing: time.Minute}
 	for _, tt := range []struct {
 		args []string
 		want string
@@ -524,7 +540,7 @@ func TestCompletion(t *testing.T) {
 	} {
 		t.Setenv(reporterVariable, server.URL)
 		var out, errOut bytes.Buffer
-		if code := run(t.Context(), append([]string{"__complete"}, tt.args...), &out, &errOut); code != exitOK || !strings.Contains(out.String(), tt.want) || tt.want == "" && !strings.HasPrefix(out.String(), ":") {
+		if code := patient.run(t.Context(), append([]string{"__complete"}, tt.args...), &out, &errOut); code != exitOK || !strings.Contains(out.String(), tt.want) || tt.want == "" && !strings.HasPrefix(out.String(), ":") {
 			t.Errorf("%q: ends with %d and offers %q, want %q", tt.args, code, &out, tt.want)
 		}
 	}

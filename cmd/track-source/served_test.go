@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -185,7 +186,11 @@ func (s *served) ends(t *testing.T) {
 	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
 		t.Logf("the stream was cut off: %v", err) // it may be, or may end
 	}
-	if _, err := (&net.Dialer{Timeout: time.Second}).DialContext(t.Context(), "tcp", strings.TrimPrefix(s.url, "https://")); err == nil {
+	// Somebody else may have the port by now, but no certificate of this authority.
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if conn, err := s.dial(ctx); err == nil {
+		_ = conn.Close()
 		t.Error("the port is open still")
 	}
 	log := s.log.String()
@@ -272,7 +277,7 @@ func (s *served) path(name string) string { return filepath.Join(s.dir, name) }
 // await waits for the process to get to something; one that ended does not.
 func (s *served) await(t *testing.T, what string, there func() bool) {
 	t.Helper()
-	for end := time.Now().Add(time.Minute); !there(); time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(patience); !there(); time.Sleep(50 * time.Millisecond) {
 		select {
 		case err := <-s.ended:
 			s.ended <- err
@@ -375,10 +380,15 @@ func (s *served) status(t *testing.T, session *http.Cookie) int {
 	return resp.StatusCode
 }
 
+// dial opens a connection to who has a certificate of the authority.
+func (s *served) dial(ctx context.Context) (net.Conn, error) {
+	return (&tls.Dialer{Config: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: s.roots}}).DialContext(ctx, "tcp", strings.TrimPrefix(s.url, "https://"))
+}
+
 // serial is that of the certificate that is shown now.
 func (s *served) serial(t *testing.T) int64 {
 	t.Helper()
-	conn, err := (&tls.Dialer{Config: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: s.roots}}).DialContext(t.Context(), "tcp", strings.TrimPrefix(s.url, "https://"))
+	conn, err := s.dial(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
