@@ -63,6 +63,7 @@ type Broker struct {
 	spec  kafka.Spec
 	log   *slog.Logger
 	clock func() time.Time
+	wait  time.Duration // for an answer of the brokers
 
 	mu    sync.Mutex // held while the brokers are asked
 	at    time.Time  // guarded by mu
@@ -71,7 +72,7 @@ type Broker struct {
 
 // NewBroker makes a Broker.
 func NewBroker(conn kafka.Conn, spec kafka.Spec, log *slog.Logger, clock func() time.Time) *Broker {
-	return &Broker{kafka: conn, spec: spec, log: log, clock: clock}
+	return &Broker{kafka: conn, spec: spec, log: log, clock: clock, wait: lineWait}
 }
 
 const (
@@ -95,7 +96,7 @@ func (b *Broker) State(ctx context.Context) (*LineState, error) {
 	if b.state != nil && b.clock().Sub(b.at) < lineAge {
 		return b.state, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, lineWait)
+	ctx, cancel := context.WithTimeout(ctx, b.wait)
 	defer cancel()
 	state, err := b.ask(ctx)
 	if err != nil {
