@@ -13,8 +13,15 @@ import (
 	"time"
 )
 
-// installTimeout bounds each step in which Python's packages are installed.
-const installTimeout = 2 * time.Minute
+const (
+	// installTimeout bounds the installation of Python's packages: they come over a network
+	// that others use as well. go test gives all of a package ten minutes.
+	installTimeout = 6 * time.Minute
+	// installTries is how often what the network has broken off is begun again.
+	installTries = 3
+	// RunTimeout bounds a program that runs for seconds where nothing else does.
+	RunTimeout = 3 * time.Minute
+)
 
 // Python makes an environment with the packages of testdata/foreign/requirements.txt and
 // returns its interpreter. They come from the network, so that it is only made in CI, and
@@ -26,15 +33,21 @@ func Python(t *testing.T) string {
 	}
 	dir := filepath.Join(t.TempDir(), "venv")
 	bin := filepath.Join(dir, "bin", "python")
+	ctx, cancel := context.WithTimeout(t.Context(), installTimeout)
+	defer cancel()
 	for _, args := range [][]string{
 		{"python3", "-m", "venv", dir},
 		{bin, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary", ":all:", "-r", "testdata/foreign/requirements.txt"},
 	} {
-		ctx, cancel := context.WithTimeout(t.Context(), installTimeout)
-		out, err := exec.CommandContext(ctx, args[0], args[1:]...).CombinedOutput()
-		cancel()
-		if err != nil {
-			t.Fatalf("%v: %v\n%s", args, err, out)
+		for try := 1; ; try++ {
+			out, err := exec.CommandContext(ctx, args[0], args[1:]...).CombinedOutput()
+			if err == nil {
+				break
+			}
+			if try == installTries || ctx.Err() != nil {
+				t.Fatalf("%v: %v\n%s", args, err, out)
+			}
+			t.Logf("%v: %v\n%s", args, err, out)
 		}
 	}
 	return bin

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"tracksource/internal/foreign"
 	"tracksource/internal/plans"
@@ -69,7 +68,7 @@ func TestForeignValidator(t *testing.T) {
 	if err := os.WriteFile(schema, plan.Schema(), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), foreign.RunTimeout)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, bin, "testdata/foreign/validate.py", schema)
 	cmd.Stdin, cmd.Stderr = &lines, os.Stderr

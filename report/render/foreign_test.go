@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"tracksource/internal/foreign"
 	"tracksource/report"
@@ -30,7 +29,7 @@ func TestForeignTables(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), foreign.RunTimeout)
 	defer cancel()
 	out, err := exec.CommandContext(ctx, bin, "testdata/foreign/tables.py", dir).Output()
 	if err != nil {
