@@ -207,7 +207,12 @@ func (e *Embedded) choosePort(ctx context.Context) (int, error) {
 	if port == 0 {
 		port = kept.Port
 	}
-	l, err := new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	var l net.Listener
+	if port == 0 {
+		l, err = ListenLasting(ctx)
+	} else {
+		l, err = listen(ctx, port)
+	}
 	if err != nil {
 		return 0, fmt.Errorf("port %d of the embedded broker is taken: stop who uses it, or choose another port: %w", port, err)
 	}

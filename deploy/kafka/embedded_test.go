@@ -5,11 +5,13 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -117,7 +119,7 @@ type record struct {
 // readAll reads topics to their ends as read_committed sees them, in order.
 func readAll(t *testing.T, conn kafka.Conn, topics ...string) map[string][]record {
 	t.Helper()
-	ctx := context30(t)
+	ctx := patient(t)
 	ends, err := kafka.CommittedOffsets(ctx, conn, topics...)
 	if err != nil {
 		t.Fatal(err)
@@ -162,24 +164,32 @@ func readAll(t *testing.T, conn kafka.Conn, topics ...string) map[string][]recor
 
 // produceUntilDead writes numbered records from several producers to the raw
 // topic and control until the broker dies, and returns what was acknowledged,
-// by partition, in the order of the partition.
-func produceUntilDead(ctx context.Context, t *testing.T, conn kafka.Conn, round int, topics ...string) <-chan map[string][]record {
+// by partition, in the order of the partition. The other channel is closed once
+// something was.
+func produceUntilDead(ctx context.Context, t *testing.T, conn kafka.Conn, round int, topics ...string) (<-chan map[string][]record, <-chan struct{}) {
 	t.Helper()
-	out := make(chan map[string][]record, 1)
+	out, begun := make(chan map[string][]record, 1), make(chan struct{})
 	cl, err := kgo.NewClient(kgo.SeedBrokers(conn.Brokers...), kgo.RecordRetries(3), kgo.ProducerLinger(0), kgo.RecordDeliveryTimeout(2*time.Second))
 	if err != nil {
 		t.Fatal(err)
 	}
 	go func() {
+		var mu sync.Mutex
 		acked := make(map[string][]record)
-		results := make(chan *kgo.Record, 100_000)
 		for n := 0; ctx.Err() == nil; n++ {
 			topic := topics[n%len(topics)]
 			r := &kgo.Record{Topic: topic, Key: fmt.Appendf(nil, "k%d", n%7), Value: fmt.Appendf(nil, "round %d record %d", round, n)}
 			cl.Produce(ctx, r, func(r *kgo.Record, err error) {
-				if err == nil {
-					results <- r
+				if err != nil {
+					return
 				}
+				mu.Lock()
+				defer mu.Unlock()
+				if len(acked) == 0 {
+					close(begun)
+				}
+				key := fmt.Sprintf("%s/%d", r.Topic, r.Partition)
+				acked[key] = append(acked[key], record{r.Topic, r.Partition, string(r.Value), 0})
 			})
 			if n%100 == 99 {
 				time.Sleep(time.Millisecond)
@@ -188,14 +198,11 @@ func produceUntilDead(ctx context.Context, t *testing.T, conn kafka.Conn, round 
 		// What is in flight has an unknown outcome and may not be given up by
 		// an idempotent producer; closing fails it.
 		cl.Close()
-		close(results)
-		for r := range results {
-			key := fmt.Sprintf("%s/%d", r.Topic, r.Partition)
-			acked[key] = append(acked[key], record{r.Topic, r.Partition, string(r.Value), 0})
-		}
+		mu.Lock()
+		defer mu.Unlock()
 		out <- acked
 	}()
-	return out
+	return out, begun
 }
 
 // transactUntilDead holds transactions over journeys and control, so that the
@@ -252,13 +259,18 @@ func TestEmbeddedKill(t *testing.T) {
 			}
 		}
 		for _, topic := range []string{s.Observations(), s.Journeys(), s.ResolveChangelog(), s.Alerts()} {
-			if ends, err := kafka.EndOffsets(context30(t), b.conn, topic); err != nil || ends.Total() != 0 {
+			if ends, err := kafka.EndOffsets(patient(t), b.conn, topic); err != nil || ends.Total() != 0 {
 				t.Errorf("round %d: %s was not emptied: %v, %v", round, topic, ends, err)
 			}
 		}
-		ctx, cancel := context.WithCancel(context30(t))
-		results := produceUntilDead(ctx, t, b.conn, round, raw, s.Control())
+		ctx, cancel := context.WithCancel(patient(t))
+		results, begun := produceUntilDead(ctx, t, b.conn, round, raw, s.Control())
 		torn := transactUntilDead(ctx, t, b.conn, s)
+		select {
+		case <-begun: // else the round would show nothing
+		case <-ctx.Done():
+			t.Fatal("nothing is acknowledged")
+		}
 		time.Sleep(time.Duration(200+rng.IntN(600)) * time.Millisecond)
 		b.kill(t)
 		cancel()
@@ -326,7 +338,7 @@ func checkKept(t *testing.T, round int, kept, before, acked map[string][]record)
 
 func TestEmbeddedKeepsPortAndState(t *testing.T) {
 	t.Parallel()
-	ctx, dir, s := context30(t), t.TempDir(), mustLoad(t, kafka.ProfileLocal, acme())
+	ctx, dir, s := patient(t), t.TempDir(), mustLoad(t, kafka.ProfileLocal, acme())
 	cfg := kafka.EmbeddedConfig{Dir: dir, Spec: s}
 	e, err := kafka.StartEmbedded(ctx, cfg)
 	if err != nil {
@@ -355,9 +367,28 @@ func TestEmbeddedKeepsPortAndState(t *testing.T) {
 	}
 }
 
+// TestListenLasting: ports that brokers keep over restarts are not those that the kernel
+// hands out, and no two of them are the same.
+func TestListenLasting(t *testing.T) {
+	t.Parallel()
+	seen := map[int]bool{}
+	for range 50 {
+		l, err := kafka.ListenLasting(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = l.Close() })
+		port := l.Addr().(*net.TCPAddr).Port
+		if seen[port] || port >= 32_768 {
+			t.Errorf("port %d, after %v", port, seen)
+		}
+		seen[port] = true
+	}
+}
+
 func TestResetInternal(t *testing.T) {
 	t.Parallel()
-	ctx, s := context30(t), mustLoad(t, kafka.ProfileLocal, acme())
+	ctx, s := patient(t), mustLoad(t, kafka.ProfileLocal, acme())
 	e, err := kafka.StartEmbedded(ctx, kafka.EmbeddedConfig{Dir: t.TempDir(), Spec: s})
 	if err != nil {
 		t.Fatal(err)
@@ -389,7 +420,7 @@ func TestResetInternal(t *testing.T) {
 // TestSalvageInterrupted stops between the renames of a swap.
 func TestSalvageInterrupted(t *testing.T) {
 	t.Parallel()
-	ctx, s := context30(t), mustLoad(t, kafka.ProfileLocal, acme())
+	ctx, s := patient(t), mustLoad(t, kafka.ProfileLocal, acme())
 	tests := map[string]func(dir string) error{
 		"copy incomplete": func(dir string) error {
 			return os.MkdirAll(filepath.Join(dir, "data.salvage", "partitions"), 0o700)
@@ -445,7 +476,7 @@ func produce(t *testing.T, conn kafka.Conn, topic string, values ...string) {
 	}
 	defer cl.Close()
 	for _, v := range values {
-		if err := cl.ProduceSync(context30(t), &kgo.Record{Topic: topic, Value: []byte(v)}).FirstErr(); err != nil {
+		if err := cl.ProduceSync(patient(t), &kgo.Record{Topic: topic, Value: []byte(v)}).FirstErr(); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -461,7 +492,7 @@ func countValues(m map[string][]record) int {
 
 func clusterID(t *testing.T, conn kafka.Conn) string {
 	t.Helper()
-	m, err := admin(t, conn).BrokerMetadata(context30(t))
+	m, err := admin(t, conn).BrokerMetadata(patient(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,11 +5,13 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"fmt"
 	"maps"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -25,9 +27,13 @@ import (
 
 var update = flag.Bool("update", false, "rewrite golden files")
 
-func context30(t *testing.T) context.Context {
+// patience is how long something that ends at once may take on a machine that does much
+// else.
+const patience = 4 * time.Minute
+
+func patient(t *testing.T) context.Context {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	t.Cleanup(cancel)
 	return ctx
 }
@@ -97,7 +103,7 @@ func render(t *testing.T, steps []kafka.Step) string {
 func TestPlanGolden(t *testing.T) {
 	m := memory(t, kfake.ClusterID("somebody-else"))
 	for _, profile := range []string{kafka.ProfileLocal, kafka.ProfileProduction} {
-		steps, err := kafka.Plan(context30(t), m.Conn(), mustLoad(t, profile, acme()))
+		steps, err := kafka.Plan(patient(t), m.Conn(), mustLoad(t, profile, acme()))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -106,7 +112,7 @@ func TestPlanGolden(t *testing.T) {
 }
 
 func TestApplyVerifyEmbedded(t *testing.T) {
-	ctx, m, s := context30(t), memory(t), mustLoad(t, kafka.ProfileLocal, acme())
+	ctx, m, s := patient(t), memory(t), mustLoad(t, kafka.ProfileLocal, acme())
 	steps, err := kafka.Apply(ctx, m.Conn(), s)
 	if err != nil || len(steps) != len(s.Topics()) {
 		t.Fatalf("first Apply took %d steps, want %d: %v", len(steps), len(s.Topics()), err)
@@ -131,7 +137,7 @@ func TestApplyVerifyEmbedded(t *testing.T) {
 }
 
 func TestAlterMendsSettings(t *testing.T) {
-	ctx, m, s := context30(t), memory(t), mustLoad(t, kafka.ProfileLocal, acme())
+	ctx, m, s := patient(t), memory(t), mustLoad(t, kafka.ProfileLocal, acme())
 	if _, err := kafka.Apply(ctx, m.Conn(), s); err != nil {
 		t.Fatal(err)
 	}
@@ -163,7 +169,7 @@ func TestAlterMendsSettings(t *testing.T) {
 }
 
 func TestWrongPartitions(t *testing.T) {
-	ctx, m := context30(t), memory(t)
+	ctx, m := patient(t), memory(t)
 	small := acme()
 	small.Partitions = map[string]int32{kafka.KeyObservations: 4, kafka.KeyRaw: 2}
 	if _, err := kafka.Apply(ctx, m.Conn(), mustLoad(t, kafka.ProfileLocal, small)); err != nil {
@@ -190,7 +196,7 @@ func TestWrongPartitions(t *testing.T) {
 }
 
 func TestVerifyMissing(t *testing.T) {
-	ctx, m := context30(t), memory(t)
+	ctx, m := patient(t), memory(t)
 	opts := acme()
 	opts.Prefix, opts.Partitions = "eu.tracksource", map[string]int32{kafka.KeyJourneys: 24}
 	s := mustLoad(t, kafka.ProfileLocal, opts)
@@ -203,7 +209,7 @@ func TestVerifyMissing(t *testing.T) {
 
 func TestUnreachable(t *testing.T) {
 	t.Parallel()
-	refused := freeAddr(t)
+	refused := deafAddr(t)
 	// A listener that never answers: the connection opens, nothing comes back.
 	silent, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -214,26 +220,38 @@ func TestUnreachable(t *testing.T) {
 	for name, addr := range map[string]string{"refused": refused, "silent": silent.Addr().String()} {
 		t.Run(name, func(t *testing.T) {
 			start := time.Now()
-			err := kafka.Verify(context.Background(), kafka.Conn{Brokers: []string{addr}}, s)
+			err := kafka.Verify(patient(t), kafka.Conn{Brokers: []string{addr}}, s)
 			if err == nil || !strings.Contains(err.Error(), addr) || !strings.Contains(err.Error(), "no Kafka broker answers") {
 				t.Errorf("Verify against %s: %v", addr, err)
 			}
-			if took := time.Since(start); took > 5*time.Second {
-				t.Errorf("took %v, want at most 5 s", took)
+			if took := time.Since(start); took > hangMax {
+				t.Errorf("took %v, want at most %v", took, hangMax)
 			}
 		})
 	}
 }
 
-func freeAddr(t *testing.T) string {
+// deafAddr is an address on which nobody listens, nor can anybody while the test runs.
+func deafAddr(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	socket, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Cleanup(func() { _ = syscall.Close(socket) })
+	if err := syscall.Bind(socket, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	bound, err := syscall.Getsockname(socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("127.0.0.1:%d", bound.(*syscall.SockaddrInet4).Port)
 }
+
+// hangMax is how long an answer may take that is given within about four seconds, on a
+// machine that does much else. A client that is not bounded hangs for ever.
+const hangMax = 40 * time.Second
 
 func TestCredentials(t *testing.T) {
 	m := memory(t, kfake.EnableSASL(), kfake.Superuser(kafka.ScramSHA256, "ops", "correct horse"), kfake.Superuser(kafka.Plain, "plain", "p"))
@@ -254,9 +272,9 @@ func TestCredentials(t *testing.T) {
 			conn := m.Conn()
 			conn.SASL = tt.sasl
 			start := time.Now()
-			err := kafka.Ping(context.Background(), conn)
-			if took := time.Since(start); took > 5*time.Second {
-				t.Errorf("took %v, want at most 5 s", took)
+			err := kafka.Ping(patient(t), conn)
+			if took := time.Since(start); took > hangMax {
+				t.Errorf("took %v, want at most %v", took, hangMax)
 			}
 			switch {
 			case tt.want == "" && err != nil:
@@ -271,7 +289,7 @@ func TestCredentials(t *testing.T) {
 }
 
 func TestOldBroker(t *testing.T) {
-	ctx := context30(t)
+	ctx := patient(t)
 	old := memory(t, kfake.MaxVersions(kversion.V3_9_0()))
 	err := kafka.CheckBroker(ctx, old.Conn())
 	if err == nil || !strings.Contains(err.Error(), "older than Kafka 4.0") {
@@ -312,7 +330,7 @@ func TestOldBroker(t *testing.T) {
 }
 
 func TestOffsetsAndDeletes(t *testing.T) {
-	ctx, m, s := context30(t), memory(t), mustLoad(t, kafka.ProfileLocal, acme())
+	ctx, m, s := patient(t), memory(t), mustLoad(t, kafka.ProfileLocal, acme())
 	if _, err := kafka.Apply(ctx, m.Conn(), s); err != nil {
 		t.Fatal(err)
 	}
@@ -377,7 +395,7 @@ func TestOffsetsAndDeletes(t *testing.T) {
 // in a partition that has nothing later, and in one without records. The embedded broker
 // leaves stamps to producers, whatever its topics say.
 func TestOffsetsAt(t *testing.T) {
-	ctx, m, s := context30(t), memory(t), mustLoad(t, kafka.ProfileLocal, acme())
+	ctx, m, s := patient(t), memory(t), mustLoad(t, kafka.ProfileLocal, acme())
 	if _, err := kafka.Apply(ctx, m.Conn(), s); err != nil {
 		t.Fatal(err)
 	}
@@ -420,7 +438,7 @@ func TestOffsetsAt(t *testing.T) {
 // TestKept: how long versions are kept is what the cluster has, not what the file says,
 // and for ever where nothing is compacted.
 func TestKept(t *testing.T) {
-	ctx, m, s := context30(t), memory(t, kfake.ClusterID("somebody-else")), mustLoad(t, kafka.ProfileLocal, acme())
+	ctx, m, s := patient(t), memory(t, kfake.ClusterID("somebody-else")), mustLoad(t, kafka.ProfileLocal, acme())
 	if _, err := kafka.Apply(ctx, m.Conn(), s); err != nil {
 		t.Fatal(err)
 	}

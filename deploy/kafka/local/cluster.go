@@ -26,8 +26,8 @@ const (
 	// heapMax is the most heap one broker gets: it serves tests, not traffic.
 	heapMax = "-Xmx512m"
 	// readyMax bounds the wait for a started node; two cores shared by three
-	// JVMs need some tens of seconds.
-	readyMax = 90 * time.Second
+	// JVMs need some tens of seconds, and minutes where others share them too.
+	readyMax = 4 * time.Minute
 	// stopMax bounds a shutdown in order. The last node of a quorum cannot hand
 	// over its leaders to anybody and would wait for minutes.
 	stopMax = 15 * time.Second
@@ -168,7 +168,8 @@ func randomID() (string, error) {
 }
 
 // choosePorts holds all listeners open until every port is known, so that no
-// two nodes get the same.
+// two nodes get the same. A JVM takes its port seconds later, and again when it is
+// restarted.
 func (c *Cluster) choosePorts(ctx context.Context) error {
 	var held []net.Listener
 	defer func() {
@@ -178,7 +179,7 @@ func (c *Cluster) choosePorts(ctx context.Context) error {
 	}()
 	for _, n := range c.nodes {
 		for _, port := range []*int{&n.port, &n.controller} {
-			l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+			l, err := kafka.ListenLasting(ctx)
 			if err != nil {
 				return fmt.Errorf("find a free port: %w", err)
 			}
@@ -215,6 +216,11 @@ func (c *Cluster) properties(n *node) []byte {
 		"share.coordinator.state.topic.replication.factor": replicas,
 		"share.coordinator.state.topic.min.isr":            inSync,
 		"min.insync.replicas":                              inSync,
+	}
+	if len(c.nodes) == 1 {
+		// Nobody can take over from it, so that a machine which stands still for some
+		// seconds must not count as a death.
+		settings["broker.session.timeout.ms"] = "18000"
 	}
 	maps.Copy(settings, c.cfg.Properties)
 	out := slices.Clone(serverProperties)

@@ -16,7 +16,8 @@ fi
 pid=$(cat "$dir/pid")
 # A number may have gone to another process since: only a JVM of this
 # directory is ended.
-if ! ps -o args= -p "$pid" 2>/dev/null | grep -qF "$dir/server.properties"; then
+args=$(ps -ww -o args= -p "$pid" 2>/dev/null) || true
+if [[ $args != *"$dir/server.properties"* ]]; then
   rm -f "$dir/pid"
   echo "down.sh: the broker of $dir had already ended" >&2
   exit 0

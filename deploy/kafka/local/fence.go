@@ -60,8 +60,9 @@ func (c *Cluster) fence(ctx context.Context, n *node) error {
 	}
 }
 
-// fencedCalm is for how long the controller must have nothing more to say.
-const fencedCalm = time.Second
+// fencedCalm is for how long the controller must have nothing more to say. Between what
+// it says and what it writes are milliseconds, and more on a machine that does much else.
+const fencedCalm = 2 * time.Second
 
 // controllerProperties are those of the same node without its broker.
 func controllerProperties(both []byte) []byte {

@@ -38,7 +38,7 @@ const (
 	// (kafka.apache.org, "Compatibility").
 	javaMin = 17
 	// javaAnswerMax bounds the question which version java is.
-	javaAnswerMax = 20 * time.Second
+	javaAnswerMax = time.Minute
 	// downloadMax bounds Maven, which fetches some 45 MB the first time.
 	downloadMax = 10 * time.Minute
 )

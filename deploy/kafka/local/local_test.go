@@ -14,10 +14,18 @@ import (
 	"tracksource/deploy/kafka/local"
 )
 
+const (
+	// patience is just below what go test gives a package.
+	patience = 9 * time.Minute
+	// openMax is how long a transaction may stay open: longer than a broker that is
+	// killed is away, also on a machine that does much else.
+	openMax = 3 * time.Minute
+)
+
 func start(t *testing.T, cfg local.Config) (context.Context, *local.Cluster) {
 	t.Helper()
 	local.SkipUnlessAvailable(t)
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	t.Cleanup(cancel)
 	cfg.Dir = t.TempDir()
 	c, err := local.Start(ctx, cfg)
@@ -125,7 +133,7 @@ func TestOneNode(t *testing.T) {
 	s := spec(t, kafka.ProfileLocal)
 	applied(ctx, t, c, s)
 
-	cl := client(t, c, kgo.TransactionalID("one"), kgo.TransactionTimeout(10*time.Second))
+	cl := client(t, c, kgo.TransactionalID("one"), kgo.TransactionTimeout(openMax), kgo.RetryTimeout(openMax))
 	write := func(value string, end kgo.TransactionEndTry) {
 		t.Helper()
 		if err := transact(ctx, cl, end, value, s.Journeys(), s.AttributorChangelog()); err != nil {
@@ -171,7 +179,7 @@ func TestOneNode(t *testing.T) {
 		t.Logf("abort after the kill: %v", err)
 	}
 	cl.Close()
-	cl = client(t, c, kgo.TransactionalID("one"))
+	cl = client(t, c, kgo.TransactionalID("one"), kgo.TransactionTimeout(openMax), kgo.RetryTimeout(openMax))
 	write("third", kgo.TryCommit)
 	want = append(want, "third")
 	check("after kill -9")
@@ -191,7 +199,7 @@ func TestThreeNodes(t *testing.T) {
 	s := spec(t, kafka.ProfileProduction)
 	applied(ctx, t, c, s)
 	var want []string
-	cl := client(t, c, kgo.TransactionalID("three"), kgo.TransactionTimeout(20*time.Second))
+	cl := client(t, c, kgo.TransactionalID("three"), kgo.TransactionTimeout(openMax), kgo.RetryTimeout(openMax))
 	write := func(value string) {
 		t.Helper()
 		// An unknown outcome would make the expectation unknown too: this

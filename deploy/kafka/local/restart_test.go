@@ -6,6 +6,7 @@ import (
 	"os"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -32,27 +33,40 @@ func TestRestartEndsTransactions(t *testing.T) {
 	const timeout = 3 * time.Second
 	wctx, cancel := context.WithCancel(ctx)
 	var writers sync.WaitGroup
+	defer writers.Wait()
+	defer cancel()
+	var committed atomic.Int64
 	for w := range 24 {
 		writers.Go(func() {
 			for wctx.Err() == nil { // any error ends the client; the next one fences it
-				writeUntilError(wctx, c, fmt.Sprintf("writer-%d", w), timeout, topics)
+				writeUntilError(wctx, c, fmt.Sprintf("writer-%d", w), timeout, topics, &committed)
 			}
 		})
 	}
-	for range restarts {
+	// busy returns when the writers have been at work for a while.
+	busy := func() {
+		t.Helper()
+		for since := committed.Load(); committed.Load() < since+24; time.Sleep(50 * time.Millisecond) {
+			if ctx.Err() != nil {
+				t.Fatal("nothing is written any more")
+			}
+		}
 		time.Sleep(2 * time.Second)
+	}
+	for range restarts {
+		busy()
 		if err := c.Restart(ctx, 1); err != nil {
 			t.Error(err)
 		}
 	}
-	time.Sleep(2 * time.Second)
+	busy()
 	cancel()
 	writers.Wait()
-	noneOpen(ctx, t, c, topics, 5*timeout)
+	noneOpen(ctx, t, c, topics)
 }
 
 // writeUntilError commits small transactions until one of them fails.
-func writeUntilError(ctx context.Context, c *local.Cluster, id string, timeout time.Duration, topics []string) {
+func writeUntilError(ctx context.Context, c *local.Cluster, id string, timeout time.Duration, topics []string, committed *atomic.Int64) {
 	cl, err := kgo.NewClient(kgo.SeedBrokers(c.Bootstrap()...), kgo.TransactionalID(id), kgo.TransactionTimeout(timeout))
 	if err != nil {
 		return
@@ -62,11 +76,16 @@ func writeUntilError(ctx context.Context, c *local.Cluster, id string, timeout t
 		if transact(ctx, cl, kgo.TryCommit, id, topics...) != nil {
 			return
 		}
+		committed.Add(1)
 	}
 }
 
+// endMax is long for a broker that has much else to do; one that has forgotten a
+// transaction never ends it.
+const endMax = 2 * time.Minute
+
 // noneOpen waits until no producer has a transaction open on the topics.
-func noneOpen(ctx context.Context, t *testing.T, c *local.Cluster, topics []string, within time.Duration) {
+func noneOpen(ctx context.Context, t *testing.T, c *local.Cluster, topics []string) {
 	t.Helper()
 	adm := kadm.NewClient(client(t, c))
 	details, err := adm.ListTopics(ctx, topics...)
@@ -74,7 +93,7 @@ func noneOpen(ctx context.Context, t *testing.T, c *local.Cluster, topics []stri
 		t.Fatal(err)
 	}
 	seen := 0
-	for end := time.Now().Add(within); ; time.Sleep(200 * time.Millisecond) {
+	for end := time.Now().Add(endMax); ; time.Sleep(200 * time.Millisecond) {
 		described, err := adm.DescribeProducers(ctx, details.TopicsSet())
 		if err != nil {
 			t.Fatal(err)

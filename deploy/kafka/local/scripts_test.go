@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"tracksource/deploy/kafka"
 	"tracksource/deploy/kafka/local"
@@ -21,9 +20,9 @@ func TestScripts(t *testing.T) {
 		t.Skip("four JVMs are not short")
 	}
 	local.SkipUnlessAvailable(t)
-	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
-	defer cancel()
 	dir := t.TempDir()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	t.Cleanup(cancel) // behind down.sh, which is registered later
 	run := func(script string, args ...string) (string, error) {
 		cmd := exec.CommandContext(ctx, script, args...)
 		cmd.Stderr = os.Stderr
@@ -43,6 +42,9 @@ func TestScripts(t *testing.T) {
 			t.Errorf("restarted at %s, was at %s", addr, first)
 		}
 		conn := kafka.Conn{Brokers: []string{addr}}
+		for kafka.Ping(ctx, conn) != nil && ctx.Err() == nil { // its first answers are slow
+			continue
+		}
 		if err := kafka.CheckBroker(ctx, conn); err != nil {
 			t.Fatal(err)
 		}

@@ -86,7 +86,7 @@ is_free "${bootstrap##*:}" || fail "port ${bootstrap##*:} of $dir is taken by an
 nohup "${jvm[@]}" -Xmx512m kafka.Kafka "$dir/server.properties" >>"$dir/broker.log" 2>&1 </dev/null &
 echo $! >"$dir/pid"
 
-for _ in $(seq 1 300); do
+for _ in $(seq 1 1200); do
   kill -0 "$(cat "$dir/pid")" 2>/dev/null || fail "the broker ended: $(tail -5 "$dir/broker.log")"
   # The port opens before the node serves; this line is logged after.
   if ! is_free "${bootstrap##*:}" && grep -q "Kafka Server started" "$dir/broker.log"; then
@@ -95,4 +95,4 @@ for _ in $(seq 1 300); do
   fi
   sleep 0.2
 done
-fail "the broker did not start within a minute, see $dir/broker.log"
+fail "the broker did not start within four minutes, see $dir/broker.log"
