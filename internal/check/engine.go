@@ -70,8 +70,9 @@ func open(topics map[string]map[int32]Transactions) bool {
 
 const (
 	// openPatience is how long a transaction may stay open: markers are written
-	// after the commit has been answered.
-	openPatience = 10 * time.Second
+	// after the commit has been answered, and Kafka looks every ten seconds for those
+	// of a process that was killed and is never seen again.
+	openPatience = 30 * time.Second
 	openEvery    = 100 * time.Millisecond
 )
 

@@ -85,9 +85,14 @@ func TestMistakes(t *testing.T) {
 			if err := os.WriteFile(list, overlay, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			cmd := exec.Command("go", "test", "-overlay", list, "-count=1", "-timeout", "5m", "-run", m.run, m.pkg)
-			cmd.Env = append(os.Environ(), mistaken+"=1")
-			out, err := cmd.CombinedOutput()
+			var out []byte
+			for range 4 { // a run in which the mistake does no harm shows nothing
+				cmd := exec.Command("go", "test", "-overlay", list, "-count=1", "-timeout", "5m", "-run", m.run, m.pkg)
+				cmd.Env = append(os.Environ(), mistaken+"=1")
+				if out, err = cmd.CombinedOutput(); err != nil {
+					break
+				}
+			}
 			switch {
 			case err == nil:
 				t.Errorf("nobody noticed:\n%s", out)
