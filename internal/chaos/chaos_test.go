@@ -226,6 +226,14 @@ func (f *field) judge(what string) {
 	if want := truth.Raw - truth.Duplicates - truth.DeadLetters; report.Accepted != want || report.Conversions == 0 || report.Rows == 0 {
 		f.t.Errorf("%d events accepted, want %d: %s", report.Accepted, want, report)
 	}
+	// It follows beside the line, and may be behind it.
+	for _, topic := range []string{f.spec.Credits(), f.spec.Contributions()} {
+		for ends := f.held(topic, nil).ends; !f.reader.isAt(topic, ends); time.Sleep(100 * time.Millisecond) {
+			if f.ctx.Err() != nil {
+				f.t.Fatalf("the reader of %s does not come to %v", topic, ends)
+			}
+		}
+	}
 	rows := f.reader.verify(f.t)
 	if rows < report.Rows {
 		f.t.Errorf("the reader saw %d rows, %d stand", rows, report.Rows)
@@ -475,13 +483,13 @@ func (f *field) held(topic string, ends map[int32]int64) place {
 func (f *field) compacted(old map[string]place) {
 	f.t.Helper()
 	for _, topic := range f.changelogs() {
-		for end := time.Now().Add(time.Minute); ; time.Sleep(500 * time.Millisecond) {
+		for ; ; time.Sleep(500 * time.Millisecond) {
 			now := f.held(topic, old[topic].ends)
 			if now.records < old[topic].records {
 				f.t.Logf("%s holds %d of its %d old records", topic, now.records, old[topic].records)
 				break
 			}
-			if time.Now().After(end) {
+			if f.ctx.Err() != nil {
 				f.t.Fatalf("%s is not compacted: %d old records", topic, now.records)
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -20,7 +21,9 @@ type reader struct {
 	spec    kafka.Spec
 	cancel  context.CancelFunc
 	done    chan struct{}
-	credits map[int32][]entry // by partition, in the order of offsets
+	mu      sync.Mutex
+	seen    map[string]map[int32]int64 // guarded by mu; offsets behind the last record, by topic and partition
+	credits map[int32][]entry          // by partition, in the order of offsets
 	rows    []avro.ContributionRow
 	last    map[avro.ContributionKey]int64 // version
 	wrong   []string
@@ -39,12 +42,18 @@ func follow(t *testing.T, conn kafka.Conn, spec kafka.Spec, codecs *avro.Codecs)
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	r := &reader{codecs: codecs, spec: spec, cancel: cancel, done: make(chan struct{}), credits: map[int32][]entry{}, last: map[avro.ContributionKey]int64{}}
+	r := &reader{codecs: codecs, spec: spec, cancel: cancel, done: make(chan struct{}), credits: map[int32][]entry{}, last: map[avro.ContributionKey]int64{},
+		seen: map[string]map[int32]int64{spec.Credits(): {}, spec.Contributions(): {}}}
 	go func() {
 		defer close(r.done)
 		defer cl.Close()
 		for ctx.Err() == nil {
-			cl.PollFetches(ctx).EachRecord(r.take)
+			cl.PollFetches(ctx).EachRecord(func(rec *kgo.Record) {
+				r.take(rec)
+				r.mu.Lock()
+				defer r.mu.Unlock()
+				r.seen[rec.Topic][rec.Partition] = rec.Offset + 1
+			})
 		}
 	}()
 	t.Cleanup(func() { cancel(); <-r.done })
@@ -81,6 +90,18 @@ func (r *reader) take(rec *kgo.Record) {
 	}
 	r.last[key] = row.Version
 	r.rows = append(r.rows, row)
+}
+
+// isAt reports whether the reader has come to the given ends of a topic.
+func (r *reader) isAt(topic string, ends map[int32]int64) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for p, end := range ends {
+		if r.seen[topic][p] < end {
+			return false
+		}
+	}
+	return true
 }
 
 func keyOf(r *avro.ContributionRow) avro.ContributionKey {
