@@ -192,7 +192,7 @@ func TestReconcile(t *testing.T) {
 // which is added up here from what it was made of.
 func TestReconcileSums(t *testing.T) {
 	reasons := map[report.Reason]bool{}
-	rapid.Check(t, func(rt *rapid.T) {
+	property := func(rt *rapid.T) {
 		var facts []attribution.Facts
 		ours := report.Value{}
 		ids := []string{"a", "b", "c", "d", "0065g00000AbCdEAAV", "e"}
@@ -276,7 +276,16 @@ func TestReconcileSums(t *testing.T) {
 		if again := reconcile(t, facts, text); again.Difference.Cmp(got.Difference) != 0 || len(again.Deals) != len(got.Deals) {
 			rt.Fatalf("in another order %s of %d deals, was %s of %d", again.Difference.Text(2), len(again.Deals), got.Difference.Text(2), len(got.Deals))
 		}
-	})
+	}
+	rapid.Check(t, property)
+	// The rarest reason is in one of eighteen draws: all of a hundred leave one of them out
+	// once in a few hundred runs, and of a thousand once in 10^24.
+	const rounds = 10
+	for range rounds {
+		if len(reasons) < len(report.Reasons()) && !testing.Short() && !t.Failed() {
+			rapid.Check(t, property)
+		}
+	}
 	for _, r := range report.Reasons() {
 		if !reasons[r] && !testing.Short() {
 			t.Errorf("no deal was drawn with reason %s", r)
