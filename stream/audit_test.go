@@ -19,7 +19,7 @@ func TestAuditChangelog(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	a := r.start("a", newDisk())
-	r.send(100)
+	r.send(300) // so many that each partition has some
 	r.check()
 	a.drain()
 	var sequence, next int64

@@ -59,7 +59,7 @@ func TestFollower(t *testing.T) {
 		if to > 20 {
 			send(map[int]int{21: 20, 60: 21}[to], to)
 		}
-		wait, done := context.WithTimeout(ctx, 20*time.Second)
+		wait, done := context.WithTimeout(ctx, waitForLong)
 		if err := f.Sync(wait); err != nil {
 			t.Fatalf("Sync() = %v", err)
 		}

@@ -17,7 +17,7 @@ import (
 func TestCountRecords(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	cl, err := kgo.NewClient(kgo.SeedBrokers(r.c.ListenAddrs()...), kgo.TransactionalID("w"),
+	cl, err := kgo.NewClient(kgo.SeedBrokers(r.c.ListenAddrs()...), kgo.TransactionalID("w"), kgo.TransactionTimeout(openMax),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.DefaultProduceTopic(outTopic))
 	if err != nil {
 		t.Fatal(err)

@@ -25,7 +25,7 @@ func TestReadSpans(t *testing.T) {
 	ctx := t.Context()
 	conn := stream.Conn{Brokers: r.c.ListenAddrs()}
 	writer := func(id string) *kgo.Client {
-		cl, err := kgo.NewClient(kgo.SeedBrokers(r.c.ListenAddrs()...), kgo.TransactionalID(id), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+		cl, err := kgo.NewClient(kgo.SeedBrokers(r.c.ListenAddrs()...), kgo.TransactionalID(id), kgo.TransactionTimeout(openMax), kgo.RecordPartitioner(kgo.ManualPartitioner()))
 		if err != nil {
 			t.Fatal(err)
 		}

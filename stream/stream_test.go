@@ -16,9 +16,7 @@ func TestEachRecordCountsOnce(t *testing.T) {
 	r.check()
 	r.send(300)
 	r.check()
-	if err := a.w.Ready(); err != nil {
-		t.Errorf("Ready() = %v", err)
-	}
+	until(t, "it is ready", func() bool { return a.w.Ready() == nil })
 	a.drain()
 	r.check()
 }
