@@ -32,7 +32,7 @@ func open(t *testing.T) (*kfake.Cluster, *faultnet.Network, *kgo.Client) {
 }
 
 func produce(cl *kgo.Client) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
 	return cl.ProduceSync(ctx, kgo.StringRecord("x")).FirstErr()
 }
