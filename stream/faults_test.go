@@ -28,11 +28,11 @@ func TestEndUnknown(t *testing.T) {
 	r := newRig(t)
 	a := r.start("a", newDisk(), func(c *stream.Config, _ *counter, _ *faultnet.Network) {
 		// The group must outlive the deadline, or leaving it would mend the fault.
-		c.SessionTimeout, c.RebalanceTimeout = 8*time.Second, 8*time.Second
+		c.TransactionTimeout = 3 * time.Second
 	})
 	r.send(50)
 	r.settle()
-	a.net.Delay(kmsg.EndTxn.Int16(), 1, 4*time.Second) // twice as long as it is waited for
+	a.net.Delay(kmsg.EndTxn.Int16(), 1, 6*time.Second) // twice as long as it is waited for
 	r.send(50)
 	until(t, "an EndTxn was held back", func() bool { return a.net.Hits() > 0 })
 	r.check()
@@ -45,7 +45,7 @@ func TestStopWithBarrierInFlight(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.send(10)
-	a := r.start("a", newDisk(), func(_ *stream.Config, _ *counter, n *faultnet.Network) {
+	a := r.start("a", newDisk(), mortal, func(_ *stream.Config, _ *counter, n *faultnet.Network) {
 		n.Delay(kmsg.Produce.Int16(), 1000, time.Minute)
 	})
 	until(t, "a barrier is in flight", func() bool { return a.net.Hits() > 0 })
@@ -62,7 +62,7 @@ func TestGivenUpWhileJoining(t *testing.T) {
 	r := newRig(t)
 	r.send(60)
 	restore := make(chan struct{})
-	a := r.start("a", newDisk(), func(c *stream.Config, _ *counter, _ *faultnet.Network) {
+	a := r.start("a", newDisk(), mortal, func(c *stream.Config, _ *counter, _ *faultnet.Network) {
 		c.At = func(at stream.Point, _ int32) error {
 			if at == stream.AfterBarrier {
 				<-restore // it has positions and nothing else when it is given up
@@ -84,7 +84,7 @@ func TestGivenUpWhileJoining(t *testing.T) {
 		resp.ErrorCode = kerr.UnknownMemberID.Code
 		return resp, nil, true
 	})
-	b := r.start("b", newDisk())
+	b := r.start("b", newDisk(), mortal)
 	until(t, "the member joins again", func() bool { return !armed.Load() })
 	r.settle() // the other one has taken over
 	b.drain()
@@ -164,9 +164,8 @@ func TestZombieTick(t *testing.T) {
 	var ticking atomic.Bool
 	asleep, wake := make(chan struct{}), make(chan struct{})
 	var once atomic.Bool
-	r.start("zombie", newDisk(), func(c *stream.Config, p *counter, n *faultnet.Network) {
+	r.start("zombie", newDisk(), mortal, func(c *stream.Config, p *counter, n *faultnet.Network) {
 		p.pending = &pending
-		c.TransactionTimeout, c.SessionTimeout, c.RebalanceTimeout = 2*time.Second, 2*time.Second, 3*time.Second
 		c.At = func(at stream.Point, _ int32) error {
 			// The process is stopped: no heartbeat leaves it until it wakes.
 			if at == stream.AfterFlush && ticking.Load() && once.CompareAndSwap(false, true) {
@@ -187,7 +186,7 @@ func TestZombieTick(t *testing.T) {
 	case <-time.After(waitForLong):
 		t.Fatal("no tick ran on the zombie")
 	}
-	b := r.start("b", newDisk())
+	b := r.start("b", newDisk(), mortal)
 	until(t, "the other instance has taken over", func() bool { return b.w.Ready() == nil && len(b.w.Status().Partitions) == inParts })
 	close(wake)
 	r.send(40)
@@ -284,7 +283,7 @@ func TestLateOnce(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	var nap atomic.Bool
-	a := r.start("a", newDisk(), func(cfg *stream.Config, c *counter, _ *faultnet.Network) { cfg.BatchRecords, c.nap = 1, &nap })
+	a := r.start("a", newDisk(), transactions(6*time.Second), func(cfg *stream.Config, c *counter, _ *faultnet.Network) { cfg.BatchRecords, c.nap = 1, &nap })
 	r.send(20)
 	r.settle()
 	nap.Store(true)
@@ -307,9 +306,7 @@ func TestRestoreSmallStore(t *testing.T) {
 	a.drain()
 	small := newDisk()
 	small.takes = 1
-	a = r.start("a", small, func(c *stream.Config, _ *counter, _ *faultnet.Network) {
-		c.SessionTimeout, c.RebalanceTimeout = waitForLong, waitForLong // so that it restores once
-	})
+	a = r.start("a", small)
 	until(t, "the state is restored", func() bool { return a.w.Ready() == nil })
 	a.drain()
 	for p, s := range small.parts {
@@ -403,8 +400,10 @@ func TestChangelogDeleted(t *testing.T) {
 func TestSmallerBatches(t *testing.T) {
 	t.Parallel()
 	for name, opt := range map[string]option{
-		"too big":  func(_ *stream.Config, p *counter, _ *faultnet.Network) { p.maxBatch = 3 },
-		"too slow": func(_ *stream.Config, p *counter, _ *faultnet.Network) { p.slow = 40 * time.Millisecond },
+		"too big": func(_ *stream.Config, p *counter, _ *faultnet.Network) { p.maxBatch = 3 },
+		"too slow": func(c *stream.Config, p *counter, _ *faultnet.Network) {
+			c.TransactionTimeout, p.slow = 6*time.Second, 120*time.Millisecond
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t)
@@ -421,11 +420,8 @@ func TestRecordThatNeverFits(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.send(1)
-	a := r.start("a", newDisk(), func(c *stream.Config, p *counter, _ *faultnet.Network) {
-		p.slow = time.Hour
-		// Only what a session finds in a row counts.
-		c.SessionTimeout, c.RebalanceTimeout = waitForLong, waitForLong
-	})
+	// Only what a session of the group finds in a row counts.
+	a := r.start("a", newDisk(), transactions(2*time.Second), func(_ *stream.Config, p *counter, _ *faultnet.Network) { p.slow = time.Hour })
 	if err := a.wait(); err == nil || !strings.Contains(err.Error(), "single record does not fit") {
 		t.Errorf("Run() = %v, want that a single record does not fit", err)
 	}
@@ -453,7 +449,7 @@ func TestHangingTransaction(t *testing.T) {
 		t.Fatal(err)
 	}
 	said := &syncLog{}
-	a = r.start("a", newDisk(), func(c *stream.Config, _ *counter, _ *faultnet.Network) {
+	a = r.start("a", newDisk(), transactions(3*time.Second), func(c *stream.Config, _ *counter, _ *faultnet.Network) {
 		c.Log = slog.New(slog.NewTextHandler(said, nil))
 	})
 	phase := func() string {
@@ -496,7 +492,7 @@ func TestMembersComeAndGo(t *testing.T) {
 		n := r.rng.IntN(len(disks))
 		switch i := live[n]; {
 		case i == nil:
-			live[n] = r.start(fmt.Sprint(n), disks[n])
+			live[n] = r.start(fmt.Sprint(n), disks[n], mortal)
 		case round%3 == 0:
 			i.net.Cut()
 			i.stop()
@@ -508,7 +504,7 @@ func TestMembersComeAndGo(t *testing.T) {
 		}
 		time.Sleep(time.Duration(r.rng.IntN(150)) * time.Millisecond) // let some of it happen
 	}
-	last := r.start("last", newDisk())
+	last := r.start("last", newDisk(), mortal)
 	r.check()
 	last.drain()
 }

@@ -245,7 +245,8 @@ type rig struct {
 	truth map[string]int
 	rng   *rand.Rand
 
-	running []*instance // all that were started
+	running []*instance     // all that were started
+	strange map[string]bool // members of the group that were no instance when it was last looked at
 }
 
 func newRig(t *testing.T) *rig {
@@ -295,6 +296,17 @@ type instance struct {
 
 type option func(*stream.Config, *counter, *faultnet.Network)
 
+// mortal is an instance whose end the group notices without being told: its timeouts are
+// as short as a machine that does much else can keep up with.
+func mortal(c *stream.Config, _ *counter, _ *faultnet.Network) {
+	c.TransactionTimeout, c.SessionTimeout, c.RebalanceTimeout = 4*time.Second, 4*time.Second, 6*time.Second
+}
+
+// transactions bounds those of an instance, and with them a third of it the fold of a batch.
+func transactions(timeout time.Duration) option {
+	return func(c *stream.Config, _ *counter, _ *faultnet.Network) { c.TransactionTimeout = timeout }
+}
+
 func (r *rig) start(id string, d *disk, opts ...option) *instance {
 	r.t.Helper()
 	n := &faultnet.Network{}
@@ -307,8 +319,8 @@ func (r *rig) start(id string, d *disk, opts ...option) *instance {
 		Conn: stream.Conn{Brokers: r.c.ListenAddrs(), Dial: n.Dial}, Group: group, TransactionalID: "tx-" + id,
 		Log:   slog.New(slog.NewTextHandler(logTo(), &slog.HandlerOptions{Level: level})).With("instance", id),
 		Clock: time.Now, BatchRecords: 20, CommitInterval: 20 * time.Millisecond,
-		// As short as a machine that does much else can keep up with.
-		TransactionTimeout: 2 * time.Second, SessionTimeout: 2 * time.Second, RebalanceTimeout: 4 * time.Second, HeartbeatInterval: 50 * time.Millisecond,
+		// As long as a machine that does much else may stand still.
+		TransactionTimeout: time.Minute, SessionTimeout: time.Minute, RebalanceTimeout: time.Minute, HeartbeatInterval: 50 * time.Millisecond,
 	}
 	for _, o := range opts {
 		o(&cfg, &proto, n)
@@ -400,14 +412,23 @@ func (r *rig) settle() {
 // stuckAfter is when a group that consumes nothing more is looked at.
 const stuckAfter = 6 * time.Second
 
-// evictGhosts removes members of the group that are no instance any more.
+// evictGhosts removes members of the group that are no instance any more, nor were when
+// it was last called: one that has just joined may not have said so yet.
 func (r *rig) evictGhosts() {
-	living := map[string]bool{}
+	living, strange := map[string]bool{}, map[string]bool{}
 	for _, i := range r.running {
 		if len(i.err) == 0 {
 			living[i.w.Status().Member] = true
 		}
 	}
+	if info := r.c.GroupInfo(group); info != nil {
+		for _, m := range info.Members {
+			if strange[m.MemberID] = !living[m.MemberID]; !r.strange[m.MemberID] {
+				living[m.MemberID] = true
+			}
+		}
+	}
+	r.strange = strange
 	gone, err := ghost.Evict(context.Background(), r.cl, living, group)
 	if err != nil {
 		r.t.Fatal(err)

@@ -34,7 +34,7 @@ func TestKillAtEveryPoint(t *testing.T) {
 				for life := range 4 {
 					r.send(60)
 					var n atomic.Int64
-					i := r.start("a", d, func(c *stream.Config, _ *counter, net *faultnet.Network) {
+					i := r.start("a", d, mortal, func(c *stream.Config, _ *counter, net *faultnet.Network) {
 						c.Restores = 1 // At is called by one restore at a time
 						c.At = func(at stream.Point, _ int32) error {
 							if at != p {
@@ -57,7 +57,7 @@ func TestKillAtEveryPoint(t *testing.T) {
 						d = newDisk()
 					}
 				}
-				i := r.start("a", d)
+				i := r.start("a", d, mortal)
 				r.check()
 				i.drain()
 			})
