@@ -209,16 +209,19 @@ func (r *rule) observeObject(src normalize.Source, e *event, obs normalize.Obser
 		return nil, normalize.Refuse(normalize.BadField, "%s: %v", r.object["id"].field, err)
 	}
 	o := &normalize.Object{Type: r.objectType, ID: obs.Node.ID, Order: obs.OccurredAt.UnixMicro(), ModifiedAt: obs.OccurredAt}
-	for name, to := range map[string]*int64{"order": &o.Order, "sub_order": &o.SubOrder} {
-		text, err := optional(r.object, name, e)
+	for _, place := range []struct {
+		name string
+		to   *int64
+	}{{"order", &o.Order}, {"sub_order", &o.SubOrder}} {
+		text, err := optional(r.object, place.name, e)
 		if err != nil {
 			return nil, err
 		}
 		if text == "" {
 			continue
 		}
-		if *to, err = strconv.ParseInt(text, 10, 64); err != nil {
-			return nil, normalize.Refuse(normalize.BadField, "%s: not a whole number", r.object[name].field)
+		if *place.to, err = strconv.ParseInt(text, 10, 64); err != nil {
+			return nil, normalize.Refuse(normalize.BadField, "%s: not a whole number", r.object[place.name].field)
 		}
 	}
 	deleted, err := optional(r.object, "deleted", e)
@@ -292,7 +295,9 @@ type who struct {
 // who reads the identities of an event.
 func (r *rule) who(src normalize.Source, e *event) (w who, err error) {
 	texts := map[string]string{}
-	for name := range r.identities {
+	// In the order of their names: of two that fail the same one is told each time, and
+	// what the record has cost by then is the same.
+	for _, name := range slices.Sorted(maps.Keys(r.identities)) {
 		if texts[name], err = optional(r.identities, name, e); err != nil {
 			return w, err
 		}
@@ -323,13 +328,16 @@ func (r *rule) who(src normalize.Source, e *event) (w who, err error) {
 	if err := w.address(src, texts, refuse); err != nil {
 		return w, err
 	}
-	for name, level := range map[string]identity.Level{"account": identity.CRMAccount, "opportunity": identity.Object} {
-		if texts[name] == "" {
+	for _, record := range []struct {
+		name  string
+		level identity.Level
+	}{{"account", identity.CRMAccount}, {"opportunity", identity.Object}} {
+		if texts[record.name] == "" {
 			continue
 		}
-		n, err := identity.NewNode(level, src.Reporter, normalize.PlainID(src, texts[name]))
+		n, err := identity.NewNode(record.level, src.Reporter, normalize.PlainID(src, texts[record.name]))
 		if err != nil {
-			return w, refuse(name)
+			return w, refuse(record.name)
 		}
 		w.nodes = append(w.nodes, n)
 	}

@@ -3,12 +3,14 @@ package mapping
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
+	"cel.dev/cel-go/common/types/traits"
 	"cel.dev/cel-go/ext"
 
 	"tracksource/normalize"
@@ -34,12 +36,46 @@ type program struct {
 // environment has the event and nothing else: no clock, no lots, no other input.
 func environment() (*cel.Env, error) {
 	return cel.NewEnv(
+		cel.CustomTypeAdapter(ordered{types.DefaultTypeAdapter}),
 		cel.Variable("event", cel.DynType),
 		ext.Strings(),
 		cel.ParserExpressionSizeLimit(expressionBytesMax),
 		cel.ParserRecursionLimit(expressionDepthMax),
 		cel.CrossTypeNumericComparisons(true),
 	)
+}
+
+// ordered has expressions see the members of an object in the order of their names.
+// Those of a Go map come in another order each time, and an event that is read again
+// must become the same, at the same cost. An object that an expression itself writes
+// down has no order: cel-go makes it without an adapter, and its author knows what is in it.
+type ordered struct{ types.Adapter }
+
+func (a ordered) NativeToValue(v any) ref.Val {
+	switch v := v.(type) {
+	case map[string]any:
+		return orderedMap{types.NewStringInterfaceMap(a, v), a}
+	case []any:
+		return types.NewDynamicList(a, v)
+	}
+	return a.Adapter.NativeToValue(v)
+}
+
+// orderedMap hides every other way to walk through a map than Iterator.
+type orderedMap struct {
+	traits.Mapper
+	adapter types.Adapter
+}
+
+func (m orderedMap) Iterator() traits.Iterator {
+	var keys []ref.Val
+	for it := m.Mapper.Iterator(); it.HasNext() == types.True; {
+		keys = append(keys, it.Next())
+	}
+	slices.SortFunc(keys, func(a, b ref.Val) int {
+		return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) // which are texts
+	})
+	return types.NewRefValList(m.adapter, keys).Iterator()
 }
 
 // newProgram compiles an expression whose result must fit kind.

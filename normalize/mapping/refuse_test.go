@@ -135,6 +135,45 @@ func TestSplitIsLinear(t *testing.T) {
 	}
 }
 
+// TestSameEachTime: an event that is read again becomes the same: of several parts that
+// fail the same one is named, at the same cost, and expressions see the members of an
+// object in one order.
+func TestSameEachTime(t *testing.T) {
+	object := head + "rules: [{name: a, id: id, time: at, identities: {account: who, opportunity: o}, object: {type: order, id: id, order: x, sub_order: y}}]\n"
+	costly := `{cel: 'event.l.exists(a, event.l.exists(b, event.l.exists(c, c == a + b + 9000))) ? "x" : "y"'}`
+	expression := func(text string) string {
+		return strings.Replace(rules(""), "id: id", `id: {cel: '`+text+`'}`, 1)
+	}
+	const event = `{"id":"1","at":"2026-03-01T00:00:00Z","who":"w","o":"o","x":"first","y":"second","l":[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16],` +
+		`"m":{"g":1,"c":2,"a":3,"f":4,"b":5,"e":6,"d":7},"n":[{"m":{"z":1,"y":2,"x":3,"w":4}}]}`
+	long := `"` + strings.Repeat("x", 300) + `"`
+	for _, tt := range []struct{ name, doc, event, want string }{
+		{"numbers that are none", object, event, "rules[0].object.order: not a whole number"},
+		{"records that are none", object, strings.NewReplacer(`"who":"w"`, `"who":`+long, `"o":"o"`, `"o":`+long).Replace(event), "rules[0].identities.account: what it names is none"},
+		{
+			"identities that fail", strings.Replace(rules(""), "{user: who}", "{user: "+costly+", anonymous: {cel: 'event.none'}, lead: {cel: 'event.none'}, contact: {cel: 'event.none'}}", 1),
+			event, "rules[0].identities.anonymous: the expression fails",
+		},
+		{"members", expression(`event.m.map(k, k).join("")`), event, `id="a/abcdefg"`},
+		{"members of an object in a list", expression(`event.n[0].m.map(k, k).join("")`), event, `id="a/wxyz"`},
+		{"the first of them", expression(`event.m.filter(k, k > "a")[0]`), event, `id="a/b"`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			m, src, spent := parse(t, tt.doc), source(t), uint64(0)
+			for n := range 100 {
+				src.Cost = new(uint64)
+				got := show(m.Apply(src, decode(t, []byte(tt.event))))
+				if n == 0 {
+					spent = *src.Cost
+				}
+				if !strings.Contains(got, tt.want) || *src.Cost != spent {
+					t.Fatalf("time %d, at a cost of %d and not %d:\n%s\nwant %s", n, *src.Cost, spent, got, tt.want)
+				}
+			}
+		})
+	}
+}
+
 // TestSilent: what fails on an event does not repeat what the event holds.
 func TestSilent(t *testing.T) {
 	const secret = "ann@secret-mail.example"
