@@ -18,6 +18,17 @@ import (
 
 var start = time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
 
+// drawUntil checks a property at least the given times, and as many times more, up to a
+// few hundred, as it takes until what is rare has come: how rare it is does not decide
+// whether the test shows something. The few draws of -short promise nothing.
+func drawUntil(t *testing.T, times int, property func(*rapid.T), came func() bool) {
+	t.Helper()
+	const more = 200
+	for n := 0; n < times || n < times+more && !testing.Short() && !came(); n++ {
+		rapid.Check(t, property)
+	}
+}
+
 // moment draws from few instants, so that ties and both sides of every bound
 // occur often.
 func moment(t *rapid.T, name string) time.Time {

@@ -17,6 +17,17 @@ import (
 	"tracksource/state"
 )
 
+// drawUntil checks a property, and again up to a few hundred times until what is rare has
+// come: how rare it is does not decide whether the test shows something. The few draws of
+// -short promise nothing.
+func drawUntil(t *testing.T, property func(*rapid.T), came func() bool) {
+	t.Helper()
+	const most = 200
+	for n := 0; n < 1 || n < most && !testing.Short() && !came(); n++ {
+		rapid.Check(t, property)
+	}
+}
+
 // history draws what one source of journeys could have emitted: items that
 // change, move between accounts and come back, and the rules that apply.
 type history struct {
