@@ -89,12 +89,12 @@ func (f *Finder) Add(ev *avro.JourneyEvent) {
 // found gathers gaps by kind and what they are about.
 type found struct {
 	counts map[[2]string]int
-	mend   map[string]string
+	mend   map[[2]string]string
 }
 
 func (g *found) add(kind, what, mend string) {
 	g.counts[[2]string{kind, what}]++
-	g.mend[kind] = mend
+	g.mend[[2]string{kind, what}] = mend
 }
 
 // Report returns what is missing in all that was added.
@@ -107,7 +107,7 @@ func (f *Finder) Report() (Report, error) {
 	for _, feed := range f.cfg.Feeds {
 		feeds[[2]string{feed.Feed, feed.Partner}] = &Feed{Feed: feed.Feed, Partner: feed.Partner}
 	}
-	g := found{map[[2]string]int{}, map[string]string{}}
+	g := found{map[[2]string]int{}, map[[2]string]string{}}
 	seen := map[[2]string]bool{} // by where a term is written and its folded value
 	for _, it := range f.newest {
 		if it.ev.Removed {
@@ -134,7 +134,7 @@ func (f *Finder) Report() (Report, error) {
 		report.Feeds = append(report.Feeds, *feeds[key])
 	}
 	for key, count := range g.counts {
-		report.Gaps = append(report.Gaps, Gap{Kind: key[0], What: key[1], Count: count, Mend: g.mend[key[0]]})
+		report.Gaps = append(report.Gaps, Gap{Kind: key[0], What: key[1], Count: count, Mend: g.mend[key]})
 	}
 	report.Gaps = append(report.Gaps, unused(terms, seen)...)
 	slices.SortFunc(report.Gaps, func(a, b Gap) int {

@@ -72,6 +72,7 @@ func TestReport(t *testing.T) {
 		crm(object("opportunity", "F", "stage", "Qualification", "created_at", "2026-03-02T10:00:00Z", "amount", "much", "currency", "USD")),
 		crm(object("lead", "L", "stage", "Open - Not Contacted")),
 		crm(object("lead", "M", "stage", "Nurture")),
+		crm(object("contact", "N", "stage", "Nurture")),
 		crm(object("campaign_member", "V", "stage", "Attended", "campaign_id", "701AILAUNCHTOUR")),
 		crm(object("campaign_member", "W", "stage", "Wait", "campaign_id", "701AILAUNCHTOUR")),
 	}
@@ -91,6 +92,7 @@ deal without an amount 1 D
 silent feed 0 analytics.acme: nothing since 2026-03-02T12:00:00Z
 silent feed 0 map.globex: nothing came
 stage of deals without a rule 1 Thinking
+stage of people without a milestone 1 contact of acme/salesforce: Nurture
 stage of people without a milestone 1 lead of acme/salesforce: Nurture
 status of members without a meaning 1 acme/salesforce: Wait
 tags without a channel 1 utm_source "billboard", utm_medium "wall"
@@ -114,6 +116,9 @@ utm_campaign of no campaign 2 ai-lunch-tour`
 		for _, g := range r.Gaps {
 			if g.Mend == "" {
 				t.Errorf("%s does not say what to do", g.Kind)
+			}
+			if object, _, _ := strings.Cut(g.What, " of "); g.Kind == "stage of people without a milestone" && g.Mend != "map it under stages, with object: "+object {
+				t.Errorf("%s: %s", g.What, g.Mend)
 			}
 			if strings.HasPrefix(g.What, "crm.acme") || g.Kind == "agreed and never seen" && !strings.Contains(g.What, "asset /events") && !strings.Contains(g.What, "asset /guides") {
 				continue
