@@ -32,6 +32,7 @@ func TestMistakes(t *testing.T) {
 	if isMistaken() {
 		t.Skip("this is one")
 	}
+	t.Parallel()
 	const sim, engine = "tracksource/internal/sim", "tracksource/stream"
 	mistakes := []mistake{
 		{
