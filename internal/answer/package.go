@@ -150,7 +150,7 @@ func (p *packaging) read() error {
 	parts := []func() error{
 		p.readDeals, loaded, p.readQuotas, p.readComputed, p.readMain, p.governed, p.emptiness,
 		p.contributions, p.totals, p.partnerTable, p.adjustments, p.overTime, p.funnels, p.keyFigureTable,
-		p.guardrailTable, p.confidenceTable, p.disputeTable, p.escalations, p.signatureTable, p.revisionTable, p.spendTable,
+		p.guardrailTable, p.confidenceTable, p.disputeTable, p.escalations, p.signatureTable, p.revisionTable, p.mappingTable, p.spendTable,
 		p.readPaces, p.readSeries, p.readRanks, p.readChanges, p.readPeople, p.readStory,
 	}
 	if p.p.Question.Detail == report.Full {

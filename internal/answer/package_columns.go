@@ -20,8 +20,8 @@ const (
 	// packageDealsMax bounds the deals that are listed, packageAlertsMax the open alerts.
 	packageDealsMax  = 100_000
 	packageAlertsMax = 1000
-	// packageRevisionsMax bounds the revisions of the contract that are listed, each held
-	// against the one before.
+	// packageRevisionsMax bounds the revisions that are listed of the contract, each held
+	// against the one before, and of each feed's mapping.
 	packageRevisionsMax = 50
 )
 

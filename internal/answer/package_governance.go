@@ -208,6 +208,46 @@ func (p *packaging) revisionTable() error {
 	return nil
 }
 
+// mappingTable is how the feeds of the signatories are read: the revisions of their
+// mappings, of each feed the newest first, with who put them forward and why. A partner is
+// told of its own feeds, as of all that is observed of feeds.
+func (p *packaging) mappingTable() error {
+	t := report.Table{ID: "mappings", Title: "Mappings", Note: "How feeds are read: revisions of their mappings, of each feed the newest first. A feed without one, or whose mapping has ended, is read by the native shapes alone."}
+	if !p.viewer.Operator {
+		t.Note += " Of other partners' feeds nothing is told."
+	}
+	t.Columns = slices.Concat(texts("feed", "partner"), counts("revision"), texts("hash"), times("at"), texts("ended", "by", "why"))
+	nothing := control.Hash(nil) // the document of a revision that ends a mapping
+	err := p.follow.Decided(func(b *control.Book) error {
+		for _, of := range slices.SortedFunc(maps.Keys(b.Mappings), func(x, y control.Versioned) int { return cmp.Compare(x.Name, y.Name) }) {
+			list := b.Mappings[of]
+			switch partner := list[0].Partner; {
+			case !p.campaign.Contract.IsPartner(partner):
+				continue
+			case !p.viewer.Operator && partner != p.viewer.Partner:
+				p.Withheld = true
+				continue
+			}
+			left := max(0, len(list)-packageRevisionsMax)
+			t.LeftOut += left
+			for i := range slices.Backward(list[left:]) {
+				r := &list[left+i]
+				ended := ""
+				if r.Hash == nothing {
+					ended = "yes"
+				}
+				t.Rows = append(t.Rows, []string{of.Name, r.Partner, strconv.FormatInt(r.Revision, 10), r.Hash, timeText(&r.RecordedAt), ended, r.By, r.Why})
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	p.add(t)
+	return nil
+}
+
 // changedFieldsMax bounds how many fields are named that a revision changed: contract diff
 // has them all.
 const changedFieldsMax = 12

@@ -76,7 +76,7 @@ func packaged(t testing.TB, r *rig, v report.Viewer, q answer.Query) *report.Pac
 }
 
 // govern has the signatories of a world say something to it: money beside the contract, a
-// closed period, a dispute, what was evaluated, scores and a signature.
+// closed period, a dispute, what was evaluated, scores, a signature and how feeds are read.
 func (r *rig) govern() {
 	r.t.Helper()
 	for measure, amount := range map[string]string{"pipeline_created": "500000", "revenue": "90000", "quota": "400000"} {
@@ -115,6 +115,8 @@ func (r *rig) govern() {
 	r.decide(avro.Control{Kind: control.Signature, Signature: &avro.SignatureRecord{
 		Campaign: campaign, Partner: "globex", Hash: strings.Repeat("ab", 32), Title: "March", Decision: "approved", By: "CFO office", Why: "it adds up", At: now,
 	}})
+	r.remap("crm", "acme", "id", 0, "", "")
+	r.remap("crm", "acme", "key", 1, "Marketing Operations", "the CRM's stages were renamed")
 }
 
 // goldenTables are those that are put together here; what findings make is tested where
@@ -122,7 +124,7 @@ func (r *rig) govern() {
 func goldenTables() []string {
 	return []string{
 		"totals", "contributions", "partners", "adjustments", "timeseries", "funnel", "funnel_channels", "worksheet", "models", "kpis", "guardrails", "disputes",
-		"signatures", "revisions", "spend", "deals",
+		"signatures", "revisions", "mappings", "spend", "deals",
 	}
 }
 

@@ -50,7 +50,7 @@ func (f *Follow) decisionsChanged([]stream.Record) error {
 }
 
 // Decided calls fn with what control says as far as it is read. The book is fn's to
-// read until it returns, and nobody's to change.
+// read until it returns, and nobody's to change. Its mappings are without their documents.
 func (f *Follow) Decided(fn func(b *control.Book) error) error {
 	d := &f.decisions
 	d.mu.Lock()
@@ -202,19 +202,34 @@ func (f *Follow) catchUp() error {
 	return d.revise()
 }
 
-// take takes in the next record. Rates, accounts and mappings are many: of them rates
-// alone are asked for, by few. The caller holds mu.
+// take takes in the next record. Rates and accounts are many: of them rates alone are
+// asked for, by few. The caller holds mu.
 func (d *decisions) take(c *avro.Control, record []byte) error {
 	switch {
 	case c.Kind == control.Rate:
 		d.rates = nil
 		return nil
+	case c.Kind == control.Mapping && c.Mapping != nil:
+		return d.remap(c)
 	case signed(c):
 		d.heard.note(record, d.book.Judge(c))
 	case !slices.Contains([]string{control.Contract, control.Spend, control.Target, control.Cost}, c.Kind):
 		return nil
 	}
 	return d.book.Take(c)
+}
+
+// remap takes in a revision of a feed's mapping, and lets its document go: what is asked
+// for is which revisions there are and why, and the documents of all feeds are many. The
+// caller holds mu.
+func (d *decisions) remap(c *avro.Control) error {
+	if err := d.book.Take(c); err != nil {
+		return err
+	}
+	if list := d.book.Mappings[control.OfMapping(c.Mapping.Partner, c.Mapping.Feed)]; len(list) > 0 {
+		list[len(list)-1].Document = ""
+	}
+	return nil
 }
 
 // signed reports whether a record is what signatories decide, or what they watch came

@@ -403,7 +403,7 @@ func (h *hall) worksheet() {
 
 func (h *hall) governance() {
 	e := &exhibit{ID: "governance", Title: "Guardrails, disputes and signatures"}
-	for _, id := range []string{"guardrails", "disputes", "escalations", "signatures", "revisions", "confidence"} {
+	for _, id := range []string{"guardrails", "disputes", "escalations", "signatures", "revisions", "mappings", "confidence"} {
 		if t := h.table(id); t != nil {
 			e.Grids = append(e.Grids, gridOf(h.p, t, tabled{rows: topMax * 2}))
 		}
