@@ -6,9 +6,11 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"tracksource/internal/plans"
 	"tracksource/report/plan"
 )
 
@@ -98,4 +100,47 @@ func full(t *testing.T, a, b []byte) bool {
 	va, err := json.Marshal(v)
 	wb, bad := json.Marshal(w)
 	return err == nil && bad == nil && bytes.Equal(va, wb)
+}
+
+// TestDecodeOlder: a plan from before plans said by which mapping a feed is read is valid,
+// unedited, and counts as the last plan of its campaign.
+func TestDecodeOlder(t *testing.T) {
+	text, err := os.ReadFile("testdata/completed_before_mappings.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	schema, err := plans.NewSchema()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := schema.Check(text); err != nil {
+		t.Error(err)
+	}
+	older, edited, err := plan.Decode(text)
+	if err != nil || edited || len(older.TrackSource.DataSources) == 0 {
+		t.Fatalf("edited %v, %v", edited, err)
+	}
+	for _, s := range older.TrackSource.DataSources {
+		if s.Mapping != nil {
+			t.Errorf("%s is read by %+v", s.Feed, s.Mapping)
+		}
+	}
+	later := noon.AddDate(0, 0, 14)
+	_, pkg := second()
+	next := plan.New(plan.ID(later, 1), asked, plan.Past{Last: older}, later)
+	try(t, next, later, nil, nil)
+	next.Complete(pkg, done(later), plan.Past{Last: older})
+	var got []string
+	for _, c := range next.TrackSource.ChangeLog {
+		if c.PlanID == next.PlanID && c.Subject == "data_source" {
+			got = append(got, c.Key+": "+c.Before+" -> "+c.After+": "+c.Why)
+		}
+	}
+	want := []string{
+		"map.acme:  -> mapping revision 3 " + mappingHash(3) + ": the last plan does not say how it was read",
+		"crm.globex:  -> mapping revision 1 " + mappingHash(1) + ": the last plan does not say how it was read",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
 }

@@ -44,9 +44,9 @@ const (
 	whySeen    = "seen on the line"
 )
 
-// log writes what changed since the last plan in front of what that one logged. Rules are
+// log writes what changed since the last plan in front of what that one logged. Told are
 // the revisions that the package tells of, none before it has come.
-func (p *Plan) log(past Past, at time.Time, rules rules) {
+func (p *Plan) log(past Past, at time.Time, told told) {
 	b := &p.TrackSource
 	var own []Change
 	for _, n := range past.Notes {
@@ -61,7 +61,7 @@ func (p *Plan) log(past Past, at time.Time, rules rules) {
 				Why: "its seal does not fit: somebody changed the file after it was completed, and what it says is held against this plan as it is",
 			})
 		}
-		own = append(own, p.changes(last, rules)...)
+		own = append(own, p.changes(last, told)...)
 		old, b.ChangeLogLeftOut = last.TrackSource.ChangeLog, last.TrackSource.ChangeLogLeftOut
 	} else {
 		own = append(own, Change{Subject: "history", Key: p.PlanID, After: "first_plan", Why: "no completed plan of this campaign is in the directory"})
@@ -78,7 +78,7 @@ func (p *Plan) log(past Past, at time.Time, rules rules) {
 
 // changes says in what the plan differs from the last: of one that is only planned, in
 // what is asked for.
-func (p *Plan) changes(last *Plan, rules rules) []Change {
+func (p *Plan) changes(last *Plan, told told) []Change {
 	var out []Change
 	b, before := &p.TrackSource, &last.TrackSource
 	differ := func(subject, was, is, why string) {
@@ -97,7 +97,7 @@ func (p *Plan) changes(last *Plan, rules rules) []Change {
 			now.Dimensions = was.Dimensions
 		}
 	}
-	c := contracts{was: before.Campaign, is: b.Campaign, rules: rules.between(before.Campaign, b.Campaign), asked: q}
+	c := contracts{was: before.Campaign, is: b.Campaign, rules: told.contract.between(before.Campaign.Revision, b.Campaign.Revision), asked: q}
 	model := q.asked("attribution-model")
 	if q.agreedModel() && before.Question.agreedModel() && c.was.Contract != c.is.Contract {
 		model = "the agreed model " + c.why("multi_touch", "models")
@@ -111,7 +111,7 @@ func (p *Plan) changes(last *Plan, rules rules) []Change {
 	differ("currency", before.Campaign.Currency, b.Campaign.Currency, c.why("currency"))
 	differ("zone", before.Campaign.Zone, b.Campaign.Zone, c.why("zone"))
 	differ("partners", strings.Join(before.Campaign.Partners, ","), strings.Join(b.Campaign.Partners, ","), c.why("partners"))
-	out = append(out, sourceChanges(before.DataSources, b.DataSources)...)
+	out = append(out, sourceChanges(before.DataSources, b.DataSources, told.mappings, q)...)
 	differ("cadence", before.Cadence, b.Cadence, "the last plan was begun "+before.CreatedAt.Format(time.RFC3339)+", this one "+b.CreatedAt.Format(time.RFC3339))
 	return out
 }
@@ -139,16 +139,20 @@ func window(a *Answered) string {
 // agreedModel reports whether the question leaves the model to the contract.
 func (q Question) agreedModel() bool { return q.Model == "" || q.Model == "multi-touch" }
 
-// sourceChanges says which feeds came, went, moved to another topic or lost their limits.
-func sourceChanges(before, after []DataSource) []Change {
+// sourceChanges says which feeds came, went, moved to another topic, are read by another
+// mapping or lost their limits.
+func sourceChanges(before, after []DataSource, mappings map[string]rules, q Question) []Change {
 	var out []Change
-	for _, s := range after {
+	for n := range after {
+		s := after[n]
 		i := slices.IndexFunc(before, func(o DataSource) bool { return o.Feed == s.Feed })
 		if i < 0 {
 			out = append(out, Change{Subject: "data_source", Key: s.Feed, After: s.Topic, Why: whySeen})
+			out = append(out, remapped(nil, &s, mappings[s.Feed], q)...)
 			continue
 		}
 		o := before[i]
+		out = append(out, remapped(&o, &s, mappings[s.Feed], q)...)
 		for _, d := range [][3]string{{o.Topic, s.Topic, whySeen}, {state(o), state(s), whySeen + ": " + measured(s)}} {
 			if d[0] != d[1] {
 				out = append(out, Change{Subject: "data_source", Key: s.Feed, Before: d[0], After: d[1], Why: d[2]})

@@ -200,8 +200,16 @@ type DataSource struct {
 	// part of its touches are on a known account, empty where nobody can tell.
 	Counts    *report.FeedCounts `json:"counts"`
 	MatchRate string             `json:"match_rate"`
+	// Mapping is by what it is read, nil where nobody tells. Plans from before it lack it.
+	Mapping *Mapping `json:"mapping"`
 	// Source is observed, or the id of the plan that it is remembered from.
 	Source string `json:"source"`
+}
+
+// Mapping is the revision of a feed's mapping that its partner's own events are read by.
+type Mapping struct {
+	Revision int64  `json:"revision"` // 0: it never had a mapping
+	Hash     string `json:"hash"`     // empty where native shapes alone are read
 }
 
 // Graph is what the package depends on. Edges lead from what is needed to what needs it.

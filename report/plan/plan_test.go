@@ -6,6 +6,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -59,6 +60,7 @@ func answer() *report.Package {
 				ID: "signatures", Columns: []report.Column{{ID: "partner"}, {ID: "decision"}, {ID: "by"}, {ID: "at", Kind: report.TimeColumn}, {ID: "title"}, {ID: "hash"}, {ID: "why"}},
 				Rows: [][]string{{"globex", "approved", "Partner Operations", "2026-11-12T15:00:00Z", "Week 45", strings.Repeat("e7", 32), "as agreed"}},
 			},
+			mappings(mapped("map.acme", 1, "", "")),
 		},
 		Observed: report.Observed{BehindSeconds: 2, Feeds: []report.FeedQA{feed("crm", "acme", true, true), feed("map", "acme", true, true), feed("analytics", "globex", false, true)}},
 	}
@@ -88,7 +90,7 @@ func first(t *testing.T) *plan.Plan {
 }
 
 // second is the question and the package of a week later, when the contract has another
-// agreed model and revision, and a partner another feed.
+// agreed model and revision, a feed is read in another way, and a partner has another feed.
 func second() (plan.Question, *report.Package) {
 	q, pkg := asked, answer()
 	q.Window, q.Model = "7d", ""
@@ -100,6 +102,10 @@ func second() (plan.Question, *report.Package) {
 		[]string{"4", strings.Repeat("4d", 32), "2026-11-23T09:00:00Z", "Revenue Operations", "deals take longer than 90 days", "window.lookback"},
 		[]string{"3", strings.Repeat("3c", 32), "2026-10-01T09:00:00Z", "", "", ""},
 	))
+	*pkg.Table("mappings") = mappings(
+		mapped("crm.globex", 1, "", ""),
+		mapped("map.acme", 3, "Marketing Operations", "the CRM's stages were renamed"), mapped("map.acme", 2, "Web Operations", "forms have a field <more>"), mapped("map.acme", 1, "", ""),
+	)
 	pkg.Observed.Feeds[2].Fresh = true
 	pkg.Observed.Feeds = append(pkg.Observed.Feeds, feed("crm", "globex", true, true))
 	return q, pkg
@@ -112,6 +118,32 @@ func revisions(rows ...[]string) report.Table {
 		Columns: []report.Column{{ID: "revision", Kind: report.CountColumn}, {ID: "hash"}, {ID: "at", Kind: report.TimeColumn}, {ID: "by"}, {ID: "why"}, {ID: "changes"}},
 		Rows:    rows,
 	}
+}
+
+// mappings is the table of a package that tells how feeds are read.
+func mappings(rows ...[]string) report.Table {
+	return report.Table{
+		ID: "mappings",
+		Columns: []report.Column{
+			{ID: "feed"}, {ID: "partner"}, {ID: "revision", Kind: report.CountColumn}, {ID: "hash"}, {ID: "at", Kind: report.TimeColumn}, {ID: "ended"}, {ID: "by"}, {ID: "why"},
+		},
+		Rows: rows,
+	}
+}
+
+// mapped is a row of it.
+func mapped(feed string, revision int, by, why string) []string {
+	_, partner, _ := strings.Cut(feed, ".")
+	return []string{feed, partner, strconv.Itoa(revision), mappingHash(revision), "2026-11-20T09:00:00Z", "", by, why}
+}
+
+func mappingHash(revision int) string { return strings.Repeat(strconv.Itoa(revision%10)+"f", 32) }
+
+// unmapped is a row of a revision that ended a mapping.
+func unmapped(feed string, revision int, by, why string) []string {
+	row := mapped(feed, revision, by, why)
+	row[5] = "yes"
+	return row
 }
 
 var errReset = &plan.Failure{Outcome: plan.Unreachable, Err: errors.New("read tcp 127.0.0.1:8087: connection reset by peer")}

@@ -10,39 +10,57 @@ import (
 	"tracksource/report"
 )
 
-// rules are revisions of a contract, in their order.
+// rules are revisions of one thing, the contract or the mapping of a feed, in their order.
 type rules []revision
 
 // revision is one of them, as the package tells of it.
 type revision struct {
 	number  int64
 	hash    string
+	ended   bool   // it is one by which there is no mapping any more
 	by, why string // empty where nobody said
 	changed string // the fields that it changed, with commas between; empty where that is not told
 }
 
-// rulesOf are the revisions that a package tells of. Those that its viewer is not told of,
+// told are the revisions that a package tells of. Those that its viewer is not told of,
 // and more than it lists, are not among them.
-func rulesOf(pkg *report.Package) rules {
-	var out rules
-	t := pkg.Table("revisions")
+type told struct {
+	contract rules
+	mappings map[string]rules // by feed; nil where the package tells of none of any
+}
+
+func toldBy(pkg *report.Package) told {
+	var out told
+	out.contract = rulesOf(pkg.Table("revisions"), "")[""]
+	out.mappings = rulesOf(pkg.Table("mappings"), "feed")
+	return out
+}
+
+// rulesOf are the revisions in a table, by what the column says that they are of: nil
+// without the table.
+func rulesOf(t *report.Table, column string) map[string]rules {
 	if t == nil {
 		return nil
 	}
+	out := map[string]rules{}
 	for _, row := range t.Rows {
 		n, err := strconv.ParseInt(cell(t, row, "revision"), 10, 64)
 		if err != nil || n < 1 {
 			continue
 		}
-		out = append(out, revision{n, hash(cell(t, row, "hash")), cell(t, row, "by"), cell(t, row, "why"), cell(t, row, "changes")})
+		r := revision{n, hash(cell(t, row, "hash")), cell(t, row, "ended") != "", cell(t, row, "by"), cell(t, row, "why"), cell(t, row, "changes")}
+		of := cell(t, row, column)
+		out[of] = append(out[of], r)
 	}
-	slices.SortStableFunc(out, func(a, b revision) int { return cmp.Compare(a.number, b.number) })
+	for _, list := range out {
+		slices.SortStableFunc(list, func(a, b revision) int { return cmp.Compare(a.number, b.number) })
+	}
 	return out
 }
 
-// between are the revisions behind the one campaign's contract, up to the other's.
-func (r rules) between(was, is Campaign) rules {
-	return slices.DeleteFunc(slices.Clone(r), func(one revision) bool { return one.number <= was.Revision || one.number > is.Revision })
+// between are the revisions behind the one, up to the other.
+func (r rules) between(was, is int64) rules {
+	return slices.DeleteFunc(slices.Clone(r), func(one revision) bool { return one.number <= was || one.number > is })
 }
 
 // reason is for whom the revision was made and why, in their words.
@@ -74,51 +92,35 @@ type contracts struct {
 
 // changes are a line for each revision that was put in force meanwhile, the newest first.
 func (c *contracts) changes() []Change {
-	before, after := contractOf(c.was.Revision, c.was.Contract), contractOf(c.is.Revision, c.is.Contract)
-	if before == after {
-		return nil
+	k := course{
+		subject: "contract", was: revision{number: c.was.Revision, hash: c.was.Contract}, is: revision{number: c.is.Revision, hash: c.is.Contract},
+		rules: c.rules, named: contractOf,
 	}
 	if c.was.Contract == "" || c.is.Revision <= c.was.Revision {
-		return []Change{{Subject: "contract", Before: before, After: after, Why: c.otherwise()}}
+		k.otherwise = c.otherwise()
 	}
-	var out []Change
-	last := c.was.Revision
-	// untold is a line for the revisions up to one that nothing is told of.
-	untold := func(until int64, after string) {
-		if n := until - last; n > 0 {
-			why := "the package does not tell why it was put in force"
-			if n > 1 {
-				why = fmt.Sprintf("%d revisions were put in force, and the package does not tell why", n)
-			}
-			out = append(out, Change{Subject: "contract", Before: before, After: after, Why: why})
-			before, last = after, until
-		}
-	}
-	for i := range c.rules {
-		r := &c.rules[i]
-		untold(r.number-1, contractOf(r.number-1, ""))
-		why := r.reason()
-		if r.changed != "" {
-			why += " (it changed " + r.changed + ")"
-		}
-		after := contractOf(r.number, r.hash)
-		out = append(out, Change{Subject: "contract", Before: before, After: after, Why: why})
-		before, last = after, r.number
-	}
-	untold(c.is.Revision, after)
-	slices.Reverse(out)
-	return out
+	return k.changes()
 }
 
 // otherwise is why the contract is another and no later one.
 func (c *contracts) otherwise() string {
+	unsaid := ""
+	if c.was.Contract == "" {
+		unsaid = "the last plan does not say which contract it was by"
+	}
+	return c.asked.otherwise(unsaid)
+}
+
+// otherwise is why there is another revision that is no later one. Unsaid is why nobody
+// can tell which one there was, empty where the last plan says it.
+func (q Question) otherwise(unsaid string) string {
 	switch {
-	case c.asked.Again != "":
+	case q.Again != "":
 		return whyAgain
-	case c.asked.AsOf != "":
+	case q.AsOf != "":
 		return whyAsked + "as-of"
-	case c.was.Contract == "":
-		return "the last plan does not say which contract it was by"
+	case unsaid != "":
+		return unsaid
 	}
 	return "the reporter has it in force, and it is no later revision of the one before"
 }
@@ -157,9 +159,9 @@ func (c *contracts) why(fields ...string) string {
 }
 
 // contractOf names a revision, with its hash where that is known.
-func contractOf(number int64, hash string) string {
-	if number == 0 {
+func contractOf(r revision) string {
+	if r.number == 0 {
 		return ""
 	}
-	return strings.TrimSpace("revision " + strconv.FormatInt(number, 10) + " " + hash)
+	return strings.TrimSpace("revision " + strconv.FormatInt(r.number, 10) + " " + r.hash)
 }

@@ -110,7 +110,7 @@ func New(id string, q Question, past Past, now time.Time) *Plan {
 	}
 	b.SuccessMetrics = pendingMetrics(past.Last)
 	p.layOut()
-	p.log(past, now, nil)
+	p.log(past, now, told{})
 	return p
 }
 
@@ -126,7 +126,8 @@ func (p *Plan) Complete(pkg *report.Package, done Done, past Past) {
 	}
 	b.Campaign = campaignOf(b.Question.Campaign, pkg)
 	b.Answered = answeredOf(pkg)
-	b.DataSources = sourcesOf(pkg)
+	told := toldBy(pkg)
+	b.DataSources = sourcesOf(pkg, &told)
 	b.SuccessMetrics = metricsOf(pkg, done.Governance)
 	b.Approvals = approvalsOf(pkg, done.Governance)
 	b.OpenAlerts, b.OpenAlertsLeftOut = alertsOf(pkg)
@@ -138,7 +139,7 @@ func (p *Plan) Complete(pkg *report.Package, done Done, past Past) {
 		p.ErrorHandling = errorHandling(ladderOf(done.Governance))
 	}
 	p.layOut()
-	p.log(past, b.CreatedAt, rulesOf(pkg))
+	p.log(past, b.CreatedAt, told)
 }
 
 // Fail ends the plan with why, and with whom that is escalated to: a rung higher for each
@@ -224,7 +225,7 @@ const (
 	systemOther     = "other"
 )
 
-func sourcesOf(pkg *report.Package) []DataSource {
+func sourcesOf(pkg *report.Package, told *told) []DataSource {
 	out := []DataSource{}
 	for _, f := range pkg.Observed.Feeds {
 		s := DataSource{
@@ -239,6 +240,7 @@ func sourcesOf(pkg *report.Package) []DataSource {
 			}
 			s.MatchRate, _ = s.Counts.MatchRate()
 		}
+		s.Mapping = told.mapping(s.Feed)
 		for _, o := range f.Offsets {
 			s.Offsets = append(s.Offsets, max(o, 0))
 		}
