@@ -157,6 +157,7 @@ func TestPackageDemo(t *testing.T) {
 		t.Errorf("signed is %s", signed)
 	}
 	d.change(t, p, at)
+	d.remap(t, at)
 	d.revise(t, p, at)
 	does(t, "--again", filepath.Join(first, report.ManifestName), "--out", again, "--reporter", d.page, "--plan-dir", plans)
 	sameFiles(t, first, again)
@@ -175,12 +176,29 @@ func TestPackageDemo(t *testing.T) {
 	}) {
 		t.Errorf("the last plan does not tell why the contract changed: %+v", list.TrackSource.ChangeLog)
 	}
-	if out := does(t, "plan", "changes", "--plan-dir", plans, "--campaign", later.Campaign); !strings.Contains(out, why) {
+	const remapped = "Marketing Operations: forms of their own"
+	if !slices.ContainsFunc(list.TrackSource.ChangeLog, func(c plan.Change) bool {
+		return c.Subject == "data_source" && c.Key == "analytics.acme" && c.Before == "native shapes" && strings.HasPrefix(c.After, "mapping revision 1 ") && c.Why == remapped
+	}) {
+		t.Errorf("the last plan does not tell why a feed is read otherwise: %+v", list.TrackSource.ChangeLog)
+	}
+	if out := does(t, "plan", "changes", "--plan-dir", plans, "--campaign", later.Campaign); !strings.Contains(out, why) || !strings.Contains(out, remapped) {
 		t.Errorf("the changes of plans are\n%s", out)
 	}
 	if out := does(t, append([]string{"contract", "show", "--campaign", later.Campaign}, at...)...); !strings.Contains(out, "Alliance Management: Globex has another name") || !strings.Contains(out, "Alliance Management: the campaign's first agreement") {
 		t.Errorf("the contract is\n%s", out)
 	}
+}
+
+// remap puts a mapping in force that takes none of the sample's events, so that no figure
+// changes. What is decided behind it is known no earlier.
+func (d demoing) remap(t *testing.T, at []string) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "forms.yaml")
+	if err := os.WriteFile(file, []byte(ownMapping), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	does(t, append([]string{"mapping", "apply", file, "--replay=false", "--by", "Marketing Operations", "--why", "forms of their own"}, at...)...)
 }
 
 // revise puts the next revision of the contract in force.
