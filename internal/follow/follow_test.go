@@ -487,6 +487,45 @@ func TestDecisions(t *testing.T) {
 	}
 }
 
+// TestMappings: of the revisions of mappings that were taken in there is all but their
+// documents, in their order, also when they are followed one by one.
+func TestMappings(t *testing.T) {
+	r := newRig(t, 0)
+	document := []byte("mapping: {partner: acme, feed: crm, source: own}\nrules:\n  - {name: form, when: {path: kind, equals: form}, id: id, time: at, identities: {email: mail}, touch: {type: {const: form}}}\n")
+	remap := func(document []byte, previous int64, by, why string) {
+		c := control.Remap("acme", "crm", document, previous, start)
+		c.Mapping.By, c.Mapping.Why = by, why
+		r.send(r.spec.Control(), 0, []byte("k"), encode(t, r.codecs.Control, c))
+	}
+	told := func() []string {
+		var out []string
+		if err := r.f.Decided(func(b *control.Book) error {
+			for _, m := range b.Mappings[control.OfMapping("acme", "crm")] {
+				if m.Document != "" {
+					t.Errorf("the document of revision %d is kept", m.Revision)
+				}
+				out = append(out, fmt.Sprintf("%d %.4s %s: %s", m.Revision, m.Hash, m.By, m.Why))
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	remap(document, 0, "", "")
+	want := []string{fmt.Sprintf("1 %.4s : ", control.Hash(document))}
+	if got := told(); !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	remap(append(document, '\n'), 0, "Revenue Operations", "did not know of the first") // stale
+	remap([]byte("rules: 1"), 1, "Revenue Operations", "no mapping")
+	remap(nil, 1, "Marketing Operations", "the native shapes do")
+	want = append(want, fmt.Sprintf("2 %.4s Marketing Operations: the native shapes do", control.Hash(nil)))
+	if got := told(); !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 // TestAlerts: the newest first, the same alert once, where it was raised last.
 // TestVerdict: whoever wrote a record learns what became of it, as soon as it is read;
 // of the same record twice the first tells, and of many the newest alone.
