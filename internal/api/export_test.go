@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"net"
 	"net/http"
 	"reflect"
 	"slices"
@@ -109,6 +110,9 @@ func (s *Server) HTTPServer(ctx context.Context, header time.Duration) *http.Ser
 	}
 	return srv
 }
+
+// On serves s on connections that ln hands out.
+func (s *Server) On(ln net.Listener) *Listener { return &Listener{server: s, ln: ln} }
 
 // Route is a row of the table.
 type Route struct {

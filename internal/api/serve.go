@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"os"
 	"os/signal"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -163,7 +164,8 @@ func (l *Listener) httpServer(ctx context.Context) *http.Server {
 // closes the socket. It returns nil then. SIGHUP makes it read the access file
 // and the certificate again.
 func (l *Listener) Serve(ctx context.Context) error {
-	srv := l.httpServer(ctx)
+	srv, fresh := l.httpServer(ctx), &fresh{conns: map[net.Conn]struct{}{}}
+	srv.ConnState = fresh.note
 	ln := netutil.LimitListener(l.ln, connectionsMax)
 	stop := context.AfterFunc(ctx, func() { _ = l.ln.Close() })
 	defer stop()
@@ -190,12 +192,40 @@ func (l *Listener) Serve(ctx context.Context) error {
 	if ctx.Err() == nil {
 		return fmt.Errorf("serve page on %s: %w", l.ln.Addr(), err)
 	}
+	fresh.close()
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 	defer cancel()
 	if err := srv.Shutdown(drain); err != nil {
 		return fmt.Errorf("stop page: %w", errors.Join(err, srv.Close()))
 	}
 	return nil
+}
+
+// fresh are the connections that nothing has come over yet, such as browsers keep in store.
+// Shutdown takes them for busy until they are more than five seconds old.
+type fresh struct {
+	mu    sync.Mutex
+	conns map[net.Conn]struct{} // guarded by mu
+}
+
+// note is told each new state of a connection.
+func (f *fresh) note(c net.Conn, state http.ConnState) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if state == http.StateNew {
+		f.conns[c] = struct{}{}
+	} else {
+		delete(f.conns, c)
+	}
+}
+
+// close closes them. None is added once the server accepts no more.
+func (f *fresh) close() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for c := range f.conns {
+		_ = c.Close() // nobody is answered over it
+	}
 }
 
 func (l *Listener) reread(ctx context.Context) {
