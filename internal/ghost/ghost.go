@@ -16,6 +16,26 @@ import (
 // member id, and returns the ids of those it removed. Without names it looks at
 // all groups.
 func Evict(ctx context.Context, cl *kgo.Client, living map[string]bool, groups ...string) ([]string, error) {
+	return evict(ctx, cl, func(member string) bool { return !living[member] }, groups)
+}
+
+// Hunt evicts for who asks often. Its zero value has not looked yet.
+type Hunt struct{ suspects map[string]bool }
+
+// Evict removes those that were not among the living at the last look either: a
+// member that has joined a moment ago may not know its id yet.
+func (h *Hunt) Evict(ctx context.Context, cl *kgo.Client, living map[string]bool, groups ...string) ([]string, error) {
+	were := h.suspects
+	h.suspects = map[string]bool{}
+	return evict(ctx, cl, func(member string) bool {
+		if !living[member] {
+			h.suspects[member] = true
+		}
+		return h.suspects[member] && were[member]
+	}, groups)
+}
+
+func evict(ctx context.Context, cl *kgo.Client, isGhost func(member string) bool, groups []string) ([]string, error) {
 	described, err := kadm.NewClient(cl).DescribeGroups(ctx, groups...)
 	if err != nil {
 		return nil, err
@@ -28,7 +48,7 @@ func Evict(ctx context.Context, cl *kgo.Client, living map[string]bool, groups .
 		leave := kmsg.NewPtrLeaveGroupRequest()
 		leave.Group = g.Group
 		for _, m := range g.Members {
-			if living[m.MemberID] {
+			if !isGhost(m.MemberID) {
 				continue
 			}
 			member := kmsg.NewLeaveGroupRequestMember()
