@@ -42,8 +42,10 @@ func follow(t *testing.T, conn kafka.Conn, spec kafka.Spec, codecs *avro.Codecs)
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	r := &reader{codecs: codecs, spec: spec, cancel: cancel, done: make(chan struct{}), credits: map[int32][]entry{}, last: map[avro.ContributionKey]int64{},
-		seen: map[string]map[int32]int64{spec.Credits(): {}, spec.Contributions(): {}}}
+	r := &reader{
+		codecs: codecs, spec: spec, cancel: cancel, done: make(chan struct{}), credits: map[int32][]entry{}, last: map[avro.ContributionKey]int64{},
+		seen: map[string]map[int32]int64{spec.Credits(): {}, spec.Contributions(): {}},
+	}
 	go func() {
 		defer close(r.done)
 		defer cl.Close()
