@@ -25,6 +25,9 @@ import (
 
 const events = 900
 
+// patience bounds each wait for the line, on a machine that has much else to do.
+const patience = 5 * time.Minute
+
 func config(dir string, out io.Writer) demo.Config {
 	return demo.Config{
 		DataDir: dir, HTTP: "127.0.0.1:0", Events: events, Seed: 1, Start: sample.Start(), Once: true, JSON: true, Out: out,
@@ -36,7 +39,7 @@ func once(t *testing.T, cfg demo.Config) demo.Result {
 	t.Helper()
 	var out bytes.Buffer
 	cfg.Out = &out
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	if err := demo.Run(ctx, cfg); err != nil {
 		t.Fatal(err)
@@ -97,7 +100,7 @@ func TestOnce(t *testing.T) {
 func TestSendsWhatIsMissing(t *testing.T) {
 	want := once(t, config(t.TempDir(), nil))
 	dir := t.TempDir()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	spec, err := kafka.Load(kafka.ProfileLocal, kafka.Options{Feeds: demo.Feeds()})
 	if err != nil {
@@ -182,7 +185,7 @@ func TestGoesOn(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- demo.Run(ctx, cfg) }()
-	for end := time.Now().Add(time.Minute); !strings.Contains(out.String(), "events of two partners"); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(patience); !strings.Contains(out.String(), "events of two partners"); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("the demo did not start:\n%s", out.String())
 		}

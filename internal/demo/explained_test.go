@@ -49,7 +49,7 @@ func reopened(ctx context.Context, t *testing.T, dir string) (kafka.Spec, *kafka
 // followed are the answers from all that a demo that has ended left in its topics.
 func followed(t *testing.T, dir string) (*answer.Answers, *follow.Follow) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	log := slog.New(slog.DiscardHandler)
 	spec, broker, registry := reopened(ctx, t, dir)

@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"testing"
-	"time"
 
 	"tracksource/internal/foreign"
 	"tracksource/report"
@@ -32,7 +31,7 @@ func TestForeignClient(t *testing.T) {
 		want[name] = want[name].Add(value)
 	}
 
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	spec, broker, registry := reopened(ctx, t, dir)
 	server := httptest.NewServer(avro.Handler(registry))

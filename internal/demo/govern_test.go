@@ -110,7 +110,7 @@ func watch(t *testing.T, dir string, wanted func(page string) bool) {
 	out, in := io.Pipe()
 	cfg := config(dir, in)
 	cfg.Once, cfg.JSON = false, false
-	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+	ctx, stop := context.WithTimeout(t.Context(), patience)
 	defer stop()
 	ended := make(chan error, 1)
 	go func() {

@@ -720,7 +720,7 @@ func TestBehindAtRest(t *testing.T) {
 	go func() { done <- svc.Run(run) }()
 	rest := func(when string) {
 		t.Helper()
-		limit := time.After(30 * time.Second)
+		limit := time.After(5 * time.Minute)
 		for age, why := f.Behind(); age != 0 || why != ""; age, why = f.Behind() {
 			select {
 			case <-limit:

@@ -11,15 +11,16 @@ export const base = process.env.DASHBOARD_URL;
 export const tokens = process.env.DASHBOARD_TOKENS ? JSON.parse(process.env.DASHBOARD_TOKENS) : null;
 export const desktop = { width: 1440, height: 900 };
 export const phone = { width: 390, height: 844 };
-const settleMs = 90_000;
+const settleMs = 240_000;
+const waitMs = 120_000; // for what comes, on a machine that has much else to do
 
 let browser;
 const sessions = {}; // viewer -> storage of a browser in which it has signed in
 
 export async function launch() {
-  browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: process.getuid?.() === 0 ? ["--no-sandbox"] : [] });
+  browser = await chromium.launch({ timeout: waitMs, executablePath: process.env.CHROMIUM, args: process.getuid?.() === 0 ? ["--no-sandbox"] : [] });
   for (const viewer of Object.keys(tokens ?? {})) {
-    const context = await browser.newContext();
+    const context = await patient();
     await signIn(context, viewer);
     sessions[viewer] = await context.storageState();
     await context.close();
@@ -27,6 +28,13 @@ export async function launch() {
 }
 
 export const close = () => browser?.close();
+
+// patient gives a context whose waits end at what they wait for.
+async function patient(options) {
+  const context = await browser.newContext(options);
+  context.setDefaultTimeout(waitMs);
+  return context;
+}
 
 // signIn makes the pages of a context those of another viewer.
 export async function signIn(context, viewer) {
@@ -37,7 +45,7 @@ export async function signIn(context, viewer) {
 // atRest waits until the line has numbers that do not change for a while, and returns
 // a deal and a row that there are.
 export async function atRest() {
-  const context = await browser.newContext({ storageState: sessions.operator });
+  const context = await patient({ storageState: sessions.operator });
   const api = (path) => context.request.get(`${base}/api/v1/${path}`).then((r) => r.json());
   const until = Date.now() + settleMs;
   for (let last = -1, since = Date.now(); ; await new Promise((r) => setTimeout(r, 300))) {
@@ -57,7 +65,7 @@ export async function atRest() {
 // violations of the policy, shifts of the layout. It is the operator's, or that of
 // the viewer that options.as names; null has not signed in.
 export async function open(path = "?window=all", { as = "operator", ...options } = {}) {
-  const context = await browser.newContext({ viewport: desktop, colorScheme: "light", acceptDownloads: true, storageState: sessions[as], ...options });
+  const context = await patient({ viewport: desktop, colorScheme: "light", acceptDownloads: true, storageState: sessions[as], ...options });
   const page = await context.newPage();
   page.wrong = [];
   page.on("console", (m) => { if (m.type() === "error" && !(options.expects ?? /^$/).test(m.text())) page.wrong.push(m.text()); });

@@ -73,7 +73,8 @@ async function unsent(page, fields, field) {
 const card = (page, title) => page.locator("section.card", { has: page.locator(`h2:text-is("${title}")`) });
 const inRow = (page, title, ...texts) => texts.reduce((row, text) => row.filter({ hasText: text }), card(page, title).locator("tbody tr")).first().waitFor();
 const offered = (page) => page.$$eval("#main button", (l) => l.map((n) => n.textContent));
-const day = (back) => new Date(Date.now() - back * 86_400_000).toISOString().slice(0, 10);
+const today = Date.now(); // also where it is midnight meanwhile
+const day = (back) => new Date(today - back * 86_400_000).toISOString().slice(0, 10);
 
 test("a dispute is opened on the page, is in escrow, and is settled", async () => {
   const page = await open(`?view=journey&window=all&id=${encodeURIComponent(sample.deal)}`, { expects: refusal });
