@@ -245,8 +245,8 @@ type rig struct {
 	truth map[string]int
 	rng   *rand.Rand
 
-	running []*instance     // all that were started
-	strange map[string]bool // members of the group that were no instance when it was last looked at
+	running []*instance // all that were started
+	ghosts  ghost.Hunt
 }
 
 func newRig(t *testing.T) *rig {
@@ -412,24 +412,15 @@ func (r *rig) settle() {
 // stuckAfter is when a group that consumes nothing more is looked at.
 const stuckAfter = 6 * time.Second
 
-// evictGhosts removes members of the group that are no instance any more, nor were when
-// it was last called: one that has just joined may not have said so yet.
+// evictGhosts removes members of the group that are no instance any more.
 func (r *rig) evictGhosts() {
-	living, strange := map[string]bool{}, map[string]bool{}
+	living := map[string]bool{}
 	for _, i := range r.running {
 		if len(i.err) == 0 {
 			living[i.w.Status().Member] = true
 		}
 	}
-	if info := r.c.GroupInfo(group); info != nil {
-		for _, m := range info.Members {
-			if strange[m.MemberID] = !living[m.MemberID]; !r.strange[m.MemberID] {
-				living[m.MemberID] = true
-			}
-		}
-	}
-	r.strange = strange
-	gone, err := ghost.Evict(context.Background(), r.cl, living, group)
+	gone, err := r.ghosts.Evict(context.Background(), r.cl, living, group)
 	if err != nil {
 		r.t.Fatal(err)
 	}

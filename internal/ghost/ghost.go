@@ -12,30 +12,15 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// Evict removes the members of stable groups that are not among the living, by
-// member id, and returns the ids of those it removed. Without names it looks at
-// all groups.
-func Evict(ctx context.Context, cl *kgo.Client, living map[string]bool, groups ...string) ([]string, error) {
-	return evict(ctx, cl, func(member string) bool { return !living[member] }, groups)
-}
-
-// Hunt evicts for who asks often. Its zero value has not looked yet.
+// Hunt looks for such members. Its zero value has not looked yet.
 type Hunt struct{ suspects map[string]bool }
 
-// Evict removes those that were not among the living at the last look either: a
-// member that has joined a moment ago may not know its id yet.
+// Evict removes the members of stable groups that were not among the living, by member
+// id, at this look and at the one before: one that has joined a moment ago may not know its
+// id yet. It returns the ids of those it removed. Without names it looks at all groups.
 func (h *Hunt) Evict(ctx context.Context, cl *kgo.Client, living map[string]bool, groups ...string) ([]string, error) {
 	were := h.suspects
 	h.suspects = map[string]bool{}
-	return evict(ctx, cl, func(member string) bool {
-		if !living[member] {
-			h.suspects[member] = true
-		}
-		return h.suspects[member] && were[member]
-	}, groups)
-}
-
-func evict(ctx context.Context, cl *kgo.Client, isGhost func(member string) bool, groups []string) ([]string, error) {
 	described, err := kadm.NewClient(cl).DescribeGroups(ctx, groups...)
 	if err != nil {
 		return nil, err
@@ -48,7 +33,11 @@ func evict(ctx context.Context, cl *kgo.Client, isGhost func(member string) bool
 		leave := kmsg.NewPtrLeaveGroupRequest()
 		leave.Group = g.Group
 		for _, m := range g.Members {
-			if !isGhost(m.MemberID) {
+			if living[m.MemberID] {
+				continue
+			}
+			h.suspects[m.MemberID] = true
+			if !were[m.MemberID] {
 				continue
 			}
 			member := kmsg.NewLeaveGroupRequestMember()
