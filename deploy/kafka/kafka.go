@@ -31,11 +31,13 @@ import (
 
 const (
 	// dialTimeoutDefault bounds one attempt to open and authenticate a
-	// connection. A broker in the same region answers within milliseconds.
-	dialTimeoutDefault = 2 * time.Second
+	// connection. A broker in the same region answers within milliseconds, and
+	// within seconds where it, or who asks, collects garbage or has no processor.
+	dialTimeoutDefault = 4 * time.Second
 	// pingTimeout bounds the whole question "is anybody there": a person at a
-	// terminal waits for it, and a wrong address must not look like a hang.
-	pingTimeout = 4 * time.Second
+	// terminal waits for it, and a wrong address must not look like a hang. A
+	// connection that is refused is told at once.
+	pingTimeout = 12 * time.Second
 	// requestTimeout bounds one administrative request including retries, for
 	// example while a controller is being elected.
 	requestTimeout = 15 * time.Second
@@ -72,7 +74,7 @@ type Conn struct {
 	ClientID    string        // Shown in the broker's logs; track-source if empty.
 	TLS         *tls.Config   // nil is plain text.
 	SASL        *SASL         // nil is anonymous.
-	DialTimeout time.Duration // For one connection; two seconds if zero.
+	DialTimeout time.Duration // For one connection; four seconds if zero.
 }
 
 // options translates a Conn, or says which field cannot be used.
@@ -153,7 +155,7 @@ func (c Conn) open(extra ...kgo.Opt) (*kadm.Client, error) {
 
 // Ping returns nil once a broker of the cluster has answered an authenticated
 // request. An unreachable broker, wrong credentials, and TLS on one side only
-// give an error within about four seconds that says which it was.
+// give an error within about twelve seconds that says which it was.
 func Ping(ctx context.Context, conn Conn) error {
 	_, err := clusterOf(ctx, conn)
 	return err

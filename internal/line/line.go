@@ -57,7 +57,7 @@ type Line struct {
 }
 
 // openTimeout bounds how long an unreachable registry is waited for.
-const openTimeout = 15 * time.Second
+const openTimeout = 45 * time.Second
 
 // Has reports whether a topic that was needed is there: what came with a later version
 // is missing until it is made and the service begins anew.
