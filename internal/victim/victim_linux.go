@@ -23,8 +23,9 @@ func DieBeyond(fileBytes uint64) error {
 	}
 	// The Go runtime makes an error of the signal, which therefore is not its own any more.
 	const setBytes = 8
-	var defaults [64]byte                                                                                                                         // a struct sigaction, of which no field is set
-	_, _, errno := syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, uintptr(syscall.SIGXFSZ), uintptr(unsafe.Pointer(&defaults)), 0, setBytes, 0, 0) //nolint:gosec // the kernel reads it during the call
+	var unset [64]byte // a struct sigaction: what the kernel does by default
+	//nolint:gosec // the kernel reads it during the call
+	_, _, errno := syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, uintptr(syscall.SIGXFSZ), uintptr(unsafe.Pointer(&unset)), 0, setBytes, 0, 0)
 	if errno != 0 {
 		return fmt.Errorf("leave the signal to the kernel: %w", errno)
 	}
