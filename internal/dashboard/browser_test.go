@@ -24,7 +24,7 @@ const (
 	// browserTimeout bounds the whole suite; it takes about a minute.
 	browserTimeout = 8 * time.Minute
 	// stopTimeout is what the demo has to drain before it is killed.
-	stopTimeout = 20 * time.Second
+	stopTimeout = 2 * time.Minute
 )
 
 // TestBrowser runs e2e/dashboard.test.mjs in a headless Chromium against a demo

@@ -58,14 +58,20 @@ func packageAgain(t *testing.T, page string) {
 	t.Helper()
 	pull := func(query string) (*report.Package, string) {
 		t.Helper()
-		response, err := http.Get(page + "/api/v1/package?window=all" + query)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = response.Body.Close() }()
-		body, err := io.ReadAll(response.Body)
-		if err != nil || response.StatusCode != http.StatusOK {
-			t.Fatalf("package%s: %d %.500s, error %v", query, response.StatusCode, body, err)
+		var body []byte
+		for end := time.Now().Add(patience); ; time.Sleep(100 * time.Millisecond) {
+			response, err := http.Get(page + "/api/v1/package?window=all" + query)
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, err = io.ReadAll(response.Body)
+			_ = response.Body.Close()
+			if err == nil && response.StatusCode == http.StatusOK {
+				break
+			}
+			if err != nil || response.StatusCode != http.StatusServiceUnavailable || time.Now().After(end) {
+				t.Fatalf("package%s: %d %.500s, error %v", query, response.StatusCode, body, err)
+			}
 		}
 		var p report.Package
 		if err := json.Unmarshal(body, &p); err != nil {
