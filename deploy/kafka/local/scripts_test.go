@@ -2,6 +2,7 @@ package local_test
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -42,7 +43,7 @@ func TestScripts(t *testing.T) {
 			t.Errorf("restarted at %s, was at %s", addr, first)
 		}
 		conn := kafka.Conn{Brokers: []string{addr}}
-		for kafka.Ping(ctx, conn) != nil && ctx.Err() == nil { // its first answers are slow
+		for errors.Is(kafka.Ping(ctx, conn), context.DeadlineExceeded) && ctx.Err() == nil { // its first answers are slow
 			continue
 		}
 		if err := kafka.CheckBroker(ctx, conn); err != nil {

@@ -31,7 +31,8 @@ if [ ! -d "$lib" ]; then
   command -v mvn >/dev/null || fail "Maven is needed once, to fetch the Kafka jars"
   fetch=$(mktemp -d "$cache/fetch-XXXXXX")
   trap 'rm -rf "$fetch"' EXIT
-  mvn -q -B -f "$here/pom.xml" dependency:copy-dependencies -DoutputDirectory="$fetch/lib"
+  # What Maven prints is no address, and it prints colours even where it says nothing.
+  mvn -q -B -f "$here/pom.xml" dependency:copy-dependencies -DoutputDirectory="$fetch/lib" >&2
   [ -d "$lib" ] || mv "$fetch/lib" "$lib"
 fi
 
