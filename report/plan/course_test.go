@@ -74,13 +74,10 @@ func TestMappingChanges(t *testing.T) {
 			if tt.change != nil {
 				tt.change(&q, pkg, last)
 			}
-			week := noon.AddDate(0, 0, 7)
-			p := plan.New(plan.ID(week, 1), q, plan.Past{Last: last}, week)
-			try(t, p, week, nil, nil)
-			p.Complete(pkg, done(week), plan.Past{Last: last})
+			p, news := next(t, last, q, pkg, noon.AddDate(0, 0, 7))
 			var got []string
-			for _, c := range p.TrackSource.ChangeLog {
-				if c.PlanID == p.PlanID && c.Subject == "data_source" {
+			for _, c := range news {
+				if c.Subject == "data_source" {
 					got = append(got, c.Key+" "+numbered(c.Before)+" -> "+numbered(c.After)+": "+c.Why)
 				}
 			}

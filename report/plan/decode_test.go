@@ -125,14 +125,11 @@ func TestDecodeOlder(t *testing.T) {
 			t.Errorf("%s is read by %+v", s.Feed, s.Mapping)
 		}
 	}
-	later := noon.AddDate(0, 0, 14)
 	_, pkg := second()
-	next := plan.New(plan.ID(later, 1), asked, plan.Past{Last: older}, later)
-	try(t, next, later, nil, nil)
-	next.Complete(pkg, done(later), plan.Past{Last: older})
+	_, news := next(t, older, asked, pkg, noon.AddDate(0, 0, 14))
 	var got []string
-	for _, c := range next.TrackSource.ChangeLog {
-		if c.PlanID == next.PlanID && c.Subject == "data_source" {
+	for _, c := range news {
+		if c.Subject == "data_source" {
 			got = append(got, c.Key+": "+c.Before+" -> "+c.After+": "+c.Why)
 		}
 	}

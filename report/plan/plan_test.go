@@ -6,6 +6,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -73,11 +74,11 @@ func done(at time.Time) plan.Done {
 // try is the n-th try of a plan, which takes a second.
 func try(t *testing.T, p *plan.Plan, at time.Time, last, err error) {
 	t.Helper()
-	next, ok := p.Next(last, 0, at)
+	again, ok := p.Next(last, 0, at)
 	if !ok {
 		t.Fatalf("there is no try after %d", len(p.TrackSource.Attempts))
 	}
-	p.Attempt(next, at, at.Add(time.Second), err)
+	p.Attempt(again, at, at.Add(time.Second), err)
 }
 
 // first is a plan that was completed at the first try.
@@ -87,6 +88,17 @@ func first(t *testing.T) *plan.Plan {
 	try(t, p, noon, nil, nil)
 	p.Complete(answer(), done(noon.Add(2*time.Second)), plan.Past{})
 	return p
+}
+
+// next is the plan after the last one, completed at the first try, with what is new in its
+// change log.
+func next(t *testing.T, last *plan.Plan, q plan.Question, pkg *report.Package, at time.Time) (*plan.Plan, []plan.Change) {
+	t.Helper()
+	past := plan.Past{Last: last}
+	p := plan.New(plan.ID(at, 1), q, past, at)
+	try(t, p, at, nil, nil)
+	p.Complete(pkg, done(at), past)
+	return p, slices.DeleteFunc(slices.Clone(p.TrackSource.ChangeLog), func(c plan.Change) bool { return c.PlanID != p.PlanID })
 }
 
 // second is the question and the package of a week later, when the contract has another
