@@ -399,13 +399,19 @@ func (r *rig) committed() int64 {
 // settle waits until the group has consumed everything that was sent.
 func (r *rig) settle() {
 	r.t.Helper()
+	r.hunting("the group has consumed everything", func() bool { return r.committed() >= r.sent() })
+}
+
+// hunting waits until something is done, and looks for ghosts while it is not.
+func (r *rig) hunting(what string, done func() bool) {
+	r.t.Helper()
 	stuck := time.Now().Add(stuckAfter)
-	until(r.t, "the group has consumed everything", func() bool {
+	until(r.t, what, func() bool {
 		if time.Now().After(stuck) {
 			r.evictGhosts()
 			stuck = time.Now().Add(stuckAfter)
 		}
-		return r.committed() >= r.sent()
+		return done()
 	})
 }
 
@@ -433,12 +439,7 @@ func (r *rig) evictGhosts() {
 // may be lost, and a group that has members lets nobody else set its offsets.
 func (r *rig) vacate() {
 	r.t.Helper()
-	stuck := time.Now().Add(stuckAfter)
-	until(r.t, "the group is empty", func() bool {
-		if time.Now().After(stuck) {
-			r.evictGhosts()
-			stuck = time.Now().Add(stuckAfter)
-		}
+	r.hunting("the group is empty", func() bool {
 		info := r.c.GroupInfo(group)
 		return info == nil || len(info.Members) == 0
 	})

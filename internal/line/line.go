@@ -56,7 +56,8 @@ type Line struct {
 	lacking []string // topics that an older deployment does without
 }
 
-// openTimeout bounds how long an unreachable registry is waited for.
+// openTimeout bounds a start: three questions to the brokers and some to the registry,
+// each of which may be answered late.
 const openTimeout = 45 * time.Second
 
 // Has reports whether a topic that was needed is there: what came with a later version

@@ -297,7 +297,7 @@ func (r *rule) who(src normalize.Source, e *event) (w who, err error) {
 	texts := map[string]string{}
 	// In the order of their names: of two that fail the same one is told each time, and
 	// what the record has cost by then is the same.
-	for _, name := range slices.Sorted(maps.Keys(r.identities)) {
+	for _, name := range r.identified {
 		if texts[name], err = optional(r.identities, name, e); err != nil {
 			return w, err
 		}

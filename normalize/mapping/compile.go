@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -28,6 +29,7 @@ type rule struct {
 	split      []step // of the array whose elements are the events; nil: the event is one
 	id, time   *value
 	identities map[string]*value
+	identified []string          // the names of identities, in their order
 	touch      map[string]*value // nil: no touch
 	objectType string            // empty: no object
 	object     map[string]*value
@@ -262,6 +264,7 @@ func (k *compiler) rule(n *yaml.Node, where string) *rule {
 			r.time = k.value(x, kindTime)
 		case "identities":
 			r.identities = k.values(x, identityKinds())
+			r.identified = slices.Sorted(maps.Keys(r.identities))
 		case "touch":
 			r.touch = k.values(x, touchKinds())
 		case "object":
